@@ -1,0 +1,62 @@
+# Every target first sets up $(VENV), if it is not there.
+#   make demo      pre-train on handwritten digits, with k-NN and pictures
+#   make test      run the tests; NUMPY=1 runs them under numpy 1.26
+#   make lint      what a commit must pass; make format mends what it can
+PYTHON ?= python3
+VENV ?= .venv
+NUMPY ?= 2
+
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready-numpy$(NUMPY)
+REQUIREMENTS := requirements
+SOURCES := mmregioncl configs tools tests setup.py
+DOCFORMATTER := $(BIN)/docformatter --wrap-summaries 79 \
+    --wrap-descriptions 79 --recursive
+TEXTS := $(SOURCES) README.md benchmarks Makefile
+
+# An interpreter that has torch keeps it: the environment looks through to it.
+OWN_TORCH := $(shell $(PYTHON) -c "from importlib.metadata import version; \
+    print('torch==' + version('torch'))" 2> /dev/null)
+SITE := $(if $(OWN_TORCH),--system-site-packages)
+
+.PHONY: setup demo test lint format clean
+
+setup: $(READY)
+
+$(READY): $(wildcard $(REQUIREMENTS)/*.txt) setup.py
+	rm -f $(VENV)/.ready-*
+	test -x $(BIN)/python || $(PYTHON) -m venv $(SITE) $(VENV)
+	$(if $(OWN_TORCH),echo '$(OWN_TORCH)',cat $(REQUIREMENTS)/torch.txt) \
+	    > $(VENV)/torch.txt
+	$(BIN)/pip install -q -c $(REQUIREMENTS)/constraints.txt setuptools wheel
+	$(BIN)/pip install -q -c $(REQUIREMENTS)/constraints.txt \
+	    -c $(VENV)/torch.txt -r $(REQUIREMENTS)/numpy$(NUMPY).txt \
+	    -r $(REQUIREMENTS)/tests.txt -r $(REQUIREMENTS)/lint.txt \
+	    --no-build-isolation -e .
+	$(BIN)/python -c 'import mmregioncl, torchvision' || { echo "The torch \
+	of $(PYTHON) has no torchvision that fits: install one beside it, or set \
+	PYTHON to an interpreter without torch."; exit 1; }
+	touch $@
+
+demo: $(READY)
+	$(BIN)/python tools/demo.py --out demo
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+lint: $(READY)
+	$(BIN)/flake8 $(SOURCES)
+	$(BIN)/isort --check-only --diff $(SOURCES)
+	$(BIN)/yapf --diff --recursive $(SOURCES)
+	$(DOCFORMATTER) --check --diff $(SOURCES)
+	$(BIN)/codespell $(TEXTS)
+	$(BIN)/pylint --rcfile setup.cfg --recursive yes $(SOURCES)
+
+format: $(READY)
+	-git ls-files '*.py' | xargs $(BIN)/double-quote-string-fixer
+	-$(DOCFORMATTER) --in-place $(SOURCES)
+	$(BIN)/isort -q $(SOURCES)
+	$(BIN)/yapf --in-place --recursive $(SOURCES)
+
+clean:
+	rm -rf build dist *.egg-info .pytest_cache

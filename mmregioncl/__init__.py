@@ -1,0 +1,46 @@
+"""Region-level contrastive pre-training for OpenMMLab."""
+
+from importlib import metadata
+
+from packaging.version import Version
+
+from .version import __version__
+
+# The window of each package: from this version on, and below that one.
+STACK = dict(
+    torch=('2.6', '3'),
+    mmengine=('0.10.7', '0.11'),
+    mmcls=('1.0.0rc6', '1.1'),
+    mmselfsup=('1.0.0', '1.1'))
+MMCV = ('2.0.0rc4', '2.1')  # what mmselfsup 1.0.0 accepts
+
+
+def _check_stack() -> None:
+    """Raise an ImportError in one sentence if the stack does not fit."""
+    windows = dict(STACK)
+    # mmcv and mmcv-lite are two distributions of one module.
+    names = {dist.name.lower() for dist in metadata.distributions(name='mmcv')}
+    windows['mmcv' if names else 'mmcv-lite'] = MMCV
+
+    for name, (low, high) in windows.items():
+        try:
+            version = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            raise ImportError(
+                f'mmregioncl needs {name}, which is not '
+                f"installed: pip install '{name}>={low},<{high}'") from None
+        if not Version(low) <= Version(version) < Version(high):
+            raise ImportError(
+                f'mmregioncl needs {name}>={low},<{high}, but {version} is '
+                f"installed: pip install '{name}>={low},<{high}'")
+
+
+_check_stack()
+
+from . import compat  # noqa: E402
+
+compat.apply()
+
+from .engine.storage import AtomicBackend  # noqa: E402, F401  registers it
+
+__all__ = ['__version__']

@@ -1,0 +1,22 @@
+"""Registries of mmregioncl, each a child of MMEngine's of the same name.
+
+A type is named ``mmregioncl.X`` in a config; the prefix alone imports
+what it takes, so that no ``custom_imports`` is needed.
+"""
+
+from mmengine.registry import DATASETS as MMENGINE_DATASETS
+from mmengine.registry import HOOKS as MMENGINE_HOOKS
+from mmengine.registry import MODELS as MMENGINE_MODELS
+from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
+from mmengine.registry import Registry
+
+MODELS = Registry(
+    'model', parent=MMENGINE_MODELS, locations=['mmregioncl.models'])
+DATASETS = Registry(
+    'dataset', parent=MMENGINE_DATASETS, locations=['mmregioncl.datasets'])
+TRANSFORMS = Registry(
+    'transform',
+    parent=MMENGINE_TRANSFORMS,
+    locations=['mmregioncl.datasets.transforms'])
+HOOKS = Registry(
+    'hook', parent=MMENGINE_HOOKS, locations=['mmregioncl.engine.hooks'])

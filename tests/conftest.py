@@ -1,0 +1,102 @@
+import subprocess
+import sys
+from copy import deepcopy
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.registry import MODELS, init_default_scope
+from PIL import Image
+
+import mmregioncl  # noqa: F401
+
+ROOT = Path(__file__).parents[1]
+
+# RegionCL-M at toy size: ResNet-18 of an eighth of the width, 4x4 cells.
+MODEL = dict(
+    type='mmregioncl.RegionCLMoCo',
+    queue_len=32,
+    feat_dim=8,
+    momentum=0.9,
+    data_preprocessor=dict(
+        mean=(123.675, 116.28, 103.53),
+        std=(58.395, 57.12, 57.375),
+        bgr_to_rgb=True),
+    backbone=dict(
+        type='mmcls.ResNet_CIFAR', depth=18, stem_channels=8, base_channels=8),
+    neck=dict(
+        type='mmregioncl.RegionMoCoV2Neck',
+        in_channels=64,
+        hid_channels=16,
+        out_channels=8),
+    head=dict(type='mmregioncl.RegionContrastiveHead', temperature=0.2),
+    region_swap=dict(type='mmregioncl.RegionSwap', size=(2, 3), stride=8))
+
+
+@pytest.fixture(scope='session', autouse=True)
+def two_threads():
+    torch.set_num_threads(2)
+
+
+@pytest.fixture(autouse=True)
+def seed_and_scope():
+    init_default_scope('mmselfsup')
+    torch.manual_seed(0)
+    np.random.seed(0)
+
+
+@pytest.fixture
+def model_cfg() -> dict:
+    """Config of RegionCL-M at toy size, free to be changed."""
+    return deepcopy(MODEL)
+
+
+@pytest.fixture
+def moco_cfg(model_cfg) -> dict:
+    """Config of mmselfsup's MoCo with the same parameters."""
+    model_cfg = deepcopy(model_cfg)
+    model_cfg.pop('region_swap')
+    model_cfg.update(type='mmselfsup.MoCo')
+    model_cfg['neck'].update(type='mmselfsup.MoCoV2Neck')
+    model_cfg['head'] = dict(
+        type='mmselfsup.ContrastiveHead',
+        loss=dict(type='mmcls.CrossEntropyLoss'),
+        temperature=0.2)
+    return model_cfg
+
+
+@pytest.fixture
+def build():
+    """Build a model in train mode."""
+    return lambda cfg: MODELS.build(deepcopy(cfg)).train()
+
+
+@pytest.fixture(scope='session')
+def image_folder(tmp_path_factory) -> Path:
+    """12 noise images of 40 pixels in two folders, one nested."""
+    root = tmp_path_factory.mktemp('images')
+    noise = np.random.default_rng(0).integers(0, 256, (12, 40, 40, 3), 'uint8')
+    for index, pixels in enumerate(noise):
+        folder = root / ('a' if index % 2 else 'b/c')
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(folder / f'{index:02d}.png')
+    return root
+
+
+@pytest.fixture
+def run_python(tmp_path):
+    """Run Python with arguments in an empty folder, as a user would."""
+
+    def run(*args, check: bool = True, **kwargs):
+        done = subprocess.run([sys.executable, *map(str, args)],
+                              cwd=tmp_path,
+                              capture_output=True,
+                              text=True,
+                              timeout=300,
+                              **kwargs)
+        if check and done.returncode:
+            raise AssertionError(done.stderr[-4000:])
+        return done
+
+    return run
