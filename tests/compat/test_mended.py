@@ -1,0 +1,243 @@
+"""Each cause: the failure as it is upstream, and the same lines mended."""
+
+import os
+import re
+
+import mmcv
+import numpy as np
+import pytest
+import torch
+from mmengine.logging import HistoryBuffer
+from PIL import Image
+
+from mmregioncl.compat import adjust_hue, apply, package_utils
+
+NUMPY_2 = int(np.__version__.split('.')[0]) >= 2
+
+SNIPPETS = dict(
+    runner_registries=("No module named 'mmselfsup.engine.runner'", """
+import mmselfsup.registry, torch
+from mmengine.runner import Runner
+Runner(model=torch.nn.Linear(1, 1), work_dir='run',
+       train_dataloader=torch.utils.data.DataLoader([0]),
+       train_cfg=dict(type='EpochBasedTrainLoop', max_epochs=1),
+       optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1)),
+       default_scope='mmselfsup').build_train_loop(
+           dict(type='EpochBasedTrainLoop', max_epochs=1))
+"""),
+    checkpoint_globals=('Weights only load failed', """
+import numpy as np, torch
+from mmengine.logging import HistoryBuffer
+buffer = HistoryBuffer([1., 2.], [1, 1])
+torch.save(dict(log=buffer, step=np.float64(3)), 'log.pth')
+assert torch.load('log.pth', weights_only=True)['log'].mean() == 1.5
+"""),
+    adjust_hue=('OverflowError', """
+import mmcv, numpy as np
+mmcv.adjust_hue(np.zeros((2, 2, 3), np.uint8), -0.1, backend='pillow')
+"""),
+    package_utils=('pkg_resources', """
+import sys
+sys.modules['pkg_resources'] = None  # as with setuptools >= 82
+from mmengine.config import Config
+base = 'mmselfsup::selfsup/_base_/default_runtime.py'
+open('config.py', 'w').write(f'_base_ = {base!r}')
+assert Config.fromfile('config.py').default_scope == 'mmselfsup'
+"""),
+    collate_scope=("unexpected keyword argument '_scope_'", """
+from mmengine.runner import Runner
+loader = Runner.build_dataloader(dict(
+    dataset=[0, 1], batch_size=2, sampler=dict(type='DefaultSampler'),
+    collate_fn=dict(type='default_collate', _scope_='mmselfsup')))
+assert sorted(next(iter(loader)).tolist()) == [0, 1]
+"""),
+    cpu_launch=('NVIDIA|CUDA|device_ids', """
+import os
+os.environ.update(RANK='0', LOCAL_RANK='0', WORLD_SIZE='1',
+                  MASTER_ADDR='127.0.0.1', MASTER_PORT='0')
+from mmengine.dist import get_rank, init_dist
+from mmengine.model import MMDistributedDataParallel
+from torch import nn
+init_dist('pytorch', backend='nccl')
+MMDistributedDataParallel(nn.Linear(1, 1), device_ids=[0])
+"""),
+    deformable_attention=('MultiScaleDeformableAttention', """
+import sys, warnings
+caught = []
+warnings.showwarning = lambda message, *_, **__: caught.append(str(message))
+import mmcls.models
+assert not caught, caught
+"""))
+
+
+def test_every_cause_has_a_snippet():
+    from mmregioncl.compat import CAUSES
+    assert {cause.__name__.split('.')[-1] for cause in CAUSES} == set(SNIPPETS)
+
+
+@pytest.mark.parametrize('cause', SNIPPETS)
+def test_failure_is_mended(cause, run_python):
+    message, snippet = SNIPPETS[cause]
+    env = dict(os.environ, CUDA_VISIBLE_DEVICES='')
+    if cause != 'adjust_hue' or NUMPY_2:
+        done = run_python('-c', snippet, check=False, env=env)
+        assert done.returncode
+        assert re.search(message, done.stderr), done.stderr[-2000:]
+    run_python('-c', 'import mmregioncl\n' + snippet, env=env)
+
+
+def test_a_name_imported_earlier_is_mended_too(run_python):
+    run_python(
+        '-c', 'import mmselfsup.datasets, mmregioncl, numpy\n'
+        'from mmselfsup.datasets.transforms import processing\n'
+        'processing.adjust_hue(numpy.zeros((2, 2, 3), "uint8"), -0.3,'
+        ' backend="pillow")')
+
+
+def test_apply_twice_changes_nothing():
+    before = mmcv.adjust_hue
+    apply()
+    assert mmcv.adjust_hue is before
+
+
+class Foreign:
+    """What a checkpoint has no business with."""
+
+
+@pytest.mark.parametrize('content', [
+    Foreign(),
+    print,
+    (getattr, (Foreign, '__init__')),
+])
+def test_foreign_object_is_refused(content, tmp_path):
+    path = tmp_path / 'foreign.pth'
+    torch.save(dict(state_dict={}, extra=content), path)
+    with pytest.raises(Exception, match='Weights only load failed'):
+        torch.load(path)
+
+
+class Getattr:
+    """Pickles as a call of getattr."""
+
+    def __init__(self, *args):
+        self.args = args
+
+    def __reduce__(self):
+        return getattr, self.args
+
+
+@pytest.mark.parametrize('args', [(HistoryBuffer, '__init__'),
+                                  (np.dtype, 'newbyteorder')])
+def test_getattr_is_for_statistics_alone(args, tmp_path):
+    path = tmp_path / 'getattr.pth'
+    torch.save(Getattr(HistoryBuffer, 'mean'), path)
+    assert torch.load(path) is HistoryBuffer.mean
+    torch.save(Getattr(*args), path)
+    with pytest.raises(Exception, match='is not allowed in a checkpoint'):
+        torch.load(path)
+
+
+@pytest.mark.parametrize('name', ['numpy.core', 'numpy._core'])
+def test_log_of_either_numpy_loads(name, tmp_path):
+    """The modules of numpy 1 and 2 are named differently in pickles."""
+    path = tmp_path / 'log.pth'
+    torch.save(
+        HistoryBuffer([1., 3.], [1, 1]),
+        path,
+        _use_new_zipfile_serialization=False)
+    ours = b'numpy._core.multiarray' if NUMPY_2 else b'numpy.core.multiarray'
+    data = path.read_bytes()
+    assert ours in data
+    path.write_bytes(data.replace(ours, f'{name}.multiarray'.encode()))
+    assert torch.load(path).mean() == 2
+
+
+@pytest.mark.parametrize('factor', [-0.5, -0.1, -0.003, 0, 0.1, 0.5])
+def test_hue_as_under_numpy_1(factor):
+    """Slow reference: turn H of each pixel by the truncated, wrapped step."""
+    pixels = np.random.randint(0, 256, (5, 7, 3), np.uint8)
+    hsv = np.array(Image.fromarray(pixels[..., ::-1].copy()).convert('HSV'))
+    turned = hsv.astype(int)
+    for row in range(5):
+        for col in range(7):
+            turned[row, col, 0] += int(factor * 255)
+            turned[row, col, 0] %= 256
+    channels = [
+        Image.fromarray(turned[..., i].astype(np.uint8)) for i in range(3)
+    ]
+    expected = np.array(Image.merge('HSV', channels).convert('RGB'))
+    result = adjust_hue.adjust_hue(pixels, factor, backend='pillow')
+    assert np.array_equal(result, expected[..., ::-1])
+    assert np.array_equal(
+        mmcv.adjust_hue(pixels, factor, backend='pillow'), result)
+
+
+@pytest.mark.parametrize('factor', [0, 0.1, 0.5])
+@pytest.mark.parametrize('backend', ['cv2', 'pillow'])
+def test_hue_where_upstream_works(factor, backend, run_python):
+    """Positive turns are the same as those of unmended mmcv."""
+    code = ('import mmcv, numpy as np, sys\n'
+            'rng = np.random.default_rng(0)\n'
+            'pixels = rng.integers(0, 256, (9, 9, 3), "uint8")\n'
+            f'print(mmcv.adjust_hue(pixels, {factor}, "{backend}").tolist())')
+    pixels = np.random.default_rng(0).integers(0, 256, (9, 9, 3), 'uint8')
+    result = adjust_hue.adjust_hue(pixels, factor, backend)
+    assert run_python('-c', code).stdout.strip() == str(result.tolist())
+
+
+@pytest.mark.parametrize('args, error', [
+    ((np.zeros((2, 2, 3), np.uint8), 0.6), ValueError),
+    ((np.zeros((2, 2, 3), np.uint8), 0.1, 'turbojpeg'), ValueError),
+    (([0], 0.1), TypeError),
+])
+def test_hue_refuses_what_upstream_refuses(args, error):
+    with pytest.raises(error):
+        adjust_hue.adjust_hue(*args)
+
+
+def test_packages_are_found_without_pkg_resources():
+    import mmselfsup
+    assert package_utils.get_installed_path('mmselfsup') == str(
+        mmselfsup.__path__[0])
+    assert package_utils.get_installed_path('mmcv-lite') == str(
+        mmcv.__path__[0])
+    assert package_utils.is_installed('mmselfsup')
+    assert not package_utils.is_installed('no_such_package')
+    with pytest.raises(ModuleNotFoundError):
+        package_utils.get_installed_path('no_such_package')
+
+
+def test_workers_draw_anew_each_epoch():
+    """MMEngine seeds workers with a constant: they have to persist."""
+    from mmengine.config import Config
+    from mmengine.runner import Runner
+    draws = {}
+    for persistent in (False, True):
+        loader = Runner.build_dataloader(
+            Config(
+                dict(
+                    dataset=Noise(),
+                    batch_size=2,
+                    num_workers=1,
+                    persistent_workers=persistent,
+                    sampler=dict(type='DefaultSampler', shuffle=False))),
+            seed=0)
+        draws[persistent] = [sum(loader, []) for _ in range(2)]
+    assert draws[False][0] == draws[False][1]
+    assert draws[True][0] != draws[True][1]
+
+
+class Noise(torch.utils.data.Dataset):
+
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, index):
+        return np.random.rand()
+
+
+def test_torchvision_fits_torch():
+    """The registry's pair: its compiled operators answer."""
+    from torchvision.ops import nms
+    boxes = torch.tensor([[0., 0, 2, 2], [0, 0, 2, 2.1], [5, 5, 6, 6]])
+    assert nms(boxes, torch.tensor([.9, .8, .7]), 0.5).tolist() == [0, 2]
