@@ -1,0 +1,23 @@
+"""A queue of keys that takes any batch."""
+import torch
+from torch import Tensor
+
+
+@torch.no_grad()
+def enqueue(queue: Tensor, pointer: Tensor, keys: Tensor) -> None:
+    """Write keys over the oldest ones, in place, as one by one in a ring.
+
+    No value is read back to the host, so that a GPU is not waited for.
+
+    Args:
+        queue (Tensor): Keys in columns, shape (D, K).
+        pointer (Tensor): Column of the oldest key, shape (1,), int64.
+        keys (Tensor): New keys, shape (N, D), N of any size. Of more than K
+            the last K stay.
+    """
+    length = queue.shape[1]
+    count = keys.shape[0]
+    order = torch.arange(count, device=pointer.device)[-length:]
+    queue.index_copy_(1, (pointer + order) % length,
+                      keys[-length:].T.to(queue.dtype))
+    pointer.add_(count).remainder_(length)

@@ -1,0 +1,132 @@
+"""What a region is: drawn, pasted and pooled in one unit, the feature cell.
+
+RegionCL (https://arxiv.org/abs/2111.12309) swaps one rectangle between the
+images of a batch. The *paste* is the rectangle, the *canvas* what is left
+around it. Image i is paired with image N-1-i, the batch in reverse, so that
+reversing once more finds the way back.
+"""
+from typing import NamedTuple, Optional, Tuple
+
+import torch
+from torch import Tensor
+
+
+class Region(NamedTuple):
+    """Rectangle on a grid, in feature cells unless said otherwise."""
+    top: int
+    left: int
+    height: int
+    width: int
+
+    def scale(self, stride: int) -> 'Region':
+        """The same rectangle in pixels, `stride` pixels to a cell."""
+        return Region(*(stride * value for value in self))
+
+    @property
+    def window(self) -> tuple:
+        """Index of the rectangle in the last two axes of a tensor."""
+        return (..., slice(self.top, self.top + self.height),
+                slice(self.left, self.left + self.width))
+
+
+def sample_region(grid: Tuple[int, int],
+                  size: Tuple[int, int],
+                  generator: Optional[torch.Generator] = None) -> Region:
+    """Draw a region that fits on a grid and leaves some canvas.
+
+    The official code draws the start over all pixels and clamps it to one
+    pixel short of the last place, which parts the pasted pixels from the
+    pooled cells in 87 % of its steps. Here the start is a cell, uniform over
+    every place where the region fits.
+
+    Args:
+        grid (tuple[int, int]): Rows and columns of the feature map, in cells.
+        size (tuple[int, int]): Shortest and longest side, in cells, both
+            included. Height and width are drawn independently.
+        generator (torch.Generator, optional): Source of randomness, on the
+            CPU. Defaults to None, the global one.
+
+    Returns:
+        Region: The rectangle, in cells.
+
+    Raises:
+        ValueError: If a side within `size` could be less than a cell, not fit
+            on the grid, or cover all of it.
+    """
+    rows, cols = grid
+    low, high = size
+    if not 1 <= low <= high:
+        raise ValueError(f'region size=({low}, {high}) must be (shortest, '
+                         'longest) side in cells, from 1 on')
+    if high > min(grid) or high * high == rows * cols:
+        raise ValueError(
+            f'a region of {high}x{high} cells leaves no canvas on the '
+            f'{rows}x{cols} grid of features: use larger images, or a longest '
+            f'side in size=({low}, {high}) of less than {min(grid)} cells')
+
+    def draw(first: int, last: int) -> int:
+        return int(torch.randint(first, last + 1, (), generator=generator))
+
+    height, width = draw(low, high), draw(low, high)
+    return Region(draw(0, rows - height), draw(0, cols - width), height, width)
+
+
+def check_grid(features: Tensor, images: Tensor, stride: int) -> None:
+    """Refuse features that are not on the grid that regions are drawn on.
+
+    Args:
+        features (Tensor): Shape (N, C, Hf, Wf).
+        images (Tensor): What they were made of, shape (N, 3, H, W).
+        stride (int): Pixels to a cell.
+
+    Raises:
+        ValueError: If (Hf, Wf) is not (H, W) divided by the stride.
+    """
+    cells, pixels = tuple(features.shape[-2:]), tuple(images.shape[-2:])
+    if tuple(side * stride for side in cells) != pixels:
+        raise ValueError(
+            f'the backbone makes {cells[0]}x{cells[1]} cells of '
+            f'{pixels[0]}x{pixels[1]} pixels, which is not the stride={stride}'
+            f' of RegionSwap: set its stride={pixels[0] // cells[0]}')
+
+
+def swap_region(views: Tensor, region: Region) -> Tensor:
+    """Paste onto each image the same patch of its partner, image N-1-i.
+
+    Swapping the same region twice gives the views back.
+
+    Args:
+        views (Tensor): Images of shape (N, C, H, W).
+        region (Region): Rectangle in pixels.
+
+    Returns:
+        Tensor: Composites of shape (N, C, H, W); `views` is left as it is.
+    """
+    composites = views.clone()
+    composites[region.window] = views[region.window].flip(0)
+    return composites
+
+
+def pool_region(features: Tensor, region: Region) -> Tuple[Tensor, Tensor]:
+    """Mean feature of the canvas and of the paste that show image i.
+
+    Args:
+        features (Tensor): Feature maps of composites, shape (N, C, H, W).
+        region (Region): Rectangle in cells.
+
+    Returns:
+        tuple[Tensor, Tensor]: Canvas and paste, both of shape (N, C) and both
+        in source order: row i of either one shows image i. (The paste of
+        image i lies in composite N-1-i.)
+    """
+    # A sum over many cells may be more than float16 holds.
+    dtype = torch.promote_types(features.dtype, torch.float32)
+    inside = features.new_zeros(features.shape[-2:], dtype=dtype)  # (H, W)
+    inside[region.window] = 1
+    masks = torch.stack((1 - inside, inside))  # (2, H, W)
+
+    with torch.autocast(features.device.type, enabled=False):
+        sums = torch.einsum('nchw,rhw->rnc', features.to(dtype), masks)
+    means = sums / masks.sum((1, 2))[:, None, None]  # (2, N, C)
+    canvas, paste = means.to(features.dtype)
+    return canvas, paste.flip(0)
