@@ -1,0 +1,60 @@
+from typing import Tuple
+
+from torch import Tensor
+
+from mmregioncl.models.utils import Region, sample_region, swap_region
+from mmregioncl.registry import TRANSFORMS
+
+
+@TRANSFORMS.register_module()
+class RegionSwap:
+    """Swap one region between the images of a batch.
+
+    All images share the region, and image i is paired with image N-1-i. It
+    is drawn from torch's global generator on the CPU, which MMEngine seeds
+    alike on all ranks unless ``diff_rank_seed`` is set.
+
+    Args:
+        size (tuple[int, int]): Shortest and longest side of the region in
+            cells, both included. Defaults to (3, 5), of 7x7 cells.
+        stride (int): Pixels to a cell, the stride of the backbone.
+            Defaults to 32.
+    """
+
+    def __init__(self,
+                 size: Tuple[int, int] = (3, 5),
+                 stride: int = 32) -> None:
+        self.size = tuple(size)
+        self.stride = stride
+
+    def __call__(self, views: Tensor) -> Tuple[Tensor, Region]:
+        """Make a composite of each view.
+
+        Args:
+            views (Tensor): Shape (N, C, H, W); N is even, H and W are
+                multiples of the stride.
+
+        Returns:
+            tuple[Tensor, Region]: Composites of shape (N, C, H, W), and the
+            region in cells.
+
+        Raises:
+            ValueError: If the batch is odd, the size of the images is no
+                multiple of the stride, or the region leaves no canvas.
+        """
+        count, _, height, width = views.shape
+        if count % 2:
+            raise ValueError(
+                f'RegionSwap pairs images and got a batch of {count}: set an '
+                'even batch_size and drop_last=True in the dataloader')
+        if height % self.stride or width % self.stride:
+            raise ValueError(
+                f'RegionSwap got images of {height}x{width} pixels, which are '
+                f'no multiple of stride={self.stride}: change the size of the '
+                'views, or set stride to that of the backbone')
+        grid = (height // self.stride, width // self.stride)
+        region = sample_region(grid, self.size)
+        return swap_region(views, region.scale(self.stride)), region
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(size={self.size}, stride={self.stride})'

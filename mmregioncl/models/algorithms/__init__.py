@@ -1,0 +1,3 @@
+from .regioncl_moco import RegionCLMoCo
+
+__all__ = ['RegionCLMoCo']

@@ -1,0 +1,3 @@
+from .region_contrastive_head import RegionContrastiveHead
+
+__all__ = ['RegionContrastiveHead']

@@ -1,0 +1,77 @@
+from typing import Optional
+
+import torch
+from mmselfsup.models.heads import ContrastiveHead
+from torch import Tensor
+
+from mmregioncl.registry import MODELS
+from ..utils import info_nce
+
+
+@MODELS.register_module()
+class RegionContrastiveHead(ContrastiveHead):
+    """Instance and region loss of RegionCL.
+
+    Both are cross entropies at the same temperature. They never form the
+    (N, 1 + K) matrix of logits that the parent's ``forward(pos, neg)`` takes.
+
+    Args:
+        loss (dict, optional): The parent's cross entropy. It is not called
+            here, so it may not have settings of its own. Defaults to None,
+            ``mmcls.CrossEntropyLoss``.
+        temperature (float): Temperature of both losses. Defaults to 0.2, as
+            in the official recipe.
+    """
+
+    def __init__(self,
+                 loss: Optional[dict] = None,
+                 temperature: float = 0.2) -> None:
+        plain = dict(type='mmcls.CrossEntropyLoss')
+        super().__init__(loss or plain, temperature)
+        settings = {
+            key: value
+            for key, value in (loss or plain).items() if key != '_scope_'
+        }
+        name = settings.pop('type').split('.')[-1]
+        if name != 'CrossEntropyLoss' or settings:
+            raise ValueError(
+                'RegionContrastiveHead computes a plain mean cross entropy: '
+                f'remove loss={loss} from it, and weigh the region loss by '
+                'region_weight of the algorithm')
+
+    def loss_instance(self, query: Tensor, key: Tensor,
+                      queue: Tensor) -> Tensor:
+        """MoCo's loss: each query against its key and the queue.
+
+        Args:
+            query (Tensor): Normalised whole views, shape (N, D).
+            key (Tensor): Normalised keys, shape (N, D).
+            queue (Tensor): Shape (D, K).
+
+        Returns:
+            Tensor: A scalar.
+        """
+        return info_nce(query, key, queue, self.temperature)
+
+    def loss_region(self, canvas: Tensor, paste: Tensor, key: Tensor,
+                    queue: Tensor) -> Tensor:
+        """RegionCL's loss: canvas and paste of image i against key i.
+
+        Negatives are the queue and the other region of the same composite,
+        which gets no gradient as a negative. Mean over the 2N rows.
+
+        Args:
+            canvas (Tensor): Normalised, shape (N, D), row i shows image i.
+            paste (Tensor): Normalised, shape (N, D), row i shows image i.
+            key (Tensor): Normalised keys, shape (N, D).
+            queue (Tensor): Shape (D, K).
+
+        Returns:
+            Tensor: A scalar.
+        """
+        regions = torch.cat((canvas, paste))  # (2N, D)
+        # Canvas i holds the paste of image N-1-i, and the other way round:
+        # each row's neighbour is the row that mirrors it in the 2N.
+        neighbours = regions.detach().flip(0)  # (2N, D)
+        return info_nce(regions, key.repeat(2, 1), queue, self.temperature,
+                        neighbours)

@@ -1,0 +1,46 @@
+"""Necks that project regions as well as whole views."""
+from typing import List, Tuple
+
+import torch
+from mmselfsup.models.necks import MoCoV2Neck
+from torch import Tensor
+
+from mmregioncl.registry import MODELS
+from ..utils import Region, pool_region
+
+
+class RegionNeckMixin:
+    """Adds :meth:`forward_region` to a neck of mmselfsup.
+
+    The neck must begin with a global average pool: a region is pooled by its
+    cells, and the pool leaves the resulting 1x1 map as it is. No parameter is
+    added or renamed.
+    """
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        if not self.with_avg_pool:
+            raise ValueError(f'{type(self).__name__} pools regions: '
+                             'with_avg_pool must be True')
+
+    def forward_region(self, features: List[Tensor],
+                       region: Region) -> Tuple[Tensor, Tensor]:
+        """Project the canvas and the paste of composites, in one batch.
+
+        Args:
+            features (list[Tensor]): Feature maps of the composites, one
+                tensor of shape (N, C, H, W) in a list as backbones give it.
+            region (Region): Rectangle in cells.
+
+        Returns:
+            tuple[Tensor, Tensor]: Canvas and paste, (N, D) each; row i of
+            both belongs to image i.
+        """
+        pooled = torch.cat(pool_region(features[-1], region))  # (2N, C)
+        projected = self([pooled[..., None, None]])[0]  # (2N, D)
+        return projected.chunk(2)
+
+
+@MODELS.register_module()
+class RegionMoCoV2Neck(RegionNeckMixin, MoCoV2Neck):
+    """The neck of MoCo v2, for whole views, canvas and paste."""
