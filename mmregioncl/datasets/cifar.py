@@ -1,0 +1,67 @@
+from io import BytesIO
+from typing import List
+
+import cv2
+import numpy as np
+from mmcls.datasets import CIFAR10 as MMClsCIFAR10
+from mmengine.fileio import exists, get, join_path
+
+from mmregioncl.registry import DATASETS
+
+
+@DATASETS.register_module()
+class CIFAR10(MMClsCIFAR10):
+    """CIFAR-10 from the official pickles or from archives of JPEG bytes.
+
+    Images are BGR, as if loaded from files, where mmcls has them in RGB: the
+    colour transforms and preprocessors of the OpenMMLab bases are made for
+    BGR.
+
+    An archive, ``train.npz`` or ``test.npz`` in ``data_prefix``, is taken
+    where there is one. It holds ``jpeg``, the bytes of all images in a row
+    (uint8), ``offset`` (int64), where image i is
+    ``jpeg[offset[i]:offset[i + 1]]``, and ``labels`` (int64).
+
+    Args:
+        data_prefix (str): Folder of the archives, or of the official
+            ``cifar-10-batches-py``.
+        test_mode (bool): Whether to take the test images. Defaults to False.
+        download (bool): Whether to fetch the official set if it is not there.
+            Defaults to False.
+        **kwargs: Arguments of mmcls's ``CIFAR10``.
+    """
+
+    def __init__(self,
+                 data_prefix: str,
+                 test_mode: bool = False,
+                 download: bool = False,
+                 **kwargs) -> None:
+        super().__init__(data_prefix, test_mode, download=download, **kwargs)
+
+    def load_data_list(self) -> List[dict]:
+        """List the images.
+
+        Returns:
+            list[dict]: Dicts with ``img``, (32, 32, 3) uint8 BGR, and
+            ``gt_label``.
+        """
+        archive = join_path(self.data_prefix['root'],
+                            'test.npz' if self.test_mode else 'train.npz')
+        if exists(archive):
+            return load_archive(archive)
+        return [
+            dict(sample, img=np.ascontiguousarray(sample['img'][..., ::-1]))
+            for sample in super().load_data_list()
+        ]
+
+
+def load_archive(path: str) -> List[dict]:
+    """Decode an archive of JPEG bytes to a list of samples."""
+    with np.load(BytesIO(get(path)), allow_pickle=False) as archive:
+        jpeg, offset = archive['jpeg'], archive['offset']
+        return [
+            dict(
+                img=cv2.imdecode(jpeg[start:stop], cv2.IMREAD_COLOR),
+                gt_label=int(label)) for start, stop, label in zip(
+                    offset[:-1], offset[1:], archive['labels'])
+        ]

@@ -1,0 +1,61 @@
+from pathlib import PurePath
+from typing import List, Sequence
+
+from mmengine.dataset import BaseDataset
+from mmengine.fileio import get_file_backend
+
+from mmregioncl.registry import DATASETS
+
+
+@DATASETS.register_module()
+class ImageFolder(BaseDataset):
+    """Every image below a folder, at any depth, without labels.
+
+    No annotation file is needed. Images are in the order of their paths, so
+    that an index names the same image in every process and run. Hidden files
+    and folders are left out.
+
+    Args:
+        data_root (str): The folder, local or of another MMEngine backend.
+        extensions (Sequence[str]): Endings of image files, in any case.
+        **kwargs: Arguments of ``mmengine.dataset.BaseDataset``.
+    """
+
+    EXTENSIONS = ('.jpg', '.jpeg', '.png', '.webp', '.bmp', '.tif', '.tiff',
+                  '.ppm', '.pgm')
+
+    def __init__(self,
+                 data_root: str,
+                 extensions: Sequence[str] = EXTENSIONS,
+                 **kwargs) -> None:
+        self.extensions = tuple(ending.lower() for ending in extensions)
+        super().__init__(data_root=data_root, **kwargs)
+
+    def load_data_list(self) -> List[dict]:
+        """List the images.
+
+        Returns:
+            list[dict]: One dict with ``img_path`` per image.
+
+        Raises:
+            FileNotFoundError: If there is no such folder or no image in it.
+        """
+        backend = get_file_backend(self.data_root)
+        if not backend.isdir(self.data_root):
+            raise FileNotFoundError(
+                f'data_root={self.data_root!r} is not a folder: set data_root '
+                'of ImageFolder (train_dataloader.dataset.data_root in the '
+                'configs) to a folder of images')
+        paths = sorted(
+            path for path in backend.list_dir_or_file(
+                self.data_root, list_dir=False, recursive=True)
+            if PurePath(path).suffix.lower() in self.extensions and not any(
+                part.startswith('.') for part in PurePath(path).parts))
+        if not paths:
+            raise FileNotFoundError(
+                f'no image in data_root={self.data_root!r}: none of its files '
+                f'ends in {", ".join(self.extensions)}')
+        return [
+            dict(img_path=backend.join_path(self.data_root, path))
+            for path in paths
+        ]

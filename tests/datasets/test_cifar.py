@@ -1,0 +1,58 @@
+import hashlib
+import pickle
+
+import cv2
+import numpy as np
+import pytest
+from mmengine.registry import DATASETS
+
+from mmregioncl.datasets import CIFAR10
+
+
+def cifar(root, **kwargs):
+    return DATASETS.build(
+        dict(type='mmregioncl.CIFAR10', data_prefix=str(root), **kwargs))
+
+
+@pytest.fixture
+def images():
+    noise = np.random.randint(0, 256, (3, 4, 4, 3), np.uint8)
+    return [cv2.resize(image, (32, 32)) for image in noise]  # BGR
+
+
+def test_archive(images, tmp_path):
+    codes = [cv2.imencode('.jpg', image)[1] for image in images]
+    np.savez(
+        tmp_path / 'test.npz',
+        jpeg=np.concatenate(codes),
+        offset=np.cumsum([0] + [len(code) for code in codes]),
+        labels=np.array([7, 0, 3]))
+    dataset = cifar(tmp_path, test_mode=True)
+    assert dataset.get_gt_labels().tolist() == [7, 0, 3]
+    for index, image in enumerate(images):
+        error = dataset.get_data_info(index)['img'].astype(int) - image
+        assert np.abs(error).mean() < 5  # no channel is swapped
+
+
+def test_official_pickles_come_out_as_bgr(images, tmp_path, monkeypatch):
+    folder = tmp_path / CIFAR10.base_folder
+    folder.mkdir()
+
+    def dump(name, content) -> list:
+        data = pickle.dumps(content)
+        (folder / name).write_bytes(data)
+        return [name, hashlib.md5(data).hexdigest()]
+
+    rgb = np.stack(images)[..., ::-1].transpose(0, 3, 1, 2).reshape(3, -1)
+    batch = dump('data_batch_1', dict(data=rgb, labels=[7, 0, 3]))
+    monkeypatch.setattr(CIFAR10, 'train_list', [batch])
+    monkeypatch.setattr(CIFAR10, 'test_list', [])
+    dataset = cifar(tmp_path)
+    assert dataset.get_gt_labels().tolist() == [7, 0, 3]
+    for index, image in enumerate(images):
+        assert np.array_equal(dataset.get_data_info(index)['img'], image)
+
+
+def test_nothing_is_downloaded_unasked(tmp_path):
+    with pytest.raises(RuntimeError, match='Cannot find CIFAR10 dataset in'):
+        cifar(tmp_path)
