@@ -1,0 +1,3 @@
+from .guard_hook import GuardHook
+
+__all__ = ['GuardHook']

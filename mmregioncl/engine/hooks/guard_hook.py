@@ -1,0 +1,114 @@
+from typing import Dict, Optional
+
+import torch
+from mmengine.hooks import CheckpointHook, Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import find_latest_checkpoint
+
+from mmregioncl.models.utils import check_weights
+from mmregioncl.registry import HOOKS
+
+NEVER = 2**62
+
+
+@HOOKS.register_module()
+class GuardHook(Hook):
+    """Stop a run that cannot come to good, and say why in a sentence.
+
+    - Before training: the dataloader makes no batch.
+    - When a checkpoint is loaded: its weights are not those of the model.
+      (The Runner alone goes on with random weights.)
+    - While training: a loss is NaN or inf. Each step is looked at on the
+      device; the host asks every `interval` steps and before a checkpoint
+      is written, so that the last good one stays the last one.
+    - When a checkpoint is written: a weight is NaN or inf.
+
+    Args:
+        interval (int): Steps from one look at the losses to the next.
+            Defaults to 50.
+        strict_load (bool): Whether loaded weights must be exactly those of
+            the model. Defaults to True.
+    """
+    priority = 'ABOVE_NORMAL'  # before the checkpoint of the same step
+
+    def __init__(self, interval: int = 50, strict_load: bool = True) -> None:
+        self.interval = interval
+        self.strict_load = strict_load
+        self.intervals = {interval}
+        self.first_bad: Dict[str, torch.Tensor] = {}
+
+    def before_train(self, runner) -> None:
+        """Refuse a dataloader without a batch."""
+        loader = runner.train_dataloader
+        if len(loader) == 0:
+            raise ValueError(
+                f'{len(loader.dataset)} images do not make one batch of '
+                f'{loader.batch_size} on {runner.world_size} process(es): '
+                'lower train_dataloader.batch_size, or add images')
+        self.intervals |= {
+            hook.interval
+            for hook in runner.hooks
+            if isinstance(hook, CheckpointHook) and not hook.by_epoch
+        }
+
+    def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
+        """Refuse weights of another architecture."""
+        if not self.strict_load:
+            return
+        model = runner.model
+        check_weights(
+            model.module if is_model_wrapper(model) else model,
+            checkpoint.get('state_dict', checkpoint))
+
+    def after_train_iter(self,
+                         runner,
+                         batch_idx: int,
+                         data_batch=None,
+                         outputs: Optional[dict] = None) -> None:
+        """Note the first bad step of each loss, on the device."""
+        for name, value in outputs.items():
+            if 'loss' in name and torch.is_tensor(value):
+                fine = value.detach().isfinite().all()
+                step = torch.where(fine, NEVER, runner.iter + 1)
+                known = self.first_bad.get(name, step)
+                self.first_bad[name] = torch.minimum(known, step)
+        if any(self.every_n_train_iters(runner, n) for n in self.intervals):
+            self.check_losses(runner)
+
+    def after_train_epoch(self, runner) -> None:
+        """Ask before the checkpoint of this epoch is written."""
+        self.check_losses(runner)
+
+    def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
+        """Refuse to write weights that are NaN or inf.
+
+        The gradient of the last step may have made them so.
+        """
+        bad = [
+            name for name, value in checkpoint['state_dict'].items()
+            if value.is_floating_point() and not value.isfinite().all()
+        ]
+        if bad:
+            self.stop(runner, f'{len(bad)} weights, such as {bad[0]},',
+                      f'by step {runner.iter}')
+
+    def check_losses(self, runner) -> None:
+        """Raise FloatingPointError if a loss was bad since the last look."""
+        steps = {name: int(step) for name, step in self.first_bad.items()}
+        self.first_bad = {}
+        first = min(steps.values(), default=NEVER)
+        if first == NEVER:
+            return
+        # A step later every term is bad: blame those that began.
+        begun = [name for name in steps if steps[name] == first]
+        terms = [name for name in begun if name != 'loss'] or begun
+        self.stop(runner, ' and '.join(terms), f'at step {first}')
+
+    @staticmethod
+    def stop(runner, what: str, when: str) -> None:
+        last = find_latest_checkpoint(runner.work_dir)
+        kept = f'the last good checkpoint is {last}' if last else \
+            'no checkpoint was written yet'
+        raise FloatingPointError(
+            f'{what} became NaN or inf {when}; {kept}; lower the learning '
+            'rate, or look at the data')

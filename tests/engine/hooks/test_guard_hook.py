@@ -1,0 +1,195 @@
+import shutil
+from pathlib import Path
+from unittest.mock import Mock
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
+from mmengine.runner import Runner
+
+
+class Poison(Hook):
+    """Make one term of the loss bad from a step on."""
+
+    def __init__(self, term: str, value: float, step: int) -> None:
+        self.term, self.value, self.step = term, value, step
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None) -> None:
+        if runner.iter == self.step:
+            head, name = runner.model.head, f'loss_{self.term}'
+            good = getattr(head, name)
+            setattr(head, name,
+                    lambda *args: good(*args) * torch.tensor(self.value))
+
+
+@pytest.fixture
+def runner_cfg(model_cfg, image_folder, tmp_path):
+    """A real run at toy size: 12 images, 3 steps of 4, 2 epochs."""
+    view = [dict(type='RandomResizedCrop', size=32, backend='pillow')]
+    return Config(
+        dict(
+            model=model_cfg,
+            work_dir=str(tmp_path / 'run'),
+            default_scope='mmselfsup',
+            experiment_name=tmp_path.name,
+            log_level='ERROR',
+            default_hooks=dict(
+                checkpoint=dict(
+                    type='CheckpointHook',
+                    interval=1,
+                    backend_args=dict(backend='mmregioncl.atomic'))),
+            custom_hooks=[dict(type='mmregioncl.GuardHook', interval=50)],
+            train_cfg=dict(type='EpochBasedTrainLoop', max_epochs=2),
+            optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.01)),
+            train_dataloader=dict(
+                batch_size=4,
+                num_workers=1,
+                drop_last=True,
+                persistent_workers=True,
+                sampler=dict(type='DefaultSampler', shuffle=True),
+                collate_fn=dict(type='default_collate'),
+                dataset=dict(
+                    type='mmregioncl.ImageFolder',
+                    data_root=str(image_folder),
+                    pipeline=[
+                        dict(type='mmregioncl.LoadImage'),
+                        dict(type='MultiView', num_views=2, transforms=[view]),
+                        dict(type='PackSelfSupInputs'),
+                    ]))))
+
+
+@pytest.mark.parametrize('term', ['region', 'instance'])
+@pytest.mark.parametrize('value', [float('nan'), float('inf')])
+def test_bad_loss_stops_the_run(runner_cfg, term, value):
+    runner = Runner.from_cfg(runner_cfg)
+    # In the middle of the second epoch; the host would ask after 50 steps.
+    runner.register_hook(Poison(term, value, step=4))
+    # A step later the weights are bad, and with them every term: only the
+    # one that began is to blame.
+    with pytest.raises(
+            FloatingPointError,
+            match=f'^loss_{term} became NaN or inf at step 5; the last good '
+            'checkpoint is .*epoch_1.pth; lower the learning rate'):
+        runner.train()
+
+    checkpoints = sorted(Path(runner.work_dir).glob('*.pth'))
+    assert [path.name for path in checkpoints] == ['epoch_1.pth']
+    weights = torch.load(checkpoints[0])['state_dict']
+    assert all(value.isfinite().all() for value in weights.values())
+
+
+def test_first_bad_step_alone_is_blamed(runner_cfg):
+    runner_cfg.custom_hooks[0].interval = 1
+    runner = Runner.from_cfg(runner_cfg)
+    runner.register_hook(Poison('region', float('nan'), step=1))
+    with pytest.raises(
+            FloatingPointError,
+            match='^loss_region became NaN or inf at step 2; '
+            'no checkpoint was written yet'):
+        runner.train()
+
+
+def test_checkpoint_by_iterations_is_guarded(runner_cfg):
+    runner_cfg.default_hooks.checkpoint.update(
+        by_epoch=False, interval=2, max_keep_ckpts=1)
+    runner = Runner.from_cfg(runner_cfg)
+    runner.register_hook(Poison('region', float('nan'), step=2))
+    with pytest.raises(FloatingPointError, match='iter_2.pth'):
+        runner.train()
+    names = [path.name for path in Path(runner.work_dir).glob('*.pth')]
+    assert names == ['iter_2.pth']
+
+
+class BreakGradient(Hook):
+    """Make a gradient NaN in the last step before a checkpoint."""
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None) -> None:
+        if runner.iter == 5:
+            weight = runner.model.neck.mlp[0].weight
+            weight.register_hook(lambda gradient: gradient * float('nan'))
+
+
+def test_bad_weights_are_not_written(runner_cfg):
+    runner = Runner.from_cfg(runner_cfg)
+    runner.register_hook(BreakGradient())
+    with pytest.raises(
+            FloatingPointError,
+            match='1 weights, such as neck.mlp.0.weight, became NaN or inf'):
+        runner.train()
+    names = [path.name for path in Path(runner.work_dir).glob('*.pth')]
+    assert names == ['epoch_1.pth']
+
+
+def test_a_term_may_come_and_go():
+    """Such as one that is warmed up: no term is forgotten."""
+    hook = HOOKS.build(dict(type='mmregioncl.GuardHook'))
+    runner = Mock(iter=0, work_dir='nowhere')
+    hook.after_train_iter(runner, 0, outputs=dict(loss_a=torch.tensor(1.)))
+    runner.iter = 1
+    hook.after_train_iter(
+        runner, 1, outputs=dict(loss_b=torch.tensor(float('inf'))))
+    runner.iter = 2
+    hook.after_train_iter(runner, 2, outputs=dict(loss_a=torch.tensor(1.)))
+    with pytest.raises(FloatingPointError, match='^loss_b .* at step 2'):
+        hook.after_train_epoch(runner)
+    hook.after_train_epoch(runner)  # nothing new since
+
+
+def test_a_run_survives_a_corrupt_file(runner_cfg, image_folder, tmp_path):
+    folder = tmp_path / 'images'
+    shutil.copytree(image_folder, folder)
+    for index in range(4):
+        (folder / f'broken{index}.jpg').write_bytes(b'not an image')
+    runner_cfg.train_dataloader.dataset.data_root = str(folder)
+    runner = Runner.from_cfg(runner_cfg)
+    runner.train()
+    assert runner.iter == 8  # two whole epochs of 16 files
+
+
+def test_resume_goes_on_where_the_run_was(runner_cfg):
+    """With weights-only loading, which a HistoryBuffer used to stop."""
+    runner_cfg.train_cfg.max_epochs = 1
+    first = Runner.from_cfg(runner_cfg)
+    first.train()
+
+    runner_cfg.update(resume=True, experiment_name='second')
+    runner_cfg.train_cfg.max_epochs = 2
+    second = Runner.from_cfg(runner_cfg)
+    second.load_or_resume()
+    for name, value in first.model.state_dict().items():
+        assert torch.equal(second.model.state_dict()[name], value), name
+    second.train()
+    assert second.iter == 6
+    # 12 images in each of two epochs, in a queue of 32
+    assert second.model.queue_ptr.item() == 24
+    assert second.model.encoder_k.steps.item() == 6
+
+
+@pytest.mark.parametrize('resume', [True, False])
+def test_checkpoint_of_another_architecture_is_refused(runner_cfg, resume,
+                                                       tmp_path):
+    runner_cfg.train_cfg.max_epochs = 1
+    Runner.from_cfg(runner_cfg).train()
+    runner_cfg.update(
+        resume=resume,
+        load_from=str(tmp_path / 'run' / 'epoch_1.pth'),
+        experiment_name='other')
+    runner_cfg.model.backbone.depth = 34
+    with pytest.raises(
+            ValueError,
+            match='the checkpoint does not fit RegionCLMoCo: of .* weights '
+            r'\d+ missing \(such as .*\); take the config'):
+        Runner.from_cfg(runner_cfg).train()
+
+
+def test_fewer_images_than_a_batch_are_refused(runner_cfg):
+    runner_cfg.train_dataloader.batch_size = 64
+    with pytest.raises(ValueError, match='12 images do not make one batch of'):
+        Runner.from_cfg(runner_cfg).train()
+
+
+def test_loading_may_be_lax():
+    hook = HOOKS.build(dict(type='mmregioncl.GuardHook', strict_load=False))
+    hook.after_load_checkpoint(None, dict(state_dict=dict(a=1)))
