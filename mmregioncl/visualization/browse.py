@@ -1,0 +1,69 @@
+import torch
+from mmengine.config import Config
+from mmengine.registry import MODELS, TRANSFORMS, init_default_scope
+from mmengine.runner import Runner
+from torch import nn
+
+from .view_sheet import to_images, view_sheet
+
+
+def fit_region_swap(backbone: nn.Module, size: int) -> dict:
+    """RegionSwap for a backbone at a size of image, with regions as official.
+
+    Official regions have 3 to 5 of 7 cells to a side; other grids get the
+    nearest numbers, such as 2 to 3 of 4.
+
+    Args:
+        backbone (nn.Module): With one feature map as output.
+        size (int): Side of the images in pixels.
+
+    Returns:
+        dict: Config of the transform.
+    """
+    backbone.eval()
+    with torch.no_grad():
+        cells = backbone(torch.zeros(1, 3, size, size))[-1].shape[-1]
+    return dict(
+        type='mmregioncl.RegionSwap',
+        size=(round(cells * 3 / 7), round(cells * 5 / 7)),
+        stride=size // cells)
+
+
+def browse_views(cfg: Config, path: str, count: int = 8) -> None:
+    """Draw views and composites of a batch, as training makes them.
+
+    A method without region swapping gets regions that fit its backbone.
+
+    Args:
+        cfg (Config): Any config of two views.
+        path (str): PNG file to write.
+        count (int): Number of images, even. Defaults to 8.
+    """
+    init_default_scope(cfg.get('default_scope', 'mmselfsup'))
+    loader = Runner.build_dataloader(
+        dict(
+            cfg.train_dataloader,
+            batch_size=count,
+            drop_last=False,
+            num_workers=0,
+            persistent_workers=False))
+    preprocessor = dict(
+        dict(type='mmselfsup.SelfSupDataPreprocessor'),
+        **cfg.model.get('data_preprocessor', {}))
+    preprocessor = MODELS.build(preprocessor)
+    (view_q, view_k), _ = preprocessor(next(iter(loader)))
+
+    if 'RegionCL' in cfg.model.type:
+        region_swap = cfg.model.get('region_swap',
+                                    dict(type='mmregioncl.RegionSwap'))
+    else:
+        region_swap = fit_region_swap(
+            MODELS.build(cfg.model.backbone), view_q.shape[-1])
+    region_swap = TRANSFORMS.build(region_swap)
+    composites, region = region_swap(view_q)
+
+    columns = {'view 1': view_q, 'view 2': view_k, 'composite': composites}
+    view_sheet(path, {
+        title: to_images(views, preprocessor)
+        for title, views in columns.items()
+    }, region.scale(region_swap.stride))

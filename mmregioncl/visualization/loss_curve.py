@@ -1,0 +1,43 @@
+import json
+from pathlib import Path
+from typing import Dict, List, Union
+
+from matplotlib.figure import Figure
+
+from .view_sheet import save
+
+
+def read_scalars(work_dir: Union[str, Path]) -> List[Dict[str, float]]:
+    """Read what the last run in a work dir logged, a dict for each time.
+
+    Args:
+        work_dir (str or Path): Work dir of an MMEngine runner.
+    """
+    logs = sorted(Path(work_dir).glob('*/vis_data/scalars.json'))
+    if not logs:
+        raise FileNotFoundError(f'{work_dir} has no */vis_data/scalars.json: '
+                                'give the work dir of a run')
+    lines = logs[-1].read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def loss_curve(path: Union[str, Path], work_dir: Union[str, Path]) -> None:
+    """Draw every loss of the last run in a work dir over its steps.
+
+    Args:
+        path (str or Path): PNG file to write.
+        work_dir (str or Path): Work dir of an MMEngine runner.
+    """
+    scalars = [row for row in read_scalars(work_dir) if 'loss' in row]
+    names = sorted(name for name in scalars[0] if name.startswith('loss'))
+    figure = Figure(figsize=(6, 3.5), layout='constrained')
+    axes = figure.subplots()
+    for name in names:
+        axes.plot([row['step'] for row in scalars],
+                  [row[name] for row in scalars],
+                  label=name)
+    axes.set_xlabel('step')
+    axes.set_ylabel('loss')
+    axes.grid(alpha=0.3)
+    axes.legend()
+    save(figure, path)

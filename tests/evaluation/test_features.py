@@ -1,0 +1,69 @@
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from PIL import Image
+
+from mmregioncl.evaluation import (class_folder, eval_pipeline,
+                                   extract_features, load_model, view_size)
+
+
+@pytest.fixture
+def cfg(model_cfg):
+    view = dict(type='RandomResizedCrop', size=32)
+    multi = dict(type='MultiView', num_views=2, transforms=[[view]])
+    dataset = dict(pipeline=[dict(type='mmregioncl.LoadImage'), multi])
+    return Config(
+        dict(model=model_cfg, train_dataloader=dict(dataset=dataset)))
+
+
+def test_features_are_means_of_the_last_map(cfg, image_folder):
+    model = load_model(cfg)
+    features, labels = extract_features(
+        model, class_folder(str(image_folder), view_size(cfg)), batch_size=5)
+    assert features.shape == (12, 64)
+    assert labels.tolist() == [0] * 6 + [1] * 6  # folders a, then b
+
+    path = sorted(image_folder.glob('a/*.png'))[0]
+    pixels = np.array(Image.open(path).resize((32, 32), Image.BILINEAR))
+    image = torch.tensor(pixels).permute(2, 0, 1)[None].float()
+    mean = torch.tensor([123.675, 116.28, 103.53]).view(3, 1, 1)
+    std = torch.tensor([58.395, 57.12, 57.375]).view(3, 1, 1)
+    image, mean, std = (
+        t.to(next(model.parameters()).device) for t in (image, mean, std))
+    with torch.no_grad():
+        expected = model.backbone((image - mean) / std)[-1].mean((2, 3))
+    # cv2 resizes without antialiasing: close, not equal
+    assert torch.cosine_similarity(features[:1], expected.cpu()) > 0.9
+
+
+def test_same_checkpoint_same_features(cfg, image_folder, tmp_path):
+    model = load_model(cfg)
+    torch.save(dict(state_dict=model.state_dict()), tmp_path / 'model.pth')
+    dataset = class_folder(str(image_folder), 32)
+    first, _ = extract_features(model, dataset)
+    loaded = load_model(cfg, str(tmp_path / 'model.pth'))
+    again, _ = extract_features(loaded, dataset)
+    assert torch.equal(first, again)
+
+
+def test_checkpoint_of_another_architecture_is_refused(cfg, tmp_path):
+    path = tmp_path / 'model.pth'
+    torch.save(load_model(cfg).state_dict(), path)
+    cfg.model.backbone.base_channels = cfg.model.backbone.stem_channels = 16
+    cfg.model.neck.in_channels = 128
+    with pytest.raises(ValueError, match=r'misshapen \(such as backbone'):
+        load_model(cfg, str(path))
+
+
+@pytest.mark.parametrize('size, edge', [(224, 256), (96, 109), (32, 32)])
+def test_eval_pipeline(size, edge):
+    resize = eval_pipeline(size)[1]
+    assert resize['scale'] == edge
+
+
+def test_view_size_is_that_of_the_first_crop(cfg):
+    assert view_size(cfg) == 32
+    cfg.train_dataloader.dataset.pipeline = [dict(type='PackSelfSupInputs')]
+    with pytest.raises(ValueError, match='no RandomResizedCrop'):
+        view_size(cfg)
