@@ -1,0 +1,10 @@
+_base_ = 'mmselfsup::selfsup/_base_/models/mocov2.py'
+
+model = dict(
+    type='mmregioncl.RegionCLMoCo',
+    neck=dict(type='mmregioncl.RegionMoCoV2Neck'),
+    head=dict(type='mmregioncl.RegionContrastiveHead'),
+    region_swap=dict(
+        type='mmregioncl.RegionSwap',
+        size=(3, 5),  # cells, the official 96 to 160 pixels
+        stride=32))

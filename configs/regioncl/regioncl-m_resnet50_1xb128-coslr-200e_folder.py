@@ -1,0 +1,18 @@
+_base_ = 'regioncl-m_resnet50_8xb128-coslr-200e_in1k.py'
+
+# Any folder of images: all that has to be set, here or on the command line as
+# train_dataloader.dataset.data_root
+data_root = 'data/images'
+
+train_dataloader = dict(
+    dataset=dict(
+        _delete_=True,
+        type='mmregioncl.ImageFolder',
+        data_root=data_root,
+        pipeline={{_base_.train_pipeline}}))
+
+# Fewer negatives than images, or an image meets its own old keys
+model = dict(queue_len=16384)
+
+# The official 0.15 for a batch of 1024, scaled to 128
+optim_wrapper = dict(optimizer=dict(lr=0.15 / 8))

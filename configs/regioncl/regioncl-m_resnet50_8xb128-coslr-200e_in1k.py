@@ -1,0 +1,10 @@
+_base_ = [
+    '../_base_/models/regioncl-m.py',
+    '../_base_/datasets/imagenet_mocov2.py',
+    'mmselfsup::selfsup/_base_/schedules/sgd_coslr-200e_in1k.py',
+    '../_base_/default_runtime.py',
+]
+
+# The official recipe: batch 1024 and, five times MoCo v2's, lr 0.15.
+train_dataloader = dict(batch_size=128)
+optim_wrapper = dict(optimizer=dict(lr=0.15))
