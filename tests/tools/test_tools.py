@@ -1,0 +1,145 @@
+"""The tools as a user calls them: real processes, real files."""
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from mmregioncl.datasets.digits import write_digits
+
+ROOT = Path(__file__).parents[2]
+TOOLS = ROOT / 'tools'
+CONFIG = (
+    ROOT / 'configs/regioncl' /
+    'regioncl-m_resnet18-w16_1xb32-coslr-20e_digits.py')
+
+
+@pytest.fixture(scope='module')
+def digits(tmp_path_factory):
+    return write_digits(tmp_path_factory.mktemp('data') / 'digits')
+
+
+@pytest.fixture
+def options(digits):
+    """Command-line settings for a short run: 96 digits, 3 steps an epoch."""
+    return [
+        '--cfg-options', f'train_dataloader.dataset.data_root={digits}/train',
+        'train_dataloader.dataset.indices=96', 'train_cfg.max_epochs=1',
+        'default_hooks.checkpoint.interval=1'
+    ]
+
+
+def test_train_resume_and_knn(run_python, tmp_path, digits, options):
+    command = [TOOLS / 'train.py', CONFIG]
+    run_python(*command, *options)
+    work_dir = tmp_path / 'work_dirs' / CONFIG.stem  # named after the config
+    assert (work_dir / 'epoch_1.pth').exists()
+
+    options[3] = 'train_cfg.max_epochs=2'
+    done = run_python(*command, '--resume', *options)
+    assert 'epoch_1.pth' in done.stdout + done.stderr
+    checkpoint = torch.load(work_dir / 'epoch_2.pth')
+    assert checkpoint['meta']['iter'] == 6
+    # 2 epochs of 96 images in a queue of 512
+    assert checkpoint['state_dict']['queue_ptr'].item() == 192
+
+    folders = ['--train', f'{digits}/train', '--test', f'{digits}/test']
+    done = run_python(TOOLS / 'evaluation/knn.py', CONFIG,
+                      work_dir / 'epoch_2.pth', *folders, '--k', '1', '20')
+    lines = [line for line in done.stdout.splitlines() if 'accuracy' in line]
+    assert [line.split('(')[1][:5] for line in lines] == ['k=1, ', 'k=20,']
+    assert all(0.5 < float(line.split()[2]) < 1 for line in lines)
+
+
+def test_train_on_two_ranks(tmp_path, options):
+    """The launcher script with torchrun, on gloo where there is no GPU."""
+    with socket.socket() as free:
+        free.bind(('', 0))
+        port = str(free.getsockname()[1])
+    path = f'{Path(sys.executable).parent}:{os.environ["PATH"]}'
+    done = subprocess.run([
+        'bash', TOOLS / 'dist_train.sh', CONFIG, '2', '--work-dir', 'run',
+        *options
+    ],
+                          cwd=tmp_path,
+                          env=dict(
+                              os.environ,
+                              PATH=path,
+                              PORT=port,
+                              CUDA_VISIBLE_DEVICES='',
+                              OMP_NUM_THREADS='1'),
+                          capture_output=True,
+                          text=True,
+                          timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+    checkpoint = torch.load(tmp_path / 'run' / 'epoch_1.pth')
+    # 96 images over 2 ranks of 32: one step of 64 keys
+    assert checkpoint['meta']['iter'] == 1
+    assert checkpoint['state_dict']['queue_ptr'].item() == 64
+
+
+@pytest.mark.parametrize('method', ['RegionCLMoCo', 'MoCo'])
+def test_browse_views_of_any_config(run_python, tmp_path, digits, method):
+    """Also of a method without region swapping."""
+    config = tmp_path / 'config.py'
+    config.write_text(f"""
+_base_ = {str(CONFIG)!r}
+if {method!r} == 'MoCo':
+    model = dict(_delete_=True, type='MoCo', backbone=dict(
+        type='mmcls.ResNet_CIFAR', depth=18))
+""")
+    for name in ('a.png', 'b.png'):
+        run_python(TOOLS / 'analysis_tools/browse_views.py', config, name,
+                   '--count', '4', '--seed', '1', '--cfg-options',
+                   f'train_dataloader.dataset.data_root={digits}/train')
+    sheet = Image.open(tmp_path / 'a.png').convert('RGB')
+    assert sheet.size[0] > 400
+    assert sheet.tobytes() == Image.open(tmp_path /
+                                         'b.png').convert('RGB').tobytes()
+
+
+def test_knn_without_labels_says_what_to_do(run_python, tmp_path):
+    config = CONFIG.with_name('regioncl-m_resnet50_8xb128-coslr-200e_in1k.py')
+    done = run_python(TOOLS / 'evaluation/knn.py', config, 'none', check=False)
+    assert done.returncode
+    assert done.stderr.strip().endswith('give --train and --test')
+
+
+def test_knn_refuses_other_classes(run_python, tmp_path):
+    for folder in ('train/cat', 'train/dog', 'test/dog'):
+        (tmp_path / folder).mkdir(parents=True)
+    done = run_python(
+        TOOLS / 'evaluation/knn.py',
+        CONFIG,
+        'none',
+        '--train',
+        'train',
+        '--test',
+        'test',
+        check=False)
+    assert done.stderr.strip().endswith('these differ: cat')
+
+
+def test_demo(run_python, tmp_path):
+    """What `make demo` runs, for one epoch of a few digits."""
+    done = run_python(TOOLS / 'demo.py', '--cfg-options',
+                      'train_cfg.max_epochs=1',
+                      'train_dataloader.dataset.indices=64',
+                      'default_hooks.logger.interval=1')
+    summary = done.stdout[done.stdout.index('k-NN accuracy'):]
+    for title in ('untrained backbone', 'after RegionCL-M'):
+        assert float(summary.split(title)[1].split('%')[0]) > 50
+    for name in ('composites.png', 'loss.png', 'run/epoch_1.pth'):
+        assert f'demo/{name}' in summary
+        assert (tmp_path / 'demo' / name).exists()
+
+
+def test_train_step_benchmark(run_python):
+    done = run_python(TOOLS / 'benchmarks/train_step.py', '--batch', '2',
+                      '--queue', '256', '--repeats', '1', '--size', '224')
+    for title in ('step, s', 'loss part, s', 'peak memory, MiB'):
+        assert title in done.stdout

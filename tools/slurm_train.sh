@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Train under Slurm:
+#   slurm_train.sh PARTITION JOB_NAME CONFIG [ARGUMENTS OF train.py]
+# GPUS (8) in all, GPUS_PER_NODE (8), CPUS_PER_TASK (5) and SRUN_ARGS are read
+# from the environment.
+set -euo pipefail
+partition=$1 job_name=$2 config=$3
+gpus_per_node=${GPUS_PER_NODE:-8}
+
+# shellcheck disable=SC2086  # SRUN_ARGS holds several words
+srun --partition="$partition" \
+    --job-name="$job_name" \
+    --gres="gpu:$gpus_per_node" \
+    --ntasks="${GPUS:-8}" \
+    --ntasks-per-node="$gpus_per_node" \
+    --cpus-per-task="${CPUS_PER_TASK:-5}" \
+    --kill-on-bad-exit=1 \
+    ${SRUN_ARGS:-} \
+    python -u "$(dirname "$0")/train.py" "$config" --launcher slurm "${@:4}"
