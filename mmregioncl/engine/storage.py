@@ -21,6 +21,10 @@ class AtomicBackend(LocalBackend):
             obj (bytes): What to write.
             filepath (str or Path): Where to; missing folders are made.
         """
-        part = f'{filepath}.part'
-        super().put(obj, part)
+        part = Path(f'{filepath}.part')
+        part.parent.mkdir(parents=True, exist_ok=True)
+        with open(part, 'wb') as stream:
+            stream.write(obj)
+            stream.flush()
+            os.fsync(stream.fileno())  # or a power cut may undo the rename
         os.replace(part, filepath)

@@ -9,6 +9,7 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from mmregioncl.datasets import ImageFolder
 from mmregioncl.models.utils import check_weights
 
 
@@ -73,6 +74,7 @@ def class_folder(root: str, size: int) -> dict:
     return dict(
         type='mmcls.CustomDataset',
         data_root=root,
+        extensions=ImageFolder.EXTENSIONS,
         pipeline=eval_pipeline(size))
 
 

@@ -1,7 +1,10 @@
+import shutil
+
 import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.registry import DATASETS
 from PIL import Image
 
 from mmregioncl.evaluation import (class_folder, eval_pipeline,
@@ -60,6 +63,14 @@ def test_checkpoint_of_another_architecture_is_refused(cfg, tmp_path):
 def test_eval_pipeline(size, edge):
     resize = eval_pipeline(size)[1]
     assert resize['scale'] == edge
+
+
+def test_every_kind_of_file_counts(image_folder, tmp_path):
+    shutil.copytree(image_folder, tmp_path / 'images')
+    Image.open(next(image_folder.glob('a/*.png'))).save(tmp_path / 'images' /
+                                                        'a' / 'x.webp')
+    dataset = DATASETS.build(class_folder(str(tmp_path / 'images'), 32))
+    assert len(dataset) == 13
 
 
 def test_view_size_is_that_of_the_first_crop(cfg):

@@ -46,14 +46,15 @@ class LoadImage(LoadImageFromFile):
             return super().transform(results)
         # A decoder may raise anything, and a run must survive any file.
         except Exception as error:
+            reason = f'{type(error).__name__}: {error}'.splitlines()[0]
             if self.on_corrupt == 'raise':
                 raise OSError(f'cannot read {path} as an image: mend or '
                               'remove it, or set on_corrupt="skip" of '
-                              'LoadImage') from error
+                              f'LoadImage ({reason})') from error
         if path not in self.skipped:
             self.skipped.add(path)
             print_log(
-                f'skipped {path}, which cannot be read as an image',
+                f'skipped {path}, which cannot be read as an image ({reason})',
                 logger='current',
                 level=logging.WARNING)
         return None

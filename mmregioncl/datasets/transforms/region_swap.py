@@ -1,3 +1,4 @@
+import operator
 from typing import Tuple
 
 from torch import Tensor
@@ -24,7 +25,17 @@ class RegionSwap:
     def __init__(self,
                  size: Tuple[int, int] = (3, 5),
                  stride: int = 32) -> None:
-        self.size = tuple(size)
+        try:
+            low, high = map(operator.index, size)
+            stride = operator.index(stride)
+        except (TypeError, ValueError):
+            low = high = 0
+        if not 1 <= low <= high or stride < 1:
+            raise ValueError(
+                f'RegionSwap(size={size}, stride={stride}) takes two whole '
+                'numbers of cells, (shortest, longest) from 1 on, and a stride'
+                ' of at least 1 pixel')
+        self.size = (low, high)
         self.stride = stride
 
     def __call__(self, views: Tensor) -> Tuple[Tensor, Region]:

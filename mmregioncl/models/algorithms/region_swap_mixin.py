@@ -24,6 +24,14 @@ class RegionSwapMixin:
                  region_weight: float = 1.0,
                  **kwargs) -> None:
         super().__init__(*args, **kwargs)
+        for part, step in (('neck', 'forward_region'), ('head',
+                                                        'loss_region')):
+            module = getattr(self, part)
+            if not hasattr(module, step):
+                raise TypeError(
+                    f'{type(self).__name__} takes a {part} that knows regions,'
+                    f' not {type(module).__name__}: set {part}.type to one of '
+                    f'mmregioncl.Region...{part.capitalize()}')
         self.region_swap = TRANSFORMS.build(region_swap)
         self.region_weight = region_weight
 

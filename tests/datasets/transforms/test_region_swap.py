@@ -26,6 +26,21 @@ def test_seed_decides_the_region():
     assert regions[0] == regions[1]
 
 
+@pytest.mark.parametrize('kwargs', [
+    dict(size=2),
+    dict(size=(2, )),
+    dict(size=(2., 3.)),
+    dict(size=(3, 2)),
+    dict(size=(0, 2)),
+    dict(stride=0),
+    dict(stride=8.),
+    dict(stride=None),
+])
+def test_impossible_settings_are_refused(kwargs):
+    with pytest.raises(ValueError, match='takes two whole numbers of cells'):
+        region_swap(**kwargs)
+
+
 @pytest.mark.parametrize('shape, kwargs, message', [
     ((3, 3, 224, 224), {}, 'a batch of 3: set an even batch_size'),
     ((1, 3, 224, 224), {}, 'a batch of 1: set an even batch_size'),

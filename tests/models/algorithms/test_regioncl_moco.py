@@ -212,6 +212,13 @@ def test_stride_of_another_backbone_is_refused(model_cfg, build):
         build(model_cfg)(views(2), mode='loss')
 
 
+@pytest.mark.parametrize('part', ['neck', 'head'])
+def test_parts_of_moco_are_refused(model_cfg, moco_cfg, part):
+    model_cfg[part] = moco_cfg[part]
+    with pytest.raises(TypeError, match=f'set {part}.type to one of mmregio'):
+        MODELS.build(model_cfg)
+
+
 @pytest.mark.parametrize('part, argument', [
     ((), 'region_size'),
     (('region_swap', ), 'lower'),
