@@ -24,8 +24,8 @@ class RegionSwapMixin:
                  region_weight: float = 1.0,
                  **kwargs) -> None:
         super().__init__(*args, **kwargs)
-        for part, step in (('neck', 'forward_region'), ('head',
-                                                        'loss_region')):
+        wanted = dict(neck='forward_region', head='loss_region')
+        for part, step in wanted.items():
             module = getattr(self, part)
             if not hasattr(module, step):
                 raise TypeError(
