@@ -21,7 +21,7 @@ from mmengine.logging import MMLogger
 from mmengine.registry import MODELS, init_default_scope
 from torch import nn
 
-import mmregioncl  # noqa: F401
+from mmregioncl.engine.memory import keep_freed_memory
 
 BASES = Path(__file__).parents[2].resolve() / 'configs' / '_base_' / 'models'
 CONFIGS = {
@@ -39,6 +39,11 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--dtype', choices=['fp32', 'bf16'], default='fp32')
     parser.add_argument(
         '--device', default='cuda' if torch.cuda.is_available() else 'cpu')
+    parser.add_argument(
+        '--return-memory',
+        action='store_true',
+        help='let the C library return freed memory to the system, as it does '
+        'unless tools/train.py trains on a CPU')
     # In a process of its own, for the memory of one model alone
     parser.add_argument('--peak', choices=CONFIGS, help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -144,6 +149,8 @@ def main() -> None:
     args = parse_args()
     init_default_scope('mmselfsup')
     MMLogger.get_instance('train_step', log_level='ERROR')
+    if not args.return_memory:
+        keep_freed_memory()
     if args.peak:
         print(peak_mib(args))
         return

@@ -1,0 +1,19 @@
+def test_freed_memory_is_kept(run_python):
+    """A tensor that is made again causes no page faults."""
+    done = run_python(
+        '-c', """
+import resource
+import torch
+from mmregioncl.engine.memory import keep_freed_memory
+
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    torch.ones(2**26)  # 65,536 pages of 4 KiB
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+print(min(faults() for _ in range(4)))
+assert keep_freed_memory()
+print(min(faults() for _ in range(4)))
+""")
+    returned, kept = map(int, done.stdout.split())
+    assert returned > 60000 and kept < 100
