@@ -96,7 +96,7 @@ def run_python(tmp_path):
                               timeout=300,
                               **kwargs)
         if check and done.returncode:
-            raise AssertionError(done.stderr[-4000:])
+            raise AssertionError(done.stderr[:6000])
         return done
 
     return run

@@ -4,7 +4,9 @@ MMEngine 0.10.7 selects a CUDA device before it joins the process group, and
 hands device ids to DistributedDataParallel, which takes none for a model on
 the CPU. Distributed code can then be tried out on a GPU machine only.
 """
+import atexit
 import functools
+import gc
 from typing import Optional
 
 from mmengine.device import get_device
@@ -44,3 +46,10 @@ def init_dist_on_cpu(backend: str = 'gloo', **kwargs) -> None:
     kwargs.pop('init_backend', None)
     distributed.init_process_group('gloo' if backend == 'nccl' else backend,
                                    **kwargs)
+    atexit.register(leave_group)
+
+
+def leave_group() -> None:
+    """End gloo's threads: one that outlives Python aborts a finished run."""
+    gc.collect()  # a model in a cycle of references holds the group
+    distributed.destroy_process_group()

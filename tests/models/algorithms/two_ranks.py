@@ -1,20 +1,17 @@
 """Run by two gloo processes: queue and keys must agree across them."""
 import os
 import sys
+from types import SimpleNamespace
 
 import torch
 from mmengine.dist import all_gather, broadcast, get_rank, init_dist
 from mmengine.model import MMDistributedDataParallel
-from mmengine.registry import MODELS, init_default_scope
+from mmengine.registry import HOOKS, MODELS, init_default_scope
 
 import mmregioncl  # noqa: F401
 
 sys.path.insert(0, os.environ['TESTS'])
 from conftest import MODEL  # noqa: E402
-
-init_dist('pytorch', backend='gloo')
-init_default_scope('mmselfsup')
-torch.set_num_threads(1)
 
 
 def agree(tensor: torch.Tensor) -> bool:
@@ -22,56 +19,76 @@ def agree(tensor: torch.Tensor) -> bool:
     return torch.equal(first, second)
 
 
-torch.manual_seed(0)  # as MMEngine does: the same weights and regions
-model = MODELS.build(MODEL).train()
-ddp = MMDistributedDataParallel(
-    model, device_ids=[get_rank()], broadcast_buffers=False)
-optim = torch.optim.SGD(model.parameters(), 0.05)
+def main() -> None:
+    init_dist('pytorch', backend='gloo')
+    init_default_scope('mmselfsup')
+    torch.set_num_threads(1)
 
-swap = model.region_swap
-regions = []
+    torch.manual_seed(0)  # as MMEngine does: the same weights and regions
+    model = MODELS.build(MODEL).train()
+    ddp = MMDistributedDataParallel(
+        model, device_ids=[get_rank()], broadcast_buffers=False)
+    optim = torch.optim.SGD(model.parameters(), 0.05)
+
+    swap = model.region_swap
+    regions = []
+
+    def note_region(views: torch.Tensor) -> tuple:
+        composites, region = swap(views)
+        regions.append(region)
+        return composites, region
+
+    model.region_swap = note_region
+
+    noise = torch.Generator().manual_seed(get_rank())
+    for step in range(4):
+        keys = []
+        forward = model._dequeue_and_enqueue
+        model._dequeue_and_enqueue = lambda k: (keys.append(k), forward(k))
+        inputs = [torch.randn(6, 3, 32, 32, generator=noise) for _ in range(2)]
+        place = int(model.queue_ptr)
+        losses = ddp(inputs, mode='loss')
+        model._dequeue_and_enqueue = forward
+
+        # Both ranks wrote the keys of rank 0, then those of rank 1.
+        everyone = torch.cat(all_gather(keys[0]))  # (12, D)
+        slots = (place + torch.arange(12)) % 32
+        assert torch.equal(model.queue[:, slots].T, everyone)
+        assert agree(model.queue) and agree(model.queue_ptr)
+        assert agree(torch.tensor(regions[-1]))  # one region for all
+        assert not agree(losses['loss_instance'])  # each has images of its own
+
+        optim.zero_grad()
+        sum(losses.values()).backward()
+        optim.step()
+        assert all(agree(weight) for weight in model.parameters())
+
+    # ShuffleBN: keys come back in the order of the views they are made of. With
+    # batch norm in eval mode, and with the same statistics on both ranks, nothing
+    # else depends on who encodes a view.
+    ddp.eval()
+    for buffer in model.buffers():
+        broadcast(buffer)
+    inputs = torch.randn(6, 3, 32, 32, generator=noise)
+    keys = model.encode_keys(inputs)
+    alone = model.encoder_k(inputs)[0]
+    alone = torch.nn.functional.normalize(alone, dim=1)
+    torch.testing.assert_close(keys, alone, rtol=0, atol=1e-5)
+
+    # A loss that is bad on one rank alone stops both, with the same words.
+    guard = HOOKS.build(dict(type='mmregioncl.GuardHook'))
+    guard.after_train_iter(
+        SimpleNamespace(iter=6),
+        0,
+        outputs=dict(
+            loss_instance=torch.tensor(1.),
+            loss_region=torch.tensor(float('nan') if get_rank() else 1.)))
+    try:
+        guard.check_losses(SimpleNamespace(work_dir='nowhere'))
+    except FloatingPointError as error:
+        assert str(error).startswith('loss_region became NaN or inf at step 7')
+        print('two ranks agree')
 
 
-def note_region(views: torch.Tensor) -> tuple:
-    composites, region = swap(views)
-    regions.append(region)
-    return composites, region
-
-
-model.region_swap = note_region
-
-noise = torch.Generator().manual_seed(get_rank())
-for step in range(4):
-    keys = []
-    forward = model._dequeue_and_enqueue
-    model._dequeue_and_enqueue = lambda k: (keys.append(k), forward(k))
-    inputs = [torch.randn(6, 3, 32, 32, generator=noise) for _ in range(2)]
-    place = int(model.queue_ptr)
-    losses = ddp(inputs, mode='loss')
-    model._dequeue_and_enqueue = forward
-
-    # Both ranks wrote the keys of rank 0, then those of rank 1.
-    everyone = torch.cat(all_gather(keys[0]))  # (12, D)
-    slots = (place + torch.arange(12)) % 32
-    assert torch.equal(model.queue[:, slots].T, everyone)
-    assert agree(model.queue) and agree(model.queue_ptr)
-    assert agree(torch.tensor(regions[-1]))  # one region for all
-    assert not agree(losses['loss_instance'])  # each has images of its own
-
-    optim.zero_grad()
-    sum(losses.values()).backward()
-    optim.step()
-    assert all(agree(weight) for weight in model.parameters())
-
-# ShuffleBN: keys come back in the order of the views they are made of. With
-# batch norm in eval mode, and with the same statistics on both ranks, nothing
-# else depends on who encodes a view.
-ddp.eval()
-for buffer in model.buffers():
-    broadcast(buffer)
-inputs = torch.randn(6, 3, 32, 32, generator=noise)
-keys = model.encode_keys(inputs)
-alone = model.encoder_k(inputs)[0]
-alone = torch.nn.functional.normalize(alone, dim=1)
-torch.testing.assert_close(keys, alone, rtol=0, atol=1e-5)
-print('two ranks agree')
+if __name__ == '__main__':
+    main()
