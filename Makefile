@@ -14,10 +14,10 @@ DOCFORMATTER := $(BIN)/docformatter --wrap-summaries 79 \
     --wrap-descriptions 79 --recursive
 TEXTS := $(SOURCES) README.md benchmarks Makefile
 
-# An interpreter that has torch keeps it: the environment looks through to it.
+# An interpreter that has torch keeps it, and the environment looks through to
+# the folder that it lies in. (--system-site-packages would pass by a venv's.)
 OWN_TORCH := $(shell $(PYTHON) -c "from importlib.metadata import version; \
     print('torch==' + version('torch'))" 2> /dev/null)
-SITE := $(if $(OWN_TORCH),--system-site-packages)
 
 .PHONY: setup demo test lint format clean
 
@@ -25,9 +25,13 @@ setup: $(READY)
 
 $(READY): $(wildcard $(REQUIREMENTS)/*.txt) setup.py
 	rm -f $(VENV)/.ready-*
-	test -x $(BIN)/python || $(PYTHON) -m venv $(SITE) $(VENV)
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(if $(OWN_TORCH),echo '$(OWN_TORCH)',cat $(REQUIREMENTS)/torch.txt) \
 	    > $(VENV)/torch.txt
+	$(if $(OWN_TORCH),$(PYTHON) -c "from importlib.metadata import \
+	    distribution; print(distribution('torch').locate_file(''))" \
+	    > $$($(BIN)/python -c "import sysconfig; \
+	    print(sysconfig.get_path('purelib'))")/own_torch.pth)
 	$(BIN)/pip install -q -c $(REQUIREMENTS)/constraints.txt setuptools wheel
 	$(BIN)/pip install -q -c $(REQUIREMENTS)/constraints.txt \
 	    -c $(VENV)/torch.txt -r $(REQUIREMENTS)/numpy$(NUMPY).txt \

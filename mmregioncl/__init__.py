@@ -41,6 +41,6 @@ from . import compat  # noqa: E402
 
 compat.apply()
 
-from .engine.storage import AtomicBackend  # noqa: E402, F401  registers it
+from .engine import storage  # noqa: E402, F401  registers its backend
 
 __all__ = ['__version__']

@@ -4,10 +4,12 @@ import time
 from pathlib import Path
 
 import torch
-from mmengine.config import Config, DictAction
-from mmengine.runner import Runner, find_latest_checkpoint, set_random_seed
+from mmengine.config import DictAction
+from mmengine.runner import Runner, set_random_seed
 
 from mmregioncl.datasets.digits import write_digits
+from mmregioncl.engine.config import load_config
+from mmregioncl.engine.storage import find_checkpoint
 from mmregioncl.evaluation import extract_features, knn_accuracy
 from mmregioncl.visualization import browse_views, loss_curve
 
@@ -29,18 +31,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--out', type=Path, default=Path('demo'))
     parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        default={},
-        metavar='KEY=VALUE')
+        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
     args = parser.parse_args()
     out = args.out
     start = time.time()
     torch.set_num_threads(1)  # small maps: more threads only wait
 
-    cfg = Config.fromfile(CONFIG)
-    cfg.merge_from_dict(args.cfg_options)
+    cfg = load_config(CONFIG, args.cfg_options)
     digits = write_digits(out / 'digits')
     cfg.train_dataloader.dataset.data_root = str(digits / 'train')
     for split, dataset in cfg.knn_datasets.items():
@@ -62,7 +59,7 @@ k-NN accuracy on the held-out third of the digits (k=20, T=0.1)
   after RegionCL-M       {after}
 loss curve    {out / 'loss.png'}
 composites    {out / 'composites.png'}
-checkpoint    {find_latest_checkpoint(cfg.work_dir)}
+checkpoint    {find_checkpoint(cfg.work_dir)}
 seconds       {time.time() - start:.0f}""")
 
 

@@ -3,10 +3,13 @@ import argparse
 import os
 from pathlib import Path
 
-from mmengine.config import Config, DictAction
+from mmengine.config import DictAction
+from mmengine.device import get_device
 from mmengine.runner import Runner
 
-import mmregioncl  # noqa: F401
+from mmregioncl.engine.config import load_config
+from mmregioncl.engine.memory import keep_freed_memory
+from mmregioncl.engine.storage import find_checkpoint
 
 
 def parse_args() -> argparse.Namespace:
@@ -43,9 +46,7 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    cfg = Config.fromfile(args.config)
-    if args.cfg_options:
-        cfg.merge_from_dict(args.cfg_options)
+    cfg = load_config(args.config, args.cfg_options)
 
     cfg.launcher = args.launcher
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(
@@ -54,9 +55,14 @@ def main() -> None:
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
         cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
     if args.resume:
-        cfg.resume = True
-        cfg.load_from = None if args.resume == 'auto' else args.resume
+        checkpoint = args.resume
+        if checkpoint == 'auto':
+            checkpoint = find_checkpoint(cfg.work_dir)
+        if checkpoint:  # else this is the first start
+            cfg.update(resume=True, load_from=checkpoint)
 
+    if get_device() == 'cpu':
+        keep_freed_memory()
     Runner.from_cfg(cfg).train()
 
 

@@ -1,5 +1,6 @@
+import os
 from pathlib import PurePath
-from typing import List, Sequence
+from typing import List, Sequence, Union
 
 from mmengine.dataset import BaseDataset
 from mmengine.fileio import get_file_backend
@@ -16,8 +17,10 @@ class ImageFolder(BaseDataset):
     and folders are left out.
 
     Args:
-        data_root (str): The folder, local or of another MMEngine backend.
-        extensions (Sequence[str]): Endings of image files, in any case.
+        data_root (str): The folder, local (``~`` is the home folder) or of
+            another MMEngine backend.
+        extensions (str or Sequence[str]): Endings of image files, in any case,
+            with or without a dot.
         **kwargs: Arguments of ``mmengine.dataset.BaseDataset``.
     """
 
@@ -26,10 +29,14 @@ class ImageFolder(BaseDataset):
 
     def __init__(self,
                  data_root: str,
-                 extensions: Sequence[str] = EXTENSIONS,
+                 extensions: Union[str, Sequence[str]] = EXTENSIONS,
                  **kwargs) -> None:
-        self.extensions = tuple(ending.lower() for ending in extensions)
-        super().__init__(data_root=data_root, **kwargs)
+        if isinstance(extensions, str):
+            extensions = (extensions, )
+        self.extensions = tuple(f'.{ending.lower().lstrip(".")}'
+                                for ending in extensions)
+        super().__init__(
+            data_root=os.path.expanduser(data_root or ''), **kwargs)
 
     def load_data_list(self) -> List[dict]:
         """List the images.
@@ -46,9 +53,15 @@ class ImageFolder(BaseDataset):
                 f'data_root={self.data_root!r} is not a folder: set data_root '
                 'of ImageFolder (train_dataloader.dataset.data_root in the '
                 'configs) to a folder of images')
+        try:
+            files = list(
+                backend.list_dir_or_file(
+                    self.data_root, list_dir=False, recursive=True))
+        except (OSError, RecursionError) as error:  # such as a loop of links
+            raise OSError(f'cannot list data_root={self.data_root!r}: mend '
+                          f'what lies below it ({error})') from error
         paths = sorted(
-            path for path in backend.list_dir_or_file(
-                self.data_root, list_dir=False, recursive=True)
+            path for path in files
             if PurePath(path).suffix.lower() in self.extensions and not any(
                 part.startswith('.') for part in PurePath(path).parts))
         if not paths:

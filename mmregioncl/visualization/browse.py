@@ -1,3 +1,5 @@
+from typing import Tuple
+
 import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS, TRANSFORMS, init_default_scope
@@ -7,7 +9,7 @@ from torch import nn
 from .view_sheet import to_images, view_sheet
 
 
-def fit_region_swap(backbone: nn.Module, size: int) -> dict:
+def fit_region_swap(backbone: nn.Module, size: Tuple[int, int]) -> dict:
     """RegionSwap for a backbone at a size of image, with regions as official.
 
     Official regions have 3 to 5 of 7 cells to a side; other grids get the
@@ -15,18 +17,19 @@ def fit_region_swap(backbone: nn.Module, size: int) -> dict:
 
     Args:
         backbone (nn.Module): With one feature map as output.
-        size (int): Side of the images in pixels.
+        size (tuple[int, int]): Height and width of the images in pixels.
 
     Returns:
         dict: Config of the transform.
     """
     backbone.eval()
     with torch.no_grad():
-        cells = backbone(torch.zeros(1, 3, size, size))[-1].shape[-1]
+        grid = backbone(torch.zeros(1, 3, *size))[-1].shape[-2:]
+    cells = min(grid)
     return dict(
         type='mmregioncl.RegionSwap',
-        size=(round(cells * 3 / 7), round(cells * 5 / 7)),
-        stride=size // cells)
+        size=(max(1, round(cells * 3 / 7)), max(1, round(cells * 5 / 7))),
+        stride=size[0] // grid[0])
 
 
 def browse_views(cfg: Config, path: str, count: int = 8) -> None:
@@ -58,7 +61,7 @@ def browse_views(cfg: Config, path: str, count: int = 8) -> None:
                                     dict(type='mmregioncl.RegionSwap'))
     else:
         region_swap = fit_region_swap(
-            MODELS.build(cfg.model.backbone), view_q.shape[-1])
+            MODELS.build(cfg.model.backbone), view_q.shape[-2:])
     region_swap = TRANSFORMS.build(region_swap)
     composites, region = region_swap(view_q)
 

@@ -34,8 +34,9 @@ def test_images_come_back_from_normalised_views(model_cfg):
 
 
 @pytest.mark.parametrize('backbone, size, expected', [
-    (dict(type='mmselfsup.ResNet', depth=18), 224, ((3, 5), 32)),
-    (dict(type='mmcls.ResNet_CIFAR', depth=18), 32, ((2, 3), 8)),
+    (dict(type='mmselfsup.ResNet', depth=18), (224, 224), ((3, 5), 32)),
+    (dict(type='mmselfsup.ResNet', depth=18), (224, 448), ((3, 5), 32)),
+    (dict(type='mmcls.ResNet_CIFAR', depth=18), (32, 32), ((2, 3), 8)),
 ])
 def test_regions_fit_the_backbone(backbone, size, expected):
     swap = fit_region_swap(MODELS.build(backbone), size)

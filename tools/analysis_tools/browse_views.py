@@ -2,9 +2,10 @@
 """
 import argparse
 
-from mmengine.config import Config, DictAction
+from mmengine.config import DictAction
 from mmengine.runner import set_random_seed
 
+from mmregioncl.engine.config import load_config
 from mmregioncl.visualization import browse_views
 
 
@@ -23,9 +24,7 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    cfg = Config.fromfile(args.config)
-    if args.cfg_options:
-        cfg.merge_from_dict(args.cfg_options)
+    cfg = load_config(args.config, args.cfg_options)
     if args.seed is not None:
         set_random_seed(args.seed)
     browse_views(cfg, args.out, args.count)

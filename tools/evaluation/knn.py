@@ -2,9 +2,10 @@
 import argparse
 from pathlib import Path
 
-from mmengine.config import Config, DictAction
+from mmengine.config import DictAction
 from mmengine.logging import MMLogger
 
+from mmregioncl.engine.config import load_config
 from mmregioncl.evaluation import (class_folder, extract_features,
                                    knn_accuracy, load_model, view_size)
 
@@ -38,8 +39,11 @@ def check_classes(train: str, test: str) -> None:
     names = [{path.name
               for path in Path(root).glob('*') if path.is_dir()}
              for root in (train, test)]
+    if not all(names):
+        raise SystemExit(f'{train if names[1] else test} holds no folders: '
+                         'images belong into one folder for each class')
     odd = sorted(names[0] ^ names[1])
-    if odd or not names[0]:
+    if odd:
         raise SystemExit(f'{train} and {test} need the same folders, one for '
                          f'each class; these differ: {", ".join(odd)}')
 
@@ -47,9 +51,7 @@ def check_classes(train: str, test: str) -> None:
 def main() -> None:
     args = parse_args()
     MMLogger.get_instance('knn', log_level='WARNING')  # not each weight's init
-    cfg = Config.fromfile(args.config)
-    if args.cfg_options:
-        cfg.merge_from_dict(args.cfg_options)
+    cfg = load_config(args.config, args.cfg_options)
     if args.train:
         check_classes(args.train, args.test)
         size = view_size(cfg)

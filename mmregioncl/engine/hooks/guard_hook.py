@@ -1,12 +1,13 @@
 from typing import Dict, Optional
 
 import torch
+from mmengine.dist import all_reduce
 from mmengine.hooks import CheckpointHook, Hook
 from mmengine.model import is_model_wrapper
-from mmengine.runner import find_latest_checkpoint
 
 from mmregioncl.models.utils import check_weights
 from mmregioncl.registry import HOOKS
+from ..storage import find_checkpoint
 
 NEVER = 2**62
 
@@ -17,7 +18,8 @@ class GuardHook(Hook):
 
     - Before training: the dataloader makes no batch.
     - When a checkpoint is loaded: its weights are not those of the model.
-      (The Runner alone goes on with random weights.)
+      (The Runner alone goes on with random weights.) When one is resumed: it
+      holds weights alone.
     - While training: a loss is NaN or inf. Each step is looked at on the
       device; the host asks every `interval` steps and before a checkpoint
       is written, so that the last good one stays the last one.
@@ -45,14 +47,25 @@ class GuardHook(Hook):
                 f'{len(loader.dataset)} images do not make one batch of '
                 f'{loader.batch_size} on {runner.world_size} process(es): '
                 'lower train_dataloader.batch_size, or add images')
+        writers = [
+            hook for hook in runner.hooks if isinstance(hook, CheckpointHook)
+        ]
         self.intervals |= {
             hook.interval
-            for hook in runner.hooks
-            if isinstance(hook, CheckpointHook) and not hook.by_epoch
+            for hook in writers if not hook.by_epoch
         }
+        if any(hook.max_keep_ckpts == 1 for hook in writers):
+            runner.logger.warning(
+                'max_keep_ckpts=1 removes the only checkpoint before the next '
+                'is written, and a kill between leaves none: set '
+                'default_hooks.checkpoint.max_keep_ckpts to 2 or more')
 
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
-        """Refuse weights of another architecture."""
+        """Refuse weights of another architecture, or alone."""
+        if runner._resume and 'meta' not in checkpoint:
+            raise ValueError(
+                f'cannot resume from {runner._load_from}, which holds weights '
+                'alone: start anew from them by load_from, without --resume')
         if not self.strict_load:
             return
         model = runner.model
@@ -93,10 +106,18 @@ class GuardHook(Hook):
                       f'by step {runner.iter}')
 
     def check_losses(self, runner) -> None:
-        """Raise FloatingPointError if a loss was bad since the last look."""
-        steps = {name: int(step) for name, step in self.first_bad.items()}
+        """Raise FloatingPointError if a loss was bad since the last look.
+
+        On all ranks, if on any.
+        """
+        names = sorted(self.first_bad)
+        if not names:
+            return
+        first_bad = torch.stack([self.first_bad[name] for name in names])
+        all_reduce(first_bad, 'min')
+        steps = dict(zip(names, first_bad.tolist()))
         self.first_bad = {}
-        first = min(steps.values(), default=NEVER)
+        first = min(steps.values())
         if first == NEVER:
             return
         # A step later every term is bad: blame those that began.
@@ -106,7 +127,7 @@ class GuardHook(Hook):
 
     @staticmethod
     def stop(runner, what: str, when: str) -> None:
-        last = find_latest_checkpoint(runner.work_dir)
+        last = find_checkpoint(runner.work_dir)
         kept = f'the last good checkpoint is {last}' if last else \
             'no checkpoint was written yet'
         raise FloatingPointError(

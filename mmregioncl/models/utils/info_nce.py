@@ -56,7 +56,15 @@ def info_nce(query: Tensor,
 
     Returns:
         Tensor: The loss, a scalar.
+
+    Raises:
+        ValueError: If queries and queue differ in D, or the queue is empty.
     """
+    if queue.shape[0] != query.shape[1] or not queue.shape[1]:
+        raise ValueError(
+            f'queries of {query.shape[1]} values do not fit a queue of '
+            f'{queue.shape[1]} keys of {queue.shape[0]} values: set feat_dim '
+            "to the neck's out_channels, and queue_len to at least 1")
     dtype = torch.promote_types(query.dtype, torch.float32)
     with torch.autocast(query.device.type, enabled=False):
         query = query.to(dtype) / temperature

@@ -58,11 +58,13 @@ def sample_region(grid: Tuple[int, int],
     if not 1 <= low <= high:
         raise ValueError(f'region size=({low}, {high}) must be (shortest, '
                          'longest) side in cells, from 1 on')
-    if high > min(grid) or high * high == rows * cols:
+    longest = min(grid) - (rows == cols)
+    if high > longest:
+        smaller = f', or size=({min(low, longest)}, {longest})'
         raise ValueError(
             f'a region of {high}x{high} cells leaves no canvas on the '
-            f'{rows}x{cols} grid of features: use larger images, or a longest '
-            f'side in size=({low}, {high}) of less than {min(grid)} cells')
+            f'{rows}x{cols} grid of features: use larger images'
+            f'{smaller if longest else ""} in RegionSwap')
 
     def draw(first: int, last: int) -> int:
         return int(torch.randint(first, last + 1, (), generator=generator))

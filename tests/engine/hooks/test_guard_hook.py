@@ -184,6 +184,24 @@ def test_checkpoint_of_another_architecture_is_refused(runner_cfg, resume,
         Runner.from_cfg(runner_cfg).train()
 
 
+def test_weights_alone_are_not_resumed(runner_cfg, tmp_path):
+    runner_cfg.update(resume=True, load_from=str(tmp_path / 'weights.pth'))
+    runner = Runner.from_cfg(runner_cfg)
+    torch.save(runner.model.state_dict(), runner_cfg.load_from)
+    with pytest.raises(ValueError, match='cannot resume from .*weights.pth, '):
+        runner.train()
+
+
+def test_keeping_one_checkpoint_is_warned_of(runner_cfg, caplog):
+    runner_cfg.default_hooks.checkpoint.max_keep_ckpts = 1
+    runner_cfg.update(log_level='WARNING')
+    runner = Runner.from_cfg(runner_cfg)
+    warned = Mock()
+    runner.logger.warning = warned
+    runner.call_hook('before_train')
+    assert 'max_keep_ckpts to 2 or more' in warned.call_args.args[0]
+
+
 def test_fewer_images_than_a_batch_are_refused(runner_cfg):
     runner_cfg.train_dataloader.batch_size = 64
     with pytest.raises(ValueError, match='12 images do not make one batch of'):
@@ -192,4 +210,4 @@ def test_fewer_images_than_a_batch_are_refused(runner_cfg):
 
 def test_loading_may_be_lax():
     hook = HOOKS.build(dict(type='mmregioncl.GuardHook', strict_load=False))
-    hook.after_load_checkpoint(None, dict(state_dict=dict(a=1)))
+    hook.after_load_checkpoint(Mock(_resume=False), dict(state_dict=dict(a=1)))

@@ -212,6 +212,12 @@ def test_stride_of_another_backbone_is_refused(model_cfg, build):
         build(model_cfg)(views(2), mode='loss')
 
 
+@pytest.mark.parametrize('setting', [dict(feat_dim=16), dict(queue_len=0)])
+def test_queue_that_does_not_fit_is_refused(model_cfg, build, setting):
+    with pytest.raises(ValueError, match='set feat_dim to the neck'):
+        build(dict(model_cfg, **setting))(views(2), mode='loss')
+
+
 @pytest.mark.parametrize('part', ['neck', 'head'])
 def test_parts_of_moco_are_refused(model_cfg, moco_cfg, part):
     model_cfg[part] = moco_cfg[part]

@@ -1,3 +1,4 @@
+import re
 from itertools import product
 
 import pytest
@@ -108,8 +109,13 @@ def test_generator_alone_decides():
 @pytest.mark.parametrize('grid, size', [((4, 4), (2, 4)), ((4, 4), (2, 5)),
                                         ((1, 1), (1, 1)), ((2, 8), (1, 3))])
 def test_region_that_leaves_no_canvas_is_refused(grid, size):
-    with pytest.raises(ValueError, match='leaves no canvas on the'):
+    with pytest.raises(ValueError, match='leaves no canvas on the') as refusal:
         sample_region(grid, size)
+    # The size that the message names, if any, is a size that fits.
+    named = re.search(r'size=\((\d), (\d)\)', str(refusal.value))
+    assert bool(named) == (grid != (1, 1))
+    if named:
+        sample_region(grid, tuple(map(int, named.groups())))
 
 
 @pytest.mark.parametrize('size', [(0, 2), (3, 2), (-1, 1)])
