@@ -3,7 +3,8 @@ from typing import Tuple
 
 from torch import Tensor
 
-from mmregioncl.models.utils import Region, sample_region, swap_region
+from mmregioncl.models.utils import (Region, check_pairs, sample_region,
+                                     swap_region)
 from mmregioncl.registry import TRANSFORMS
 
 
@@ -54,10 +55,7 @@ class RegionSwap:
                 multiple of the stride, or the region leaves no canvas.
         """
         count, _, height, width = views.shape
-        if count % 2:
-            raise ValueError(
-                f'RegionSwap pairs images and got a batch of {count}: set an '
-                'even batch_size and drop_last=True in the dataloader')
+        check_pairs(count)
         if height % self.stride or width % self.stride:
             raise ValueError(
                 f'RegionSwap got images of {height}x{width} pixels, which are '

@@ -1,3 +1,10 @@
+from .regioncl_byol import RegionCLBYOL
+from .regioncl_densecl import RegionCLDenseCL
 from .regioncl_moco import RegionCLMoCo
+from .regioncl_simclr import RegionCLSimCLR
+from .regioncl_simsiam import RegionCLSimSiam
 
-__all__ = ['RegionCLMoCo']
+__all__ = [
+    'RegionCLBYOL', 'RegionCLDenseCL', 'RegionCLMoCo', 'RegionCLSimCLR',
+    'RegionCLSimSiam'
+]

@@ -1,10 +1,10 @@
-from typing import Tuple
+from typing import List, Tuple
 
 from torch import Tensor
-from torch.nn import functional as F
 
 from mmregioncl.registry import TRANSFORMS
-from ..utils import check_grid
+from ..necks import RegionNeckMixin
+from ..utils import check_grid, check_pairs
 
 
 class RegionSwapMixin:
@@ -17,6 +17,8 @@ class RegionSwapMixin:
         region_weight (float): Weight of the region loss. Defaults to 1.0.
         **kwargs: Arguments of the parent, which refuses unknown ones.
     """
+    neck_type = RegionNeckMixin
+    head_type: type  # which head has the losses of an algorithm
 
     def __init__(self,
                  *args,
@@ -24,16 +26,38 @@ class RegionSwapMixin:
                  region_weight: float = 1.0,
                  **kwargs) -> None:
         super().__init__(*args, **kwargs)
-        wanted = dict(neck='forward_region', head='loss_region')
-        for part, step in wanted.items():
-            module = getattr(self, part)
-            if not hasattr(module, step):
+        for part in ('neck', 'head'):
+            module, wanted = getattr(self, part), getattr(self, f'{part}_type')
+            if not isinstance(module, wanted):
+                name = wanted.__name__.replace('NeckMixin', '...Neck')
                 raise TypeError(
                     f'{type(self).__name__} takes a {part} that knows regions,'
-                    f' not {type(module).__name__}: set {part}.type to one of '
-                    f'mmregioncl.Region...{part.capitalize()}')
+                    f' not {type(module).__name__}: set {part}.type to '
+                    f'mmregioncl.{name}')
         self.region_swap = TRANSFORMS.build(region_swap)
         self.region_weight = region_weight
+
+    def take_views(self, inputs: List[Tensor]) -> Tuple[Tensor, Tensor]:
+        """The two views of a batch.
+
+        Args:
+            inputs (list[Tensor]): Two views, (N, 3, H, W) each.
+
+        Raises:
+            ValueError: If they are not two, not of one size, or not of an even
+                batch.
+        """
+        name = type(self).__name__
+        if len(inputs) != 2:
+            raise ValueError(f'{name} takes two views, not {len(inputs)}: set '
+                             'num_views=2 of MultiView')
+        first, second = (tuple(view.shape) for view in inputs)
+        if first != second:
+            raise ValueError(
+                f'{name} takes views of one size, not {first} and {second}: '
+                'crop both to the same size')
+        check_pairs(len(inputs[0]))
+        return tuple(inputs)
 
     def project_regions(self, views: Tensor) -> Tuple[Tensor, Tensor]:
         """Swap regions between views and project them.
@@ -45,13 +69,12 @@ class RegionSwapMixin:
             views (Tensor): Shape (N, 3, H, W).
 
         Returns:
-            tuple[Tensor, Tensor]: Canvas and paste, normalised, (N, D) each;
-            row i of both belongs to image i.
+            tuple[Tensor, Tensor]: Canvas and paste, (N, D) each, not
+            normalised; row i of both belongs to image i.
         """
         composites, region = self.region_swap(views)
         features = self.backbone(composites)  # [(N, C, H/stride, W/stride)]
         stride = getattr(self.region_swap, 'stride', None)
         if stride:  # any callable may swap, but ours says on which grid
             check_grid(features[-1], composites, stride)
-        canvas, paste = self.neck.forward_region(features, region)
-        return F.normalize(canvas, dim=1), F.normalize(paste, dim=1)
+        return self.neck.forward_region(features, region)

@@ -1,3 +1,7 @@
 from .region_contrastive_head import RegionContrastiveHead
+from .region_latent_predict_head import RegionLatentPredictHead
+from .region_nt_xent_head import RegionNTXentHead
 
-__all__ = ['RegionContrastiveHead']
+__all__ = [
+    'RegionContrastiveHead', 'RegionLatentPredictHead', 'RegionNTXentHead'
+]

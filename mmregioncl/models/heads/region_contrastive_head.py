@@ -8,11 +8,10 @@ from mmregioncl.registry import MODELS
 from ..utils import info_nce
 
 
-@MODELS.register_module()
-class RegionContrastiveHead(ContrastiveHead):
-    """Instance and region loss of RegionCL.
+class PlainContrastiveHead(ContrastiveHead):
+    """What the contrastive heads of this package share.
 
-    Both are cross entropies at the same temperature. They never form the
+    Their losses are cross entropies at one temperature, which never form the
     (N, 1 + K) matrix of logits that the parent's ``forward(pos, neg)`` takes.
 
     Args:
@@ -35,16 +34,26 @@ class RegionContrastiveHead(ContrastiveHead):
         name = settings.pop('type').split('.')[-1]
         if name != 'CrossEntropyLoss' or settings:
             raise ValueError(
-                'RegionContrastiveHead computes a plain mean cross entropy: '
+                f'{type(self).__name__} computes a plain mean cross entropy: '
                 f'remove loss={loss} from it, and weigh the region loss by '
                 'region_weight of the algorithm')
+
+
+@MODELS.register_module()
+class RegionContrastiveHead(PlainContrastiveHead):
+    """Instance and region loss of RegionCL-M and -D, against a queue.
+
+    Args:
+        loss (dict, optional): The parent's cross entropy. Defaults to None.
+        temperature (float): Temperature of all losses. Defaults to 0.2.
+    """
 
     def loss_instance(self, query: Tensor, key: Tensor,
                       queue: Tensor) -> Tensor:
         """MoCo's loss: each query against its key and the queue.
 
         Args:
-            query (Tensor): Normalised whole views, shape (N, D).
+            query (Tensor): Normalised whole views or cells, shape (N, D).
             key (Tensor): Normalised keys, shape (N, D).
             queue (Tensor): Shape (D, K).
 

@@ -1,3 +1,7 @@
-from .region_necks import RegionMoCoV2Neck
+from .region_necks import (RegionDenseCLNeck, RegionMoCoV2Neck,
+                           RegionNeckMixin, RegionNonLinearNeck)
 
-__all__ = ['RegionMoCoV2Neck']
+__all__ = [
+    'RegionDenseCLNeck', 'RegionMoCoV2Neck', 'RegionNeckMixin',
+    'RegionNonLinearNeck'
+]

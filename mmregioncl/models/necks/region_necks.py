@@ -2,7 +2,7 @@
 from typing import List, Tuple
 
 import torch
-from mmselfsup.models.necks import MoCoV2Neck
+from mmselfsup.models.necks import DenseCLNeck, MoCoV2Neck, NonLinearNeck
 from torch import Tensor
 
 from mmregioncl.registry import MODELS
@@ -16,6 +16,7 @@ class RegionNeckMixin:
     cells, and the pool leaves the resulting 1x1 map as it is. No parameter is
     added or renamed.
     """
+    with_avg_pool = True  # where a neck has no such setting
 
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
@@ -27,6 +28,8 @@ class RegionNeckMixin:
                        region: Region) -> Tuple[Tensor, Tensor]:
         """Project the canvas and the paste of composites, in one batch.
 
+        Batch norm, where the neck has some, sees canvas and paste together.
+
         Args:
             features (list[Tensor]): Feature maps of the composites, one
                 tensor of shape (N, C, H, W) in a list as backbones give it.
@@ -37,10 +40,27 @@ class RegionNeckMixin:
             both belongs to image i.
         """
         pooled = torch.cat(pool_region(features[-1], region))  # (2N, C)
-        projected = self([pooled[..., None, None]])[0]  # (2N, D)
-        return projected.chunk(2)
+        return self.project_pooled(pooled).chunk(2)
+
+    def project_pooled(self, pooled: Tensor) -> Tensor:
+        """Project pooled features (N, C) to (N, D)."""
+        return self([pooled[..., None, None]])[0]
 
 
 @MODELS.register_module()
 class RegionMoCoV2Neck(RegionNeckMixin, MoCoV2Neck):
     """The neck of MoCo v2, for whole views, canvas and paste."""
+
+
+@MODELS.register_module()
+class RegionNonLinearNeck(RegionNeckMixin, NonLinearNeck):
+    """The neck of SimSiam, BYOL and SimCLR, likewise."""
+
+
+@MODELS.register_module()
+class RegionDenseCLNeck(RegionNeckMixin, DenseCLNeck):
+    """The neck of DenseCL; regions take its global branch alone."""
+
+    def project_pooled(self, pooled: Tensor) -> Tensor:
+        """Project pooled features (N, C) to (N, D)."""
+        return self.mlp(pooled)

@@ -1,10 +1,13 @@
-from .ema import ForeachEMA
-from .info_nce import info_nce
+from .ema import ForeachCosineEMA, ForeachEMA
+from .info_nce import info_nce, nt_xent
 from .queue import enqueue
-from .region import Region, check_grid, pool_region, sample_region, swap_region
+from .region import (Region, check_grid, check_pairs, pool_region,
+                     sample_region, swap_region)
+from .shuffle import draw_order, redistribute
 from .weights import check_weights
 
 __all__ = [
-    'ForeachEMA', 'Region', 'check_grid', 'check_weights', 'enqueue',
-    'info_nce', 'pool_region', 'sample_region', 'swap_region'
+    'ForeachCosineEMA', 'ForeachEMA', 'Region', 'check_grid', 'check_pairs',
+    'check_weights', 'draw_order', 'enqueue', 'info_nce', 'nt_xent',
+    'pool_region', 'redistribute', 'sample_region', 'swap_region'
 ]

@@ -1,6 +1,10 @@
-"""Moving average of all weights in a few kernels."""
+"""Moving averages of all weights in a few kernels."""
+from math import cos, pi
+
 import torch
+from mmengine.logging import MessageHub
 from mmengine.model import ExponentialMovingAverage
+from mmselfsup.models.utils import CosineEMA
 from torch import nn
 
 
@@ -24,6 +28,10 @@ class ForeachEMA(ExponentialMovingAverage):
         super()._load_from_state_dict(*args, **kwargs)
         self._host_steps = None  # `steps` was loaded: read it anew
 
+    def share(self, steps: int) -> float:
+        """Share of the model in the average, after so many updates."""
+        return self.momentum
+
     @torch.no_grad()
     def update_parameters(self, model: nn.Module) -> None:
         """Move the average towards `model`; the first call copies it.
@@ -39,9 +47,20 @@ class ForeachEMA(ExponentialMovingAverage):
         if self._host_steps == 0:
             torch._foreach_copy_(average, source)
         elif self._host_steps % self.interval == 0:
-            torch._foreach_lerp_(average, source, self.momentum)
+            torch._foreach_lerp_(average, source, self.share(self._host_steps))
         buffers = list(self.module.buffers())
         if buffers:  # group norm has none, and foreach wants some
             torch._foreach_copy_(buffers, list(model.buffers()))
         self.steps += 1
         self._host_steps += 1
+
+
+class ForeachCosineEMA(ForeachEMA, CosineEMA):
+    """Mmselfsup's CosineEMA, the average of BYOL, by ``torch._foreach``."""
+
+    def share(self, steps: int) -> float:
+        """Falls from 1 - momentum to 1 - end_momentum along a cosine."""
+        total = MessageHub.get_current_instance().get_info('max_iters')
+        rest = (1 + cos(pi * steps / total)) / 2
+        return 1 - self.end_momentum + rest * (
+            self.end_momentum - self.momentum)

@@ -1,29 +1,41 @@
-"""The one contrastive loss of the package."""
+"""Contrastive losses: against a queue, and against a batch."""
 from typing import Optional, Tuple
 
 import torch
 from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
+
+BLOCK = 2**24  # logits at a time, 64 MiB in float32
 
 
 class _QueueLogSumExp(Function):
-    """Row-wise logsumexp of `query @ queue` in one (N, K) matrix.
+    """Row-wise logsumexp of `query @ queue`, a block of rows at a time.
 
     The gradient to the queries is formed in the forward pass, while the
-    exponentials are at hand. So no logits outlive this function: they do not
-    sit in memory while the backbone runs backward, and the queue may be
+    exponentials are at hand. So no logits outlive their block: they are
+    neither kept nor computed again for the backward pass, and the queue may be
     overwritten before that.
     """
 
     @staticmethod
     def forward(ctx, query: Tensor, queue: Tensor) -> Tensor:
-        weights = query @ queue  # (N, K)
-        peak = weights.amax(1, keepdim=True)  # (N, 1)
-        total = weights.sub_(peak).exp_().sum(1, keepdim=True)  # (N, 1)
-        if ctx.needs_input_grad[0]:
-            ctx.save_for_backward(weights @ queue.T / total)  # (N, D)
-        return (peak + total.log()).squeeze(1)  # (N,)
+        sums = query.new_empty(len(query))  # (N,)
+        slopes = torch.empty_like(query)  # (N, D)
+        rows = max(1, BLOCK // queue.shape[1])
+        weights = query.new_empty(min(rows, len(query)), queue.shape[1])
+        for start in range(0, len(query), rows):
+            block = slice(start, start + rows)
+            count = len(query[block])
+            logits = torch.mm(query[block], queue, out=weights[:count])
+            peak = logits.amax(1, keepdim=True)  # (rows, 1)
+            total = logits.sub_(peak).exp_().sum(1, keepdim=True)  # (rows, 1)
+            sums[block] = (peak + total.log()).squeeze(1)
+            if ctx.needs_input_grad[0]:
+                slopes[block] = logits @ queue.T / total
+        ctx.save_for_backward(slopes)
+        return sums
 
     @staticmethod
     @once_differentiable
@@ -73,3 +85,38 @@ def info_nce(query: Tensor,
         if extra is not None:
             logits.append((query * extra).sum(1))
         return (torch.stack(logits).logsumexp(0) - positive_logit).mean()
+
+
+def nt_xent(query: Tensor,
+            views: Tensor,
+            positive: Tensor,
+            own: Tensor,
+            temperature: float,
+            extra: Optional[Tensor] = None) -> Tensor:
+    r"""Cross entropy of queries against all other views of a batch.
+
+    NT-Xent of SimCLR, Eq. 1 (https://arxiv.org/abs/2002.05709), for any rows:
+    query i belongs to the view `own[i]`, is drawn to the view `positive[i]`
+    and pushed from the others. Mean over the rows; in float32 at least.
+
+    Args:
+        query (Tensor): Normalised, shape (N, D).
+        views (Tensor): Normalised, shape (M, D). Get gradient as well.
+        positive (Tensor): Indices of views, shape (N,), int64.
+        own (Tensor): Indices of the views left out, shape (N,), int64.
+        temperature (float): The temperature.
+        extra (Tensor, optional): One more negative for each row, shape
+            (N, D). Defaults to None.
+
+    Returns:
+        Tensor: The loss, a scalar.
+    """
+    dtype = torch.promote_types(query.dtype, torch.float32)
+    with torch.autocast(query.device.type, enabled=False):
+        query = query.to(dtype) / temperature
+        logits = query @ views.to(dtype).T  # (N, M)
+        logits = logits.scatter(1, own[:, None], float('-inf'))
+        if extra is not None:
+            beside = (query * extra).sum(1, keepdim=True)  # (N, 1)
+            logits = torch.cat((logits, beside), dim=1)  # (N, M + 1)
+        return F.cross_entropy(logits, positive)

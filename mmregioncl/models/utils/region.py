@@ -73,6 +73,22 @@ def sample_region(grid: Tuple[int, int],
     return Region(draw(0, rows - height), draw(0, cols - width), height, width)
 
 
+def check_pairs(count: int) -> None:
+    """Refuse a batch that does not make pairs of images.
+
+    Args:
+        count (int): Images in the batch.
+
+    Raises:
+        ValueError: If it is odd; the image in the middle would be its own
+            partner and its own negative.
+    """
+    if count % 2:
+        raise ValueError(
+            f'region swapping pairs images and got a batch of {count}: set an '
+            'even batch_size and drop_last=True in the dataloader')
+
+
 def check_grid(features: Tensor, images: Tensor, stride: int) -> None:
     """Refuse features that are not on the grid that regions are drawn on.
 

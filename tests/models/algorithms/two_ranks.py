@@ -63,14 +63,14 @@ def main() -> None:
         optim.step()
         assert all(agree(weight) for weight in model.parameters())
 
-    # ShuffleBN: keys come back in the order of the views they are made of. With
-    # batch norm in eval mode, and with the same statistics on both ranks, nothing
-    # else depends on who encodes a view.
+    # ShuffleBN: keys come back in the order of the views they are made of.
+    # With batch norm in eval mode, and with the same statistics on both ranks,
+    # nothing else depends on who encodes a view.
     ddp.eval()
     for buffer in model.buffers():
         broadcast(buffer)
     inputs = torch.randn(6, 3, 32, 32, generator=noise)
-    keys = model.encode_keys(inputs)
+    keys, = model.encode_keys(inputs)
     alone = model.encoder_k(inputs)[0]
     alone = torch.nn.functional.normalize(alone, dim=1)
     torch.testing.assert_close(keys, alone, rtol=0, atol=1e-5)

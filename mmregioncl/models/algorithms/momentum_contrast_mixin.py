@@ -1,0 +1,60 @@
+from typing import Tuple
+
+import torch
+from mmengine.dist import get_world_size
+from mmselfsup.utils import concat_all_gather
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..heads import RegionContrastiveHead
+from ..utils import ForeachEMA, draw_order, enqueue, redistribute
+from .region_swap_mixin import RegionSwapMixin
+
+
+class MomentumContrastMixin(RegionSwapMixin):
+    """What RegionCL-M and -D share: a key encoder and a queue of its keys."""
+    head_type = RegionContrastiveHead
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.encoder_k = ForeachEMA(
+            nn.Sequential(self.backbone, self.neck),
+            momentum=self.encoder_k.momentum)
+
+    @staticmethod
+    def project(view: Tensor, backbone: nn.Module,
+                neck: nn.Module) -> Tuple[Tensor, ...]:
+        """All that an algorithm takes of whole views, normalised."""
+        raise NotImplementedError
+
+    @torch.no_grad()
+    def encode_keys(self, view: Tensor) -> Tuple[Tensor, ...]:
+        """Update the key encoder, then encode whole views with it.
+
+        Args:
+            view (Tensor): Shape (N, 3, H, W).
+
+        Returns:
+            tuple[Tensor]: What :meth:`project` gives, without gradient.
+        """
+        self.encoder_k.update_parameters(
+            nn.Sequential(self.backbone, self.neck))
+
+        # ShuffleBN (MoCo, Sec. 3.3) mixes the batches of several processes;
+        # within one it would leave all statistics as they are.
+        if get_world_size() == 1:
+            return self.project(view, *self.encoder_k.module)
+        order = draw_order(len(view))
+        keys = self.project(redistribute(view, order), *self.encoder_k.module)
+        return type(keys)(
+            *[redistribute(key, order.argsort()) for key in keys])
+
+    def loss_region(self, view: Tensor, key: Tensor) -> Tensor:
+        """Weighted region loss of views (N, 3, H, W) and keys (N, D)."""
+        canvas, paste = map(F.normalize, self.project_regions(view))
+        return self.region_weight * self.head.loss_region(
+            canvas, paste, key, self.queue)
+
+    def _dequeue_and_enqueue(self, keys: Tensor) -> None:
+        """Write the keys (N, D) of all processes into the queue."""
+        enqueue(self.queue, self.queue_ptr, concat_all_gather(keys))

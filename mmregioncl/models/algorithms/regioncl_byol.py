@@ -1,0 +1,69 @@
+from typing import Dict, List, Optional
+
+import torch
+from mmselfsup.models.algorithms import BYOL
+from torch import Tensor, nn
+
+from mmregioncl.registry import MODELS
+from ..heads import RegionLatentPredictHead
+from ..utils import ForeachCosineEMA
+from .symmetric_region_mixin import SymmetricRegionMixin
+
+
+@MODELS.register_module()
+class RegionCLBYOL(SymmetricRegionMixin, BYOL):
+    """BYOL with region swapping.
+
+    Canvas and paste pass the online projector and predictor, and predict the
+    target network's projection of the other whole view of their image. The
+    region loss has the factor of the parent's, 2 for each view, so that both
+    are on one scale. This package's definition.
+
+    Checkpoints of mmselfsup's ``BYOL`` fit both ways.
+
+    Args:
+        backbone (dict): With one feature map as output.
+        neck (dict): ``mmregioncl.RegionNonLinearNeck``.
+        head (dict): ``mmregioncl.RegionLatentPredictHead``.
+        symmetric (bool): Whether composites are made of both views. Defaults
+            to True.
+        region_swap (dict): Defaults to ``mmregioncl.RegionSwap``.
+        region_weight (float): Weight of the region loss. Defaults to 1.0.
+        **kwargs: Further arguments of ``BYOL``: base_momentum, pretrained,
+            data_preprocessor, init_cfg.
+    """
+    head_type = RegionLatentPredictHead
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.target_net = ForeachCosineEMA(
+            nn.Sequential(self.backbone, self.neck),
+            momentum=self.target_net.momentum)
+
+    def loss(self,
+             inputs: List[Tensor],
+             data_samples: Optional[list] = None,
+             **kwargs) -> Dict[str, Tensor]:
+        """One step of BYOL with regions; updates the target network.
+
+        Args:
+            inputs (list[Tensor]): Two views, (N, 3, H, W) each.
+            data_samples (list, optional): Not used.
+
+        Returns:
+            dict[str, Tensor]: ``loss_instance`` and ``loss_region``.
+        """
+        views = self.take_views(inputs)
+        online = [self.neck(self.backbone(view))[0] for view in views]
+        with torch.no_grad():
+            self.target_net.update_parameters(
+                nn.Sequential(self.backbone, self.neck))
+            target = [self.target_net(view)[0] for view in views]
+
+        loss_instance = self.head(online[0], target[1]) + self.head(
+            online[1], target[0])
+        loss_region = self.loss_region(
+            views, lambda canvas, paste, number: self.head.loss_region(
+                canvas, paste, target[1 - number]))
+        return dict(
+            loss_instance=2 * loss_instance, loss_region=4 * loss_region)

@@ -1,0 +1,56 @@
+import torch
+from torch import Tensor
+
+from mmregioncl.registry import MODELS
+from ..utils import nt_xent
+from .region_contrastive_head import PlainContrastiveHead
+
+
+@MODELS.register_module()
+class RegionNTXentHead(PlainContrastiveHead):
+    """Instance and region loss on SimCLR, against the views of the batch.
+
+    The projections of both views are interleaved: rows 2i and 2i + 1 of
+    `views` show image i.
+
+    Args:
+        loss (dict, optional): The parent's cross entropy. Defaults to None.
+        temperature (float): Temperature of both losses. Defaults to 0.2.
+    """
+
+    def loss_instance(self, views: Tensor) -> Tensor:
+        """SimCLR's loss: each view against all others.
+
+        Args:
+            views (Tensor): Normalised, shape (2N, D).
+
+        Returns:
+            Tensor: A scalar.
+        """
+        own = torch.arange(len(views), device=views.device)
+        return nt_xent(views, views, own ^ 1, own, self.temperature)
+
+    def loss_region(self, regions: Tensor, neighbours: Tensor, views: Tensor,
+                    source: int) -> Tensor:
+        """Regions in the place of the views that they were cut from.
+
+        The row of a region is NT-Xent's row of its own view, with the region
+        in its place: drawn to the other view of its image, pushed from both
+        views of the others, and from its neighbour in the composite. Mean
+        over the 2N rows. This package's definition.
+
+        Args:
+            regions (Tensor): Normalised canvas and paste, shape (2, N, D); row
+                i of both shows image i.
+            neighbours (Tensor): The region beside each in its composite,
+                without gradient, shape (2, N, D).
+            views (Tensor): Normalised, shape (2N, D).
+            source (int): Which view the composites were made of, 0 or 1.
+
+        Returns:
+            Tensor: A scalar.
+        """
+        image = torch.arange(regions.shape[1], device=views.device).repeat(2)
+        return nt_xent(
+            regions.flatten(0, 1), views, 2 * image + 1 - source,
+            2 * image + source, self.temperature, neighbours.flatten(0, 1))

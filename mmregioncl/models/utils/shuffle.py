@@ -1,0 +1,49 @@
+"""Batches mixed over processes, for the batch norm of keys."""
+import torch
+from mmengine.dist import broadcast, get_rank, get_world_size
+from torch import Tensor, distributed
+
+
+def draw_order(count: int) -> Tensor:
+    """Draw who encodes which image of all processes.
+
+    Args:
+        count (int): Images of each process, N.
+
+    Returns:
+        Tensor: A permutation of the W x N images of W processes, the same on
+        all of them, on the CPU. Process r gets the images that stand in places
+        r x N to (r + 1) x N.
+    """
+    order = torch.randperm(get_world_size() * count)
+    broadcast(order)
+    return order
+
+
+@torch.no_grad()
+def redistribute(rows: Tensor, order: Tensor) -> Tensor:
+    """Hand the rows of all processes out anew.
+
+    Every row travels once, from its owner to the process that gets it. (An
+    all-gather, as in mmselfsup, sends every row to every process.)
+
+    Args:
+        rows (Tensor): Those of this process, shape (N, ...).
+        order (Tensor): From :func:`draw_order`; its ``argsort`` undoes it.
+
+    Returns:
+        Tensor: What stands in this process' places of the order, (N, ...).
+    """
+    count, rank = len(rows), get_rank()
+    wanted = order.view(-1, count)  # (W, N), rows that each process gets
+    owner = wanted // count  # (W, N)
+    mine = owner == rank  # (W, N)
+
+    sent = rows[wanted[mine].to(rows.device) % count]  # by receiver
+    received = torch.empty_like(sent)
+    distributed.all_to_all_single(
+        received, sent, owner[rank].bincount(minlength=len(owner)).tolist(),
+        mine.sum(1).tolist())
+    # They come sorted by owner, and from each owner in the order of places.
+    places = owner[rank].argsort(stable=True)
+    return received[places.argsort().to(rows.device)]

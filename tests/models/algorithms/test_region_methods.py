@@ -1,0 +1,360 @@
+"""RegionCL on DenseCL, SimSiam, BYOL and SimCLR.
+
+The references follow the definitions image by image and row by row in float64;
+backbone, neck and predictor are taken as given.
+"""
+from copy import deepcopy
+
+import pytest
+import torch
+from mmengine.registry import MODELS
+from torch import nn
+
+from mmregioncl.models.utils import Region
+
+T = 0.2
+
+
+def views(count=6) -> list:
+    return [torch.randn(count, 3, 32, 32) for _ in range(2)]
+
+
+def unit(vector):
+    return vector / vector.pow(2).sum().sqrt()
+
+
+def cross_entropy(anchor, positive, negatives):
+    """Of one anchor (D,), its positive (D,) and a list of negatives (D,)."""
+    logits = [
+        unit(anchor) @ unit(other) / T for other in [positive, *negatives]
+    ]
+    return -(logits[0] - torch.stack(logits).exp().sum().log())
+
+
+class Swap:
+    """Draws as the transform does, and notes each region."""
+
+    def __init__(self, swap) -> None:
+        self.swap, self.stride, self.regions = swap, swap.stride, []
+
+    def __call__(self, view):
+        composites, region = self.swap(view)
+        self.regions.append(region)
+        return composites, region
+
+
+def regions_of(model, view, region: Region):
+    """Projections of canvas and paste of each source image, (N, D) each."""
+    count, side = len(view), 8
+    composites = torch.stack([image.clone() for image in view])
+    rows = range(region.top, region.top + region.height)
+    cols = range(region.left, region.left + region.width)
+    for i in range(count):
+        for row in rows:
+            for col in cols:
+                cell = (slice(row * side, row * side + side),
+                        slice(col * side, col * side + side))
+                composites[i][:, cell[0],
+                              cell[1]] = view[count - 1 - i][:, cell[0],
+                                                             cell[1]]
+    maps = model.backbone(composites)[0]  # (N, C, 4, 4)
+    inside, outside = [], []
+    for row in range(4):
+        for col in range(4):
+            within = row in rows and col in cols
+            (inside if within else outside).append(maps[:, :, row, col])
+    canvas = sum(outside) / len(outside)
+    pasted = sum(inside) / len(inside)  # as composited
+    paste = torch.stack([pasted[count - 1 - i] for i in range(count)])
+    pooled = torch.cat((canvas, paste))
+    projected = model.neck([pooled[..., None, None]])[0]
+    return projected[:count], projected[count:]
+
+
+def region_rows(canvas, paste, positives, negatives):
+    """Mean of the contrastive rows of both regions of all images."""
+    count, rows = len(canvas), []
+    for i in range(count):
+        j = count - 1 - i  # canvas i and paste j are one composite
+        rows.append(
+            cross_entropy(canvas[i], positives[i],
+                          [*negatives[i], paste[j].detach()]))
+        rows.append(
+            cross_entropy(paste[i], positives[i],
+                          [*negatives[i], canvas[j].detach()]))
+    return sum(rows) / len(rows)
+
+
+def densecl(model, inputs, regions):
+    view_q, view_k = inputs
+    maps_q, maps_k = (model.backbone(view)[0] for view in inputs)
+    q, grid_q, _ = model.neck([maps_q])
+    with torch.no_grad():  # the first update copies the query encoder
+        k, grid_k, mean_k = model.neck([maps_k])
+        maps_q, maps_k = maps_q.flatten(2), maps_k.flatten(2)
+    count, queue, queue2 = len(view_q), model.queue.T, model.queue2.T
+
+    single = [cross_entropy(q[i], k[i], queue) for i in range(count)]
+    dense = []
+    for i in range(count):
+        for cell in range(16):
+            likeness = [
+                unit(maps_q[i, :, cell]) @ unit(maps_k[i, :, other])
+                for other in range(16)
+            ]
+            match = max(range(16), key=likeness.__getitem__)
+            dense.append(
+                cross_entropy(grid_q[i, :, cell], grid_k[i, :, match], queue2))
+
+    class Global(nn.Module):  # the neck's branch for regions
+        backbone = model.backbone
+
+        @staticmethod
+        def neck(x):
+            return [model.neck.mlp(x[0].flatten(1))]
+
+    canvas, paste = regions_of(Global, view_q, regions[0])
+    return dict(
+        loss_single=sum(single) / len(single) / 2,
+        loss_dense=sum(dense) / len(dense) / 2,
+        loss_region=region_rows(canvas, paste, k, [queue] * count))
+
+
+def latent(model, inputs, regions, encode_target, factor):
+    z = [model.neck(model.backbone(view))[0] for view in inputs]
+    targets = encode_target(z)
+
+    def distance(source, target):
+        predicted = model.head.predictor([source])[0]
+        return -sum(
+            unit(a) @ unit(b.detach())
+            for a, b in zip(predicted, target)) / len(target)
+
+    whole = distance(z[0], targets[1]) + distance(z[1], targets[0])
+    mixed = 0
+    for view, region, target in zip(inputs, regions, targets[::-1]):
+        pair = torch.cat(regions_of(model, view, region))
+        mixed = mixed + distance(pair, torch.cat((target, target)))
+    return dict(
+        loss_instance=factor * whole / 2, loss_region=factor * mixed / 2)
+
+
+def simsiam(model, inputs, regions):
+    return latent(model, inputs, regions, lambda z: z, 1)
+
+
+def byol(model, inputs, regions):
+    # The first update copies the online network.
+    return latent(model, inputs, regions, lambda z: [x.detach() for x in z], 4)
+
+
+def simclr(model, inputs, regions):
+    count = len(inputs[0])
+    together = torch.stack([v[i] for i in range(count) for v in inputs])
+    z = model.neck(model.backbone(together))[0]  # image by image
+    others = [[z[k] for k in range(2 * count) if k // 2 != i]
+              for i in range(count)]
+    whole = [
+        cross_entropy(z[2 * i + v], z[2 * i + 1 - v], others[i])
+        for i in range(count) for v in range(2)
+    ]
+    mixed = [
+        region_rows(*regions_of(model, inputs[v], regions[v]),
+                    [z[2 * i + 1 - v] for i in range(count)], others)
+        for v in range(2)
+    ]
+    return dict(
+        loss_instance=sum(whole) / len(whole), loss_region=sum(mixed) / 2)
+
+
+REFERENCES = dict(
+    RegionCLDenseCL=densecl,
+    RegionCLSimSiam=simsiam,
+    RegionCLBYOL=byol,
+    RegionCLSimCLR=simclr)
+
+
+@pytest.mark.parametrize('count', [2, 6])
+def test_losses_and_gradients_equal_reference(method, build, count):
+    model = build(method[0]).double()
+    model.region_swap = Swap(model.region_swap)
+    for name, buffer in model.named_buffers():
+        if name in ('queue', 'queue2'):  # of length 1 in float64 as well
+            buffer.copy_(nn.functional.normalize(buffer, dim=0))
+    twin = deepcopy(model)
+    inputs = [view.double() for view in views(count)]
+
+    losses = model(inputs, mode='loss')
+    expected = REFERENCES[type(model).__name__](twin, inputs,
+                                                model.region_swap.regions)
+    assert losses.keys() == expected.keys()
+    for name, loss in losses.items():
+        assert loss.item() == pytest.approx(expected[name].item(), abs=1e-9)
+        # Term by term: what learns from a term, and what is detached.
+        for (key, ours), theirs in zip(model.named_parameters(),
+                                       twin.parameters()):
+            got, wanted = (torch.autograd.grad(
+                value, weight, retain_graph=True, allow_unused=True)[0]
+                           if weight.requires_grad else None
+                           for value, weight in ((loss, ours), (expected[name],
+                                                                theirs)))
+            if wanted is None:
+                assert got is None, (name, key)
+            else:
+                torch.testing.assert_close(
+                    got, wanted, rtol=1e-6, atol=1e-9, msg=f'{name} {key}')
+
+
+def test_losses_in_float32_equal_float64(method, build):
+    model = build(method[0])
+    exact = deepcopy(model).double()
+    inputs = views()
+    results = []
+    for network in (model, exact):
+        torch.manual_seed(1)  # for the regions
+        dtype = next(network.parameters()).dtype
+        results.append(
+            network([view.to(dtype) for view in inputs], mode='loss'))
+    for name, loss in results[0].items():
+        assert loss.item() == pytest.approx(results[1][name].item(), abs=1e-5)
+
+
+def test_weight_zero_is_the_parent(method, build):
+    ours = build(dict(method[0], region_weight=0.)).double()
+    theirs = build(method[1]).double()
+    theirs.load_state_dict(ours.state_dict())
+    optims = [
+        torch.optim.SGD(m.parameters(), 0.05, 0.9) for m in (ours, theirs)
+    ]
+    for step in range(3):  # averages and queues have to stay together as well
+        inputs = [view.double() for view in views(8)]
+        totals = []
+        for model, optim in zip((ours, theirs), optims):
+            optim.zero_grad()
+            total = sum(model.loss(inputs, []).values())
+            total.backward()
+            totals.append(total.item())
+        assert totals[0] == pytest.approx(totals[1], abs=1e-6)
+        for (name, a), b in zip(ours.named_parameters(), theirs.parameters()):
+            if b.grad is not None:
+                torch.testing.assert_close(
+                    a.grad, b.grad, rtol=1e-5, atol=1e-6, msg=name)
+        for optim in optims:
+            optim.step()
+
+
+def test_checkpoints_fit_the_parent_both_ways(method, build, tmp_path):
+    ours, theirs = map(build, method)
+    for source, target in ((theirs, ours), (ours, theirs)):
+        source.loss(views(8), [])
+        torch.save(source.state_dict(), tmp_path / 'weights.pth')
+        target.load_state_dict(
+            torch.load(tmp_path / 'weights.pth'), strict=True)
+        for name, value in source.state_dict().items():
+            assert torch.equal(target.state_dict()[name], value), name
+
+
+def test_regions_reach_every_weight(method, build):
+    model = build(method[0])
+    model(views(), mode='loss')['loss_region'].backward()
+    untouched = [
+        name for name, weight in model.named_parameters()
+        if weight.requires_grad and not name.startswith('neck.mlp2')
+        # A bias before batch norm has no effect.
+        and not name.endswith(('fc0.bias', )) and (
+            weight.grad is None or weight.grad.abs().sum() == 0)
+    ]
+    assert untouched == []
+
+
+def test_one_sided_form_swaps_the_first_view(method, build):
+    if 'DenseCL' in method[0]['type']:
+        with pytest.raises(TypeError, match="argument 'symmetric'"):
+            MODELS.build(dict(method[0], symmetric=False))
+        return
+    model = build(dict(method[0], symmetric=False)).double()
+    model.region_swap = Swap(model.region_swap)
+    twin = deepcopy(model)
+    inputs = [view.double() for view in views()]
+    loss = model(inputs, mode='loss')['loss_region'].item()
+    region, = model.region_swap.regions
+
+    both = REFERENCES[type(model).__name__](twin, inputs, [region] * 2)
+    swapped = REFERENCES[type(model).__name__](twin, inputs[::-1],
+                                               [region] * 2)
+    # The mean of both views is known, and the other one is its mirror.
+    mirror = deepcopy(twin)
+    mirror.region_swap = Swap(twin.region_swap.swap)
+    mirror.region_swap.swap = lambda view: (swap_at(view, region), region)
+    other = mirror(inputs[::-1], mode='loss')['loss_region'].item()
+    assert (loss + other) / 2 == pytest.approx(
+        both['loss_region'].item(), abs=1e-9)
+    assert swapped['loss_region'].item() == pytest.approx(
+        both['loss_region'].item(), abs=1e-9)
+    assert loss != pytest.approx(other, abs=1e-6)
+
+
+def swap_at(view, region: Region):
+    composites = view.clone()
+    window = region.scale(8).window
+    composites[window] = view.flip(0)[window]
+    return composites
+
+
+def test_composites_leave_batch_norm_of_whole_views_alone(method, build):
+    """Whole views are normalised as in the parent: in calls of their own."""
+    model = build(method[0])
+    batches = []
+    model.backbone.register_forward_pre_hook(
+        lambda module, args: batches.append(args[0].shape[0]))
+    model(views(6), mode='loss')
+    name = type(model).__name__
+    assert batches == dict(
+        RegionCLDenseCL=[6, 6],
+        RegionCLSimSiam=[6] * 4,
+        RegionCLBYOL=[6] * 4,
+        RegionCLSimCLR=[12, 6, 6])[name]
+
+
+@pytest.mark.parametrize('inputs, message', [
+    ([torch.zeros(4, 3, 32, 32)] * 3, 'takes two views, not 3: set num_views'),
+    ([torch.zeros(4, 3, 32, 32)], 'takes two views, not 1: set num_views'),
+    ([torch.zeros(4, 3, 32, 32),
+      torch.zeros(4, 3, 24, 24)], 'takes views of one size'),
+    ([torch.zeros(3, 3, 32, 32)] * 2, 'a batch of 3: set an even batch_size'),
+    ([torch.zeros(1, 3, 32, 32)] * 2, 'a batch of 1: set an even batch_size'),
+    ([torch.zeros(4, 3, 36, 36)] * 2, '36x36 pixels, which are no multiple'),
+])
+def test_bad_input_is_refused(method, build, inputs, message):
+    with pytest.raises(ValueError, match=message):
+        build(method[0])(inputs, mode='loss')
+
+
+def test_stride_of_another_backbone_is_refused(method, build):
+    cfg = dict(method[0])
+    cfg['region_swap'] = dict(cfg['region_swap'], stride=4)
+    with pytest.raises(ValueError, match='set its stride=8'):
+        build(cfg)(views(2), mode='loss')
+
+
+@pytest.mark.parametrize('part', ['neck', 'head'])
+def test_parts_of_the_parent_are_refused(method, part):
+    cfg = dict(method[0], **{part: method[1][part]})
+    with pytest.raises(
+            TypeError, match=f'set {part}.type to mmregioncl.Regio'):
+        MODELS.build(cfg)
+
+
+@pytest.mark.parametrize('part', [None, 'neck', 'head', 'region_swap'])
+def test_unknown_arguments_are_refused(method, part):
+    cfg = deepcopy(method[0])
+    (cfg[part] if part else cfg)['cutmix_alpha'] = 1
+    with pytest.raises(TypeError, match="argument 'cutmix_alpha'"):
+        MODELS.build(cfg)
+
+
+@pytest.mark.parametrize('method', ['RegionCLDenseCL'], indirect=True)
+def test_dense_grid_that_does_not_match_is_refused(method, build):
+    method[0]['neck']['num_grid'] = 3
+    with pytest.raises(ValueError, match='9 cells and the feature map 16'):
+        build(method[0])(views(2), mode='loss')
