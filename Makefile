@@ -10,14 +10,17 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready-numpy$(NUMPY)
 REQUIREMENTS := requirements
 SOURCES := mmregioncl configs tools tests setup.py
-DOCFORMATTER := $(BIN)/docformatter --wrap-summaries 79 \
-    --wrap-descriptions 79 --recursive
 TEXTS := $(SOURCES) README.md benchmarks Makefile
 
 # An interpreter that has torch keeps it, and the environment looks through to
 # the folder that it lies in. (--system-site-packages would pass by a venv's.)
-OWN_TORCH := $(shell $(PYTHON) -c "from importlib.metadata import version; \
+OWN_TORCH := $(shell $(PYTHON) -c "import os, sys; \
+    from importlib.metadata import version; \
+    os.path.realpath(sys.prefix) == os.path.realpath('$(VENV)') or \
     print('torch==' + version('torch'))" 2> /dev/null)
+
+NO_FIT := The torch of $(PYTHON) has no torchvision that fits: install one \
+beside it, or set PYTHON to an interpreter without torch.
 
 .PHONY: setup demo test lint format clean
 
@@ -25,7 +28,7 @@ setup: $(READY)
 
 $(READY): $(wildcard $(REQUIREMENTS)/*.txt) setup.py
 	rm -f $(VENV)/.ready-*
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
 	$(if $(OWN_TORCH),echo '$(OWN_TORCH)',cat $(REQUIREMENTS)/torch.txt) \
 	    > $(VENV)/torch.txt
 	$(if $(OWN_TORCH),$(PYTHON) -c "from importlib.metadata import \
@@ -37,9 +40,8 @@ $(READY): $(wildcard $(REQUIREMENTS)/*.txt) setup.py
 	    -c $(VENV)/torch.txt -r $(REQUIREMENTS)/numpy$(NUMPY).txt \
 	    -r $(REQUIREMENTS)/tests.txt -r $(REQUIREMENTS)/lint.txt \
 	    --no-build-isolation -e .
-	$(BIN)/python -c 'import mmregioncl, torchvision' || { echo "The torch \
-	of $(PYTHON) has no torchvision that fits: install one beside it, or set \
-	PYTHON to an interpreter without torch."; exit 1; }
+	$(BIN)/python -c 'import mmregioncl, torchvision' || \
+	    { echo "$(if $(OWN_TORCH),$(NO_FIT))"; exit 1; }
 	touch $@
 
 demo: $(READY)
@@ -52,13 +54,13 @@ lint: $(READY)
 	$(BIN)/flake8 $(SOURCES)
 	$(BIN)/isort --check-only --diff $(SOURCES)
 	$(BIN)/yapf --diff --recursive $(SOURCES)
-	$(DOCFORMATTER) --check --diff $(SOURCES)
+	$(BIN)/docformatter --recursive --check --diff $(SOURCES)
 	$(BIN)/codespell $(TEXTS)
 	$(BIN)/pylint --rcfile setup.cfg --recursive yes $(SOURCES)
 
 format: $(READY)
 	-git ls-files '*.py' | xargs $(BIN)/double-quote-string-fixer
-	-$(DOCFORMATTER) --in-place $(SOURCES)
+	-$(BIN)/docformatter --recursive --in-place $(SOURCES)
 	$(BIN)/isort -q $(SOURCES)
 	$(BIN)/yapf --in-place --recursive $(SOURCES)
 

@@ -46,7 +46,7 @@ setup(
     long_description=(ROOT / 'README.md').read_text(),
     long_description_content_type='text/markdown',
     license='Apache-2.0',
-    python_requires='>=3.9',
+    python_requires='>=3.10',
     packages=find_packages(include=['mmregioncl', 'mmregioncl.*']),
     install_requires=requirements('runtime'),
     extras_require=dict(

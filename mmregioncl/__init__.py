@@ -12,15 +12,15 @@ STACK = dict(
     mmengine=('0.10.7', '0.11'),
     mmcls=('1.0.0rc6', '1.1'),
     mmselfsup=('1.0.0', '1.1'))
-MMCV = ('2.0.0rc4', '2.1')  # what mmselfsup 1.0.0 accepts
+MMCV = ('2.0.1', '2.1')  # what mmselfsup 1.0.0 and mmdet 3.3 accept
 
 
 def _check_stack() -> None:
     """Raise an ImportError in one sentence if the stack does not fit."""
     windows = dict(STACK)
     # mmcv and mmcv-lite are two distributions of one module.
-    names = {dist.name.lower() for dist in metadata.distributions(name='mmcv')}
-    windows['mmcv' if names else 'mmcv-lite'] = MMCV
+    full = any(metadata.distributions(name='mmcv'))
+    windows['mmcv' if full else 'mmcv-lite'] = MMCV
 
     for name, (low, high) in windows.items():
         try:

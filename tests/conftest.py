@@ -59,6 +59,13 @@ NON_LINEAR = dict(
 
 # The parents and what they share with our classes, by our names
 PARENTS = dict(
+    RegionCLMoCo=dict(
+        type='MoCo',
+        **DENSE,
+        head=dict(
+            type='ContrastiveHead',
+            loss=dict(type='mmcls.CrossEntropyLoss'),
+            temperature=0.2)),
     RegionCLDenseCL=dict(
         type='DenseCL',
         **DENSE,
@@ -83,6 +90,7 @@ PARENTS = dict(
             loss=dict(type='mmcls.CrossEntropyLoss'),
             temperature=0.2)))
 PARTS = dict(
+    RegionCLMoCo=('MoCoV2Neck', 'RegionContrastiveHead'),
     RegionCLDenseCL=('DenseCLNeck', 'RegionContrastiveHead'),
     RegionCLSimSiam=('NonLinearNeck', 'RegionLatentPredictHead'),
     RegionCLBYOL=('NonLinearNeck', 'RegionLatentPredictHead'),
@@ -106,7 +114,7 @@ def method_cfgs(name: str) -> tuple:
 
 @pytest.fixture(params=PARENTS)
 def method(request) -> tuple:
-    """Configs of a class without its MoCo, and of its parent, toy size."""
+    """Configs of one of our classes and of its parent, at toy size."""
     MessageHub.get_current_instance().update_info('max_iters', 100)
     return method_cfgs(request.param)
 
@@ -127,20 +135,6 @@ def seed_and_scope():
 def model_cfg() -> dict:
     """Config of RegionCL-M at toy size, free to be changed."""
     return deepcopy(MODEL)
-
-
-@pytest.fixture
-def moco_cfg(model_cfg) -> dict:
-    """Config of mmselfsup's MoCo with the same parameters."""
-    model_cfg = deepcopy(model_cfg)
-    model_cfg.pop('region_swap')
-    model_cfg.update(type='mmselfsup.MoCo')
-    model_cfg['neck'].update(type='mmselfsup.MoCoV2Neck')
-    model_cfg['head'] = dict(
-        type='mmselfsup.ContrastiveHead',
-        loss=dict(type='mmcls.CrossEntropyLoss'),
-        temperature=0.2)
-    return model_cfg
 
 
 @pytest.fixture

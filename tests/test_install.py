@@ -52,6 +52,17 @@ def test_version_is_stated_once():
     assert version('mmregioncl') == mmregioncl.__version__
 
 
+def test_versions_are_those_of_the_requirements():
+    import re
+
+    import mmregioncl
+    text = (ROOT / 'requirements' / 'runtime.txt').read_text()
+    windows = dict(mmregioncl.STACK, **{'mmcv-lite': mmregioncl.MMCV})
+    for name, (low, high) in windows.items():
+        stated = re.search(rf'^{name}>=(.*),<(.*)$', text, re.M)
+        assert stated.groups() == (low, high), name
+
+
 @pytest.mark.parametrize('name, version, message', [
     ('mmselfsup', '0.7.1', 'mmselfsup>=1.0.0,<1.1, but 0.7.1 is installed'),
     ('torch', '2.5.1+cpu', r'torch>=2.6,<3, but 2.5.1\+cpu is installed'),

@@ -1,14 +1,10 @@
 _base_ = 'regioncl-m_resnet50_8xb128-coslr-200e_in1k.py'
 
-# Any folder of images: all that has to be set, here or on the command line as
-# train_dataloader.dataset.data_root
-data_root = 'data/images'
-
 train_dataloader = dict(
     dataset=dict(
         _delete_=True,
         type='mmregioncl.ImageFolder',
-        data_root=data_root,
+        data_root='data/images',  # any folder of images: all one has to set
         pipeline={{_base_.train_pipeline}}))
 
 # Fewer negatives than images, or an image meets its own old keys

@@ -1,13 +1,14 @@
 """All it takes to run the OpenMMLab releases of 2023 on today's PyTorch.
 
-One file a cause. Each states the upstream issue, mends only what is broken in
-the installed versions, and does nothing where upstream mended it.
+One file a cause, which states what is wrong upstream and mends that alone.
 """
-from . import (adjust_hue, checkpoint_globals, collate_scope, cpu_launch,
-               deformable_attention, package_utils, runner_registries)
+from . import (adjust_hue, checkpoint_files, checkpoint_globals, collate_scope,
+               cpu_launch, deformable_attention, package_utils,
+               runner_registries)
 
-CAUSES = (deformable_attention, adjust_hue, checkpoint_globals, collate_scope,
-          cpu_launch, package_utils, runner_registries)
+CAUSES = (deformable_attention, adjust_hue, checkpoint_files,
+          checkpoint_globals, collate_scope, cpu_launch, package_utils,
+          runner_registries)
 
 
 def apply() -> None:

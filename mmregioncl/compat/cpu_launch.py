@@ -18,7 +18,8 @@ from .substitute import substitute
 
 
 def mend() -> None:
-    if get_device() != 'cpu' or utils._init_dist_pytorch is init_dist_on_cpu:
+    selects = 'set_device' in utils._init_dist_pytorch.__code__.co_names
+    if get_device() != 'cpu' or not selects:
         return
     substitute(utils._init_dist_pytorch, init_dist_on_cpu)
 
@@ -52,4 +53,5 @@ def init_dist_on_cpu(backend: str = 'gloo', **kwargs) -> None:
 def leave_group() -> None:
     """End gloo's threads: one that outlives Python aborts a finished run."""
     gc.collect()  # a model in a cycle of references holds the group
-    distributed.destroy_process_group()
+    if distributed.is_initialized():
+        distributed.destroy_process_group()

@@ -21,7 +21,8 @@ class ImageFolder(BaseDataset):
             another MMEngine backend.
         extensions (str or Sequence[str]): Endings of image files, in any case,
             with or without a dot.
-        **kwargs: Arguments of ``mmengine.dataset.BaseDataset``.
+        **kwargs: Arguments of ``mmengine.dataset.BaseDataset``, such as
+            pipeline and indices, but not the ones that name other files.
     """
 
     EXTENSIONS = ('.jpg', '.jpeg', '.png', '.webp', '.bmp', '.tif', '.tiff',
@@ -31,6 +32,10 @@ class ImageFolder(BaseDataset):
                  data_root: str,
                  extensions: Union[str, Sequence[str]] = EXTENSIONS,
                  **kwargs) -> None:
+        for name in ('ann_file', 'data_prefix', 'filter_cfg'):
+            if name in kwargs:
+                raise TypeError(f'ImageFolder takes no {name}: it lists all '
+                                'images below data_root')
         if isinstance(extensions, str):
             extensions = (extensions, )
         self.extensions = tuple(f'.{ending.lower().lstrip(".")}'

@@ -6,6 +6,11 @@ from typing import Optional, Union
 from mmengine.config import Config
 from mmengine.runner import Runner
 
+# What Runner reads of a config besides its own arguments, and our tools
+ALSO_READ = ('activation_checkpointing', 'compile', 'efficient_conv_bn_eval',
+             'find_unused_parameters', 'knn_datasets', 'model_wrapper_cfg',
+             'sync_bn')
+
 
 def load_config(path: Union[str, Path],
                 options: Optional[dict] = None) -> Config:
@@ -17,16 +22,21 @@ def load_config(path: Union[str, Path],
             ``{'train_cfg.max_epochs': 100}``. Defaults to None.
 
     Raises:
-        SystemExit: If a key begins with what is no setting of the config or of
-            MMEngine's Runner, which would leave it out without a word.
+        ValueError: If a key begins with a name that nothing reads, which
+            MMEngine would accept without a word.
     """
     cfg = Config.fromfile(path)
-    known = {*cfg.keys(), *inspect.signature(Runner.__init__).parameters}
+    known = {*inspect.signature(Runner.__init__).parameters, *ALSO_READ}
     for key in options or {}:
         name = key.split('.')[0]
-        if name not in known:
-            near = get_close_matches(name, known, n=1)
-            hint = f', did you mean {near[0]}?' if near else ''
-            raise SystemExit(f'{key} is no setting of {path}{hint}')
+        if name in known:
+            continue
+        if name in cfg:
+            raise ValueError(
+                f'{key} has no effect once {path} was read: override where it '
+                f'is used, such as train_dataloader.dataset.{key}')
+        near = get_close_matches(name, known, n=1)
+        hint = f', did you mean {near[0]}?' if near else ''
+        raise ValueError(f'{key} is no setting{hint}')
     cfg.merge_from_dict(options or {})
     return cfg

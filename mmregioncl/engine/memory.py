@@ -1,18 +1,19 @@
 """Memory of a process that trains on a CPU."""
 import ctypes
 
-# Names and numbers of glibc's malloc.h
-M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
-NEVER = -1
+# Parameters of glibc's mallopt by their numbers in malloc.h: never map a
+# tensor on its own, never trim the heap, and grow it by 256 MiB at a time.
+SETTINGS = {-4: 0, -1: -1, -2: 2**28}
 
 
 def keep_freed_memory() -> bool:
-    """Let the C library keep memory that tensors free, for the next ones.
+    """Let the C library keep the memory of freed tensors for the next ones.
 
-    By default glibc hands most of it back to the system after each step and
-    takes it anew, a page fault for every 4 KiB: a fifth of the time of a
-    RegionCL-M step at ResNet-50 and 224 pixels. PyTorch's allocator for GPUs
-    keeps memory by itself.
+    By default glibc gives most of it back to the system after each step and
+    takes it anew, at a page fault for every 4 KiB, which slows RegionCL with
+    its two graphs more than its parents (benchmarks/train_step_cpu.txt).
+    PyTorch's allocator for GPUs keeps memory by itself. The process does not
+    shrink again.
 
     Returns:
         bool: Whether there was a glibc that does so.
@@ -21,6 +22,4 @@ def keep_freed_memory() -> bool:
         mallopt = ctypes.CDLL('libc.so.6').mallopt
     except (OSError, AttributeError):  # another system, another C library
         return False
-    return all((mallopt(M_MMAP_MAX,
-                        0), mallopt(M_TRIM_THRESHOLD,
-                                    NEVER), mallopt(M_TOP_PAD, 2**28)))
+    return all([mallopt(*setting) for setting in SETTINGS.items()])

@@ -7,7 +7,6 @@ from zipfile import is_zipfile
 
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.logging import print_log
-from mmengine.runner.checkpoint import CheckpointLoader, load_from_local
 
 
 @register_backend('mmregioncl.atomic')
@@ -31,40 +30,16 @@ class AtomicBackend(LocalBackend):
         with open(part, 'wb') as stream:
             stream.write(obj)
             stream.flush()
-            os.fsync(stream.fileno())  # or a power cut may undo the rename
+            os.fsync(stream.fileno())  # or a power cut may leave a name alone
         os.replace(part, filepath)
 
 
-@CheckpointLoader.register_scheme(prefixes='', force=True)
-def load_local(filename: str, map_location=None) -> dict:
-    """MMEngine's loader of local files, with errors that name the file.
-
-    Args:
-        filename (str): The checkpoint.
-        map_location (optional): As of ``torch.load``.
-
-    Raises:
-        ValueError: If it is no whole checkpoint, or holds what torch does not
-            load with ``weights_only``.
-    """
-    try:
-        return load_from_local(filename, map_location)
-    except OSError:  # names the file by itself
-        raise
-    except Exception as error:  # a decoder of broken bytes may raise anything
-        reason = f'{type(error).__name__}: {error}'.splitlines()[0]
-        raise ValueError(
-            f'cannot load {filename}, which is broken, no checkpoint, or holds'
-            f' objects that are not safe to load: take another one ({reason})'
-        ) from error
-
-
 def find_checkpoint(work_dir: Union[str, Path]) -> Optional[str]:
-    """The newest whole checkpoint of a folder.
+    """The last whole checkpoint that a run wrote into a folder.
 
-    It is found by its name. MMEngine looks into the note ``last_checkpoint``
-    instead, which is old after a kill between checkpoint and note, and wrong
-    after the folder was moved.
+    MMEngine's note ``last_checkpoint`` names it by a path that is wrong after
+    the folder was moved, and is one checkpoint behind after a kill between
+    checkpoint and note. What an earlier run left in the folder is passed over.
 
     Args:
         work_dir (str or Path): Of a run.
@@ -72,14 +47,31 @@ def find_checkpoint(work_dir: Union[str, Path]) -> Optional[str]:
     Returns:
         str or None: Its path, None if there is none.
     """
-    found = []
-    for path in Path(work_dir).glob('*.pth'):
-        name = re.fullmatch(r'(epoch|iter)_(\d+)', path.stem)
-        if name and is_zipfile(path):  # a file that was cut short is none
-            found.append((int(name[2]), path))
-        elif name:
+    whole = {}
+    for path in sorted(Path(work_dir).glob('*.pth')):
+        if not re.fullmatch(r'(epoch|iter)_\d+', path.stem):
+            continue
+        if is_zipfile(path):
+            whole[path.name] = path
+        else:
             print_log(f'passed over {path}, which is cut short', 'current')
-    # Who changed from epochs to iterations wants the later of both.
-    newest = {path.stem.split('_')[0]: path for _, path in sorted(found)}
-    return str(max(newest.values(),
-                   key=lambda path: path.stat().st_mtime)) if newest else None
+
+    def written(path: Path) -> float:
+        return path.stat().st_mtime
+
+    note = Path(work_dir) / 'last_checkpoint'
+    if note.exists():
+        named = whole.get(Path(note.read_text().strip()).name)
+        unnoted = [
+            path for path in whole.values()
+            if written(path) > written(note) and number(path) > number(named)
+        ]
+        if named and not unnoted:
+            return str(named)
+    newest = max(whole.values(), key=written, default=None)
+    return newest and str(newest)
+
+
+def number(path: Optional[Path]) -> int:
+    """The epoch or iteration in the name of a checkpoint."""
+    return int(path.stem.split('_')[1]) if path else -1

@@ -56,10 +56,10 @@ def browse_views(cfg: Config, path: str, count: int = 8) -> None:
     preprocessor = MODELS.build(preprocessor)
     (view_q, view_k), _ = preprocessor(next(iter(loader)))
 
-    if 'RegionCL' in cfg.model.type:
-        region_swap = cfg.model.get('region_swap',
-                                    dict(type='mmregioncl.RegionSwap'))
-    else:
+    region_swap = cfg.model.get('region_swap')
+    if region_swap is None and 'RegionCL' in cfg.model.type:
+        region_swap = dict(type='mmregioncl.RegionSwap')
+    elif region_swap is None:
         region_swap = fit_region_swap(
             MODELS.build(cfg.model.backbone), view_q.shape[-2:])
     region_swap = TRANSFORMS.build(region_swap)

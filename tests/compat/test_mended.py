@@ -32,6 +32,14 @@ buffer = HistoryBuffer([1., 2.], [1, 1])
 torch.save(dict(log=buffer, step=np.float64(3)), 'log.pth')
 assert torch.load('log.pth', weights_only=True)['log'].mean() == 1.5
 """),
+    checkpoint_files=('EOFError', """
+from mmengine.runner.checkpoint import CheckpointLoader
+open('empty.pth', 'w').close()
+try:
+    CheckpointLoader.load_checkpoint('empty.pth')
+except ValueError as error:
+    assert 'empty.pth' in str(error)
+"""),
     adjust_hue=('OverflowError', """
 import mmcv, numpy as np
 mmcv.adjust_hue(np.zeros((2, 2, 3), np.uint8), -0.1, backend='pillow')

@@ -16,5 +16,15 @@ def test_settings_are_overridden():
 
 
 def test_unknown_setting_is_refused():
-    with pytest.raises(SystemExit, match='did you mean train_dataloader?'):
+    with pytest.raises(ValueError, match='did you mean train_dataloader?'):
         load_config(CONFIG, {'train_dataloder.batch_size': 4})
+
+
+def test_what_runner_reads_besides_its_arguments_is_known():
+    assert load_config(CONFIG, {'sync_bn': 'torch'}).sync_bn == 'torch'
+
+
+def test_setting_without_effect_is_refused():
+    """A helper of the file, which was put where it is used already."""
+    with pytest.raises(ValueError, match='train_dataloader.dataset.data_root'):
+        load_config(CONFIG, {'data_root': '/images'})

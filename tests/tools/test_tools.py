@@ -102,6 +102,34 @@ if {method!r} == 'MoCo':
                                          'b.png').convert('RGB').tobytes()
 
 
+def test_slurm_launcher(tmp_path, options):
+    """The script with an srun that shows what it was called with."""
+    srun = tmp_path / 'srun'
+    srun.write_text('#!/bin/sh\necho "$@"')
+    srun.chmod(0o755)
+    done = subprocess.run([
+        'bash', TOOLS / 'slurm_train.sh', 'gpu', 'name', CONFIG, '--work-dir',
+        'a b'
+    ],
+                          env=dict(
+                              os.environ,
+                              PATH=f'{tmp_path}:{os.environ["PATH"]}',
+                              GPUS='16'),
+                          capture_output=True,
+                          text=True,
+                          check=True)
+    assert '--partition=gpu --job-name=name --gres=gpu:8 --ntasks=16' in (
+        done.stdout)
+    assert done.stdout.strip().endswith(
+        f'train.py {CONFIG} --launcher slurm --work-dir a b')
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason='has a GPU')
+def test_amp_without_a_gpu_is_refused(run_python):
+    done = run_python(TOOLS / 'train.py', CONFIG, '--amp', check=False)
+    assert done.stderr.strip() == ('--amp needs a GPU: leave it out on a CPU')
+
+
 def test_knn_without_labels_says_what_to_do(run_python, tmp_path):
     config = CONFIG.with_name('regioncl-m_resnet50_8xb128-coslr-200e_in1k.py')
     done = run_python(TOOLS / 'evaluation/knn.py', config, 'none', check=False)

@@ -1,4 +1,4 @@
-from typing import Dict, Optional
+from typing import Dict, List, Optional
 
 import torch
 from mmengine.dist import all_reduce
@@ -7,7 +7,6 @@ from mmengine.model import is_model_wrapper
 
 from mmregioncl.models.utils import check_weights
 from mmregioncl.registry import HOOKS
-from ..storage import find_checkpoint
 
 NEVER = 2**62
 
@@ -36,7 +35,7 @@ class GuardHook(Hook):
     def __init__(self, interval: int = 50, strict_load: bool = True) -> None:
         self.interval = interval
         self.strict_load = strict_load
-        self.intervals = {interval}
+        self.writers: List[CheckpointHook] = []
         self.first_bad: Dict[str, torch.Tensor] = {}
 
     def before_train(self, runner) -> None:
@@ -47,14 +46,10 @@ class GuardHook(Hook):
                 f'{len(loader.dataset)} images do not make one batch of '
                 f'{loader.batch_size} on {runner.world_size} process(es): '
                 'lower train_dataloader.batch_size, or add images')
-        writers = [
+        self.writers = [
             hook for hook in runner.hooks if isinstance(hook, CheckpointHook)
         ]
-        self.intervals |= {
-            hook.interval
-            for hook in writers if not hook.by_epoch
-        }
-        if any(hook.max_keep_ckpts == 1 for hook in writers):
+        if any(hook.max_keep_ckpts == 1 for hook in self.writers):
             runner.logger.warning(
                 'max_keep_ckpts=1 removes the only checkpoint before the next '
                 'is written, and a kill between leaves none: set '
@@ -85,7 +80,11 @@ class GuardHook(Hook):
                 step = torch.where(fine, NEVER, runner.iter + 1)
                 known = self.first_bad.get(name, step)
                 self.first_bad[name] = torch.minimum(known, step)
-        if any(self.every_n_train_iters(runner, n) for n in self.intervals):
+        if self.every_n_train_iters(runner, self.interval) or any(
+                writer.every_n_train_iters(runner, writer.interval,
+                                           writer.save_begin)
+                or self.is_last_train_iter(runner)
+                for writer in self.writers if not writer.by_epoch):
             self.check_losses(runner)
 
     def after_train_epoch(self, runner) -> None:
@@ -103,7 +102,7 @@ class GuardHook(Hook):
         ]
         if bad:
             self.stop(runner, f'{len(bad)} weights, such as {bad[0]},',
-                      f'by step {runner.iter}')
+                      f'by step {checkpoint["meta"]["iter"]}')
 
     def check_losses(self, runner) -> None:
         """Raise FloatingPointError if a loss was bad since the last look.
@@ -127,7 +126,9 @@ class GuardHook(Hook):
 
     @staticmethod
     def stop(runner, what: str, when: str) -> None:
-        last = find_checkpoint(runner.work_dir)
+        last = runner.message_hub.get_info('last_ckpt')
+        if last is None and runner._resume:
+            last = runner._load_from
         kept = f'the last good checkpoint is {last}' if last else \
             'no checkpoint was written yet'
         raise FloatingPointError(

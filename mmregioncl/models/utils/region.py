@@ -62,8 +62,8 @@ def sample_region(grid: Tuple[int, int],
     if high > longest:
         smaller = f', or size=({min(low, longest)}, {longest})'
         raise ValueError(
-            f'a region of {high}x{high} cells leaves no canvas on the '
-            f'{rows}x{cols} grid of features: use larger images'
+            f'a region of {high}x{high} cells does not fit or leaves no '
+            f'canvas on the {rows}x{cols} grid of features: use larger images'
             f'{smaller if longest else ""} in RegionSwap')
 
     def draw(first: int, last: int) -> int:

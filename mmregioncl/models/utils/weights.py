@@ -30,5 +30,6 @@ def check_weights(model: nn.Module, weights: dict) -> dict:
         raise ValueError(
             f'the checkpoint does not fit {type(model).__name__}: of '
             f'{len(wanted)} weights {counts}; take the config that it was '
-            'trained with')
+            'trained with, or set strict_load=False of GuardHook to take over '
+            'what fits')
     return weights

@@ -45,7 +45,7 @@ def test_impossible_settings_are_refused(kwargs):
     ((3, 3, 224, 224), {}, 'a batch of 3: set an even batch_size'),
     ((1, 3, 224, 224), {}, 'a batch of 1: set an even batch_size'),
     ((2, 3, 200, 224), {}, '200x224 pixels, which are no multiple of stride'),
-    ((2, 3, 160, 160), {}, 'a region of 5x5 cells leaves no canvas'),
+    ((2, 3, 160, 160), {}, 'a region of 5x5 cells does not fit or'),
     ((2, 3, 32, 32), dict(stride=8), 'leaves no canvas on the 4x4 grid'),
 ])
 def test_bad_input_is_refused(shape, kwargs, message):

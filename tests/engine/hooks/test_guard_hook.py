@@ -102,6 +102,15 @@ def test_checkpoint_by_iterations_is_guarded(runner_cfg):
     assert names == ['iter_2.pth']
 
 
+def test_checkpoint_of_the_last_step_is_guarded(runner_cfg):
+    runner_cfg.default_hooks.checkpoint.update(by_epoch=False, interval=4)
+    runner = Runner.from_cfg(runner_cfg)
+    runner.register_hook(Poison('region', float('nan'), step=5))
+    with pytest.raises(
+            FloatingPointError, match='^loss_region .* step 6; .*iter_4.pth'):
+        runner.train()
+
+
 class BreakGradient(Hook):
     """Make a gradient NaN in the last step before a checkpoint."""
 
@@ -116,7 +125,8 @@ def test_bad_weights_are_not_written(runner_cfg):
     runner.register_hook(BreakGradient())
     with pytest.raises(
             FloatingPointError,
-            match='1 weights, such as neck.mlp.0.weight, became NaN or inf'):
+            match='1 weights, such as neck.mlp.0.weight, became NaN or inf by '
+            'step 6'):
         runner.train()
     names = [path.name for path in Path(runner.work_dir).glob('*.pth')]
     assert names == ['epoch_1.pth']

@@ -1,4 +1,4 @@
-"""RegionCL on DenseCL, SimSiam, BYOL and SimCLR.
+"""RegionCL on MoCo v2, DenseCL, SimSiam, BYOL and SimCLR.
 
 The references follow the definitions image by image and row by row in float64;
 backbone, neck and predictor are taken as given.
@@ -85,6 +85,16 @@ def region_rows(canvas, paste, positives, negatives):
     return sum(rows) / len(rows)
 
 
+def moco(model, inputs, regions):
+    q, k = (model.neck(model.backbone(view))[0] for view in inputs)
+    k, count, queue = k.detach(), len(q), model.queue.T
+    whole = [cross_entropy(q[i], k[i], queue) for i in range(count)]
+    mixed = regions_of(model, inputs[0], regions[0])
+    return dict(
+        loss_instance=sum(whole) / count,
+        loss_region=region_rows(*mixed, k, [queue] * count))
+
+
 def densecl(model, inputs, regions):
     view_q, view_k = inputs
     maps_q, maps_k = (model.backbone(view)[0] for view in inputs)
@@ -168,6 +178,7 @@ def simclr(model, inputs, regions):
 
 
 REFERENCES = dict(
+    RegionCLMoCo=moco,
     RegionCLDenseCL=densecl,
     RegionCLSimSiam=simsiam,
     RegionCLBYOL=byol,
@@ -268,7 +279,7 @@ def test_regions_reach_every_weight(method, build):
 
 
 def test_one_sided_form_swaps_the_first_view(method, build):
-    if 'DenseCL' in method[0]['type']:
+    if 'queue_len' in method[0]:
         with pytest.raises(TypeError, match="argument 'symmetric'"):
             MODELS.build(dict(method[0], symmetric=False))
         return
@@ -310,6 +321,7 @@ def test_composites_leave_batch_norm_of_whole_views_alone(method, build):
     model(views(6), mode='loss')
     name = type(model).__name__
     assert batches == dict(
+        RegionCLMoCo=[6, 6],
         RegionCLDenseCL=[6, 6],
         RegionCLSimSiam=[6] * 4,
         RegionCLBYOL=[6] * 4,

@@ -1,0 +1,42 @@
+import pytest
+import torch
+from mmengine.runner.checkpoint import CheckpointLoader
+
+
+class Foreign:
+    """What weights-only loading does not know."""
+
+
+@pytest.mark.parametrize('content, fault', [
+    (b'', 'is broken, or no checkpoint'),
+    (b'no checkpoint', 'is broken, or no checkpoint'),
+    (None, 'is broken, or no checkpoint'),
+    (Foreign(), 'holds .*Foreign, which is not safe to load'),
+])
+def test_broken_checkpoint_is_named(tmp_path, content, fault):
+    path = tmp_path / 'epoch_1.pth'
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        torch.save(dict(extra=content), path)
+    if content is None:  # cut short
+        path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(
+            ValueError, match=f'^cannot load {path}, which {fault}'):
+        CheckpointLoader.load_checkpoint(str(path))
+
+
+def test_missing_checkpoint_is_named():
+    with pytest.raises(FileNotFoundError, match='nowhere.pth'):
+        CheckpointLoader.load_checkpoint('nowhere.pth')
+
+
+def test_too_little_memory_is_not_blamed_on_the_file(tmp_path, monkeypatch):
+
+    def load(*args, **kwargs):
+        raise torch.OutOfMemoryError
+
+    torch.save({}, tmp_path / 'a.pth')
+    monkeypatch.setattr(torch, 'load', load)
+    with pytest.raises(torch.OutOfMemoryError):
+        CheckpointLoader.load_checkpoint(str(tmp_path / 'a.pth'))
