@@ -48,6 +48,7 @@ setup(
     license='Apache-2.0',
     python_requires='>=3.10',
     packages=find_packages(include=['mmregioncl', 'mmregioncl.*']),
+    package_data=dict(mmregioncl=['datasets/class_lists/*.txt']),
     install_requires=requirements('runtime'),
     extras_require=dict(
         tests=requirements('tests'), lint=requirements('lint')),

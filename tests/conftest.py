@@ -8,6 +8,7 @@ import pytest
 import torch
 from mmengine.logging import MessageHub
 from mmengine.registry import MODELS, init_default_scope
+from mmengine.runner import Runner
 from PIL import Image
 
 import mmregioncl  # noqa: F401
@@ -129,6 +130,26 @@ def seed_and_scope():
     init_default_scope('mmselfsup')
     torch.manual_seed(0)
     np.random.seed(0)
+
+
+@pytest.fixture(autouse=True)
+def end_workers(monkeypatch):
+    """Let workers go when a run ends.
+
+    Those of a loader that is left to the garbage collector, as part of a
+    Runner, take 5 seconds to find out.
+    """
+    train = Runner.train
+
+    def train_and_end(runner):
+        try:
+            return train(runner)
+        finally:
+            loader = getattr(runner._train_loop, 'dataloader', None)
+            if loader is not None:
+                loader._iterator = None
+
+    monkeypatch.setattr(Runner, 'train', train_and_end)
 
 
 @pytest.fixture

@@ -30,22 +30,47 @@ def cifar_folder(tmp_path_factory):
     return root
 
 
-def shrink(cfg, image_folder, cifar_folder, work_dir):
+@pytest.fixture(scope='module')
+def stl10_folder(tmp_path_factory):
+    """Binary files of 2 images each."""
+    root = tmp_path_factory.mktemp('stl10')
+    noise = np.random.default_rng(0).integers(0, 256, (2, 3, 96, 96), 'uint8')
+    for split in ('train', 'unlabeled'):
+        noise.tofile(root / f'{split}_X.bin')
+    np.array([1, 2], np.uint8).tofile(root / 'train_y.bin')
+    return root
+
+
+@pytest.fixture
+def folders(image_folder, cifar_folder, stl10_folder) -> dict:
+    """Real data of the types that are not folders of images, and the rest."""
+    return {
+        'mmregioncl.CIFAR10': dict(data_prefix=str(cifar_folder)),
+        'mmregioncl.CIFAR100': dict(data_prefix=str(cifar_folder)),
+        'mmregioncl.STL10': dict(data_root=str(stl10_folder)),
+        None: dict(type='mmregioncl.ImageFolder', data_root=str(image_folder))
+    }
+
+
+def shrink(cfg, folders, work_dir):
     """Toy size: 4 images in one step of a thin network."""
     dataset = cfg.train_dataloader.dataset
-    dataset.indices = 4
-    if dataset.type == 'mmregioncl.CIFAR10':
-        dataset.data_prefix = str(cifar_folder)
+    if dataset.type in folders:
+        dataset.update(folders[dataset.type])
     else:
         cfg.train_dataloader.dataset = dict(
-            type='mmregioncl.ImageFolder',
-            data_root=str(image_folder),
-            indices=4,
-            pipeline=dataset.pipeline)
+            folders[None], pipeline=dataset.pipeline)
+    cfg.train_dataloader.dataset.indices = 4
     cfg.train_dataloader.update(batch_size=4, num_workers=1)
     cfg.model.backbone.update(depth=18, stem_channels=8, base_channels=8)
     cfg.model.neck.update(in_channels=64, hid_channels=16)
-    cfg.model.queue_len = 64
+    if 'queue_len' in cfg.model:
+        cfg.model.queue_len = 64
+    if 'predictor' in cfg.model.head:
+        cfg.model.neck.out_channels = 16
+        cfg.model.head.predictor.update(
+            in_channels=16, hid_channels=8, out_channels=16)
+    cfg.optim_wrapper.pop('accumulative_counts', None)
     cfg.train_cfg.max_epochs = 1
     cfg.update(
         work_dir=str(work_dir),
@@ -55,18 +80,24 @@ def shrink(cfg, image_folder, cifar_folder, work_dir):
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
-def test_config_trains_a_step(path, image_folder, cifar_folder, tmp_path):
-    cfg = shrink(
-        Config.fromfile(path), image_folder, cifar_folder, tmp_path / 'run')
+def test_config_trains_a_step(path, folders, tmp_path):
+    cfg = shrink(Config.fromfile(path), folders, tmp_path / 'run')
     runner = Runner.from_cfg(cfg)
     runner.model.init_weights()
     before = {n: w.clone() for n, w in runner.model.named_parameters()}
     runner.train()
     assert runner.iter == 1
-    for name, weight in runner.model.named_parameters():
-        assert weight.isfinite().all()
-        if not name.startswith('encoder_k'):
-            assert not torch.equal(weight, before[name]), name
+    weights = dict(runner.model.named_parameters())
+    assert all(weight.isfinite().all() for weight in weights.values())
+    moved = {n for n in weights if not torch.equal(weights[n], before[n])}
+    # A branch that starts at zero gets no gradient in the first step.
+    still = {n for n in before.keys() - moved if '.layer' not in n}
+    assert 'backbone.conv1.weight' in moved
+    assert not {
+        n
+        for n in still if not n.startswith(('encoder_k', 'target_net'))
+        and not n.endswith('fc0.bias')  # before batch norm, without effect
+    }
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
@@ -83,7 +114,9 @@ def test_config_keeps_the_rules(path):
     epochs = cfg.train_cfg.max_epochs
     assert cfg.param_scheduler[-1].end == epochs
     batch = cfg.train_dataloader.batch_size
-    assert f'xb{batch}-coslr-{epochs}e_' in path.name
+    steps = cfg.optim_wrapper.get('accumulative_counts')
+    accumulated = f'-accum{steps}' if steps else ''
+    assert f'xb{batch}{accumulated}-coslr-{epochs}e_' in path.name
 
 
 def test_basenames_are_unique():
@@ -106,7 +139,8 @@ def test_official_recipe():
     assert model.backbone.depth == 50
 
 
-@pytest.mark.parametrize('metafile', (ROOT / 'configs').rglob('metafile.yml'))
+@pytest.mark.parametrize('metafile',
+                         list((ROOT / 'configs').rglob('metafile.yml')))
 def test_metafile_names_every_config(metafile):
     models = yaml.safe_load(metafile.read_text())['Models']
     paths = {ROOT / model['Config'] for model in models}
@@ -114,8 +148,55 @@ def test_metafile_names_every_config(metafile):
     assert paths == set(metafile.parent.glob('*.py'))
 
 
-def test_three_lines_turn_mocov2_into_regioncl(image_folder, cifar_folder,
-                                               tmp_path):
+def twin(path: Path) -> Path:
+    """Our config of the parent method with the same data and budget."""
+    parents = dict(m='mocov2', d='densecl', s='simsiam')
+    method, recipe = path.name.removeprefix('regioncl-').split('_', 1)
+    return path.with_name(f'{parents.get(method, method)}_{recipe}')
+
+
+@pytest.mark.parametrize(
+    'path', [
+        path for path in CONFIGS if path.name.startswith('regioncl')
+        and not path.stem.endswith(('in1k', 'folder', 'digits'))
+    ],
+    ids=lambda path: path.stem)
+def test_twins_differ_by_the_method_alone(path):
+    ours, theirs = Config.fromfile(path), Config.fromfile(twin(path))
+    model = ours.model.to_dict()
+    assert model.pop('region_swap', None) or True
+    for part in (model, model['neck'], model['head']):
+        if 'mmregioncl' in part.get('type', ''):
+            part.pop('type')
+    assert ours.optim_wrapper == theirs.optim_wrapper
+    for name in ('param_scheduler', 'train_cfg', 'train_dataloader',
+                 'default_hooks', 'custom_hooks'):
+        assert ours[name] == theirs[name], name
+    parent = theirs.model.to_dict()
+    for part in (parent, parent['neck'], parent['head']):
+        part.pop('type', None)
+    assert model == parent
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
+def test_queue_is_shorter_than_the_data(path):
+    """Else an image meets its own old keys among the negatives."""
+    images = dict(
+        in1k=1281167,
+        coco=118287,
+        in100=126689,
+        cifar10=50000,
+        cifar100=50000,
+        stl10=105000,
+        digits=1198,
+        folder=None)
+    images.update({'tiny-imagenet': 100000, 'cifar10-10k': 10000})
+    count = images[path.stem.split('_')[-1]]
+    queue = Config.fromfile(path).model.get('queue_len', 0)
+    assert count is None or queue < count
+
+
+def test_three_lines_turn_mocov2_into_regioncl(folders, tmp_path):
     """The switch of the README, on mmselfsup's own packaged config."""
     readme = (ROOT / 'README.md').read_text()
     start = readme.index("_base_ = 'mmselfsup::")
@@ -123,7 +204,7 @@ def test_three_lines_turn_mocov2_into_regioncl(image_folder, cifar_folder,
     assert text.count('mmregioncl.') == 3
     (tmp_path / 'switched.py').write_text(text)
     cfg = Config.fromfile(tmp_path / 'switched.py')
-    cfg = shrink(cfg, image_folder, cifar_folder, tmp_path / 'run')
+    cfg = shrink(cfg, folders, tmp_path / 'run')
     runner = Runner.from_cfg(cfg)
     assert type(runner.model).__name__ == 'RegionCLMoCo'
     runner.train()

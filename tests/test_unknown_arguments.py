@@ -5,6 +5,14 @@ from mmengine.registry import DATASETS, HOOKS, TRANSFORMS
 @pytest.mark.parametrize('registry, cfg', [
     (DATASETS, dict(type='mmregioncl.ImageFolder', data_root='.')),
     (DATASETS, dict(type='mmregioncl.CIFAR10', data_prefix='.')),
+    (DATASETS, dict(type='mmregioncl.CIFAR100', data_prefix='.')),
+    (DATASETS, dict(type='mmregioncl.STL10', data_root='.')),
+    (DATASETS, dict(type='mmregioncl.TinyImageNet', data_root='.')),
+    (DATASETS,
+     dict(
+         type='mmregioncl.ImageNetSubset',
+         data_root='.',
+         classes='imagenet100')),
     (TRANSFORMS, dict(type='mmregioncl.LoadImage')),
     (TRANSFORMS, dict(type='mmregioncl.RegionSwap')),
     (HOOKS, dict(type='mmregioncl.GuardHook')),

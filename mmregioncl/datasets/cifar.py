@@ -3,15 +3,14 @@ from typing import List
 
 import cv2
 import numpy as np
-from mmcls.datasets import CIFAR10 as MMClsCIFAR10
+from mmcls import datasets as mmcls
 from mmengine.fileio import exists, get, join_path
 
 from mmregioncl.registry import DATASETS
 
 
-@DATASETS.register_module()
-class CIFAR10(MMClsCIFAR10):
-    """CIFAR-10 from the official pickles or from archives of JPEG bytes.
+class CIFARMixin:
+    """CIFAR from the official pickles or from archives of JPEG bytes.
 
     Images are BGR, as if loaded from files, where mmcls has them in RGB: the
     colour transforms and preprocessors of the OpenMMLab bases are made for
@@ -24,11 +23,11 @@ class CIFAR10(MMClsCIFAR10):
 
     Args:
         data_prefix (str): Folder of the archives, or of the official
-            ``cifar-10-batches-py``.
+            ``cifar-10-batches-py`` or ``cifar-100-python``.
         test_mode (bool): Whether to take the test images. Defaults to False.
         download (bool): Whether to fetch the official set if it is not there.
             Defaults to False.
-        **kwargs: Arguments of mmcls's ``CIFAR10``.
+        **kwargs: Arguments of mmcls's class.
     """
 
     def __init__(self,
@@ -53,6 +52,16 @@ class CIFAR10(MMClsCIFAR10):
             dict(sample, img=np.ascontiguousarray(sample['img'][..., ::-1]))
             for sample in super().load_data_list()
         ]
+
+
+@DATASETS.register_module()
+class CIFAR10(CIFARMixin, mmcls.CIFAR10):
+    __doc__ = CIFARMixin.__doc__
+
+
+@DATASETS.register_module()
+class CIFAR100(CIFARMixin, mmcls.CIFAR100):
+    __doc__ = CIFARMixin.__doc__
 
 
 def load_archive(path: str) -> List[dict]:

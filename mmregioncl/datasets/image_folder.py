@@ -52,28 +52,39 @@ class ImageFolder(BaseDataset):
         Raises:
             FileNotFoundError: If there is no such folder or no image in it.
         """
-        backend = get_file_backend(self.data_root)
-        if not backend.isdir(self.data_root):
-            raise FileNotFoundError(
-                f'data_root={self.data_root!r} is not a folder: set data_root '
-                'of ImageFolder (train_dataloader.dataset.data_root in the '
-                'configs) to a folder of images')
-        try:
-            files = list(
-                backend.list_dir_or_file(
-                    self.data_root, list_dir=False, recursive=True))
-        except (OSError, RecursionError) as error:  # such as a loop of links
-            raise OSError(f'cannot list data_root={self.data_root!r}: mend '
-                          f'what lies below it ({error})') from error
-        paths = sorted(
-            path for path in files
-            if PurePath(path).suffix.lower() in self.extensions and not any(
-                part.startswith('.') for part in PurePath(path).parts))
-        if not paths:
-            raise FileNotFoundError(
-                f'no image in data_root={self.data_root!r}: none of its files '
-                f'ends in {", ".join(self.extensions)}')
         return [
-            dict(img_path=backend.join_path(self.data_root, path))
-            for path in paths
+            dict(img_path=path)
+            for path in list_images(self.data_root, self.extensions)
         ]
+
+
+def list_images(root: str, extensions: Sequence[str]) -> List[str]:
+    """Paths of all images below a folder, sorted.
+
+    Args:
+        root (str): The folder.
+        extensions (Sequence[str]): Endings of image files, in lower case.
+
+    Raises:
+        FileNotFoundError: If there is no such folder or no image in it.
+    """
+    backend = get_file_backend(root)
+    if not backend.isdir(root):
+        raise FileNotFoundError(
+            f'data_root={root!r} is not a folder: set data_root of the data '
+            'set (train_dataloader.dataset.data_root in the configs) to a '
+            'folder of images')
+    try:
+        files = list(
+            backend.list_dir_or_file(root, list_dir=False, recursive=True))
+    except (OSError, RecursionError) as error:  # such as a loop of links
+        raise OSError(f'cannot list data_root={root!r}: mend what lies below '
+                      f'it ({error})') from error
+    paths = sorted(
+        path for path in files
+        if PurePath(path).suffix.lower() in extensions and not any(
+            part.startswith('.') for part in PurePath(path).parts))
+    if not paths:
+        raise FileNotFoundError(f'no image in data_root={root!r}: none of its '
+                                f'files ends in {", ".join(extensions)}')
+    return [backend.join_path(root, path) for path in paths]

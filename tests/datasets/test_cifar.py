@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 from mmengine.registry import DATASETS
 
-from mmregioncl.datasets import CIFAR10
+from mmregioncl.datasets import CIFAR10, CIFAR100
 
 
-def cifar(root, **kwargs):
+def cifar(root, classes=10, **kwargs):
     return DATASETS.build(
-        dict(type='mmregioncl.CIFAR10', data_prefix=str(root), **kwargs))
+        dict(
+            type=f'mmregioncl.CIFAR{classes}', data_prefix=str(root),
+            **kwargs))
 
 
 @pytest.fixture
@@ -34,8 +36,13 @@ def test_archive(images, tmp_path):
         assert np.abs(error).mean() < 5  # no channel is swapped
 
 
-def test_official_pickles_come_out_as_bgr(images, tmp_path, monkeypatch):
-    folder = tmp_path / CIFAR10.base_folder
+@pytest.mark.parametrize('dataset, classes, labels', [
+    (CIFAR10, 10, 'labels'),
+    (CIFAR100, 100, 'fine_labels'),
+])
+def test_official_pickles_come_out_as_bgr(images, tmp_path, monkeypatch,
+                                          dataset, classes, labels):
+    folder = tmp_path / dataset.base_folder
     folder.mkdir()
 
     def dump(name, content) -> list:
@@ -44,15 +51,16 @@ def test_official_pickles_come_out_as_bgr(images, tmp_path, monkeypatch):
         return [name, hashlib.md5(data).hexdigest()]
 
     rgb = np.stack(images)[..., ::-1].transpose(0, 3, 1, 2).reshape(3, -1)
-    batch = dump('data_batch_1', dict(data=rgb, labels=[7, 0, 3]))
-    monkeypatch.setattr(CIFAR10, 'train_list', [batch])
-    monkeypatch.setattr(CIFAR10, 'test_list', [])
-    dataset = cifar(tmp_path)
-    assert dataset.get_gt_labels().tolist() == [7, 0, 3]
+    batch = dump('data_batch_1', {'data': rgb, labels: [7, 0, 3]})
+    monkeypatch.setattr(dataset, 'train_list', [batch])
+    monkeypatch.setattr(dataset, 'test_list', [])
+    built = cifar(tmp_path, classes)
+    assert built.get_gt_labels().tolist() == [7, 0, 3]
     for index, image in enumerate(images):
-        assert np.array_equal(dataset.get_data_info(index)['img'], image)
+        assert np.array_equal(built.get_data_info(index)['img'], image)
 
 
-def test_nothing_is_downloaded_unasked(tmp_path):
-    with pytest.raises(RuntimeError, match='Cannot find CIFAR10 dataset in'):
-        cifar(tmp_path)
+@pytest.mark.parametrize('classes', [10, 100])
+def test_nothing_is_downloaded_unasked(tmp_path, classes):
+    with pytest.raises(RuntimeError, match=f'Cannot find CIFAR{classes} data'):
+        cifar(tmp_path, classes)

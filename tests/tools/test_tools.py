@@ -169,5 +169,6 @@ def test_demo(run_python, tmp_path):
 def test_train_step_benchmark(run_python):
     done = run_python(TOOLS / 'benchmarks/train_step.py', '--batch', '2',
                       '--queue', '256', '--repeats', '1', '--size', '224')
-    for title in ('step, s', 'loss part, s', 'peak memory, MiB'):
+    for title in ('step, s', 'loss part, s', 'peak memory, MiB',
+                  'loss part memory, MiB'):
         assert title in done.stdout

@@ -1,26 +1,41 @@
 #!/usr/bin/env bash
-# MoCo v2 and RegionCL-M on 10,000 CIFAR-10 images; k-NN at equal epochs, and
-# at equal time with more epochs for MoCo v2. A run that was killed resumes.
+# A method and its parent on 10,000 CIFAR-10 images, each on one thread: k-NN
+# at equal epochs, and of the parent with as many passes as the method makes.
+# A run that was killed resumes.
 #
-#   learning_cifar10.sh WORK_DIR SEED [EPOCHS_OF_EQUAL_TIME]
+#   learning_cifar10.sh WORK_DIR SEED m|d|s|byol|simclr
 set -euo pipefail
-out=$1 seed=$2 equal_time=${3:-17}
+out=$1 seed=$2 method=$3
 tools=$(dirname "$0")/..
 configs=$tools/../configs/regioncl
-data='resnet18-w16_1xb64-coslr-10e_cifar10-10k'
+export OMP_NUM_THREADS=1
 
-run() { # name, config, epochs
-    local work_dir=$out/$1-$3e-seed$seed config=$configs/$2_$data.py
+# parent, epochs, and epochs of the parent at equal passes
+case $method in
+m) parent=mocov2 epochs=10 more=17 ;;
+d) parent=densecl epochs=10 more=17 ;;
+s) parent=simsiam epochs=50 more=100 ;;
+byol) parent=byol epochs=50 more=88 ;;
+simclr) parent=simclr epochs=10 more=20 ;;
+esac
+data="resnet18-w16_1xb64-coslr-${epochs}e_cifar10-10k"
+
+run() { # name, epochs
+    local config=$configs/$1_$data.py work_dir=$out/$1-$2e-seed$seed
+    local start=$SECONDS accuracy
     python "$tools/train.py" "$config" --work-dir "$work_dir" --resume \
-        --cfg-options randomness.seed="$seed" train_cfg.max_epochs="$3" \
-        param_scheduler.0.T_max="$3" param_scheduler.0.end="$3" \
+        --cfg-options randomness.seed="$seed" train_cfg.max_epochs="$2" \
+        param_scheduler.0.T_max="$2" param_scheduler.0.end="$2" \
         default_hooks.checkpoint.interval=1
-    local accuracy
+    local seconds=$((SECONDS - start))
     accuracy=$(python "$tools/evaluation/knn.py" "$config" \
-        "$work_dir/epoch_$3.pth")
-    echo "$1, $3 epochs, seed $seed: $accuracy" | tee -a "$out/results.txt"
+        "$work_dir/epoch_$2.pth" --k 20 200 \
+        --cfg-options knn_datasets.test.indices=10000)
+    echo "$1, $2 epochs, seed $seed, $seconds s: $accuracy" |
+        tee -a "$out/results.txt"
 }
 
-run mocov2 mocov2 10
-run regioncl-m regioncl-m 10
-run mocov2 mocov2 "$equal_time"
+mkdir -p "$out"
+run $parent $epochs
+run "regioncl-$method" $epochs
+run $parent $more

@@ -1,8 +1,8 @@
-"""Time a step of RegionCL-M against one of mmselfsup's MoCo v2.
+"""Time a step of RegionCL against one of its parent in mmselfsup.
 
 Both are built from the same config and take turns in one process. The loss
 part is a whole `loss` and its backward with backbone and neck replaced by
-constants: region swapping and pooling, losses, queue and moving average.
+constants: region swapping and pooling, losses, queues and moving averages.
 """
 import argparse
 import os
@@ -13,25 +13,30 @@ import sys
 import time
 from datetime import date
 from pathlib import Path
-from typing import Callable, Dict
+from typing import Callable, Dict, List
 
 import torch
 from mmengine.config import Config
-from mmengine.logging import MMLogger
+from mmengine.logging import MessageHub, MMLogger
 from mmengine.registry import MODELS, init_default_scope
-from torch import nn
+from torch import Tensor, nn
 
 from mmregioncl.engine.memory import keep_freed_memory
 
 BASES = Path(__file__).parents[2].resolve() / 'configs' / '_base_' / 'models'
-CONFIGS = {
-    'MoCo v2': 'mmselfsup::selfsup/_base_/models/mocov2.py',
-    'RegionCL-M': str(BASES / 'regioncl-m.py')
-}
+# The parent's base, and the rows of logits of an image in the parent and in
+# ours, where both have some: view, cells, canvas and paste.
+METHODS = dict(
+    m=('mocov2', 1, 3),
+    d=('densecl', 50, 52),
+    s=('simsiam', None, None),
+    byol=('byol', None, None),
+    simclr=('simclr', None, None))
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser.add_argument('--method', choices=METHODS, default='m')
     parser.add_argument('--batch', type=int, default=16)
     parser.add_argument('--queue', type=int, default=65536)
     parser.add_argument('--size', type=int, default=224)
@@ -40,35 +45,55 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--device', default='cuda' if torch.cuda.is_available() else 'cpu')
     parser.add_argument(
+        '--loss-part', action='store_true', help='leave the whole step out')
+    parser.add_argument(
         '--return-memory',
         action='store_true',
         help='let the C library return freed memory to the system, as it does '
         'unless tools/train.py trains on a CPU')
     # In a process of its own, for the memory of one model alone
-    parser.add_argument('--peak', choices=CONFIGS, help=argparse.SUPPRESS)
+    parser.add_argument(
+        '--peak', choices=['parent', 'ours'], help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
 def build(name: str, args: argparse.Namespace) -> nn.Module:
-    """The ResNet-50 model of a name, with its published settings."""
-    cfg = Config.fromstring(f'_base_ = {CONFIGS[name]!r}', '.py').model
-    cfg.queue_len = args.queue
+    """The ResNet-50 model of ours or of the parent, as published."""
+    parent = METHODS[args.method][0]
+    base = dict(
+        parent=f'mmselfsup::selfsup/_base_/models/{parent}.py',
+        ours=str(BASES / f'regioncl-{args.method}.py'))[name]
+    cfg = Config.fromstring(f'_base_ = {base!r}', '.py').model
+    if 'queue_len' in cfg:
+        cfg.queue_len = args.queue
     torch.manual_seed(0)
     return MODELS.build(cfg).to(args.device).train()
 
 
+def noise(args: argparse.Namespace) -> List[Tensor]:
+    """Two views."""
+    return [
+        torch.randn(args.batch, 3, args.size, args.size, device=args.device)
+        for _ in range(2)
+    ]
+
+
+def losses(model: nn.Module, views: List[Tensor],
+           args: argparse.Namespace) -> Tensor:
+    with torch.autocast(
+            args.device, torch.bfloat16, enabled=args.dtype == 'bf16'):
+        return sum(model.loss(views, []).values())
+
+
 def step_of(model: nn.Module, args: argparse.Namespace) -> Callable[[], None]:
     """A whole train step on views of noise."""
-    views = torch.randn(
-        2, args.batch, 3, args.size, args.size, device=args.device)
+    views = noise(args)
     optim = torch.optim.SGD(model.parameters(), 0.03, 0.9, weight_decay=1e-4)
 
     def step() -> None:
-        with torch.autocast(
-                args.device, torch.bfloat16, enabled=args.dtype == 'bf16'):
-            losses = model(list(views), mode='loss')
+        loss = losses(model, views, args)
         optim.zero_grad()
-        sum(losses.values()).backward()
+        loss.backward()
         optim.step()
 
     return step
@@ -77,26 +102,30 @@ def step_of(model: nn.Module, args: argparse.Namespace) -> Callable[[], None]:
 def loss_part_of(model: nn.Module,
                  args: argparse.Namespace) -> Callable[[], None]:
     """The same without the work of backbone and neck."""
-    views = torch.randn(
-        2, args.batch, 3, args.size, args.size, device=args.device)
+    views = noise(args)
     cells = args.size // 32
-    maps = torch.randn(
-        args.batch, 2048, cells, cells, device=args.device).requires_grad_()
-    vectors = torch.randn(2 * args.batch, 128, device=args.device)
-    vectors.requires_grad_()
+    maps = torch.randn(2 * args.batch, 2048, cells, cells, device=args.device)
+    with torch.no_grad():  # constants of the right shapes, for all calls
+        outputs = [
+            part.detach().requires_grad_() for part in model.neck([maps])
+        ]
+    maps.requires_grad_()
 
     def neck(features: list) -> list:
-        return [vectors[:len(features[0])]]
+        return [part[:len(features[0])] for part in outputs]
 
-    model.backbone.forward = lambda images: (maps, )
+    model.backbone.forward = lambda images: (maps[:len(images)], )
     model.neck.forward = neck
-    model.encoder_k.module.forward = lambda images: neck([images])
+    for average in ('encoder_k', 'target_net'):
+        if hasattr(model, average):
+            backbone, average_neck = getattr(model, average).module
+            backbone.forward, average_neck.forward = (model.backbone.forward,
+                                                      neck)
+    if hasattr(model.neck, 'mlp2'):  # RegionDenseCLNeck calls its branch
+        model.neck.mlp.forward = lambda pooled: neck([pooled])[0]
 
     def step() -> None:
-        with torch.autocast(
-                args.device, torch.bfloat16, enabled=args.dtype == 'bf16'):
-            losses = model(list(views), mode='loss')
-        sum(losses.values()).backward()
+        losses(model, views, args).backward()
 
     return step
 
@@ -112,9 +141,12 @@ def seconds(step: Callable[[], None], device: str) -> float:
     return time.perf_counter() - start
 
 
-def interleave(steps: Dict[str, Callable[[], None]],
-               args: argparse.Namespace) -> Dict[str, list]:
+def interleave(make: Callable, args: argparse.Namespace) -> Dict[str, list]:
     """Times of each step in turn, after one round that does not count."""
+    steps = {
+        name: make(build(name, args), args)
+        for name in ('parent', 'ours')
+    }
     times = {name: [] for name in steps}
     for _ in range(args.repeats + 1):
         for name, step in steps.items():
@@ -122,39 +154,76 @@ def interleave(steps: Dict[str, Callable[[], None]],
     return {name: values[1:] for name, values in times.items()}
 
 
-def peak_mib(args: argparse.Namespace) -> float:
-    """Most memory that two steps of one model need, in MiB.
-
-    On a GPU what PyTorch allocated; on the CPU the resident set of a whole
-    process, Python and libraries included.
-    """
-    step = step_of(build(args.peak, args), args)
-    step(), step()
-    if args.device == 'cuda':
-        return torch.cuda.max_memory_allocated() / 2**20
+def memory(field: str) -> float:
+    """A field of the process' memory in MiB."""
     status = Path('/proc/self/status').read_text()
-    return int(status.split('VmHWM:')[1].split()[0]) / 2**10
+    return int(status.split(f'{field}:')[1].split()[0]) / 2**10
+
+
+def peak_mib(args: argparse.Namespace) -> float:
+    """Most memory that a step takes, in MiB.
+
+    A whole step with its model; the loss part on top of what is there before.
+    On a GPU what PyTorch allocated, on the CPU what the process took.
+    """
+    cuda = args.device == 'cuda'
+    before = torch.cuda.memory_allocated() / 2**20 if cuda else memory('VmRSS')
+    step = (loss_part_of if args.loss_part else step_of)(build(
+        args.peak, args), args)
+    step()
+    if args.loss_part:
+        before = torch.cuda.memory_allocated() / 2**20 if cuda else memory(
+            'VmRSS')
+        if cuda:
+            torch.cuda.reset_peak_memory_stats()
+        else:
+            Path('/proc/self/clear_refs').write_text('5')  # the mark VmHWM
+    step()
+    most = torch.cuda.max_memory_allocated() / 2**20 if cuda \
+        else memory('VmHWM')
+    return most - before
 
 
 def row(title: str, times: Dict[str, list]) -> str:
     """One line of the table: medians, their ratio pair by pair, its range."""
-    moco, ours = times.values()
-    ratios = [b / a for a, b in zip(moco, ours)]
-    return (f'{title:22} {statistics.median(moco):9.4f} '
+    parent, ours = times.values()
+    ratios = [b / a for a, b in zip(parent, ours)]
+    return (f'{title:22} {statistics.median(parent):9.4f} '
             f'{statistics.median(ours):9.4f}   {statistics.median(ratios):.2f}'
             f'  ({min(ratios):.2f} to {max(ratios):.2f})')
+
+
+def peak_row(title: str, *options: str) -> str:
+    """The same of the memory of two processes."""
+    return row(
+        title, {
+            name: [
+                float(
+                    subprocess.run([
+                        sys.executable, *sys.argv, '--peak', name,
+                        '--return-memory', *options
+                    ],
+                                   env=os.environ,
+                                   capture_output=True,
+                                   text=True,
+                                   check=True).stdout)
+            ]
+            for name in ('parent', 'ours')
+        })
 
 
 def main() -> None:
     args = parse_args()
     init_default_scope('mmselfsup')
     MMLogger.get_instance('train_step', log_level='ERROR')
+    MessageHub.get_current_instance().update_info('max_iters', 10**6)
     if not args.return_memory:
         keep_freed_memory()
     if args.peak:
         print(peak_mib(args))
         return
 
+    parent, parent_rows, our_rows = METHODS[args.method]
     device = torch.cuda.get_device_name() if args.device == 'cuda' else (
         f'{platform.processor() or platform.machine()}, '
         f'{torch.get_num_threads()} threads')
@@ -163,31 +232,17 @@ def main() -> None:
           f'{device}\nResNet-50, {args.size} px, batch {args.batch}, queue '
           f'{args.queue}, {args.dtype}; medians of {args.repeats} interleaved '
           'repeats\n')
-    print(f'{"":22} {"MoCo v2":>9} {"RegionCL-M":>10}  ratio')
-    for title, make in (('step, s', step_of), ('loss part, s', loss_part_of)):
-        times = interleave(
-            {name: make(build(name, args), args)
-             for name in CONFIGS}, args)
-        print(row(title, times))
-    # Three rows of logits for an image (view, canvas, paste) instead of one
-    print(
-        row(
-            'loss part per row, s', {
-                'MoCo v2': times['MoCo v2'],
-                'RegionCL-M': [value / 3 for value in times['RegionCL-M']]
-            }))
-    peaks = {
-        name: [
-            float(
-                subprocess.run([sys.executable, *sys.argv, '--peak', name],
-                               env=os.environ,
-                               capture_output=True,
-                               text=True,
-                               check=True).stdout)
-        ]
-        for name in CONFIGS
-    }
-    print(row('peak memory, MiB', peaks))
+    print(f'{"":22} {parent:>9} {"RegionCL":>9}  ratio')
+    if not args.loss_part:
+        print(row('step, s', interleave(step_of, args)))
+        print(peak_row('peak memory, MiB'))
+    times = interleave(loss_part_of, args)
+    print(row('loss part, s', times))
+    if parent_rows:
+        for name, rows in zip(times, (parent_rows, our_rows)):
+            times[name] = [1e6 * t / rows / args.batch for t in times[name]]
+        print(row('  per row, us', times))
+    print(peak_row('loss part memory, MiB', '--loss-part'))
 
 
 if __name__ == '__main__':

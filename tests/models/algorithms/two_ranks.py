@@ -6,18 +6,76 @@ from unittest.mock import Mock
 
 import torch
 from mmengine.dist import all_gather, broadcast, get_rank, init_dist
+from mmengine.logging import MessageHub
 from mmengine.model import MMDistributedDataParallel
 from mmengine.registry import HOOKS, MODELS, init_default_scope
+from torch import distributed
 
-import mmregioncl  # noqa: F401
+from mmregioncl.models.utils import draw_order, redistribute
 
 sys.path.insert(0, os.environ['TESTS'])
-from conftest import MODEL  # noqa: E402
+from conftest import MODEL, PARENTS, method_cfgs  # noqa: E402
 
 
 def agree(tensor: torch.Tensor) -> bool:
     first, second = all_gather(tensor)
     return torch.equal(first, second)
+
+
+def redistribute_as_gathered() -> None:
+    """Against the definition: row i of all processes, wherever it goes."""
+    noise = torch.Generator().manual_seed(get_rank())
+    rows = torch.randn(6, 2, 3, generator=noise)
+    everyone = torch.cat(all_gather(rows))  # (12, 2, 3)
+    for _ in range(5):
+        order = draw_order(6)
+        assert agree(order) and order.sort().values.tolist() == [*range(12)]
+        moved = redistribute(rows, order)
+        assert torch.equal(moved, everyone[order.view(2, 6)[get_rank()]])
+        assert torch.equal(redistribute(moved, order.argsort()), rows)
+
+
+def rows_travel_once() -> None:
+    """No image or key is sent to a process that does not need it."""
+    sent = []
+    send = distributed.all_to_all_single
+
+    def note(received, rows, *splits):
+        sent.append(rows.numel())
+        send(received, rows, *splits)
+
+    distributed.all_to_all_single = note
+    try:
+        model = MODELS.build(method_cfgs('RegionCLDenseCL')[0]).train()
+        key = model.encode_keys(torch.randn(6, 3, 32, 32))
+    finally:
+        distributed.all_to_all_single = send
+    # The views, then each part of the keys, this process' 6 rows of each
+    assert sent == [6 * 3 * 32 * 32, *(part.numel() for part in key)]
+
+
+def every_method_trains() -> None:
+    MessageHub.get_current_instance().update_info('max_iters', 10)
+    noise = torch.Generator().manual_seed(get_rank())
+    for name in PARENTS:
+        torch.manual_seed(0)
+        model = MODELS.build(method_cfgs(name)[0]).train()
+        ddp = MMDistributedDataParallel(
+            model, device_ids=[get_rank()], broadcast_buffers=False)
+        optim = torch.optim.SGD(model.parameters(), 0.05)
+        for _ in range(2):
+            inputs = [
+                torch.randn(6, 3, 32, 32, generator=noise) for _ in range(2)
+            ]
+            losses = ddp(inputs, mode='loss')
+            optim.zero_grad()
+            sum(losses.values()).backward()
+            optim.step()
+            assert all(agree(weight) for weight in model.parameters()), name
+            for queue in ('queue', 'queue2'):
+                assert agree(getattr(model, queue, torch.zeros(1))), name
+        if name == 'RegionCLSimCLR':  # of the images of all processes
+            assert all(agree(loss) for loss in losses.values())
 
 
 def main() -> None:
@@ -63,6 +121,10 @@ def main() -> None:
         sum(losses.values()).backward()
         optim.step()
         assert all(agree(weight) for weight in model.parameters())
+
+    redistribute_as_gathered()
+    rows_travel_once()
+    every_method_trains()
 
     # ShuffleBN: keys come back in the order of the views they are made of.
     # With batch norm in eval mode, and with the same statistics on both ranks,

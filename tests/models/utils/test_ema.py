@@ -1,9 +1,11 @@
 import pytest
 import torch
+from mmengine.logging import MessageHub
 from mmengine.model import ExponentialMovingAverage
+from mmselfsup.models.utils import CosineEMA
 from torch import nn
 
-from mmregioncl.models.utils import ForeachEMA
+from mmregioncl.models.utils import ForeachCosineEMA, ForeachEMA
 
 
 def network() -> nn.Module:
@@ -12,22 +14,27 @@ def network() -> nn.Module:
 
 
 @pytest.mark.parametrize('interval', [1, 3])
-def test_equals_mmengine(interval):
-    model = network()
-    ours = ForeachEMA(model, momentum=0.1, interval=interval)
-    theirs = ExponentialMovingAverage(model, momentum=0.1, interval=interval)
+@pytest.mark.parametrize('average, parent', [
+    (ForeachEMA, ExponentialMovingAverage),
+    (ForeachCosineEMA, CosineEMA),
+])
+def test_equals_parent(average, parent, interval):
+    MessageHub.get_current_instance().update_info('max_iters', 8)
+    model = network().double()
+    ours = average(model, momentum=0.1, interval=interval)
+    theirs = parent(model, momentum=0.1, interval=interval)
     assert list(ours.state_dict()) == list(theirs.state_dict())
 
     for _ in range(5):
         with torch.no_grad():
             for parameter in model.parameters():
                 parameter.add_(torch.randn_like(parameter))
-        model(torch.randn(2, 3, 4, 4))  # moves the buffers as well
+        model(torch.randn(2, 3, 4, 4).double())  # moves the buffers as well
         ours.update_parameters(model)
         theirs.update_parameters(model)
         for name, value in theirs.state_dict().items():
             torch.testing.assert_close(
-                ours.state_dict()[name], value, rtol=0, atol=1e-7)
+                ours.state_dict()[name], value, rtol=0, atol=1e-12)
 
 
 def test_loading_sets_the_count_of_steps():

@@ -1,9 +1,12 @@
+import math
+import sys
+
 import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
 
-from mmregioncl.models.utils import info_nce
+from mmregioncl.models.utils import info_nce, nt_xent
 
 
 def unit(*shape, dtype=torch.float64):
@@ -65,6 +68,33 @@ def test_gradients_equal_those_of_cross_entropy():
         leaves)
     for ours_, theirs_ in zip(ours, theirs):
         torch.testing.assert_close(ours_, theirs_, rtol=0, atol=1e-12)
+
+
+def test_blocks_of_rows_give_the_same(monkeypatch):
+    query, positive = unit(7, 4).requires_grad_(), unit(7, 4)
+    queue = unit(10, 4).T.contiguous()
+    results = []
+    for block in (2**25, 30, 1):  # all rows, 3 at a time, one at a time
+        monkeypatch.setattr(sys.modules[info_nce.__module__], 'BLOCK', block)
+        loss = info_nce(query, positive, queue, 0.2)
+        results.append((loss, *torch.autograd.grad(loss, query)))
+    for loss, gradient in results[1:]:
+        assert loss.item() == pytest.approx(results[0][0].item(), rel=1e-12)
+        torch.testing.assert_close(gradient, results[0][1])
+
+
+def test_nt_xent_equals_reference():
+    views, query, extra = unit(6, 4), unit(3, 4), unit(3, 4)
+    positive, own = torch.tensor([1, 0, 4]), torch.tensor([0, 1, 5])
+    rows = []
+    for i in range(3):
+        others = [views[k] for k in range(6) if k != own[i]] + [extra[i]]
+        logits = [(query[i] @ other / 0.5).item() for other in others]
+        total = sum(math.exp(logit) for logit in logits)
+        rows.append(
+            math.log(total) - (query[i] @ views[positive[i]] / 0.5).item())
+    loss = nt_xent(query, views, positive, own, 0.5, extra)
+    assert loss.item() == pytest.approx(sum(rows) / 3, rel=1e-12)
 
 
 def test_numerical_gradient():

@@ -1,0 +1,22 @@
+_base_ = 'imagenet_mocov2.py'
+
+subset = dict(type='mmregioncl.ImageNetSubset', classes='imagenet100')
+train_dataloader = dict(
+    batch_size=256,
+    dataset=dict(
+        _delete_=True,
+        **subset,
+        data_root='data/imagenet/train',
+        pipeline=_base_.train_pipeline))
+
+# Labelled sets for tools/evaluation/knn.py
+knn_pipeline = [
+    dict(type='mmregioncl.LoadImage', on_corrupt='raise'),
+    dict(type='mmcls.ResizeEdge', scale=256, edge='short'),
+    dict(type='CenterCrop', crop_size=224),
+    dict(type='PackSelfSupInputs', algorithm_keys=['gt_label']),
+]
+knn_datasets = dict(
+    train=dict(
+        **subset, data_root='data/imagenet/train', pipeline=knn_pipeline),
+    test=dict(**subset, data_root='data/imagenet/val', pipeline=knn_pipeline))

@@ -1,0 +1,24 @@
+_base_ = 'cifar10_mocov2.py'
+
+image_statistics = dict(  # as in ContrastiveCrop, RGB
+    mean=(112.4, 109.0, 98.4),
+    std=(59.0, 57.8, 57.0))
+
+crop, *others = _base_.view_pipeline
+view_pipeline = [dict(crop, size=96), *others]
+
+stl10 = dict(type='mmregioncl.STL10', data_root='data/stl10_binary')
+train_dataloader = dict(
+    dataset=dict(
+        _delete_=True,
+        **stl10,
+        pipeline=[
+            dict(type='MultiView', num_views=2, transforms=[view_pipeline]),
+            dict(type='PackSelfSupInputs'),
+        ]))
+
+# Labelled sets for tools/evaluation/knn.py
+knn_pipeline = _base_.knn_pipeline
+knn_datasets = dict(
+    train=dict(_delete_=True, **stl10, splits='train', pipeline=knn_pipeline),
+    test=dict(_delete_=True, **stl10, splits='test', pipeline=knn_pipeline))

@@ -1,0 +1,28 @@
+_base_ = 'cifar10_mocov2.py'
+
+image_statistics = dict(  # as in ContrastiveCrop, RGB
+    mean=(122.5, 114.3, 101.4),
+    std=(58.7, 57.8, 57.7))
+
+crop, *others = _base_.view_pipeline
+view_pipeline = [dict(crop, size=64), *others]
+
+tiny = dict(type='mmregioncl.TinyImageNet', data_root='data/tiny-imagenet-200')
+train_dataloader = dict(
+    dataset=dict(
+        _delete_=True,
+        **tiny,
+        pipeline=[
+            dict(type='mmregioncl.LoadImage'),
+            dict(type='MultiView', num_views=2, transforms=[view_pipeline]),
+            dict(type='PackSelfSupInputs', meta_keys=['img_path']),
+        ]))
+
+# Labelled sets for tools/evaluation/knn.py
+knn_pipeline = [
+    dict(type='mmregioncl.LoadImage', on_corrupt='raise'),
+    dict(type='PackSelfSupInputs', algorithm_keys=['gt_label']),
+]
+knn_datasets = dict(
+    train=dict(_delete_=True, **tiny, pipeline=knn_pipeline),
+    test=dict(_delete_=True, **tiny, test_mode=True, pipeline=knn_pipeline))

@@ -1,0 +1,11 @@
+# The twin of regioncl-d_resnet18_1xb512-coslr-200e_stl10.py
+_base_ = [
+    '../_base_/models/densecl_resnet18-cifar.py',
+    '../_base_/datasets/stl10_mocov2.py',
+    '../_base_/schedules/sgd_coslr-200e_small.py',
+    '../_base_/default_runtime.py',
+]
+
+model = dict(
+    queue_len=16384,  # less than the 105,000 images
+    data_preprocessor=_base_.image_statistics)

@@ -1,0 +1,8 @@
+_base_ = 'simclr_resnet18-w16_1xb64-coslr-10e_cifar10-10k.py'
+
+model = dict(
+    type='mmregioncl.RegionCLSimCLR',
+    neck=dict(type='mmregioncl.RegionNonLinearNeck'),
+    head=dict(type='mmregioncl.RegionNTXentHead'),
+    # A third of the 4x4 cells on average, as the official 3 to 5 of 7x7
+    region_swap=dict(type='mmregioncl.RegionSwap', size=(2, 3), stride=8))

@@ -1,0 +1,76 @@
+"""Labelled folders that mmcls has no class for."""
+from pathlib import Path
+from typing import List
+
+from mmengine.dataset import BaseDataset
+from mmengine.fileio import get_text, list_from_file
+
+from mmregioncl.registry import DATASETS
+from .image_folder import ImageFolder, list_images
+
+CLASS_LISTS = Path(__file__).parent / 'class_lists'
+
+
+@DATASETS.register_module()
+class ImageNetSubset(BaseDataset):
+    """Some classes of ImageNet-1k, from folders that are named by their ids.
+
+    Args:
+        data_root (str): Folder with a folder for each class, such as
+            ``imagenet/train``.
+        classes (str): ``'imagenet100'``, the list of `CMC
+            <https://github.com/HobbitLong/CMC>`_, ``'imagenet200'``, that of
+            `ContrastiveCrop <https://github.com/xyupeng/ContrastiveCrop>`_, or
+            a text file with an id in each line. Labels count the sorted ids.
+        **kwargs: Arguments of ``mmengine.dataset.BaseDataset``.
+    """
+
+    def __init__(self, data_root: str, classes: str, **kwargs) -> None:
+        packaged = CLASS_LISTS / f'{classes}.txt'
+        ids = get_text(packaged if packaged.exists() else classes).split()
+        super().__init__(
+            data_root=data_root,
+            metainfo=dict(classes=tuple(sorted(ids))),
+            **kwargs)
+
+    def load_data_list(self) -> List[dict]:
+        """List the images, as dicts with ``img_path`` and ``gt_label``."""
+        return [
+            dict(img_path=path, gt_label=label)
+            for label, name in enumerate(self.metainfo['classes']) for path in
+            list_images(f'{self.data_root}/{name}', ImageFolder.EXTENSIONS)
+        ]
+
+
+@DATASETS.register_module()
+class TinyImageNet(BaseDataset):
+    """Tiny-ImageNet, 200 classes of 64x64 pixels, as it is distributed.
+
+    Args:
+        data_root (str): Folder ``tiny-imagenet-200``.
+        test_mode (bool): Whether to take its validation images. Defaults to
+            False.
+        **kwargs: Arguments of ``mmengine.dataset.BaseDataset``.
+    """
+
+    def load_data_list(self) -> List[dict]:
+        """List the images, as dicts with ``img_path`` and ``gt_label``."""
+        root = Path(self.data_root).expanduser()
+        if not (root / 'wnids.txt').exists():
+            raise FileNotFoundError(
+                f'there is no {root / "wnids.txt"}: set data_root of '
+                'TinyImageNet to the folder tiny-imagenet-200')
+        names = sorted(list_from_file(str(root / 'wnids.txt')))
+        if not self.test_mode:
+            return [
+                dict(img_path=path, gt_label=label)
+                for label, name in enumerate(names) for path in list_images(
+                    str(root / 'train' / name), ImageFolder.EXTENSIONS)
+            ]
+        lines = list_from_file(str(root / 'val' / 'val_annotations.txt'))
+        return [
+            dict(
+                img_path=str(root / 'val' / 'images' / file),
+                gt_label=names.index(name))
+            for file, name in (line.split('\t')[:2] for line in lines)
+        ]
