@@ -33,8 +33,9 @@ def test_equals_parent(average, parent, interval):
         ours.update_parameters(model)
         theirs.update_parameters(model)
         for name, value in theirs.state_dict().items():
+            # CosineEMA takes its cosine of a float32 angle
             torch.testing.assert_close(
-                ours.state_dict()[name], value, rtol=0, atol=1e-12)
+                ours.state_dict()[name], value, rtol=0, atol=1e-7)
 
 
 def test_loading_sets_the_count_of_steps():
