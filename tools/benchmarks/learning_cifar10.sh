@@ -14,8 +14,8 @@ export OMP_NUM_THREADS=1
 case $method in
 m) parent=mocov2 epochs=10 more=17 ;;
 d) parent=densecl epochs=10 more=17 ;;
-s) parent=simsiam epochs=50 more=100 ;;
-byol) parent=byol epochs=50 more=88 ;;
+s) parent=simsiam epochs=20 more=40 ;;
+byol) parent=byol epochs=20 more=35 ;;
 simclr) parent=simclr epochs=10 more=20 ;;
 esac
 data="resnet18-w16_1xb64-coslr-${epochs}e_cifar10-10k"

@@ -1,4 +1,4 @@
-_base_ = 'byol_resnet18-w16_1xb64-coslr-50e_cifar10-10k.py'
+_base_ = 'byol_resnet18-w16_1xb64-coslr-20e_cifar10-10k.py'
 
 model = dict(
     type='mmregioncl.RegionCLBYOL',
