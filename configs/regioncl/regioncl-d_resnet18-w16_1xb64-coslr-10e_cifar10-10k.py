@@ -4,5 +4,5 @@ model = dict(
     type='mmregioncl.RegionCLDenseCL',
     neck=dict(type='mmregioncl.RegionDenseCLNeck'),
     head=dict(type='mmregioncl.RegionContrastiveHead'),
-    # A third of the 4x4 cells on average, as the official 3 to 5 of 7x7
+    # Two fifths of the 4x4 cells on average; officially a third of 7x7
     region_swap=dict(type='mmregioncl.RegionSwap', size=(2, 3), stride=8))

@@ -4,5 +4,5 @@ model = dict(
     type='mmregioncl.RegionCLSimSiam',
     neck=dict(type='mmregioncl.RegionNonLinearNeck'),
     head=dict(type='mmregioncl.RegionLatentPredictHead'),
-    # A third of the 4x4 cells on average, as the official 3 to 5 of 7x7
+    # Two fifths of the 4x4 cells on average; officially a third of 7x7
     region_swap=dict(type='mmregioncl.RegionSwap', size=(2, 3), stride=8))

@@ -3,5 +3,4 @@ _base_ = [
     '../_base_/models/simsiam_resnet18-cifar.py',
     '../_base_/datasets/cifar10_mocov2.py',
     '../_base_/schedules/simsiam_coslr-200e_small.py',
-    '../_base_/simsiam_runtime.py',
 ]

@@ -3,7 +3,6 @@ _base_ = [
     '../_base_/models/simsiam_resnet18-cifar.py',
     '../_base_/datasets/cifar100_mocov2.py',
     '../_base_/schedules/simsiam_coslr-200e_small.py',
-    '../_base_/simsiam_runtime.py',
 ]
 
 model = dict(data_preprocessor=_base_.image_statistics)

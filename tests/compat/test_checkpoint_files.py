@@ -31,12 +31,16 @@ def test_missing_checkpoint_is_named():
         CheckpointLoader.load_checkpoint('nowhere.pth')
 
 
-def test_too_little_memory_is_not_blamed_on_the_file(tmp_path, monkeypatch):
+@pytest.mark.parametrize('fault', [
+    torch.OutOfMemoryError('CUDA out of memory'),
+    RuntimeError('Attempting to deserialize object on a CUDA device'),
+])
+def test_other_faults_are_not_blamed_on_the_file(tmp_path, monkeypatch, fault):
 
     def load(*args, **kwargs):
-        raise torch.OutOfMemoryError
+        raise fault
 
     torch.save({}, tmp_path / 'a.pth')
     monkeypatch.setattr(torch, 'load', load)
-    with pytest.raises(torch.OutOfMemoryError):
+    with pytest.raises(RuntimeError, match=str(fault)):
         CheckpointLoader.load_checkpoint(str(tmp_path / 'a.pth'))

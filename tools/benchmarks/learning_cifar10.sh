@@ -17,6 +17,7 @@ d) parent=densecl epochs=10 more=17 ;;
 s) parent=simsiam epochs=20 more=40 ;;
 byol) parent=byol epochs=20 more=35 ;;
 simclr) parent=simclr epochs=10 more=20 ;;
+*) echo "the method is m, d, s, byol or simclr, not '$method'" >&2; exit 2 ;;
 esac
 data="resnet18-w16_1xb64-coslr-${epochs}e_cifar10-10k"
 

@@ -1,7 +1,15 @@
-_base_ = 'mmselfsup::selfsup/_base_/schedules/sgd_coslr-200e_in1k.py'
+_base_ = [
+    'mmselfsup::selfsup/_base_/schedules/sgd_coslr-200e_in1k.py',
+    '../default_runtime.py',
+]
 
-# lightly's CIFAR-10 benchmark, for batches of 128 and of 512; the predictor
-# keeps its learning rate (SimSiam, Appendix), by SimSiamHook
+lr = 0.06  # lightly's CIFAR-10 benchmark, for batches of 128 and of 512
 optim_wrapper = dict(
-    optimizer=dict(lr=0.06, weight_decay=5e-4),
+    optimizer=dict(lr=lr, weight_decay=5e-4),
     paramwise_cfg=dict(custom_keys={'predictor': dict(fix_lr=True)}))
+
+# The predictor keeps its learning rate (SimSiam, Appendix A).
+custom_hooks = [
+    dict(type='mmregioncl.GuardHook'),
+    dict(type='SimSiamHook', priority='HIGH', fix_pred_lr=True, lr=lr)
+]

@@ -3,7 +3,6 @@ from typing import List, Tuple
 from torch import Tensor
 
 from mmregioncl.registry import TRANSFORMS
-from ..necks import RegionNeckMixin
 from ..utils import check_grid, check_pairs
 
 
@@ -17,8 +16,9 @@ class RegionSwapMixin:
         region_weight (float): Weight of the region loss. Defaults to 1.0.
         **kwargs: Arguments of the parent, which refuses unknown ones.
     """
-    neck_type = RegionNeckMixin
-    head_type: type  # which head has the losses of an algorithm
+    # The parts that an algorithm takes, or subclasses of them
+    neck_type: type
+    head_type: type
 
     def __init__(self,
                  *args,
@@ -29,11 +29,10 @@ class RegionSwapMixin:
         for part in ('neck', 'head'):
             module, wanted = getattr(self, part), getattr(self, f'{part}_type')
             if not isinstance(module, wanted):
-                name = wanted.__name__.replace('NeckMixin', '...Neck')
                 raise TypeError(
                     f'{type(self).__name__} takes a {part} that knows regions,'
                     f' not {type(module).__name__}: set {part}.type to '
-                    f'mmregioncl.{name}')
+                    f'mmregioncl.{wanted.__name__}')
         self.region_swap = TRANSFORMS.build(region_swap)
         self.region_weight = region_weight
 
@@ -62,8 +61,9 @@ class RegionSwapMixin:
     def project_regions(self, views: Tensor) -> Tuple[Tensor, Tensor]:
         """Swap regions between views and project them.
 
-        Composites pass the backbone in a call of their own, so that batch
-        norm sees whole views and composites apart, as in the official code.
+        Composites pass the backbone in a call of their own, as in the official
+        code: batch norm normalises whole views and composites apart, and its
+        running statistics average over both.
 
         Args:
             views (Tensor): Shape (N, 3, H, W).

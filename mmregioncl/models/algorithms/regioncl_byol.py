@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from mmregioncl.registry import MODELS
 from ..heads import RegionLatentPredictHead
+from ..necks import RegionNonLinearNeck
 from ..utils import ForeachCosineEMA
 from .symmetric_region_mixin import SymmetricRegionMixin
 
@@ -15,9 +16,10 @@ class RegionCLBYOL(SymmetricRegionMixin, BYOL):
     """BYOL with region swapping.
 
     Canvas and paste pass the online projector and predictor, and predict the
-    target network's projection of the other whole view of their image. The
-    region loss has the factor of the parent's, 2 for each view, so that both
-    are on one scale. This package's definition.
+    target network's projection of the other whole view of their image. This
+    package's definition: RegionCL-S with BYOL's target. The region loss is 4
+    times the mean over regions and views, as BYOL's own is over views, so that
+    a weight of 1 puts both on one scale as in RegionCL-M.
 
     Checkpoints of mmselfsup's ``BYOL`` fit both ways.
 
@@ -32,6 +34,7 @@ class RegionCLBYOL(SymmetricRegionMixin, BYOL):
         **kwargs: Further arguments of ``BYOL``: base_momentum, pretrained,
             data_preprocessor, init_cfg.
     """
+    neck_type = RegionNonLinearNeck
     head_type = RegionLatentPredictHead
 
     def __init__(self, *args, **kwargs) -> None:
@@ -62,8 +65,12 @@ class RegionCLBYOL(SymmetricRegionMixin, BYOL):
 
         loss_instance = self.head(online[0], target[1]) + self.head(
             online[1], target[0])
-        loss_region = self.loss_region(
-            views, lambda canvas, paste, number: self.head.loss_region(
-                canvas, paste, target[1 - number]))
+        losses_region = [
+            self.head.loss_region(canvas, paste, other)
+            for (canvas,
+                 paste), other in zip(self.region_pairs(views), target[::-1])
+        ]
+        # BYOL's loss is twice a sum over views, this one is a mean.
         return dict(
-            loss_instance=2 * loss_instance, loss_region=4 * loss_region)
+            loss_instance=2 * loss_instance,
+            loss_region=4 * self.mean_region(losses_region))

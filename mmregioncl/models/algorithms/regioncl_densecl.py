@@ -26,9 +26,10 @@ class RegionCLDenseCL(MomentumContrastMixin, DenseCL):
 
     All of DenseCL stays as it is; composites take no part in its dense loss.
     The region loss is that of RegionCL-M, with the global branch of the neck,
-    the global key and the global queue, and is added with weight 1. This
-    package's definition: the authors name the method and its results, and
-    released neither code nor weights.
+    the global key and the global queue, and is added with weight 1, that of M,
+    to 0.5 single and 0.5 dense. This package's definition: the authors name
+    the method and its results, and released neither code nor weights; the one
+    variant that has published results (CoinCheung/DenseCL) weighs it so.
 
     Checkpoints of mmselfsup's ``DenseCL`` fit both ways.
 

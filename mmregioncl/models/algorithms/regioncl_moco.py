@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mmregioncl.registry import MODELS
+from ..necks import RegionMoCoV2Neck
 from .momentum_contrast_mixin import MomentumContrastMixin
 
 
@@ -32,6 +33,8 @@ class RegionCLMoCo(MomentumContrastMixin, MoCo):
         **kwargs: Further arguments of ``MoCo``: queue_len, feat_dim,
             momentum, pretrained, data_preprocessor, init_cfg.
     """
+
+    neck_type = RegionMoCoV2Neck
 
     def loss(self,
              inputs: List[Tensor],

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from mmregioncl.registry import MODELS
 from ..heads import RegionNTXentHead
+from ..necks import RegionNonLinearNeck
 from .symmetric_region_mixin import SymmetricRegionMixin
 
 
@@ -19,7 +20,8 @@ class RegionCLSimCLR(SymmetricRegionMixin, SimCLR):
     the other view of their image, and pushed from the views of all other
     images and from their neighbour in the composite. The neighbour gets no
     gradient, as in RegionCL-M; views do, as in NT-Xent. This package's
-    definition.
+    definition: both terms then have the same negatives and temperature, and a
+    weight of 1 as in RegionCL-M.
 
     Checkpoints of mmselfsup's ``SimCLR`` fit both ways.
 
@@ -34,6 +36,7 @@ class RegionCLSimCLR(SymmetricRegionMixin, SimCLR):
         **kwargs: Further arguments of ``SimCLR``: pretrained,
             data_preprocessor, init_cfg.
     """
+    neck_type = RegionNonLinearNeck
     head_type = RegionNTXentHead
 
     def loss(self,
@@ -54,15 +57,17 @@ class RegionCLSimCLR(SymmetricRegionMixin, SimCLR):
         z = F.normalize(self.neck(self.backbone(both))[0])  # (2N, D)
         z = torch.cat(GatherLayer.apply(z))  # of all processes
 
-        def loss_region(canvas: Tensor, paste: Tensor, number: int) -> Tensor:
-            regions = F.normalize(torch.stack((canvas, paste)), dim=2)
+        losses_region = []
+        for source, pair in enumerate(self.region_pairs(views)):
+            regions = F.normalize(torch.stack(pair), dim=2)  # (2, N, D)
             # Canvas i holds the paste of image N-1-i, and the other way round.
             neighbours = regions.detach().flip(0, 1)  # (2, N, D)
             regions, neighbours = (
                 torch.cat(GatherLayer.apply(part), dim=1)
                 for part in (regions, neighbours))
-            return self.head.loss_region(regions, neighbours, z, number)
+            losses_region.append(
+                self.head.loss_region(regions, neighbours, z, source))
 
         return dict(
             loss_instance=self.head.loss_instance(z),
-            loss_region=self.loss_region(views, loss_region))
+            loss_region=self.mean_region(losses_region))

@@ -1,4 +1,4 @@
-from typing import Callable, Sequence
+from typing import List, Sequence, Tuple
 
 from torch import Tensor
 
@@ -19,21 +19,19 @@ class SymmetricRegionMixin(RegionSwapMixin):
         super().__init__(*args, **kwargs)
         self.symmetric = symmetric
 
-    def loss_region(self, views: Sequence[Tensor],
-                    loss: Callable[..., Tensor]) -> Tensor:
-        """Weighted mean of the region losses of each view.
+    def region_pairs(self,
+                     views: Sequence[Tensor]) -> List[Tuple[Tensor, Tensor]]:
+        """Canvas and paste of the first view, and of the second if symmetric.
 
         Args:
             views (Sequence[Tensor]): Two views, (N, 3, H, W) each.
-            loss (Callable): From canvas and paste, (N, D) each, and the number
-                of their view, 0 or 1, to a scalar.
 
         Returns:
-            Tensor: A scalar.
+            list[tuple[Tensor, Tensor]]: One or two pairs of (N, D) each.
         """
         views = views if self.symmetric else views[:1]
-        losses = [
-            loss(*self.project_regions(view), number)
-            for number, view in enumerate(views)
-        ]
+        return [self.project_regions(view) for view in views]
+
+    def mean_region(self, losses: List[Tensor]) -> Tensor:
+        """Weighted mean of the region losses of the views."""
         return self.region_weight * sum(losses) / len(losses)

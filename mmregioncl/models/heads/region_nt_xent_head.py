@@ -1,3 +1,5 @@
+from typing import Optional
+
 import torch
 from torch import Tensor
 
@@ -15,8 +17,14 @@ class RegionNTXentHead(PlainContrastiveHead):
 
     Args:
         loss (dict, optional): The parent's cross entropy. Defaults to None.
-        temperature (float): Temperature of both losses. Defaults to 0.2.
+        temperature (float): Temperature of both losses. Defaults to 0.1, as
+            in mmselfsup.
     """
+
+    def __init__(self,
+                 loss: Optional[dict] = None,
+                 temperature: float = 0.1) -> None:
+        super().__init__(loss, temperature)
 
     def loss_instance(self, views: Tensor) -> Tensor:
         """SimCLR's loss: each view against all others.
@@ -37,7 +45,7 @@ class RegionNTXentHead(PlainContrastiveHead):
         The row of a region is NT-Xent's row of its own view, with the region
         in its place: drawn to the other view of its image, pushed from both
         views of the others, and from its neighbour in the composite. Mean
-        over the 2N rows. This package's definition.
+        over the 2N rows. This package's definition, see ``RegionCLSimCLR``.
 
         Args:
             regions (Tensor): Normalised canvas and paste, shape (2, N, D); row

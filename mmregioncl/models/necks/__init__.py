@@ -1,7 +1,4 @@
 from .region_necks import (RegionDenseCLNeck, RegionMoCoV2Neck,
-                           RegionNeckMixin, RegionNonLinearNeck)
+                           RegionNonLinearNeck)
 
-__all__ = [
-    'RegionDenseCLNeck', 'RegionMoCoV2Neck', 'RegionNeckMixin',
-    'RegionNonLinearNeck'
-]
+__all__ = ['RegionDenseCLNeck', 'RegionMoCoV2Neck', 'RegionNonLinearNeck']

@@ -4,6 +4,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from mmengine.registry import MODELS
 from torch.nn import functional as F
 
 from mmregioncl.models.utils import info_nce, nt_xent
@@ -81,6 +82,32 @@ def test_blocks_of_rows_give_the_same(monkeypatch):
     for loss, gradient in results[1:]:
         assert loss.item() == pytest.approx(results[0][0].item(), rel=1e-12)
         torch.testing.assert_close(gradient, results[0][1])
+
+
+def test_dense_rows_equal_the_head_of_mmselfsup():
+    """32 maps of 7x7 cells in float32, in several blocks; nothing is kept."""
+    query, positive = (unit(1568, 128).float() for _ in range(2))
+    queue = unit(65536, 128).float().T.contiguous()
+    query.requires_grad_()
+    saved = []
+    with torch.autograd.graph.saved_tensors_hooks(
+            lambda tensor: (saved.append(tensor.numel()), tensor)[1],
+            lambda tensor: tensor):
+        loss = info_nce(query, positive, queue, 0.2)
+    gradient, = torch.autograd.grad(loss, query)
+    assert max(saved) <= query.numel()
+
+    head = MODELS.build(
+        dict(
+            type='mmselfsup.ContrastiveHead',
+            loss=dict(type='mmcls.CrossEntropyLoss'),
+            temperature=0.2))
+    theirs = head((query * positive).sum(1, keepdim=True), query @ queue)
+    expected, = torch.autograd.grad(theirs, query)
+    assert loss.item() == pytest.approx(theirs.item(), abs=1e-5)
+    scale = expected.abs().max()
+    torch.testing.assert_close(
+        gradient / scale, expected / scale, rtol=0, atol=1e-5)
 
 
 def test_nt_xent_equals_reference():
