@@ -121,8 +121,9 @@ def method(request) -> tuple:
 
 
 @pytest.fixture(scope='session', autouse=True)
-def two_threads():
-    torch.set_num_threads(2)
+def one_thread():
+    """Toy sizes: more threads only wait for each other."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)

@@ -60,8 +60,10 @@ def main() -> None:
         checkpoint = args.resume
         if checkpoint == 'auto':
             checkpoint = find_checkpoint(cfg.work_dir)
-        if checkpoint:  # else this is the first start
+        if checkpoint:
             cfg.update(resume=True, load_from=checkpoint)
+        else:
+            print(f'no checkpoint in {cfg.work_dir} yet: starting anew')
 
     if get_device() == 'cpu':
         keep_freed_memory()

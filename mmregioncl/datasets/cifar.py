@@ -68,9 +68,17 @@ def load_archive(path: str) -> List[dict]:
     """Decode an archive of JPEG bytes to a list of samples."""
     with np.load(BytesIO(get(path)), allow_pickle=False) as archive:
         jpeg, offset = archive['jpeg'], archive['offset']
-        return [
-            dict(
-                img=cv2.imdecode(jpeg[start:stop], cv2.IMREAD_COLOR),
-                gt_label=int(label)) for start, stop, label in zip(
-                    offset[:-1], offset[1:], archive['labels'])
-        ]
+        labels = archive['labels'].tolist()
+    images = [
+        cv2.imdecode(jpeg[start:stop], cv2.IMREAD_COLOR)
+        for start, stop in zip(offset[:-1], offset[1:])
+    ]
+    broken = [index for index, image in enumerate(images) if image is None]
+    if broken or len(images) != len(labels):
+        raise ValueError(
+            f'{path} holds {len(images)} images, {len(broken)} of them broken,'
+            f' and {len(labels)} labels: make it anew')
+    return [
+        dict(img=image, gt_label=label)
+        for image, label in zip(images, labels)
+    ]

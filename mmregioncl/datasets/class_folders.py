@@ -1,9 +1,10 @@
 """Labelled folders that mmcls has no class for."""
+import os
 from pathlib import Path
 from typing import List
 
 from mmengine.dataset import BaseDataset
-from mmengine.fileio import get_text, list_from_file
+from mmengine.fileio import get_text
 
 from mmregioncl.registry import DATASETS
 from .image_folder import ImageFolder, list_images
@@ -28,8 +29,13 @@ class ImageNetSubset(BaseDataset):
     def __init__(self, data_root: str, classes: str, **kwargs) -> None:
         packaged = CLASS_LISTS / f'{classes}.txt'
         ids = get_text(packaged if packaged.exists() else classes).split()
+        odd = [name for name in ids if ids.count(name) > 1 or '/' in name]
+        if odd or not ids:
+            raise ValueError(
+                f'classes={classes!r} must list folders, each once, and holds '
+                f'{odd[0] if odd else "none"}')
         super().__init__(
-            data_root=data_root,
+            data_root=os.path.expanduser(data_root),
             metainfo=dict(classes=tuple(sorted(ids))),
             **kwargs)
 
@@ -60,17 +66,17 @@ class TinyImageNet(BaseDataset):
             raise FileNotFoundError(
                 f'there is no {root / "wnids.txt"}: set data_root of '
                 'TinyImageNet to the folder tiny-imagenet-200')
-        names = sorted(list_from_file(str(root / 'wnids.txt')))
+        names = sorted(set((root / 'wnids.txt').read_text().split()))
         if not self.test_mode:
             return [
                 dict(img_path=path, gt_label=label)
                 for label, name in enumerate(names) for path in list_images(
                     str(root / 'train' / name), ImageFolder.EXTENSIONS)
             ]
-        lines = list_from_file(str(root / 'val' / 'val_annotations.txt'))
+        lines = (root / 'val' / 'val_annotations.txt').read_text().split('\n')
         return [
             dict(
                 img_path=str(root / 'val' / 'images' / file),
                 gt_label=names.index(name))
-            for file, name in (line.split('\t')[:2] for line in lines)
+            for file, name in (line.split('\t')[:2] for line in lines if line)
         ]

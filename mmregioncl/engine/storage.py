@@ -1,10 +1,9 @@
 """Checkpoints that are whole or not there, and found again."""
 import os
-import re
 from pathlib import Path
-from typing import Optional, Union
-from zipfile import is_zipfile
+from typing import Optional, Tuple, Union
 
+import torch
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.logging import print_log
 
@@ -35,43 +34,45 @@ class AtomicBackend(LocalBackend):
 
 
 def find_checkpoint(work_dir: Union[str, Path]) -> Optional[str]:
-    """The last whole checkpoint that a run wrote into a folder.
+    """The checkpoint of a folder that was written last.
 
-    MMEngine's note ``last_checkpoint`` names it by a path that is wrong after
-    the folder was moved, and is one checkpoint behind after a kill between
-    checkpoint and note. What an earlier run left in the folder is passed over.
+    By the time in the checkpoint itself: names start anew with each run, times
+    of files change when a folder is copied, and MMEngine's note
+    ``last_checkpoint`` is wrong after a move, and one behind after a kill
+    between checkpoint and note. The file that the note names counts as well,
+    if checkpoints go elsewhere.
 
     Args:
         work_dir (str or Path): Of a run.
 
     Returns:
-        str or None: Its path, None if there is none.
+        str or None: Its path, None if nothing was written yet.
+
+    Raises:
+        FileNotFoundError: If there is a note, but no whole checkpoint.
     """
-    whole = {}
-    for path in sorted(Path(work_dir).glob('*.pth')):
-        if not re.fullmatch(r'(epoch|iter)_\d+', path.stem):
-            continue
-        if is_zipfile(path):
-            whole[path.name] = path
-        else:
-            print_log(f'passed over {path}, which is cut short', 'current')
-
-    def written(path: Path) -> float:
-        return path.stat().st_mtime
-
+    paths = set(Path(work_dir).glob('*.pth'))
     note = Path(work_dir) / 'last_checkpoint'
     if note.exists():
-        named = whole.get(Path(note.read_text().strip()).name)
-        unnoted = [
-            path for path in whole.values()
-            if written(path) > written(note) and number(path) > number(named)
-        ]
-        if named and not unnoted:
-            return str(named)
-    newest = max(whole.values(), key=written, default=None)
-    return newest and str(newest)
+        paths.add(Path(note.read_text().strip()))
+    written = {path: written_at(path) for path in sorted(paths)}
+    last = max(written, key=written.get, default=None)
+    if last is not None and written[last] > ('', 0):
+        return str(last)
+    if note.exists():
+        raise FileNotFoundError(
+            f'{note} names {note.read_text().strip()}, and there is no whole '
+            'checkpoint there or beside it: name one to resume from')
+    return None
 
 
-def number(path: Optional[Path]) -> int:
-    """The epoch or iteration in the name of a checkpoint."""
-    return int(path.stem.split('_')[1]) if path else -1
+def written_at(path: Path) -> Tuple[str, int]:
+    """Time and step in a checkpoint of a run, ('', 0) if it is none."""
+    try:
+        meta = torch.load(path, 'cpu', mmap=True)['meta']
+        return meta['time'], meta['iter']
+    except Exception as error:  # broken bytes may raise anything
+        if path.exists():
+            print_log(f'passed over {path} ({type(error).__name__})',
+                      'current')
+        return '', 0

@@ -36,6 +36,20 @@ def test_archive(images, tmp_path):
         assert np.abs(error).mean() < 5  # no channel is swapped
 
 
+@pytest.mark.parametrize('jpeg, labels', [
+    (b'not a jpeg', [1]),
+    (cv2.imencode('.jpg', np.zeros((32, 32, 3), np.uint8))[1], [1, 2]),
+])
+def test_broken_archive_is_named(tmp_path, jpeg, labels):
+    np.savez(
+        tmp_path / 'train.npz',
+        jpeg=np.frombuffer(bytes(jpeg), np.uint8),
+        offset=np.array([0, len(jpeg)]),
+        labels=np.array(labels))
+    with pytest.raises(ValueError, match=r'train.npz holds 1 images, . of'):
+        cifar(tmp_path)
+
+
 @pytest.mark.parametrize('dataset, classes, labels', [
     (CIFAR10, 10, 'labels'),
     (CIFAR100, 100, 'fine_labels'),

@@ -33,6 +33,9 @@ def test_imagenet_subset(tmp_path):
     dataset = build(
         'ImageNetSubset', tmp_path, classes=str(tmp_path / 'some.txt'))
     assert samples(dataset) == [('b.JPEG', 0), ('a.JPEG', 1)]
+    (tmp_path / 'some.txt').write_text('n03\nn01\nn03\n')
+    with pytest.raises(ValueError, match='each once, and holds n03'):
+        build('ImageNetSubset', tmp_path, classes=str(tmp_path / 'some.txt'))
     with pytest.raises(FileNotFoundError, match='n01443537.* is not a folder'):
         build('ImageNetSubset', tmp_path, classes='imagenet200')
 
@@ -40,7 +43,7 @@ def test_imagenet_subset(tmp_path):
 def test_tiny_imagenet(tmp_path):
     touch(tmp_path, 'train/n2/images/n2_0.JPEG', 'train/n1/images/n1_0.JPEG',
           'train/n1/n1_boxes.txt')
-    (tmp_path / 'wnids.txt').write_text('n2\nn1\n')
+    (tmp_path / 'wnids.txt').write_text('n2\nn1\n\n')
     (tmp_path / 'val').mkdir()
     (tmp_path / 'val' / 'val_annotations.txt').write_text(
         'val_0.JPEG\tn2\t0\t32\t44\t62\nval_1.JPEG\tn1\t0\t32\t44\t62\n')

@@ -43,45 +43,56 @@ def test_kill_while_writing_leaves_the_old_file(backend, tmp_path):
 
 @pytest.fixture
 def work_dir(tmp_path):
-    """Of a run that wrote epochs 8 to 10, one each second."""
+    """Of a run that wrote epochs 8 to 10."""
     for epoch in (8, 9, 10):
-        write(tmp_path / f'epoch_{epoch}.pth', epoch)
-    note(tmp_path, '/moved/epoch_10.pth', 10)
+        write(tmp_path / f'epoch_{epoch}.pth', f'20260101_0000{epoch:02d}')
+    (tmp_path / 'last_checkpoint').write_text('/moved/epoch_10.pth')
     return tmp_path
 
 
-def write(path, seconds: int) -> None:
-    torch.save({}, path)
-    os.utime(path, (seconds, seconds))
+def write(path, time: str, step: int = 1) -> None:
+    torch.save(dict(meta=dict(time=time, iter=step)), path)
 
 
-def note(work_dir, path: str, seconds: int) -> None:
-    (work_dir / 'last_checkpoint').write_text(path)
-    os.utime(work_dir / 'last_checkpoint', (seconds, seconds))
-
-
-def test_noted_checkpoint_is_found_in_a_folder_that_moved(work_dir):
-    assert find_checkpoint(work_dir) == str(work_dir / 'epoch_10.pth')
-    for epoch in (8, 9, 10):  # as a copy may leave them
+def test_last_checkpoint_is_found_in_a_folder_that_was_copied(work_dir):
+    for epoch in (8, 9, 10):
         os.utime(work_dir / f'epoch_{epoch}.pth', (20 - epoch, 20 - epoch))
     assert find_checkpoint(work_dir) == str(work_dir / 'epoch_10.pth')
-    assert find_checkpoint(work_dir / 'nowhere') is None
 
 
 def test_checkpoint_that_was_not_noted_any_more_is_found(work_dir):
-    write(work_dir / 'epoch_11.pth', 11)
+    write(work_dir / 'epoch_11.pth', '20260101_000011')
     assert find_checkpoint(work_dir) == str(work_dir / 'epoch_11.pth')
 
 
 def test_checkpoints_of_an_earlier_run_are_passed_over(work_dir):
-    write(work_dir / 'epoch_1.pth', 21)
-    note(work_dir, 'epoch_1.pth', 21)
-    write(work_dir / 'best_epoch_99.pth', 22)  # not of this series
+    write(work_dir / 'epoch_1.pth', '20260102_000000')
     assert find_checkpoint(work_dir) == str(work_dir / 'epoch_1.pth')
+    write(work_dir / 'iter_7.pth', '20260102_000000', 7)  # the same second
+    assert find_checkpoint(work_dir) == str(work_dir / 'iter_7.pth')
+
+
+def test_checkpoints_of_other_names_and_places_are_found(work_dir, tmp_path):
+    write(work_dir / 'ck_3.pth', '20260103_000000')
+    assert find_checkpoint(work_dir) == str(work_dir / 'ck_3.pth')
+    elsewhere = tmp_path / 'out' / 'epoch_1.pth'
+    elsewhere.parent.mkdir()
+    write(elsewhere, '20260104_000000')
+    (work_dir / 'last_checkpoint').write_text(str(elsewhere))
+    assert find_checkpoint(work_dir) == str(elsewhere)
 
 
 def test_file_that_was_cut_short_is_passed_over(work_dir):
     path = work_dir / 'epoch_10.pth'
     path.write_bytes(path.read_bytes()[:-100])
     shutil.copy(work_dir / 'epoch_9.pth', work_dir / 'epoch_11.pth.part')
+    torch.save({}, work_dir / 'weights.pth')
     assert find_checkpoint(work_dir) == str(work_dir / 'epoch_9.pth')
+
+
+def test_no_checkpoint(work_dir):
+    assert find_checkpoint(work_dir / 'nowhere') is None
+    for path in work_dir.glob('*.pth'):
+        path.write_bytes(b'')
+    with pytest.raises(FileNotFoundError, match='/moved/epoch_10.pth, and'):
+        find_checkpoint(work_dir)

@@ -3,7 +3,7 @@ from typing import List, Tuple
 
 import torch
 from mmselfsup.models.necks import DenseCLNeck, MoCoV2Neck, NonLinearNeck
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmregioncl.registry import MODELS
 from ..utils import Region, pool_region
@@ -23,6 +23,28 @@ class RegionNeckMixin:
         if not self.with_avg_pool:
             raise ValueError(f'{type(self).__name__} pools regions: '
                              'with_avg_pool must be True')
+
+    def forward(self, features: List[Tensor]) -> List[Tensor]:
+        """The parent's, after a look at what the backbone gives.
+
+        Args:
+            features (list[Tensor]): One feature map, (N, C, H, W).
+
+        Returns:
+            list[Tensor]: As of the parent.
+
+        Raises:
+            ValueError: If there are several maps, or not of C = in_channels.
+        """
+        wanted = next(layer.in_features for layer in self.modules()
+                      if isinstance(layer, nn.Linear))
+        given = [feature.shape[1] for feature in features]
+        if given != [wanted]:
+            raise ValueError(
+                f'the backbone gives maps of {given} channels, and the neck '
+                f'takes one of {wanted}: set in_channels of the neck, and one '
+                'stage in out_indices of the backbone')
+        return super().forward(features)
 
     def forward_region(self, features: List[Tensor],
                        region: Region) -> Tuple[Tensor, Tensor]:

@@ -59,8 +59,12 @@ class ForeachCosineEMA(ForeachEMA, CosineEMA):
     """Mmselfsup's CosineEMA, the average of BYOL, by ``torch._foreach``."""
 
     def share(self, steps: int) -> float:
-        """Falls from 1 - momentum to 1 - end_momentum along a cosine."""
+        """Falls from 1 - momentum to 1 - end_momentum along a cosine.
+
+        It stays there when the weights of a finished run are trained on, where
+        the parent turns back.
+        """
         total = MessageHub.get_current_instance().get_info('max_iters')
-        rest = (1 + cos(pi * steps / total)) / 2
+        rest = (1 + cos(pi * min(steps / total, 1))) / 2
         return 1 - self.end_momentum + rest * (
             self.end_momentum - self.momentum)

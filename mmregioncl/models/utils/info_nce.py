@@ -81,7 +81,10 @@ def info_nce(query: Tensor,
     with torch.autocast(query.device.type, enabled=False):
         query = query.to(dtype) / temperature
         positive_logit = (query * positive).sum(1)  # (N,)
-        logits = [positive_logit, _QueueLogSumExp.apply(query, queue)]
+        logits = [
+            positive_logit,
+            _QueueLogSumExp.apply(query, queue.to(dtype))
+        ]
         if extra is not None:
             logits.append((query * extra).sum(1))
         return (torch.stack(logits).logsumexp(0) - positive_logit).mean()

@@ -40,6 +40,7 @@ def redistribute(rows: Tensor, order: Tensor) -> Tensor:
     mine = owner == rank  # (W, N)
 
     sent = rows[wanted[mine].to(rows.device) % count]  # by receiver
+    sent = sent.contiguous()  # whatever its memory format
     received = torch.empty_like(sent)
     distributed.all_to_all_single(
         received, sent, owner[rank].bincount(minlength=len(owner)).tolist(),

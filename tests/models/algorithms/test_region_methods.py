@@ -327,6 +327,16 @@ def test_bad_input_is_refused(method, build, inputs, message):
         build(method[0])(inputs, mode='loss')
 
 
+@pytest.mark.parametrize('backbone', [
+    dict(out_indices=(2, 3)),
+    dict(base_channels=16),
+])
+def test_maps_that_the_neck_does_not_take_are_refused(method, build, backbone):
+    method[0]['backbone'].update(backbone)
+    with pytest.raises(ValueError, match='set in_channels of the neck, and'):
+        build(method[0])(views(4), mode='loss')
+
+
 def test_stride_of_another_backbone_is_refused(method, build):
     cfg = dict(method[0])
     cfg['region_swap'] = dict(cfg['region_swap'], stride=4)

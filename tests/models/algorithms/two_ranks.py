@@ -29,6 +29,8 @@ def redistribute_as_gathered() -> None:
     rows = torch.randn(6, 2, 3, generator=noise)
     everyone = torch.cat(all_gather(rows))  # (12, 2, 3)
     for _ in range(5):
+        rows = rows.transpose(1, 2)  # in any memory format
+        everyone = everyone.transpose(1, 2)
         order = draw_order(6)
         assert agree(order) and order.sort().values.tolist() == [*range(12)]
         moved = redistribute(rows, order)
