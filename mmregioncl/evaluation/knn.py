@@ -26,8 +26,11 @@ def knn_classify(train_features: Tensor,
         Tensor: Labels of shape (M,), int64.
 
     Raises:
-        ValueError: If there are fewer than k train features.
+        ValueError: If there are fewer than k train features, or the
+            temperature is not above 0.
     """
+    if temperature <= 0:
+        raise ValueError(f'temperature={temperature} must be above 0')
     if not 1 <= k <= len(train_features):
         raise ValueError(f'k={k} neighbours of {len(train_features)} train '
                          'features: set k between 1 and their number')

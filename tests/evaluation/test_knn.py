@@ -49,3 +49,9 @@ def test_impossible_k_is_refused(sets, k):
     train, labels, test = sets
     with pytest.raises(ValueError, match='set k between 1 and their number'):
         knn_classify(train, labels, test, k, 0.1)
+
+
+def test_temperature_of_zero_is_refused():
+    features, labels = torch.eye(3), torch.arange(3)
+    with pytest.raises(ValueError, match='temperature=0 must be above 0'):
+        knn_classify(features, labels, features, 1, 0)

@@ -15,7 +15,8 @@ NEVER = 2**62
 class GuardHook(Hook):
     """Stop a run that cannot come to good, and say why in a sentence.
 
-    - Before training: the dataloader makes no batch.
+    - Before training: the dataloader makes no batch. (A queue longer than the
+      data is warned of.)
     - When a checkpoint is loaded: its weights are not those of the model.
       (The Runner alone goes on with random weights.) When one is resumed: it
       holds weights alone.
@@ -39,13 +40,21 @@ class GuardHook(Hook):
         self.first_bad: Dict[str, torch.Tensor] = {}
 
     def before_train(self, runner) -> None:
-        """Refuse a dataloader without a batch."""
+        """Refuse a dataloader without a batch; warn of odd settings."""
         loader = runner.train_dataloader
         if len(loader) == 0:
             raise ValueError(
                 f'{len(loader.dataset)} images do not make one batch of '
                 f'{loader.batch_size} on {runner.world_size} process(es): '
                 'lower train_dataloader.batch_size, or add images')
+        model = runner.model
+        model = model.module if is_model_wrapper(model) else model
+        queue_len = getattr(model, 'queue_len', 0)
+        if queue_len >= len(loader.dataset):
+            runner.logger.warning(
+                f'queue_len={queue_len} for {len(loader.dataset)} images: an '
+                'image meets its own old keys as negatives; set '
+                'model.queue_len below their number')
         self.writers = [
             hook for hook in runner.hooks if isinstance(hook, CheckpointHook)
         ]

@@ -202,14 +202,23 @@ def test_weights_alone_are_not_resumed(runner_cfg, tmp_path):
         runner.train()
 
 
-def test_keeping_one_checkpoint_is_warned_of(runner_cfg, caplog):
-    runner_cfg.default_hooks.checkpoint.max_keep_ckpts = 1
-    runner_cfg.update(log_level='WARNING')
+@pytest.mark.parametrize('settings, warning', [
+    (dict(max_keep_ckpts=1), 'max_keep_ckpts to 2 or more'),
+    (dict(queue_len=12), 'queue_len=12 for 12 images: an image meets its own'),
+    (dict(queue_len=11), None),
+])
+def test_odd_settings_are_warned_of(runner_cfg, settings, warning):
+    if 'queue_len' in settings:
+        runner_cfg.model.update(settings)
+    else:
+        runner_cfg.model.queue_len = 8
+        runner_cfg.default_hooks.checkpoint.update(settings)
     runner = Runner.from_cfg(runner_cfg)
-    warned = Mock()
-    runner.logger.warning = warned
+    runner.logger.warning = warned = Mock()
     runner.call_hook('before_train')
-    assert 'max_keep_ckpts to 2 or more' in warned.call_args.args[0]
+    said = [call.args[0] for call in warned.call_args_list]
+    assert len(said) == (warning is not None)
+    assert all(warning in text for text in said)
 
 
 def test_fewer_images_than_a_batch_are_refused(runner_cfg):
