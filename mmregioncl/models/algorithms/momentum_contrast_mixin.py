@@ -12,7 +12,11 @@ from .region_swap_mixin import RegionSwapMixin
 
 
 class MomentumContrastMixin(RegionSwapMixin):
-    """What RegionCL-M and -D share: a key encoder and a queue of its keys."""
+    """What RegionCL-M and -D share: a key encoder and a queue of its keys.
+
+    Each adds ``project(view, backbone, neck)``: a named tuple of all that it
+    takes of whole views (N, 3, H, W), normalised.
+    """
     head_type = RegionContrastiveHead
 
     def __init__(self, *args, **kwargs) -> None:
@@ -20,12 +24,6 @@ class MomentumContrastMixin(RegionSwapMixin):
         self.encoder_k = ForeachEMA(
             nn.Sequential(self.backbone, self.neck),
             momentum=self.encoder_k.momentum)
-
-    @staticmethod
-    def project(view: Tensor, backbone: nn.Module,
-                neck: nn.Module) -> Tuple[Tensor, ...]:
-        """All that an algorithm takes of whole views, normalised."""
-        raise NotImplementedError
 
     @torch.no_grad()
     def encode_keys(self, view: Tensor) -> Tuple[Tensor, ...]:
@@ -35,7 +33,7 @@ class MomentumContrastMixin(RegionSwapMixin):
             view (Tensor): Shape (N, 3, H, W).
 
         Returns:
-            tuple[Tensor]: What :meth:`project` gives, without gradient.
+            tuple[Tensor]: What ``project`` gives, without gradient.
         """
         self.encoder_k.update_parameters(
             nn.Sequential(self.backbone, self.neck))
