@@ -7,6 +7,7 @@ what it takes, so that no ``custom_imports`` is needed.
 from mmengine.registry import DATASETS as MMENGINE_DATASETS
 from mmengine.registry import HOOKS as MMENGINE_HOOKS
 from mmengine.registry import MODELS as MMENGINE_MODELS
+from mmengine.registry import OPTIM_WRAPPERS as MMENGINE_OPTIM_WRAPPERS
 from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
 from mmengine.registry import Registry
 
@@ -20,3 +21,7 @@ TRANSFORMS = Registry(
     locations=['mmregioncl.datasets.transforms'])
 HOOKS = Registry(
     'hook', parent=MMENGINE_HOOKS, locations=['mmregioncl.engine.hooks'])
+OPTIM_WRAPPERS = Registry(
+    'optimizer wrapper',
+    parent=MMENGINE_OPTIM_WRAPPERS,
+    locations=['mmregioncl.engine.optimizers'])

@@ -1,5 +1,5 @@
 import pytest
-from mmengine.registry import DATASETS, HOOKS, TRANSFORMS
+from mmengine.registry import DATASETS, HOOKS, OPTIM_WRAPPERS, TRANSFORMS
 
 
 @pytest.mark.parametrize('registry, cfg', [
@@ -16,6 +16,7 @@ from mmengine.registry import DATASETS, HOOKS, TRANSFORMS
     (TRANSFORMS, dict(type='mmregioncl.LoadImage')),
     (TRANSFORMS, dict(type='mmregioncl.RegionSwap')),
     (HOOKS, dict(type='mmregioncl.GuardHook')),
+    (OPTIM_WRAPPERS, dict(type='mmregioncl.AutocastOptimWrapper')),
 ])
 def test_unknown_argument_is_named(registry, cfg):
     with pytest.raises(TypeError, match="argument 'no_such_argument'"):

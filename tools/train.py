@@ -25,7 +25,9 @@ def parse_args() -> argparse.Namespace:
         metavar='CHECKPOINT',
         help='go on from CHECKPOINT, by default the last one in the work dir')
     parser.add_argument(
-        '--amp', action='store_true', help='mixed precision (needs a GPU)')
+        '--amp',
+        action='store_true',
+        help='mixed precision: float16 on a GPU, bfloat16 on a CPU')
     parser.add_argument(
         '--cfg-options',
         nargs='+',
@@ -52,8 +54,8 @@ def main() -> None:
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(
         Path('work_dirs') / Path(args.config).stem)
     if args.amp and get_device() == 'cpu':
-        raise SystemExit('--amp needs a GPU: leave it out on a CPU')
-    if args.amp:
+        cfg.optim_wrapper.type = 'mmregioncl.AutocastOptimWrapper'
+    elif args.amp:
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
         cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
     if args.resume:

@@ -4,5 +4,5 @@ default_hooks = dict(
     checkpoint=dict(
         max_keep_ckpts=3,
         # A run that is killed while it saves leaves no half of a file.
-        backend_args=dict(backend='mmregioncl.atomic')))
-custom_hooks = [dict(type='mmregioncl.GuardHook')]
+        backend_args=dict(backend='mmregioncl.atomic')),
+    guard=dict(type='mmregioncl.GuardHook'))

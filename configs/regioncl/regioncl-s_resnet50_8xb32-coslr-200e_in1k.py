@@ -10,6 +10,5 @@ optim_wrapper = dict(
     optimizer=dict(lr=lr),
     paramwise_cfg=dict(custom_keys={'predictor': dict(fix_lr=True)}))
 custom_hooks = [
-    dict(type='mmregioncl.GuardHook'),
     dict(type='SimSiamHook', priority='HIGH', fix_pred_lr=True, lr=lr)
 ]

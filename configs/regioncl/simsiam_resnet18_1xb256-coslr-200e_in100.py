@@ -13,6 +13,5 @@ model = dict(
 lr = 0.05  # lightly's ImageNet-100 benchmark, with decay 1e-4
 optim_wrapper = dict(optimizer=dict(lr=lr, weight_decay=1e-4))
 custom_hooks = [
-    dict(type='mmregioncl.GuardHook'),
     dict(type='SimSiamHook', priority='HIGH', fix_pred_lr=True, lr=lr)
 ]

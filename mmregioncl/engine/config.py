@@ -12,6 +12,24 @@ ALSO_READ = ('activation_checkpointing', 'compile', 'efficient_conv_bn_eval',
              'sync_bn')
 
 
+def check_lists(cfg: dict, key: str) -> None:
+    """Refuse a dotted key that looks for a name in a list."""
+    place, path = cfg, []
+    for name in key.split('.'):
+        if isinstance(place, list):
+            if not name.isdigit() or int(name) >= len(place):
+                where = '.'.join(path)
+                raise ValueError(
+                    f'{key} names no entry of {where}, a list of {len(place)}:'
+                    f' count them from 0, as in {where}.0')
+            place = place[int(name)]
+        elif isinstance(place, dict):
+            place = place.get(name)
+        else:
+            return
+        path.append(name)
+
+
 def load_config(path: Union[str, Path],
                 options: Optional[dict] = None) -> Config:
     """Read a config and override settings of it.
@@ -23,13 +41,14 @@ def load_config(path: Union[str, Path],
 
     Raises:
         ValueError: If a key begins with a name that nothing reads, which
-            MMEngine would accept without a word.
+            MMEngine would accept without a word, or names no entry of a list.
     """
     cfg = Config.fromfile(path)
     known = {*inspect.signature(Runner.__init__).parameters, *ALSO_READ}
     for key in options or {}:
         name = key.split('.')[0]
         if name in known:
+            check_lists(cfg._cfg_dict, key)
             continue
         if name in cfg:
             raise ValueError(

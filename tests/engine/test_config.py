@@ -28,3 +28,16 @@ def test_setting_without_effect_is_refused():
     """A helper of the file, which was put where it is used already."""
     with pytest.raises(ValueError, match='train_dataloader.dataset.data_root'):
         load_config(CONFIG, {'data_root': '/images'})
+
+
+@pytest.mark.parametrize('key', ['param_scheduler.T_max', 'model.a.b'])
+def test_entries_of_lists_are_counted(key, tmp_path):
+    path = tmp_path / 'config.py'
+    path.write_text('model = dict(a=[dict(b=1)])\n'
+                    'param_scheduler = [dict(T_max=9)]')
+    name = key.rpartition('.')[0]
+    with pytest.raises(ValueError, match=f'as in {name}.0$'):
+        load_config(path, {key: 5})
+    cfg = load_config(path, {'param_scheduler.0.T_max': 5, 'model.a.0.b': 2})
+    assert cfg.param_scheduler[0].T_max == 5
+    assert cfg.model.a[0].b == 2

@@ -10,6 +10,5 @@ optim_wrapper = dict(
 
 # The predictor keeps its learning rate (SimSiam, Appendix A).
 custom_hooks = [
-    dict(type='mmregioncl.GuardHook'),
     dict(type='SimSiamHook', priority='HIGH', fix_pred_lr=True, lr=lr)
 ]

@@ -1,9 +1,10 @@
-from typing import Dict, List, Optional
+from typing import Dict, List, Optional, Tuple
 
 import torch
 from mmengine.dist import all_reduce
 from mmengine.hooks import CheckpointHook, Hook
 from mmengine.model import is_model_wrapper
+from mmengine.optim.scheduler.param_scheduler import INF
 
 from mmregioncl.models.utils import check_weights
 from mmregioncl.registry import HOOKS
@@ -15,8 +16,9 @@ NEVER = 2**62
 class GuardHook(Hook):
     """Stop a run that cannot come to good, and say why in a sentence.
 
-    - Before training: the dataloader makes no batch. (A queue longer than the
-      data is warned of.)
+    - Before training: the dataloader makes no batch. (It warns of a queue
+      longer than the data, and of a learning rate scheduled for another
+      number of epochs.)
     - When a checkpoint is loaded: its weights are not those of the model.
       (The Runner alone goes on with random weights.) When one is resumed: it
       holds weights alone.
@@ -55,6 +57,11 @@ class GuardHook(Hook):
                 f'queue_len={queue_len} for {len(loader.dataset)} images: an '
                 'image meets its own old keys as negatives; set '
                 'model.queue_len below their number')
+        for setting, planned, total in self.misplanned(runner):
+            runner.logger.warning(
+                f'the learning rate is scheduled for {planned} of {total} '
+                f'{setting[4:]}: set T_max and end of param_scheduler to '
+                f'train_cfg.{setting}')
         self.writers = [
             hook for hook in runner.hooks if isinstance(hook, CheckpointHook)
         ]
@@ -63,6 +70,20 @@ class GuardHook(Hook):
                 'max_keep_ckpts=1 removes the only checkpoint before the next '
                 'is written, and a kill between leaves none: set '
                 'default_hooks.checkpoint.max_keep_ckpts to 2 or more')
+
+    @staticmethod
+    def misplanned(runner) -> List[Tuple[str, int, int]]:
+        """Schedules that do not end with the run."""
+        schedulers = runner.param_schedulers
+        if isinstance(schedulers, dict):  # of several optimisers
+            schedulers = sum(schedulers.values(), [])
+        ends = {'max_epochs': [], 'max_iters': []}
+        for scheduler in schedulers or []:
+            unit = 'max_epochs' if scheduler.by_epoch else 'max_iters'
+            ends[unit].append(scheduler.end)
+        return [(unit, max(end), getattr(runner, unit))
+                for unit, end in ends.items()
+                if end and max(end) not in (getattr(runner, unit), INF)]
 
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
         """Refuse weights of another architecture, or alone."""

@@ -13,7 +13,8 @@ class RegionSwapMixin:
         region_swap (dict): Transform of a batch of views to composites and
             the region in them. Defaults to ``mmregioncl.RegionSwap`` with
             its official sizes, for ResNet-50 at 224 pixels.
-        region_weight (float): Weight of the region loss. Defaults to 1.0.
+        region_weight (float): Weight of the region loss, 0 or more. Defaults
+            to 1.0.
         **kwargs: Arguments of the parent, which refuses unknown ones.
     """
     # The parts that an algorithm takes, or subclasses of them
@@ -33,6 +34,9 @@ class RegionSwapMixin:
                     f'{type(self).__name__} takes a {part} that knows regions,'
                     f' not {type(module).__name__}: set {part}.type to '
                     f'mmregioncl.{wanted.__name__}')
+        if not 0 <= region_weight < float('inf'):
+            raise ValueError(f'region_weight={region_weight} has to be 0 or '
+                             'a positive number')
         self.region_swap = TRANSFORMS.build(region_swap)
         self.region_weight = region_weight
 

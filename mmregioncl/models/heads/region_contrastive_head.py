@@ -27,6 +27,9 @@ class PlainContrastiveHead(ContrastiveHead):
                  temperature: float = 0.2) -> None:
         plain = dict(type='mmcls.CrossEntropyLoss')
         super().__init__(loss or plain, temperature)
+        if not 0 < temperature < float('inf'):
+            raise ValueError(f'temperature={temperature} of '
+                             f'{type(self).__name__} has to be positive')
         settings = {
             key: value
             for key, value in (loss or plain).items() if key != '_scope_'

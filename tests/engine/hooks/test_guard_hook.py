@@ -4,7 +4,6 @@ from unittest.mock import Mock
 
 import pytest
 import torch
-from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
@@ -22,42 +21,6 @@ class Poison(Hook):
             good = getattr(head, name)
             setattr(head, name,
                     lambda *args: good(*args) * torch.tensor(self.value))
-
-
-@pytest.fixture
-def runner_cfg(model_cfg, image_folder, tmp_path):
-    """A real run at toy size: 12 images, 3 steps of 4, 2 epochs."""
-    view = [dict(type='RandomResizedCrop', size=32, backend='pillow')]
-    return Config(
-        dict(
-            model=model_cfg,
-            work_dir=str(tmp_path / 'run'),
-            default_scope='mmselfsup',
-            experiment_name=tmp_path.name,
-            log_level='ERROR',
-            default_hooks=dict(
-                checkpoint=dict(
-                    type='CheckpointHook',
-                    interval=1,
-                    backend_args=dict(backend='mmregioncl.atomic'))),
-            custom_hooks=[dict(type='mmregioncl.GuardHook', interval=50)],
-            train_cfg=dict(type='EpochBasedTrainLoop', max_epochs=2),
-            optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.01)),
-            train_dataloader=dict(
-                batch_size=4,
-                num_workers=1,
-                drop_last=True,
-                persistent_workers=True,
-                sampler=dict(type='DefaultSampler', shuffle=True),
-                collate_fn=dict(type='default_collate'),
-                dataset=dict(
-                    type='mmregioncl.ImageFolder',
-                    data_root=str(image_folder),
-                    pipeline=[
-                        dict(type='mmregioncl.LoadImage'),
-                        dict(type='MultiView', num_views=2, transforms=[view]),
-                        dict(type='PackSelfSupInputs'),
-                    ]))))
 
 
 @pytest.mark.parametrize('term', ['region', 'instance'])
@@ -200,6 +163,35 @@ def test_weights_alone_are_not_resumed(runner_cfg, tmp_path):
     torch.save(runner.model.state_dict(), runner_cfg.load_from)
     with pytest.raises(ValueError, match='cannot resume from .*weights.pth, '):
         runner.train()
+
+
+@pytest.mark.parametrize('end, warned_of', [(2, False), (200, True)])
+@pytest.mark.parametrize('by_epoch', [True, False])
+def test_schedule_of_another_length_is_warned_of(runner_cfg, end, by_epoch,
+                                                 warned_of):
+    steps = 1 if by_epoch else 3  # of an epoch
+    runner_cfg.param_scheduler = [
+        dict(
+            type='LinearLR',
+            start_factor=0.1,
+            by_epoch=by_epoch,
+            begin=0,
+            end=1),
+        dict(
+            type='CosineAnnealingLR',
+            T_max=steps * end,
+            by_epoch=by_epoch,
+            begin=1,
+            end=steps * end)
+    ]
+    runner_cfg.model.queue_len = 8
+    runner = Runner.from_cfg(runner_cfg)
+    runner.logger.warning = warned = Mock()
+    runner.train()
+    said = [call.args[0] for call in warned.call_args_list]
+    unit = 'epochs' if by_epoch else 'iters'
+    wanted = f'scheduled for {200 * steps} of {2 * steps} {unit}: set T_max'
+    assert any(wanted in text for text in said) == warned_of
 
 
 @pytest.mark.parametrize('settings, warning', [

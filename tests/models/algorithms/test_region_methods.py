@@ -358,6 +358,12 @@ def test_parts_of_the_parent_are_refused(method, part):
         MODELS.build(cfg)
 
 
+@pytest.mark.parametrize('weight', [-1, float('nan'), float('inf')])
+def test_weight_that_would_repel_is_refused(method, weight):
+    with pytest.raises(ValueError, match='0 or a positive number'):
+        MODELS.build(dict(method[0], region_weight=weight))
+
+
 @pytest.mark.parametrize('part', [None, 'neck', 'head', 'region_swap'])
 def test_unknown_arguments_are_refused(method, part):
     cfg = deepcopy(method[0])

@@ -84,3 +84,12 @@ def test_negative_in_the_same_composite_gets_no_gradient(head):
 def test_another_loss_is_refused(loss):
     with pytest.raises(ValueError, match='computes a plain mean cross entrop'):
         MODELS.build(dict(type='mmregioncl.RegionContrastiveHead', loss=loss))
+
+
+@pytest.mark.parametrize('temperature', [0, -0.2, float('nan')])
+def test_temperature_without_a_softmax_is_refused(temperature):
+    with pytest.raises(ValueError, match='has to be positive'):
+        MODELS.build(
+            dict(
+                type='mmregioncl.RegionContrastiveHead',
+                temperature=temperature))
