@@ -20,34 +20,6 @@ CONFIGS = sorted(
 
 
 @pytest.fixture(scope='module')
-def cifar_folder(tmp_path_factory):
-    """An archive of 4 images, as the CIFAR-10 configs read it."""
-    root = tmp_path_factory.mktemp('cifar10')
-    noise = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), 'uint8')
-    codes = [cv2.imencode('.jpg', image)[1] for image in noise]
-    for split in ('train', 'test'):
-        np.savez(
-            root / f'{split}.npz',
-            jpeg=np.concatenate(codes),
-            offset=np.cumsum([0] + [len(code) for code in codes]),
-            labels=np.arange(4))
-    return root
-
-
-@pytest.fixture(scope='module')
-def stl10_folder(tmp_path_factory):
-    """Binary files of 2 images each."""
-    root = tmp_path_factory.mktemp('stl10')
-    noise = np.random.default_rng(0).integers(0, 256, (2, 3, 96, 96), 'uint8')
-    for split in ('train', 'unlabeled'):
-        noise.tofile(root / f'{split}_X.bin')
-    np.array([1, 2], np.uint8).tofile(root / 'train_y.bin')
-    noise[:1].tofile(root / 'test_X.bin')
-    np.array([1], np.uint8).tofile(root / 'test_y.bin')
-    return root
-
-
-@pytest.fixture(scope='module')
 def class_folders(tmp_path_factory):
     """An image in each folder of ImageNet-100 and of Tiny-ImageNet."""
     root = tmp_path_factory.mktemp('classes')

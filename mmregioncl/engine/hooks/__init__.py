@@ -1,4 +1,5 @@
 from .channels_last_hook import ChannelsLastHook
 from .guard_hook import GuardHook
+from .semantic_localization_hook import SemanticLocalizationHook
 
-__all__ = ['ChannelsLastHook', 'GuardHook']
+__all__ = ['ChannelsLastHook', 'GuardHook', 'SemanticLocalizationHook']

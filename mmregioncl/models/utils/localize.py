@@ -1,0 +1,82 @@
+"""Boxes around what a network responds to (ContrastiveCrop, section 3.2)."""
+from typing import Sequence, Tuple, Union
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+WHOLE_IMAGE = (0., 0., 1., 1.)
+
+
+def feature_map(outputs: Union[Tensor, Sequence]) -> Tensor:
+    """The last feature map of whatever a backbone gives.
+
+    Args:
+        outputs (Tensor or Sequence): A map or tokens, or the outputs of
+            several stages of which the last one counts. A stage of a vision
+            transformer may be tokens (N, L, C), with or without a class token
+            in front, or a pair of a map and the class token.
+
+    Returns:
+        Tensor: Shape (N, C, H, W).
+
+    Raises:
+        ValueError: If the last output has no rows and columns.
+    """
+    while isinstance(outputs, (tuple, list)):
+        pair = len(outputs) == 2 and getattr(outputs[-1], 'ndim', 0) == 2
+        outputs = outputs[0 if pair else -1]
+    if outputs.ndim == 3:
+        side = int((outputs.size(1) + 0.5)**0.5)
+        tokens = outputs[:, -side * side:].transpose(1, 2)  # (N, C, H * W)
+        if outputs.size(1) - side * side in (0, 1):
+            return tokens.unflatten(2, (side, side))
+    if outputs.ndim != 4:
+        raise ValueError(
+            f'a backbone output of shape {tuple(outputs.shape)} has no rows '
+            'and columns: let its last stage give a feature map (N, C, H, W) '
+            'or square tokens (N, L, C)')
+    return outputs
+
+
+def heatmap_to_boxes(features: Tensor, image_size: Tuple[int, int],
+                     threshold: float) -> Tuple[Tensor, Tensor]:
+    """Boxes around the pixels with a strong response.
+
+    The channels' sum is scaled to [0, 1] at the size of the map, and enlarged
+    to that of the image. The box reaches from the first to the last row and
+    column that holds a value above the threshold, as in the official code: its
+    far edges are where these begin, so that the largest box ends one pixel
+    short of the image.
+
+    Args:
+        features (Tensor): Shape (N, C, Hf, Wf).
+        image_size (tuple[int, int]): Height and width in pixels.
+        threshold (float): Of the scaled response.
+
+    Returns:
+        tuple[Tensor, Tensor]: Boxes (N, 4), float32, as top, left, bottom and
+        right, in fractions of the image; and whether a map was degenerate,
+        (N,) bool: constant but for rounding, not finite, or never above the
+        threshold. Its box is the whole image.
+    """
+    heat = features.float().sum(1, keepdim=True)  # (N, 1, Hf, Wf)
+    low, high = heat.amin((1, 2, 3)), heat.amax((1, 2, 3))  # (N,)
+    size = torch.maximum(low.abs(), high.abs())
+    rounding = torch.finfo(torch.float32).eps * features.size(1)
+    varied = high - low > rounding * size  # False for NaN and inf, too
+    heat = (heat - low.view(-1, 1, 1, 1)) / (high - low).view(-1, 1, 1, 1)
+    hot = F.interpolate(
+        heat, image_size, mode='bilinear')[:, 0] > threshold  # (N, H, W)
+
+    ends = []
+    for along in (hot.any(2), hot.any(1)):  # rows (N, H), columns (N, W)
+        length = along.size(1)
+        along = along.byte()
+        first = along.argmax(1)  # of equals, argmax takes the first
+        last = length - 1 - along.flip(1).argmax(1)
+        ends.append(torch.stack((first, last)) / length)  # (2, N)
+    boxes = torch.stack(ends, 1).flatten(0, 1).T  # (N, 4)
+    degenerate = ~(varied & hot.flatten(1).any(1))
+    boxes[degenerate] = boxes.new_tensor(WHOLE_IMAGE)
+    return boxes, degenerate

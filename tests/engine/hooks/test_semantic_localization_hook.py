@@ -1,0 +1,235 @@
+import copy
+import os
+import random
+import re
+from pathlib import Path
+from unittest.mock import Mock
+
+import numpy as np
+import pytest
+import torch
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS, MODELS
+from mmengine.runner import Runner
+from PIL import Image
+
+from mmregioncl.datasets import ImageFolder
+from mmregioncl.datasets.box_store import BoxStore
+from mmregioncl.models.utils import heatmap_to_boxes
+
+CROP = dict(
+    type='mmregioncl.ContrastiveCrop', size=32, alpha=0.1, backend='pillow')
+
+
+@pytest.fixture
+def ccrop_cfg(runner_cfg):
+    """Boxes after epochs 2 and 4 of 5."""
+    runner_cfg.train_dataloader.dataset.pipeline[1].transforms = [[CROP]]
+    runner_cfg.default_hooks.boxes = dict(
+        type='mmregioncl.SemanticLocalizationHook',
+        warmup_epochs=2,
+        interval=2,
+        threshold=0.7)  # noise has no objects to tell at 0.1
+    runner_cfg.default_hooks.checkpoint.interval = 1
+    runner_cfg.train_cfg.max_epochs = 5
+    runner_cfg.randomness = dict(seed=0)
+    return runner_cfg
+
+
+class Watch(Hook):
+    """Seed each epoch by its number, and note what its samples were given."""
+    priority = 'VERY_LOW'
+
+    def __init__(self) -> None:
+        self.boxes, self.logged = {}, []
+
+    def before_train_epoch(self, runner) -> None:
+        for seed in (random.seed, np.random.seed, torch.manual_seed):
+            seed(runner.epoch)
+        dataset = runner.train_dataloader.dataset
+        hand_out = dataset.pipeline.transforms[0]
+        self.boxes[runner.epoch + 1] = [
+            hand_out(dict(sample_idx=index))['ccrop_box']
+            for index in range(len(dataset))
+        ]
+
+
+def train(cfg, work_dir):
+    cfg = copy.deepcopy(cfg)
+    cfg.update(work_dir=str(work_dir), experiment_name=str(work_dir))
+    runner = Runner.from_cfg(cfg)
+    watch = Watch()
+    runner.register_hook(watch)
+    runner.logger.info = Mock(side_effect=watch.logged.append)
+    runner.train()
+    return runner, watch
+
+
+def slow_boxes(cfg, checkpoint):
+    """From the checkpoint of an epoch, image by image."""
+    model = MODELS.build(cfg.model)
+    model.load_state_dict(torch.load(checkpoint)['state_dict'])
+    dataset = ImageFolder(cfg.train_dataloader.dataset.data_root)
+    mean, std = (torch.tensor(cfg.model.data_preprocessor[key]).view(3, 1, 1)
+                 for key in ('mean', 'std'))
+    boxes = []
+    for index in range(len(dataset)):
+        image = Image.open(dataset.get_data_info(index)['img_path'])
+        pixels = np.array(image.convert('RGB').resize((32, 32), Image.BILINEAR))
+        view = (torch.from_numpy(pixels).permute(2, 0, 1) - mean) / std
+        with torch.no_grad():
+            features = model.eval().backbone(view[None].float())[-1]
+        boxes.append(tuple(heatmap_to_boxes(features, (32, 32), 0.7)[0][0]))
+    return torch.tensor(boxes)
+
+
+def test_boxes_by_the_published_schedule(ccrop_cfg, tmp_path):
+    runner, watch = train(ccrop_cfg, tmp_path / 'run')
+    assert watch.boxes[1] == watch.boxes[2] == [None] * 12
+    assert watch.boxes[3] == watch.boxes[4] != watch.boxes[5]
+    for epoch in (2, 4):  # those of the weights at the end of the epoch
+        torch.testing.assert_close(
+            torch.tensor(watch.boxes[epoch + 1]),
+            slow_boxes(ccrop_cfg, tmp_path / f'run/epoch_{epoch}.pth'))
+    lines = [line for line in watch.logged if 'crop boxes' in line]
+    assert len(lines) == 2
+    assert re.match(
+        r'crop boxes of 12 images found in [\d.]+ s after epoch 2: mean area '
+        r'0\.\d+, [\d.]+% whole images, 0 of them degenerate maps$', lines[0])
+
+
+def test_training_goes_on_as_if_nothing_had_been(ccrop_cfg, tmp_path,
+                                                 monkeypatch):
+    """A pass whose boxes are thrown away leaves the same weights."""
+    monkeypatch.setattr(BoxStore, 'update', lambda store, edges: None)
+    ccrop_cfg.train_dataloader.update(
+        num_workers=0, persistent_workers=False)
+    weights = []
+    for interval in (1, 100):
+        ccrop_cfg.default_hooks.boxes.update(
+            warmup_epochs=0, interval=interval)
+        runner, watch = train(ccrop_cfg, tmp_path / str(interval))
+        passes = [line for line in watch.logged if 'crop boxes' in line]
+        assert len(passes) == (4 if interval == 1 else 0)
+        weights.append(runner.model.state_dict())
+    for name in weights[0]:
+        assert torch.equal(weights[0][name], weights[1][name]), name
+
+
+@pytest.mark.parametrize('epoch', [1, 2, 3])
+def test_resumed_run_is_the_uninterrupted_one(ccrop_cfg, tmp_path, epoch):
+    """Before, at, and after the edge of the warm-up; to the bit."""
+    # Workers begin their random streams anew when a run is resumed.
+    ccrop_cfg.train_dataloader.update(
+        num_workers=0, persistent_workers=False)
+    ccrop_cfg.train_cfg.max_epochs = 4
+    whole, watched = train(ccrop_cfg, tmp_path / 'whole')
+    ccrop_cfg.update(
+        resume=True, load_from=str(tmp_path / f'whole/epoch_{epoch}.pth'))
+    resumed, watch = train(ccrop_cfg, tmp_path / 'resumed')
+    assert watch.boxes == {
+        key: boxes
+        for key, boxes in watched.boxes.items() if key > epoch
+    }
+    weights = whole.model.state_dict()
+    for name, value in resumed.model.state_dict().items():
+        assert torch.equal(value, weights[name]), name
+
+
+def test_checkpoint_without_boxes_finds_them_at_once(ccrop_cfg, tmp_path):
+    """Such as one that was trained with random crops."""
+    runner, watched = train(ccrop_cfg, tmp_path / 'run')
+    path = tmp_path / 'run/epoch_2.pth'
+    checkpoint = torch.load(path)
+    del checkpoint['ccrop']
+    torch.save(checkpoint, path)
+    ccrop_cfg.update(resume=True, load_from=str(path))
+    resumed, watch = train(ccrop_cfg, tmp_path / 'resumed')
+    assert watch.boxes[3] == watched.boxes[3]
+
+
+@pytest.mark.parametrize('change', [
+    dict(indices=4),
+    dict(indices=[1, 0, *range(2, 12)]),
+])
+def test_resume_with_other_images_is_refused(ccrop_cfg, tmp_path, change):
+    ccrop_cfg.train_cfg.max_epochs = 1
+    train(ccrop_cfg, tmp_path / 'run')
+    ccrop_cfg.update(
+        resume=True, load_from=str(tmp_path / 'run/epoch_1.pth'))
+    ccrop_cfg.train_dataloader.dataset.update(change)
+    with pytest.raises(
+            ValueError, match=r'epoch_1.pth belong to \[12\] images at .* '
+            'resume with the data set it was trained on'):
+        train(ccrop_cfg, tmp_path / 'resumed')
+    # Fine-tuning on other images is another matter.
+    ccrop_cfg.resume = False
+    train(ccrop_cfg, tmp_path / 'loaded')
+
+
+def test_constant_maps_do_not_end_a_run(ccrop_cfg, tmp_path):
+    class Collapse(Hook):
+
+        def after_train_epoch(self, runner) -> None:
+            with torch.no_grad():
+                for weight in runner.model.backbone.parameters():
+                    weight.zero_()
+
+    ccrop_cfg.train_cfg.max_epochs = 3
+    HOOKS.register_module(module=Collapse, force=True)
+    ccrop_cfg.custom_hooks = [dict(type='Collapse')]
+    _, watch = train(ccrop_cfg, tmp_path / 'run')
+    assert watch.boxes[3] == [(0, 0, 1, 1)] * 12
+    line, = [line for line in watch.logged if 'crop boxes' in line]
+    assert line.endswith('100.0% whole images, 12 of them degenerate maps')
+
+
+@pytest.mark.parametrize('change, message', [
+    (dict(train_dataloader=dict(dataset=dict(pipeline=[]))),
+     'found no crop that takes boxes: set the type of RandomResizedCrop'),
+    (dict(train_cfg=dict(_delete_=True, type='IterBasedTrainLoop',
+                         max_iters=2)), 'counts epochs: set train_cfg.type'),
+])
+def test_runs_that_cannot_use_boxes_are_refused(ccrop_cfg, change, message,
+                                                tmp_path):
+    ccrop_cfg.merge_from_dict(change)
+    with pytest.raises(ValueError, match=message):
+        train(ccrop_cfg, tmp_path / 'run')
+
+
+@pytest.mark.parametrize(
+    'settings', [dict(warmup_epochs=-1),
+                 dict(interval=0),
+                 dict(threshold=1)])
+def test_settings_without_sense_are_refused(settings):
+    with pytest.raises(ValueError, match='takes epochs from 0 and 1 on'):
+        HOOKS.build(
+            dict(
+                dict(
+                    type='mmregioncl.SemanticLocalizationHook',
+                    warmup_epochs=1,
+                    interval=1), **settings))
+
+
+def test_two_processes_find_the_same_boxes(ccrop_cfg, tmp_path, run_python):
+    """Of 11 images, and with batch norm statistics of their own."""
+    ccrop_cfg.train_dataloader.dataset.indices = 11
+    ccrop_cfg.dump(config := tmp_path / 'config.py')
+    script = Path(__file__).with_name('find_boxes.py')
+    env = dict(os.environ, CUDA_VISIBLE_DEVICES='', OMP_NUM_THREADS='1')
+    run_python(script, config, 'none', tmp_path / 'one', env=env)
+    run_python(
+        '-m',
+        'torch.distributed.run',
+        '--standalone',
+        '--nproc_per_node=2',
+        script,
+        config,
+        'pytorch',
+        tmp_path / 'two',
+        env=env)
+    alone, first, second = (
+        torch.load(tmp_path / name) for name in ('one.0', 'two.0', 'two.1'))
+    assert len(alone.unique(dim=0)) > 1
+    assert torch.equal(alone, first)
+    assert torch.equal(alone, second)
