@@ -21,9 +21,13 @@ CONFIGS = sorted(
 
 @pytest.fixture(scope='module')
 def class_folders(tmp_path_factory):
-    """An image in each folder of ImageNet-100 and of Tiny-ImageNet."""
+    """An image in each folder of ImageNet-100, -200 and Tiny-ImageNet."""
     root = tmp_path_factory.mktemp('classes')
-    ids = (CLASS_LISTS / 'imagenet100.txt').read_text().split()
+    ids = {
+        name
+        for path in CLASS_LISTS.glob('*.txt')
+        for name in path.read_text().split()
+    }
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), 'uint8')
     for folder in (*ids, 'train/n1/images', 'val/images'):
         (root / folder).mkdir(parents=True)
@@ -59,7 +63,9 @@ def shrink(cfg, folders, work_dir):
     cfg.train_dataloader.dataset.indices = 4
     cfg.train_dataloader.update(batch_size=4, num_workers=1)
     cfg.model.backbone.update(depth=18, stem_channels=8, base_channels=8)
-    cfg.model.neck.update(in_channels=64, hid_channels=16)
+    cfg.model.neck.in_channels = 64
+    if 'hid_channels' in cfg.model.neck:
+        cfg.model.neck.hid_channels = 16
     if 'queue_len' in cfg.model:
         cfg.model.queue_len = 64
     if 'predictor' in cfg.model.head:
@@ -68,6 +74,9 @@ def shrink(cfg, folders, work_dir):
             in_channels=16, hid_channels=8, out_channels=16)
     cfg.optim_wrapper.pop('accumulative_counts', None)
     cfg.train_cfg.max_epochs = 1
+    if 'boxes' in cfg.default_hooks:  # an epoch more, to crop by them
+        cfg.train_cfg.max_epochs = 2
+        cfg.default_hooks.boxes.update(warmup_epochs=1, interval=1)
     cfg.update(
         work_dir=str(work_dir),
         experiment_name=str(work_dir),
@@ -82,7 +91,11 @@ def test_config_trains_a_step(path, folders, tmp_path):
     runner.model.init_weights()
     before = {n: w.clone() for n, w in runner.model.named_parameters()}
     runner.train()
-    assert runner.iter == 1
+    assert runner.iter == cfg.train_cfg.max_epochs
+    dataset = runner.train_dataloader.dataset
+    if 'boxes' in cfg.default_hooks:
+        store = dataset.pipeline.transforms[0].store
+        assert store.active and (store.edges != store.whole).any()
     weights = dict(runner.model.named_parameters())
     assert all(weight.isfinite().all() for weight in weights.values())
     moved = {n for n in weights if not torch.equal(weights[n], before[n])}
@@ -104,19 +117,25 @@ def test_config_keeps_the_rules(path):
     assert cfg.train_dataloader.drop_last
     assert cfg.default_scope == 'mmselfsup'
     assert cfg.default_hooks.guard.type == 'mmregioncl.GuardHook'
-    for hook in cfg.get('custom_hooks',
-                        []):  # a predictor keeps the rate of the others
+    # A predictor keeps the rate of the others.
+    for hook in cfg.get('custom_hooks', []):
         if hook.type == 'SimSiamHook':
             assert hook.lr == cfg.optim_wrapper.optimizer.lr
     # Files are read by the loader that a corrupt one cannot stop.
     steps = [step.type for step in cfg.train_dataloader.dataset.pipeline]
     assert 'LoadImageFromFile' not in steps
     epochs = cfg.train_cfg.max_epochs
-    assert cfg.param_scheduler[-1].end == epochs
+    schedule = cfg.param_scheduler[-1]
+    if schedule.type == 'CosineAnnealingLR':
+        assert schedule.end == schedule.T_max == epochs
+        law = 'coslr'
+    else:
+        assert schedule.milestones[-1] < epochs
+        law = 'steplr'
     batch = cfg.train_dataloader.batch_size
     steps = cfg.optim_wrapper.get('accumulative_counts')
     accumulated = f'-accum{steps}' if steps else ''
-    assert f'xb{batch}{accumulated}-coslr-{epochs}e_' in path.name
+    assert f'xb{batch}{accumulated}-{law}-{epochs}e_' in path.name
 
 
 @pytest.mark.parametrize('name', [
@@ -223,7 +242,37 @@ def test_twins_differ_by_the_method_alone(path):
     assert model == parent
 
 
-@pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    'path', [path for path in CONFIGS if 'ccrop' in path.name],
+    ids=lambda path: path.stem)
+def test_twins_differ_by_the_crop_alone(path):
+    name = path.name.partition('-')[2]
+    theirs, = (other for other in CONFIGS if other.name == name)
+    ours, theirs = (Config.fromfile(path).to_dict() for path in (path, theirs))
+    boxes = ours['default_hooks'].pop('boxes', None)
+    crops = [
+        cfg['train_dataloader']['dataset']['pipeline'][-2]['transforms'][0][0]
+        for cfg in (ours, theirs)
+    ]
+    assert [crop.pop('type') for crop in crops
+            ] == ['mmregioncl.ContrastiveCrop', 'RandomResizedCrop']
+    epochs = theirs['train_cfg']['max_epochs']
+    fixed = crops[0].pop('fixed_box', None)
+    if fixed:
+        assert boxes is None and fixed == (.25, .25, .75, .75)
+    else:  # four passes, each after a fifth of the run
+        assert boxes['warmup_epochs'] == boxes['interval'] == epochs // 5
+    # The released values; the paper's is 0.6 throughout.
+    small = not path.stem.endswith(('in1k', 'in200'))
+    assert crops[0].pop('alpha') == (0.1 if small else 0.6)
+    for cfg in (ours, theirs):  # steps on the way there
+        cfg.pop('train_pipeline')
+    assert ours == theirs
+
+
+@pytest.mark.parametrize(
+    'path', [path for path in CONFIGS if path.parent.name == 'regioncl'],
+    ids=lambda path: path.stem)
 def test_queue_is_shorter_than_the_data(path):
     """Else an image meets its own old keys among the negatives."""
     images = dict(

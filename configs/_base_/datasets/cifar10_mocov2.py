@@ -20,6 +20,11 @@ view_pipeline = [
     dict(type='RandomFlip', prob=0.5),
 ]
 
+train_pipeline = [
+    dict(type='MultiView', num_views=2, transforms=[view_pipeline]),
+    dict(type='PackSelfSupInputs'),
+]
+
 data_root = 'data/cifar10/'
 train_dataloader = dict(
     batch_size=512,
@@ -31,10 +36,7 @@ train_dataloader = dict(
     dataset=dict(
         type='mmregioncl.CIFAR10',  # BGR, from the pickles or from archives
         data_prefix=data_root,
-        pipeline=[
-            dict(type='MultiView', num_views=2, transforms=[view_pipeline]),
-            dict(type='PackSelfSupInputs'),
-        ]))
+        pipeline=train_pipeline))
 
 # Labelled sets for tools/evaluation/knn.py
 knn_pipeline = [dict(type='PackSelfSupInputs', algorithm_keys=['gt_label'])]

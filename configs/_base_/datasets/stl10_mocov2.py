@@ -7,15 +7,14 @@ image_statistics = dict(  # as in ContrastiveCrop, RGB
 crop, *others = _base_.view_pipeline
 view_pipeline = [dict(crop, size=96), *others]
 
+train_pipeline = [
+    dict(type='MultiView', num_views=2, transforms=[view_pipeline]),
+    dict(type='PackSelfSupInputs'),
+]
+
 stl10 = dict(type='mmregioncl.STL10', data_root='data/stl10_binary')
 train_dataloader = dict(
-    dataset=dict(
-        _delete_=True,
-        **stl10,
-        pipeline=[
-            dict(type='MultiView', num_views=2, transforms=[view_pipeline]),
-            dict(type='PackSelfSupInputs'),
-        ]))
+    dataset=dict(_delete_=True, **stl10, pipeline=train_pipeline))
 
 # Labelled sets for tools/evaluation/knn.py
 knn_pipeline = _base_.knn_pipeline

@@ -7,16 +7,15 @@ image_statistics = dict(  # as in ContrastiveCrop, RGB
 crop, *others = _base_.view_pipeline
 view_pipeline = [dict(crop, size=64), *others]
 
+train_pipeline = [
+    dict(type='mmregioncl.LoadImage'),
+    dict(type='MultiView', num_views=2, transforms=[view_pipeline]),
+    dict(type='PackSelfSupInputs', meta_keys=['img_path']),
+]
+
 tiny = dict(type='mmregioncl.TinyImageNet', data_root='data/tiny-imagenet-200')
 train_dataloader = dict(
-    dataset=dict(
-        _delete_=True,
-        **tiny,
-        pipeline=[
-            dict(type='mmregioncl.LoadImage'),
-            dict(type='MultiView', num_views=2, transforms=[view_pipeline]),
-            dict(type='PackSelfSupInputs', meta_keys=['img_path']),
-        ]))
+    dataset=dict(_delete_=True, **tiny, pipeline=train_pipeline))
 
 # Labelled sets for tools/evaluation/knn.py
 knn_pipeline = [

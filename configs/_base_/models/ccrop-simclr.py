@@ -1,0 +1,18 @@
+# SimCLR of ContrastiveCrop's code: a projector without batch norm
+model = dict(
+    type='SimCLR',
+    data_preprocessor=dict(
+        mean=(125.3, 123.0, 113.9),  # as released for CIFAR-10, RGB
+        std=(51.6, 50.8, 51.3),
+        bgr_to_rgb=True),
+    backbone=dict(type='mmcls.ResNet_CIFAR', depth=18),
+    neck=dict(
+        type='MoCoV2Neck',
+        in_channels=512,
+        hid_channels=512,
+        out_channels=128),
+    head=dict(
+        type='ContrastiveHead',
+        # Its loss is T / 0.07 times NT-Xent, which its learning rate counts on
+        loss=dict(type='mmcls.CrossEntropyLoss', loss_weight=0.5 / 0.07),
+        temperature=0.5))

@@ -1,0 +1,12 @@
+# No source combines the two: alpha and schedule are ContrastiveCrop's.
+_base_ = '../regioncl/regioncl-d_resnet50_8xb128-coslr-200e_in1k.py'
+
+train_pipeline = _base_.train_pipeline
+train_pipeline[-2].transforms[0][0].update(
+    type='mmregioncl.ContrastiveCrop', alpha=0.6)
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+default_hooks = dict(
+    boxes=dict(
+        type='mmregioncl.SemanticLocalizationHook',
+        warmup_epochs=40,
+        interval=40))

@@ -1,0 +1,9 @@
+_base_ = 'moco_resnet18_1xb512-coslr-500e_cifar10.py'
+
+# One box for all images needs no hook to find it.
+train_pipeline = _base_.train_pipeline
+train_pipeline[-2].transforms[0][0].update(
+    type='mmregioncl.ContrastiveCrop',
+    alpha=0.1,
+    fixed_box=(.25, .25, .75, .75))
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
