@@ -33,8 +33,8 @@ class BoxStore:
     def __len__(self) -> int:
         return len(self.edges)
 
-    def __getitem__(
-            self, index: int) -> Optional[Tuple[float, float, float, float]]:
+    def __getitem__(self,
+                    index: int) -> Optional[Tuple[float, float, float, float]]:
         """Top, left, bottom and right in fractions, or None if not active."""
         if not self.active:
             return None
@@ -49,7 +49,8 @@ class BoxStore:
 
     def to_edges(self, boxes: Tensor) -> Tensor:
         """Boxes in fractions to whole pixels, (N, 4) int64."""
-        return (boxes * self.whole[2:].repeat(2).to(boxes.device)).round().long()
+        return (boxes *
+                self.whole[2:].repeat(2).to(boxes.device)).round().long()
 
     def update(self, edges: Tensor) -> None:
         """Take over edges in pixels, (N, 4); rows below 0 stay as they are."""
@@ -125,6 +126,6 @@ def fingerprint(dataset: BaseDataset) -> str:
             info = dict(path=path.lstrip('/'))
         for name in sorted(info):
             value = info[name]
-            digest.update(f'{name}={value};'.encode() if not isinstance(
-                value, np.ndarray) else value.tobytes())
+            digest.update(f'{name}={value};'.encode(
+            ) if not isinstance(value, np.ndarray) else value.tobytes())
     return digest.hexdigest()

@@ -42,13 +42,14 @@ def view_size(cfg: Config) -> int:
         step = todo.pop(0)
         if isinstance(step, list):
             todo = step + todo
-        elif step['type'].endswith('RandomResizedCrop'):
+        elif step['type'].split('.')[-1] in ('RandomResizedCrop',
+                                             'ContrastiveCrop'):
             size = step['size']
             return size if isinstance(size, int) else size[0]
         else:
             todo = list(step.get('transforms', [])) + todo
-    raise ValueError('the train pipeline has no RandomResizedCrop to tell the '
-                     'size of images')
+    raise ValueError('the train pipeline has no RandomResizedCrop or '
+                     'ContrastiveCrop to tell the size of images')
 
 
 def eval_pipeline(size: int) -> List[dict]:

@@ -6,6 +6,7 @@ from mmengine.registry import MODELS, TRANSFORMS, init_default_scope
 from mmengine.runner import Runner
 from torch import nn
 
+from mmregioncl.datasets.box_store import attach_boxes
 from .view_sheet import to_images, view_sheet
 
 
@@ -50,6 +51,7 @@ def browse_views(cfg: Config, path: str, count: int = 8) -> None:
             drop_last=False,
             num_workers=0,
             persistent_workers=False))
+    attach_boxes(loader.dataset, (1, 1))  # none until training finds them
     preprocessor = dict(
         dict(type='mmselfsup.SelfSupDataPreprocessor'),
         **cfg.model.get('data_preprocessor', {}))

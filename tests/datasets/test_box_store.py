@@ -104,6 +104,7 @@ def test_fingerprint_knows_files_and_their_order(folder, tmp_path):
 
 
 def test_fingerprint_of_images_without_files(cifar_folder, stl10_folder):
+
     def build(**settings):
         return CIFAR10(data_prefix=str(cifar_folder), **settings)
 

@@ -10,7 +10,10 @@ from mmregioncl.engine.aside import aside
 def test_nothing_is_left_behind():
     model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Dropout())
     model[1].eval()  # a part that is frozen
-    before = {name: value.clone() for name, value in model.state_dict().items()}
+    before = {
+        name: value.clone()
+        for name, value in model.state_dict().items()
+    }
 
     def draw():
         return random.random(), np.random.rand(), torch.rand(1).item()

@@ -102,6 +102,26 @@ if {method!r} == 'MoCo':
                                          'b.png').convert('RGB').tobytes()
 
 
+def test_browse_boxes(run_python, tmp_path, digits):
+    """Of a config without ContrastiveCrop and with random weights."""
+    run_python(TOOLS / 'analysis_tools/browse_boxes.py', CONFIG, 'none',
+               'new/b.png', '--count', '3', '--cfg-options',
+               f'train_dataloader.dataset.data_root={digits}/train')
+    assert Image.open(tmp_path / 'new/b.png').size[0] > 800
+
+
+def test_annotations_of_a_subset_of_imagenet(run_python, tmp_path):
+    for name in ('n2/b.JPEG', 'n1/a.JPEG', 'n1/c.txt', 'n3/d.JPEG'):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / 'classes.txt').write_text('n2\nn1\n')
+    done = run_python(TOOLS / 'dataset_converters/imagenet_subset.py', '.',
+                      'classes.txt', 'train.txt')
+    assert done.stdout == 'train.txt: 2 images of 2 classes\n'
+    assert (tmp_path / 'train.txt').read_text() == ('n1/a.JPEG 0\n'
+                                                    'n2/b.JPEG 1\n')
+
+
 def test_slurm_launcher(tmp_path, options):
     """The script with an srun that shows what it was called with."""
     srun = tmp_path / 'srun'

@@ -3,11 +3,13 @@ import json
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.registry import MODELS
 from PIL import Image
 
 from mmregioncl.models.utils import Region
-from mmregioncl.visualization import (fit_region_swap, loss_curve, to_images,
+from mmregioncl.visualization import (box_sheet, browse_boxes, browse_views,
+                                      fit_region_swap, loss_curve, to_images,
                                       view_sheet)
 
 
@@ -55,3 +57,51 @@ def test_loss_curve_of_the_last_run(tmp_path):
 
     with pytest.raises(FileNotFoundError, match='give the work dir of a run'):
         loss_curve(tmp_path / 'loss.png', tmp_path / 'nowhere')
+
+
+def test_boxes_of_a_config(image_folder, model_cfg, tmp_path):
+    """One that crops at random as well; the sheet grows by a histogram."""
+    crop = dict(type='RandomResizedCrop', size=32)
+    cfg = Config(
+        dict(
+            model=model_cfg,
+            train_dataloader=dict(
+                sampler=dict(type='DefaultSampler'),
+                collate_fn=dict(type='default_collate'),
+                dataset=dict(
+                    type='mmregioncl.ImageFolder',
+                    data_root=str(image_folder),
+                    pipeline=[
+                        dict(type='mmregioncl.LoadImage'),
+                        dict(
+                            type='MultiView', num_views=2,
+                            transforms=[[crop]]),
+                        dict(type='PackSelfSupInputs')
+                    ]))))
+    browse_boxes(cfg, None, tmp_path / 'boxes.png', count=3)
+    plain = Image.open(tmp_path / 'boxes.png').size
+
+    crop.update(type='mmregioncl.ContrastiveCrop', alpha=0.1)
+    cfg.train_dataloader.dataset.pipeline[1].transforms = [[crop]]
+    browse_views(cfg, tmp_path / 'views.png', count=2)  # as in the warm-up
+    assert (tmp_path / 'views.png').exists()
+    histograms = {2: [0] * 19 + [12], 4: [6] + [0] * 18 + [6]}
+    torch.save(
+        dict(
+            state_dict=MODELS.build(cfg.model).state_dict(),
+            ccrop=dict(histograms=histograms)), tmp_path / 'epoch_5.pth')
+    browse_boxes(
+        cfg, str(tmp_path / 'epoch_5.pth'), tmp_path / 'b.png', count=3)
+    assert Image.open(tmp_path / 'b.png').size[1] > plain[1] + 200
+
+
+def test_box_is_drawn_where_it_is(tmp_path):
+    image = np.full((40, 80, 3), 90, np.uint8)
+    heat = np.zeros((8, 8))
+    box_sheet(tmp_path / 'a.png', [(image, heat, (.5, .5, 1, 1), [])], {})
+    sheet = np.array(Image.open(tmp_path / 'a.png').convert('RGB')).astype(int)
+    green = (sheet[..., 1] > 240) & (sheet[..., [0, 2]].max(-1) < 20)
+    rows, columns = (np.flatnonzero(green.any(axis)) for axis in (1, 0))
+    assert rows.max() - rows.min() < (columns.max() - columns.min()) / 2
+    grey = np.flatnonzero((abs(sheet - 90).max(-1) < 3).any(1))
+    assert rows.min() > grey.min() + 10  # the lower half

@@ -32,7 +32,7 @@ run() { # name, epochs
     local seconds=$((SECONDS - start))
     accuracy=$(python "$tools/evaluation/knn.py" "$config" \
         "$work_dir/epoch_$2.pth" --k 20 200 \
-        --cfg-options knn_datasets.test.indices=10000)
+        --cfg-options knn_datasets.test.indices=10000 | grep accuracy)
     echo "$1, $2 epochs, seed $seed, $seconds s: $accuracy" |
         tee -a "$out/results.txt"
 }

@@ -7,9 +7,7 @@ model = dict(
         bgr_to_rgb=True),
     backbone=dict(type='mmcls.ResNet_CIFAR', depth=18),
     neck=dict(
-        type='MoCoV2Neck',
-        in_channels=512,
-        hid_channels=512,
+        type='MoCoV2Neck', in_channels=512, hid_channels=512,
         out_channels=128),
     head=dict(
         type='ContrastiveHead',

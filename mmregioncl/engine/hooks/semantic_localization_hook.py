@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from mmregioncl.datasets.box_store import (BoxStore, attach_boxes,
-                                           fingerprint, innermost)
-from mmregioncl.datasets.transforms import ContrastiveCrop
+from mmregioncl.datasets.box_store import (BoxStore, attach_boxes, fingerprint,
+                                           innermost)
+from mmregioncl.datasets.transforms import (ContrastiveCrop, loading_steps,
+                                            steps_of)
 from mmregioncl.models.utils import feature_map, heatmap_to_boxes
 from mmregioncl.registry import HOOKS, TRANSFORMS
 from ..aside import aside
@@ -222,32 +223,13 @@ class SemanticLocalizationHook(Hook):
         return found[:, :4], int((found[:, 4] > 0).sum())
 
 
-def steps_of(pipeline) -> list:
-    """All transforms of a pipeline, those inside wrappers too."""
-    steps = []
-    for step in getattr(pipeline, 'transforms', []):
-        steps += [step, *steps_of(step)]
-    return steps
-
-
 def localization_pipeline(dataset, image_size: Tuple[int, int]) -> Compose:
     """The loading steps of a training pipeline, and the whole image."""
-    steps = []
-    for step in dataset.pipeline.transforms:
-        if any(isinstance(part, ContrastiveCrop) for part in
-               (step, *steps_of(step))):
-            break
-        steps.append(step)
+    resize = dict(
+        type='Resize', scale=tuple(image_size[::-1]), backend='pillow')
+    pack = dict(
+        type='PackSelfSupInputs', algorithm_keys=['sample_idx'], meta_keys=())
     return Compose([
-        *steps,
-        TRANSFORMS.build(
-            dict(
-                type='Resize',
-                scale=tuple(image_size[::-1]),
-                backend='pillow')),
-        TRANSFORMS.build(
-            dict(
-                type='PackSelfSupInputs',
-                algorithm_keys=['sample_idx'],
-                meta_keys=()))
+        *loading_steps(dataset.pipeline), *map(TRANSFORMS.build,
+                                               (resize, pack))
     ])

@@ -39,15 +39,39 @@ def feature_map(outputs: Union[Tensor, Sequence]) -> Tensor:
     return outputs
 
 
+def heat_maps(features: Tensor,
+              image_size: Tuple[int, int]) -> Tuple[Tensor, Tensor]:
+    """How strongly each pixel responds, between 0 and 1.
+
+    The channels' sum is scaled to [0, 1] at the size of the map, and enlarged
+    to that of the image (ContrastiveCrop's code).
+
+    Args:
+        features (Tensor): Shape (N, C, Hf, Wf).
+        image_size (tuple[int, int]): Height and width in pixels.
+
+    Returns:
+        tuple[Tensor, Tensor]: Maps (N, H, W), float32; and whether a map
+        tells anything, (N,) bool: it is finite, and not constant but for
+        rounding.
+    """
+    heat = features.float().sum(1, keepdim=True)  # (N, 1, Hf, Wf)
+    low = heat.amin((1, 2, 3), keepdim=True)
+    high = heat.amax((1, 2, 3), keepdim=True)
+    rounding = torch.finfo(heat.dtype).eps * features.size(1)
+    telling = high - low > rounding * torch.maximum(low.abs(), high.abs())
+    heat = F.interpolate(
+        (heat - low) / (high - low), image_size, mode='bilinear')
+    return heat[:, 0], telling.flatten()  # False for NaN and inf, too
+
+
 def heatmap_to_boxes(features: Tensor, image_size: Tuple[int, int],
                      threshold: float) -> Tuple[Tensor, Tensor]:
     """Boxes around the pixels with a strong response.
 
-    The channels' sum is scaled to [0, 1] at the size of the map, and enlarged
-    to that of the image. The box reaches from the first to the last row and
-    column that holds a value above the threshold, as in the official code: its
-    far edges are where these begin, so that the largest box ends one pixel
-    short of the image.
+    The box reaches from the first to the last row and column that holds a
+    value above the threshold, as in the official code: its far edges are where
+    these begin, so that the largest box ends one pixel short of the image.
 
     Args:
         features (Tensor): Shape (N, C, Hf, Wf).
@@ -57,18 +81,11 @@ def heatmap_to_boxes(features: Tensor, image_size: Tuple[int, int],
     Returns:
         tuple[Tensor, Tensor]: Boxes (N, 4), float32, as top, left, bottom and
         right, in fractions of the image; and whether a map was degenerate,
-        (N,) bool: constant but for rounding, not finite, or never above the
-        threshold. Its box is the whole image.
+        (N,) bool: it tells nothing, or is never above the threshold. Its box
+        is the whole image.
     """
-    heat = features.float().sum(1, keepdim=True)  # (N, 1, Hf, Wf)
-    low, high = heat.amin((1, 2, 3)), heat.amax((1, 2, 3))  # (N,)
-    size = torch.maximum(low.abs(), high.abs())
-    rounding = torch.finfo(torch.float32).eps * features.size(1)
-    varied = high - low > rounding * size  # False for NaN and inf, too
-    heat = (heat - low.view(-1, 1, 1, 1)) / (high - low).view(-1, 1, 1, 1)
-    hot = F.interpolate(
-        heat, image_size, mode='bilinear')[:, 0] > threshold  # (N, H, W)
-
+    heat, telling = heat_maps(features, image_size)
+    hot = heat > threshold  # (N, H, W)
     ends = []
     for along in (hot.any(2), hot.any(1)):  # rows (N, H), columns (N, W)
         length = along.size(1)
@@ -77,6 +94,6 @@ def heatmap_to_boxes(features: Tensor, image_size: Tuple[int, int],
         last = length - 1 - along.flip(1).argmax(1)
         ends.append(torch.stack((first, last)) / length)  # (2, N)
     boxes = torch.stack(ends, 1).flatten(0, 1).T  # (N, 4)
-    degenerate = ~(varied & hot.flatten(1).any(1))
+    degenerate = ~(telling & hot.flatten(1).any(1))
     boxes[degenerate] = boxes.new_tensor(WHOLE_IMAGE)
     return boxes, degenerate

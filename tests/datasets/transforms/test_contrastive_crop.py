@@ -40,9 +40,10 @@ def test_uniform_over_the_whole_image_is_random_resized_crop():
     assert chisquare(list(places.values())).pvalue > 0.01
 
 
-@pytest.mark.parametrize(
-    'alpha, middle, ends',
-    [(0.1, 0.095, 0.76), (0.4, 0.28, 0.36), (0.6, 0.38, 0.23), (1, 0.5, 0.1)])
+@pytest.mark.parametrize('alpha, middle, ends', [(0.1, 0.095, 0.76),
+                                                 (0.4, 0.28, 0.36),
+                                                 (0.6, 0.38, 0.23),
+                                                 (1, 0.5, 0.1)])
 def test_alpha_keeps_the_crop_off_the_middle(alpha, middle, ends):
     """Shares of Beta(alpha, alpha) in the middle half and outer twentieths."""
     random.seed(0)
@@ -79,9 +80,9 @@ def test_central_crop_where_no_size_fits(size):
     top, left, bottom, right = parent.get_params(
         np.zeros(size), parent.scale, parent.ratio, max_attempts=0)
     crop = build(max_attempts=0)
-    assert crop.draw_crop(size, (0, 0, 0.1, 0.1)) == (top, left,
-                                                      bottom - top + 1,
-                                                      right - left + 1)
+    assert crop.draw_crop(size,
+                          (0, 0, 0.1, 0.1)) == (top, left, bottom - top + 1,
+                                                right - left + 1)
 
 
 def test_views_draw_on_their_own():
@@ -123,19 +124,20 @@ def test_fixed_box_needs_no_boxes():
     """SimCCrop."""
     random.seed(0)
     crop = build(alpha=0.1, fixed_box=(.25, .25, .75, .75))
-    assert crop(dict(img=np.zeros((40, 40, 3), np.uint8)))['img'].shape == (
-        32, 32, 3)
+    assert crop(dict(img=np.zeros((40, 40, 3), np.uint8)))['img'].shape == (32,
+                                                                            32,
+                                                                            3)
     with pytest.raises(KeyError, match='add mmregioncl.SemanticLocalization'):
         build()(dict(img=np.zeros((40, 40, 3), np.uint8)))
 
 
-@pytest.mark.parametrize(
-    'settings',
-    [dict(alpha=0),
-     dict(alpha=float('nan')),
-     dict(fixed_box=(0, 0, 1)),
-     dict(fixed_box=(.5, 0, .4, 1)),
-     dict(fixed_box=(0, 0, 224, 224))])
+@pytest.mark.parametrize('settings', [
+    dict(alpha=0),
+    dict(alpha=float('nan')),
+    dict(fixed_box=(0, 0, 1)),
+    dict(fixed_box=(.5, 0, .4, 1)),
+    dict(fixed_box=(0, 0, 224, 224))
+])
 def test_settings_without_sense_are_refused(settings):
     with pytest.raises(ValueError, match='has to be'):
         build(**settings)

@@ -21,11 +21,11 @@ def main(config: str, launcher: str, out: str) -> None:
             if 'running' in name:
                 value.add_(get_rank())
     own = {n: v.clone() for n, v in runner.model.named_buffers()}
-    hook, = (hook for hook in runner.hooks
-             if isinstance(hook, SemanticLocalizationHook))
+    hook, = (
+        hook for hook in runner.hooks
+        if isinstance(hook, SemanticLocalizationHook))
     hook.find_boxes(runner, 2)
-    assert all(
-        torch.equal(own[n], v) for n, v in runner.model.named_buffers())
+    assert all(torch.equal(own[n], v) for n, v in runner.model.named_buffers())
     torch.save(hook.stores[0].edges, f'{out}.{get_rank()}')
 
 

@@ -70,12 +70,14 @@ def slow_boxes(cfg, checkpoint):
     model = MODELS.build(cfg.model)
     model.load_state_dict(torch.load(checkpoint)['state_dict'])
     dataset = ImageFolder(cfg.train_dataloader.dataset.data_root)
-    mean, std = (torch.tensor(cfg.model.data_preprocessor[key]).view(3, 1, 1)
-                 for key in ('mean', 'std'))
+    mean, std = (
+        torch.tensor(cfg.model.data_preprocessor[key]).view(3, 1, 1)
+        for key in ('mean', 'std'))
     boxes = []
     for index in range(len(dataset)):
         image = Image.open(dataset.get_data_info(index)['img_path'])
-        pixels = np.array(image.convert('RGB').resize((32, 32), Image.BILINEAR))
+        pixels = np.array(
+            image.convert('RGB').resize((32, 32), Image.BILINEAR))
         view = (torch.from_numpy(pixels).permute(2, 0, 1) - mean) / std
         with torch.no_grad():
             features = model.eval().backbone(view[None].float())[-1]
@@ -102,8 +104,7 @@ def test_training_goes_on_as_if_nothing_had_been(ccrop_cfg, tmp_path,
                                                  monkeypatch):
     """A pass whose boxes are thrown away leaves the same weights."""
     monkeypatch.setattr(BoxStore, 'update', lambda store, edges: None)
-    ccrop_cfg.train_dataloader.update(
-        num_workers=0, persistent_workers=False)
+    ccrop_cfg.train_dataloader.update(num_workers=0, persistent_workers=False)
     weights = []
     for interval in (1, 100):
         ccrop_cfg.default_hooks.boxes.update(
@@ -120,8 +121,7 @@ def test_training_goes_on_as_if_nothing_had_been(ccrop_cfg, tmp_path,
 def test_resumed_run_is_the_uninterrupted_one(ccrop_cfg, tmp_path, epoch):
     """Before, at, and after the edge of the warm-up; to the bit."""
     # Workers begin their random streams anew when a run is resumed.
-    ccrop_cfg.train_dataloader.update(
-        num_workers=0, persistent_workers=False)
+    ccrop_cfg.train_dataloader.update(num_workers=0, persistent_workers=False)
     ccrop_cfg.train_cfg.max_epochs = 4
     whole, watched = train(ccrop_cfg, tmp_path / 'whole')
     ccrop_cfg.update(
@@ -155,11 +155,11 @@ def test_checkpoint_without_boxes_finds_them_at_once(ccrop_cfg, tmp_path):
 def test_resume_with_other_images_is_refused(ccrop_cfg, tmp_path, change):
     ccrop_cfg.train_cfg.max_epochs = 1
     train(ccrop_cfg, tmp_path / 'run')
-    ccrop_cfg.update(
-        resume=True, load_from=str(tmp_path / 'run/epoch_1.pth'))
+    ccrop_cfg.update(resume=True, load_from=str(tmp_path / 'run/epoch_1.pth'))
     ccrop_cfg.train_dataloader.dataset.update(change)
     with pytest.raises(
-            ValueError, match=r'epoch_1.pth belong to \[12\] images at .* '
+            ValueError,
+            match=r'epoch_1.pth belong to \[12\] images at .* '
             'resume with the data set it was trained on'):
         train(ccrop_cfg, tmp_path / 'resumed')
     # Fine-tuning on other images is another matter.
@@ -168,6 +168,7 @@ def test_resume_with_other_images_is_refused(ccrop_cfg, tmp_path, change):
 
 
 def test_constant_maps_do_not_end_a_run(ccrop_cfg, tmp_path):
+
     class Collapse(Hook):
 
         def after_train_epoch(self, runner) -> None:
@@ -187,8 +188,9 @@ def test_constant_maps_do_not_end_a_run(ccrop_cfg, tmp_path):
 @pytest.mark.parametrize('change, message', [
     (dict(train_dataloader=dict(dataset=dict(pipeline=[]))),
      'found no crop that takes boxes: set the type of RandomResizedCrop'),
-    (dict(train_cfg=dict(_delete_=True, type='IterBasedTrainLoop',
-                         max_iters=2)), 'counts epochs: set train_cfg.type'),
+    (dict(
+        train_cfg=dict(_delete_=True, type='IterBasedTrainLoop', max_iters=2)),
+     'counts epochs: set train_cfg.type'),
 ])
 def test_runs_that_cannot_use_boxes_are_refused(ccrop_cfg, change, message,
                                                 tmp_path):
@@ -233,3 +235,45 @@ def test_two_processes_find_the_same_boxes(ccrop_cfg, tmp_path, run_python):
     assert len(alone.unique(dim=0)) > 1
     assert torch.equal(alone, first)
     assert torch.equal(alone, second)
+
+
+def test_every_method_finds_boxes(ccrop_cfg, method, tmp_path):
+    """Ours, and the parents in mmselfsup."""
+    ccrop_cfg.train_cfg.max_epochs = 3
+    for number, model in enumerate(method):
+        ccrop_cfg.model = dict(
+            model, data_preprocessor=ccrop_cfg.model.data_preprocessor)
+        _, watch = train(ccrop_cfg, tmp_path / str(number))
+        assert len(set(watch.boxes[3])) > 1
+
+
+def test_tokens_of_a_transformer(ccrop_cfg, tmp_path):
+    """MoCo v3, whose backbone gives a map and a class token."""
+    projector = dict(
+        type='NonLinearNeck',
+        in_channels=192,
+        hid_channels=16,
+        out_channels=16,
+        with_bias=False,
+        with_avg_pool=False,
+        norm_cfg=dict(type='BN1d'))
+    ccrop_cfg.model = dict(
+        type='MoCoV3',
+        base_momentum=0.99,
+        data_preprocessor=ccrop_cfg.model.data_preprocessor,
+        backbone=dict(
+            type='MoCoV3ViT',
+            arch='deit-tiny',
+            img_size=32,
+            patch_size=8,
+            stop_grad_conv1=True),
+        neck=dict(projector, vit_backbone=True),
+        head=dict(
+            type='MoCoV3Head',
+            predictor=dict(projector, in_channels=16),
+            loss=dict(type='mmcls.CrossEntropyLoss', loss_weight=0.4),
+            temperature=0.2))
+    ccrop_cfg.train_cfg.max_epochs = 3
+    ccrop_cfg.default_hooks.boxes.threshold = 0.5
+    _, watch = train(ccrop_cfg, tmp_path / 'run')
+    assert len(set(watch.boxes[3])) > 1

@@ -48,9 +48,8 @@ def test_boxes_equal_reference(grid, image_size, threshold):
                 slow_box(image, image_size, threshold), abs=1e-6)
 
 
-@pytest.mark.parametrize('grid, pixels, extent',
-                         [(4, 32, 14), (8, 64, 14), (12, 96, 14),
-                          (7, 224, 58)])
+@pytest.mark.parametrize('grid, pixels, extent', [(4, 32, 14), (8, 64, 14),
+                                                  (12, 96, 14), (7, 224, 58)])
 def test_one_hot_cell(grid, pixels, extent):
     """The smallest box, of the published code."""
     features = torch.zeros(1, 2, grid, grid)
