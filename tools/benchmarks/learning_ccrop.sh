@@ -14,9 +14,7 @@ export OMP_NUM_THREADS=1
 
 view=train_dataloader.dataset.pipeline.0.transforms.0.0
 ccrop="$view.type=mmregioncl.ContrastiveCrop"
-hook=default_hooks.boxes # four passes, each after a fifth of the run
-boxes="$hook.type=mmregioncl.SemanticLocalizationHook
-    $hook.warmup_epochs=2 $hook.interval=2"
+boxes=default_hooks.boxes.type=mmregioncl.SemanticLocalizationHook
 case $crop in
 random) options= ;;
 centre) options="$ccrop $view.alpha=0.1 $view.fixed_box=0,0,1,1" ;;

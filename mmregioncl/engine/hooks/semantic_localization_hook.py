@@ -33,10 +33,12 @@ class SemanticLocalizationHook(Hook):
     algorithm any that gives its backbone's features in mode ``'tensor'``.
 
     Args:
-        warmup_epochs (int): Epochs of plain random crops.
-        interval (int): After the warm-up, boxes are found after each epoch
-            whose number is a multiple, but not after the last. Until the
-            first time, the whole image is the box.
+        warmup_epochs (int, optional): Epochs of plain random crops. Defaults
+            to None, a fifth of the run, as in all published schedules.
+        interval (int, optional): After the warm-up, boxes are found after each
+            epoch whose number is a multiple, but not after the last. Until
+            the first time, the whole image is the box. Defaults to None, a
+            fifth of the run.
         threshold (float): Of the response, scaled to [0, 1], that belongs to
             an object. Defaults to 0.1. A vision transformer responds nearly
             everywhere and takes 0.3 to 0.5.
@@ -49,13 +51,14 @@ class SemanticLocalizationHook(Hook):
     priority = 'LOW'  # before the checkpoint of the same epoch is written
 
     def __init__(self,
-                 warmup_epochs: int,
-                 interval: int,
+                 warmup_epochs: Optional[int] = None,
+                 interval: Optional[int] = None,
                  threshold: float = 0.1,
                  image_size: Optional[Tuple[int, int]] = None,
                  batch_size: Optional[int] = None,
                  num_workers: Optional[int] = None) -> None:
-        if warmup_epochs < 0 or interval < 1 or not 0 <= threshold < 1:
+        if (warmup_epochs or 0) < 0 or interval is not None and (
+                interval < 1) or not 0 <= threshold < 1:
             raise ValueError(
                 f'SemanticLocalizationHook(warmup_epochs={warmup_epochs}, '
                 f'interval={interval}, threshold={threshold}) takes epochs '
@@ -75,8 +78,13 @@ class SemanticLocalizationHook(Hook):
         """Let the data set hand out boxes, before a worker copies it."""
         if not isinstance(runner.train_loop, EpochBasedTrainLoop):
             raise ValueError(
-                'SemanticLocalizationHook counts epochs: set train_cfg.type to '
-                'EpochBasedTrainLoop')
+                'SemanticLocalizationHook counts epochs: set train_cfg.type '
+                'to EpochBasedTrainLoop')
+        fifth = max(1, runner.max_epochs // 5)
+        if self.warmup_epochs is None:
+            self.warmup_epochs = fifth
+        if self.interval is None:
+            self.interval = fifth
         dataset = runner.train_dataloader.dataset
         crops = [
             step for part in innermost(dataset)

@@ -64,8 +64,8 @@ def test_crops_stay_in_the_image_and_centres_in_the_box(box, size):
     crop = build(alpha=0.3)
     for _ in range(300):
         top, left, height, width = crop.draw_crop(size, box)
-        for start, extent, length, low, high in zip(
-            (top, left), (height, width), size, box[:2], box[2:]):
+        sides = zip((top, left), (height, width), size, box[:2], box[2:])
+        for start, extent, length, low, high in sides:
             assert 0 <= start <= start + extent <= length
             centre = start + extent // 2
             # Unless the rim of the image is in the way

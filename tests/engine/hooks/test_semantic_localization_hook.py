@@ -167,6 +167,18 @@ def test_resume_with_other_images_is_refused(ccrop_cfg, tmp_path, change):
     train(ccrop_cfg, tmp_path / 'loaded')
 
 
+@pytest.mark.parametrize('epochs, fifth', [(500, 100), (100, 20), (3, 1)])
+def test_published_schedule_is_the_default(ccrop_cfg, epochs, fifth):
+    for name in ('warmup_epochs', 'interval'):
+        ccrop_cfg.default_hooks.boxes.pop(name)
+    ccrop_cfg.train_cfg.max_epochs = epochs
+    runner = Runner.from_cfg(ccrop_cfg)
+    runner._train_loop = runner.build_train_loop(runner._train_loop)
+    runner.call_hook('before_run')
+    hook, = (hook for hook in runner.hooks if hasattr(hook, 'stores'))
+    assert (hook.warmup_epochs, hook.interval) == (fifth, fifth)
+
+
 def test_constant_maps_do_not_end_a_run(ccrop_cfg, tmp_path):
 
     class Collapse(Hook):
