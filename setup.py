@@ -51,6 +51,8 @@ setup(
     package_data=dict(mmregioncl=['datasets/class_lists/*.txt']),
     install_requires=requirements('runtime'),
     extras_require=dict(
-        tests=requirements('tests'), lint=requirements('lint')),
+        transfer=requirements('transfer'),
+        tests=requirements('tests'),
+        lint=requirements('lint')),
     cmdclass=dict(build_py=BuildWithMim),
     zip_safe=False)

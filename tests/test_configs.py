@@ -127,7 +127,7 @@ def test_config_keeps_the_rules(path):
     epochs = cfg.train_cfg.max_epochs
     schedule = cfg.param_scheduler[-1]
     if schedule.type == 'CosineAnnealingLR':
-        assert schedule.end == schedule.T_max == epochs
+        assert schedule.begin + schedule.T_max == schedule.end == epochs
         law = 'coslr'
     else:
         assert schedule.milestones[-1] < epochs

@@ -3,10 +3,10 @@
 One file a cause, which states what is wrong upstream and mends that alone.
 """
 from . import (adjust_hue, checkpoint_files, checkpoint_globals, collate_scope,
-               cpu_launch, deformable_attention, package_utils,
+               cpu_launch, deformable_attention, mmcv_operators, package_utils,
                runner_registries)
 
-CAUSES = (deformable_attention, adjust_hue, checkpoint_files,
+CAUSES = (mmcv_operators, deformable_attention, adjust_hue, checkpoint_files,
           checkpoint_globals, collate_scope, cpu_launch, package_utils,
           runner_registries)
 

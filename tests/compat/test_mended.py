@@ -69,6 +69,12 @@ from torch import nn
 init_dist('pytorch', backend='nccl')
 MMDistributedDataParallel(nn.Linear(1, 1), device_ids=[0])
 """),
+    mmcv_operators=("No module named 'mmcv._ext'", """
+import mmcv.ops, torch
+from mmcv.ops import nms
+box = torch.tensor([[0., 0., 2., 2.]])
+assert nms(box, torch.ones(1), 0.5)[1].tolist() == [0]
+"""),
     deformable_attention=('MultiScaleDeformableAttention', """
 import sys, warnings
 caught = []

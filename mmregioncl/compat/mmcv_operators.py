@@ -1,0 +1,242 @@
+"""MMDetection does not import without mmcv's compiled operators.
+
+mmcv 2.0.1 has wheels with ``mmcv._ext`` for torch up to 2.1 alone. Where there
+is none, torchvision's operators take its place, on a CPU as on a GPU: those
+that are here give what the compiled ones give. All others raise when they are
+called. ``tools/build_mmcv.sh`` compiles the full mmcv.
+"""
+import sys
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
+from types import ModuleType
+from typing import Callable, NoReturn, Tuple
+
+import torch
+from torch import Tensor
+
+NAME = 'mmcv._ext'
+
+
+def mend() -> None:
+    if NAME in sys.modules or find_spec(NAME) is not None:
+        return
+    try:
+        import torchvision  # noqa: F401, registers torch.ops.torchvision
+    except ImportError:
+        return
+    sys.modules[NAME] = stand_in()
+
+
+def stand_in() -> ModuleType:
+    """A module with a function for every name that mmcv asks it for."""
+    module = ModuleType(NAME, __doc__)
+    module.__spec__ = ModuleSpec(NAME, loader=None)
+    for operator in OPERATORS:
+        setattr(module, operator.__name__, operator)
+    module.__getattr__ = missing
+    return module
+
+
+def missing(name: str) -> Callable[..., NoReturn]:
+    """A function in the place of an operator that torchvision does not have.
+
+    Args:
+        name (str): Of the operator.
+    """
+    if name.startswith('__'):
+        raise AttributeError(name)
+
+    def operator(*args, **kwargs) -> NoReturn:
+        raise NotImplementedError(
+            f'{name} is an operator of the full mmcv, which is not installed: '
+            'compile it by tools/build_mmcv.sh')
+
+    return operator
+
+
+def nms(boxes: Tensor, scores: Tensor, iou_threshold: float,
+        offset: int) -> Tensor:
+    """Indices of the boxes to keep, (M,), best first.
+
+    Args:
+        boxes (Tensor): Left, top, right and bottom, shape (N, 4).
+        scores (Tensor): Shape (N,).
+        iou_threshold (float): Drops boxes that overlap a better one more.
+        offset (int): What right - left lacks of a width, 0 or 1.
+    """
+    boxes = boxes + boxes.new_tensor([0, 0, offset, offset])
+    return torch.ops.torchvision.nms(boxes, scores, iou_threshold)
+
+
+def roi_align_forward(input: Tensor, rois: Tensor, output: Tensor,
+                      argmax_y: Tensor, argmax_x: Tensor, aligned_height: int,
+                      aligned_width: int, spatial_scale: float,
+                      sampling_ratio: int, pool_mode: int,
+                      aligned: bool) -> None:
+    """Fill `output` (K, C, aligned_height, aligned_width)."""
+    check_average(pool_mode)
+    output.copy_(
+        torch.ops.torchvision.roi_align(input, rois, spatial_scale,
+                                        aligned_height, aligned_width,
+                                        sampling_ratio, aligned))
+
+
+def roi_align_backward(grad_output: Tensor, rois: Tensor, argmax_y: Tensor,
+                       argmax_x: Tensor, grad_input: Tensor,
+                       aligned_height: int, aligned_width: int,
+                       spatial_scale: float, sampling_ratio: int,
+                       pool_mode: int, aligned: bool) -> None:
+    """Fill `grad_input` (N, C, H, W)."""
+    check_average(pool_mode)
+    grad_input.copy_(
+        torch.ops.torchvision._roi_align_backward(
+            grad_output, rois, spatial_scale, aligned_height, aligned_width,
+            *grad_input.shape, sampling_ratio, aligned))
+
+
+def check_average(pool_mode: int) -> None:
+    """Refuse the maximum (0), which torchvision does not have."""
+    if pool_mode != 1:
+        missing('roi_align with pool_mode="max"')()
+
+
+def sigmoid_focal_loss_forward(input: Tensor, target: Tensor, weight: Tensor,
+                               output: Tensor, gamma: float,
+                               alpha: float) -> None:
+    """Fill `output` (N, C) by the focal loss of each class.
+
+    Args:
+        input (Tensor): Logits, shape (N, C).
+        target (Tensor): Classes, shape (N,); C is the background.
+        weight (Tensor): Of the target classes, shape (C,), or empty.
+        output (Tensor): Shape (N, C).
+        gamma (float): Exponent.
+        alpha (float): Weight of the target classes against the others.
+    """
+    output.copy_(focal_loss(input, target, weight, gamma, alpha))
+
+
+def sigmoid_focal_loss_backward(input: Tensor, target: Tensor, weight: Tensor,
+                                grad_input: Tensor, gamma: float,
+                                alpha: float) -> None:
+    """Fill `grad_input` (N, C) by the derivative of each loss."""
+    with torch.enable_grad():
+        logits = input.detach().requires_grad_()
+        loss = focal_loss(logits, target, weight, gamma, alpha).sum()
+    grad_input.copy_(torch.autograd.grad(loss, logits)[0])
+
+
+def focal_loss(logits: Tensor, target: Tensor, weight: Tensor, gamma: float,
+               alpha: float) -> Tensor:
+    """The loss of each class, shape (N, C); see above."""
+    from torchvision.ops import sigmoid_focal_loss
+    count = logits.size(1)
+    hot = torch.nn.functional.one_hot(target, count + 1)[:, :count]
+    loss = sigmoid_focal_loss(logits, hot.to(logits), alpha, gamma)
+    if weight.numel():
+        # A background row has no class to weigh it by.
+        rows = torch.cat((weight, weight.new_ones(1)))[target]  # (N,)
+        loss = loss * rows[:, None]
+    return loss
+
+
+def deform_conv_forward(input: Tensor, weight: Tensor, offset: Tensor,
+                        output: Tensor, columns: Tensor, ones: Tensor, kW: int,
+                        kH: int, dW: int, dH: int, padW: int, padH: int,
+                        dilationW: int, dilationH: int, group: int,
+                        deformable_group: int, im2col_step: int) -> None:
+    """Fill `output` (N, D, H', W') by a deformable convolution."""
+    layout = (dH, dW, padH, padW, dilationH, dilationW, group,
+              deformable_group)
+    output.copy_(
+        torch.ops.torchvision.deform_conv2d(input, weight, offset,
+                                            *unmodulated(input, weight),
+                                            *layout, False))
+
+
+def deform_conv_backward_input(input: Tensor, offset: Tensor,
+                               gradOutput: Tensor, gradInput: Tensor,
+                               gradOffset: Tensor, weight: Tensor,
+                               columns: Tensor, kW: int, kH: int, dW: int,
+                               dH: int, padW: int, padH: int, dilationW: int,
+                               dilationH: int, group: int,
+                               deformable_group: int,
+                               im2col_step: int) -> None:
+    """Fill `gradInput` and `gradOffset`."""
+    layout = (dH, dW, padH, padW, dilationH, dilationW, group,
+              deformable_group)
+    grads = torch.ops.torchvision._deform_conv2d_backward(
+        gradOutput, input, weight, offset, *unmodulated(input, weight),
+        *layout, False)
+    gradInput.copy_(grads[0])
+    gradOffset.copy_(grads[2])
+
+
+def deform_conv_backward_parameters(input: Tensor, offset: Tensor,
+                                    gradOutput: Tensor, gradWeight: Tensor,
+                                    columns: Tensor, ones: Tensor, kW: int,
+                                    kH: int, dW: int, dH: int, padW: int,
+                                    padH: int, dilationW: int, dilationH: int,
+                                    group: int, deformable_group: int,
+                                    scale: float, im2col_step: int) -> None:
+    """Add to `gradWeight`."""
+    layout = (dH, dW, padH, padW, dilationH, dilationW, group,
+              deformable_group)
+    # Any weight of this shape does: its gradient does not depend on it.
+    grads = torch.ops.torchvision._deform_conv2d_backward(
+        gradOutput, input, gradWeight, offset, *unmodulated(input, gradWeight),
+        *layout, False)
+    gradWeight.add_(grads[1], alpha=scale)
+
+
+def unmodulated(input: Tensor, weight: Tensor) -> Tuple[Tensor, Tensor]:
+    """No mask, and a bias of zeros."""
+    return input.new_zeros(input.size(0), 0), input.new_zeros(weight.size(0))
+
+
+def modulated_deform_conv_forward(input: Tensor, weight: Tensor, bias: Tensor,
+                                  ones: Tensor, offset: Tensor, mask: Tensor,
+                                  output: Tensor, columns: Tensor,
+                                  kernel_h: int, kernel_w: int, stride_h: int,
+                                  stride_w: int, pad_h: int, pad_w: int,
+                                  dilation_h: int, dilation_w: int, group: int,
+                                  deformable_group: int,
+                                  with_bias: bool) -> None:
+    """Fill `output` (N, D, H', W')."""
+    layout = (stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w, group,
+              deformable_group)
+    if not with_bias:
+        bias = input.new_zeros(weight.size(0))
+    output.copy_(
+        torch.ops.torchvision.deform_conv2d(input, weight, offset, mask, bias,
+                                            *layout, True))
+
+
+def modulated_deform_conv_backward(input: Tensor, weight: Tensor, bias: Tensor,
+                                   ones: Tensor, offset: Tensor, mask: Tensor,
+                                   columns: Tensor, grad_input: Tensor,
+                                   grad_weight: Tensor, grad_bias: Tensor,
+                                   grad_offset: Tensor, grad_mask: Tensor,
+                                   grad_output: Tensor, kernel_h: int,
+                                   kernel_w: int, stride_h: int, stride_w: int,
+                                   pad_h: int, pad_w: int, dilation_h: int,
+                                   dilation_w: int, group: int,
+                                   deformable_group: int,
+                                   with_bias: bool) -> None:
+    """Fill the five gradients."""
+    layout = (stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w, group,
+              deformable_group)
+    if not with_bias:
+        bias = input.new_zeros(weight.size(0))
+    grads = torch.ops.torchvision._deform_conv2d_backward(
+        grad_output, input, weight, offset, mask, bias, *layout, True)
+    mine = (grad_input, grad_weight, grad_offset, grad_mask, grad_bias)
+    for ours, grad in zip(mine if with_bias else mine[:-1], grads):
+        ours.copy_(grad)
+
+
+OPERATORS = (nms, roi_align_forward, roi_align_backward,
+             sigmoid_focal_loss_forward, sigmoid_focal_loss_backward,
+             deform_conv_forward, deform_conv_backward_input,
+             deform_conv_backward_parameters, modulated_deform_conv_forward,
+             modulated_deform_conv_backward)

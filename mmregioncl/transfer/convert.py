@@ -1,0 +1,174 @@
+"""Weights of one package in the words of another: dicts to dicts."""
+import pickle
+import re
+from pathlib import Path
+from typing import Dict, Union
+
+import torch
+from mmengine.runner.checkpoint import CheckpointLoader
+from torch import Tensor
+
+Weights = Dict[str, Tensor]
+
+
+def read_weights(path: Union[str, Path]) -> Weights:
+    """The weights of a checkpoint of any package, on the CPU.
+
+    Args:
+        path (str or Path): File, or an address that MMEngine reads;
+            ``.safetensors`` as well.
+
+    Raises:
+        ValueError: If the file holds no weights.
+    """
+    if str(path).endswith('.safetensors'):
+        from safetensors.torch import load_file
+        return load_file(path)
+    weights = CheckpointLoader.load_checkpoint(str(path), 'cpu')
+    for name in ('state_dict', 'model'):
+        weights = weights.get(name, weights)
+    if not weights or not all(map(torch.is_tensor, weights.values())):
+        raise ValueError(f'{path} is no checkpoint: it holds no weights')
+    return weights
+
+
+def backbone_weights(weights: Weights) -> Weights:
+    """The backbone's part of a checkpoint, without a prefix.
+
+    Args:
+        weights (dict[str, Tensor]): Of a pre-training run of OpenMMLab or
+            OpenSelfSup, or of a backbone alone.
+
+    Raises:
+        ValueError: If there is no backbone in them.
+    """
+    weights = {
+        name.removeprefix('module.'): value
+        for name, value in weights.items()
+    }
+    for prefix in ('backbone.', 'encoder_q.0.', ''):
+        part = {
+            name.removeprefix(prefix): value
+            for name, value in weights.items() if name.startswith(prefix)
+        }
+        if 'conv1.weight' in part:
+            return {k: v for k, v in part.items() if not k.startswith('fc.')}
+    raise ValueError('the checkpoint holds no ResNet: of its '
+                     f'{len(weights)} weights, such as {next(iter(weights))}, '
+                     'none is named conv1.weight or backbone.conv1.weight')
+
+
+def to_detectron2(weights: Weights) -> Weights:
+    """A ResNet's weights by the names of detectron2.
+
+    Args:
+        weights (dict[str, Tensor]): By torchvision's names, which are those
+            of OpenMMLab and timm as well.
+    """
+
+    def rename(name: str) -> str:
+        name = re.sub(r'^layer(\d)', lambda m: f'res{int(m[1]) + 1}', name)
+        if not name.startswith('res'):
+            name = f'stem.{name}'
+        name = re.sub(r'\bbn(\d)\.', r'conv\1.norm.', name)
+        name = name.replace('downsample.0.', 'shortcut.')
+        return name.replace('downsample.1.', 'shortcut.norm.')
+
+    return {
+        rename(name): value
+        for name, value in weights.items()
+        if not name.endswith('num_batches_tracked')
+    }
+
+
+# What each package calls a ResNet's weights
+LAYOUTS = dict(
+    openmmlab=dict,
+    torchvision=dict,
+    timm=dict,
+    detectron2=to_detectron2,
+)
+
+
+def write_weights(weights: Weights, path: Union[str, Path]) -> None:
+    """Write weights, under their name only when they are whole.
+
+    Args:
+        weights (dict[str, Tensor]): Any.
+        path (str or Path): ``.safetensors``; ``.pkl``, a pickle of arrays as
+            detectron2 reads it; else PyTorch's format.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f'{path.name}.part')
+    if path.suffix == '.safetensors':
+        from safetensors.torch import save_file
+        save_file({k: v.contiguous() for k, v in weights.items()}, part)
+    elif path.suffix == '.pkl':
+        arrays = {name: value.numpy() for name, value in weights.items()}
+        with part.open('wb') as file:
+            pickle.dump(
+                dict(
+                    model=arrays,
+                    __author__='mmregioncl',
+                    matching_heuristics=True), file)
+    else:
+        torch.save(weights, part)
+    part.replace(path)
+
+
+def from_openselfsup(weights: Weights) -> Weights:
+    """A MoCo or RegionCL-M checkpoint of OpenSelfSup, as mmselfsup names it.
+
+    Args:
+        weights (dict[str, Tensor]): Of OpenSelfSup's ``MOCO`` or of the
+            official ``RegionCLM``.
+
+    Raises:
+        ValueError: If they are of something else.
+    """
+    weights = {
+        name.removeprefix('module.'): value
+        for name, value in weights.items()
+    }
+    ours = {}
+    for name, value in weights.items():
+        if name.startswith('backbone.'):  # again, under encoder_q.0
+            continue
+        for theirs, prefix in OPENSELFSUP.items():
+            if name.startswith(theirs):
+                ours[prefix + name.removeprefix(theirs)] = value
+                break
+        else:
+            raise ValueError(
+                f'{name} belongs to no MoCo or RegionCL-M of OpenSelfSup: '
+                'only these can be converted')
+    # The average holds something already: the next step must not copy.
+    ours['encoder_k.steps'] = torch.tensor(1)
+    return ours
+
+
+OPENSELFSUP = {
+    'encoder_q.0.': 'backbone.',
+    'encoder_q.1.': 'neck.',
+    'encoder_k.0.': 'encoder_k.module.0.',
+    'encoder_k.1.': 'encoder_k.module.1.',
+    'queue': 'queue',  # and queue_ptr
+}
+
+
+def to_openselfsup(weights: Weights) -> Weights:
+    """The reverse, for a checkpoint of MoCo or RegionCL-M.
+
+    Args:
+        weights (dict[str, Tensor]): Of mmselfsup's ``MoCo`` or of
+            ``RegionCLMoCo``.
+    """
+    theirs = {}
+    for name, value in weights.items():
+        for prefix, ours in OPENSELFSUP.items():
+            if name.startswith(ours):
+                theirs[prefix + name.removeprefix(ours)] = value
+        if name.startswith('backbone.'):
+            theirs[name] = value
+    return theirs

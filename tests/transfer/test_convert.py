@@ -1,0 +1,116 @@
+import pickle
+
+import pytest
+import timm
+import torch
+import torchvision
+from mmengine.registry import MODELS
+
+from mmregioncl.transfer import (LAYOUTS, backbone_weights, from_openselfsup,
+                                 read_weights, to_detectron2, to_openselfsup,
+                                 write_weights)
+
+
+def resnet50():
+    backbone = MODELS.build(
+        dict(type='mmselfsup.ResNet', depth=50, out_indices=[4]))
+    for name, value in backbone.named_buffers():
+        if 'running_var' in name:  # as after training
+            value.uniform_(0.5, 1.5)
+    backbone.eval()  # which returns nothing, in mmcls
+    return backbone
+
+
+@pytest.fixture(scope='module')
+def backbone():
+    return resnet50()
+
+
+@pytest.mark.parametrize('suffix', ['pth', 'safetensors'])
+@pytest.mark.parametrize('package', ['torchvision', 'timm'])
+def test_feature_maps_are_the_same(backbone, package, suffix, tmp_path):
+    """In the other package's own ResNet-50, from a file."""
+    path = tmp_path / f'backbone.{suffix}'
+    checkpoint = {f'backbone.{k}': v for k, v in backbone.state_dict().items()}
+    checkpoint['neck.fc0.weight'] = torch.rand(2, 2)
+    write_weights(LAYOUTS[package](backbone_weights(checkpoint)), path)
+    if package == 'timm':
+        model = timm.create_model('resnet50', num_classes=0, global_pool='')
+        model.load_state_dict(read_weights(path))
+        forward = model.eval()
+    else:
+        model = torchvision.models.resnet50()
+        model.fc = torch.nn.Identity()
+        model.load_state_dict(read_weights(path))
+        forward = torch.nn.Sequential(*list(model.eval().children())[:-2])
+    image = torch.randn(1, 3, 96, 64)
+    with torch.no_grad():
+        ours, theirs = backbone(image)[-1], forward(image)
+    assert ours.std() > 0.01
+    torch.testing.assert_close(theirs, ours, rtol=1e-5, atol=1e-5)
+
+
+def test_detectron2_reads_the_names(backbone, tmp_path):
+    weights = to_detectron2(backbone_weights(backbone.state_dict()))
+    write_weights(weights, tmp_path / 'backbone.pkl')
+    content = pickle.loads((tmp_path / 'backbone.pkl').read_bytes())
+    assert content['matching_heuristics']
+    model = content['model']
+    # Its ResNet-50: a stem, 16 blocks of three convolutions, 4 shortcuts, each
+    # with a weight and the four of its norm
+    assert len(model) == 5 * (1 + 16 * 3 + 4)
+    own = backbone.state_dict()
+    for theirs, ours in {
+            'stem.conv1.weight': 'conv1.weight',
+            'stem.conv1.norm.running_var': 'bn1.running_var',
+            'res2.0.shortcut.weight': 'layer1.0.downsample.0.weight',
+            'res5.0.shortcut.norm.bias': 'layer4.0.downsample.1.bias',
+            'res4.5.conv3.norm.weight': 'layer3.5.bn3.weight',
+    }.items():
+        assert (model[theirs] == own[ours].numpy()).all()
+
+
+@pytest.mark.parametrize('prefix', ['', 'backbone.', 'module.encoder_q.0.'])
+def test_backbones_of_any_checkpoint(prefix):
+    weights = {
+        'conv1.weight': torch.rand(1),
+        'layer1.0.bn1.bias': torch.rand(1)
+    }
+    found = backbone_weights({
+        **{
+            prefix + name: value
+            for name, value in weights.items()
+        }, 'fc.weight': torch.rand(1),
+        'head.conv1.weight': torch.rand(1)
+    })
+    assert weights.items() <= found.items()
+    assert 'fc.weight' not in found
+
+
+def test_files_without_a_backbone_are_refused(tmp_path):
+    with pytest.raises(ValueError, match='holds no ResNet: of its 1 weights'):
+        backbone_weights({'neck.fc.weight': torch.rand(1)})
+    torch.save(dict(epoch=3), tmp_path / 'a.pth')
+    with pytest.raises(ValueError, match='a.pth is no checkpoint'):
+        read_weights(tmp_path / 'a.pth')
+
+
+def test_official_checkpoints_load_strictly(model_cfg, build):
+    """And give the same losses; converted back, nothing is lost."""
+    model = build(model_cfg)
+    theirs = to_openselfsup(model.state_dict())
+    assert 'encoder_q.1.mlp.0.weight' in theirs
+    assert torch.equal(theirs['backbone.conv1.weight'],
+                       theirs['encoder_q.0.conv1.weight'])
+    other = build(model_cfg)
+    other.load_state_dict(
+        from_openselfsup({
+            f'module.{k}': v
+            for k, v in theirs.items()
+        }))
+    for name, value in model.state_dict().items():
+        if not name.endswith('steps'):
+            assert torch.equal(other.state_dict()[name], value), name
+    assert other.encoder_k.steps == 1  # or else the next step copies
+    with pytest.raises(ValueError, match='predictor.weight belongs to no'):
+        from_openselfsup({'predictor.weight': torch.rand(1)})

@@ -1,0 +1,32 @@
+"""Take the backbone out of a checkpoint: ``extract_backbone.py IN OUT``."""
+import argparse
+
+from mmregioncl.transfer import (LAYOUTS, backbone_weights, read_weights,
+                                 write_weights)
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description='Take the ResNet out of a pre-training checkpoint')
+    parser.add_argument('checkpoint', help='of OpenMMLab or OpenSelfSup')
+    parser.add_argument(
+        'out', help='file to write: .pth, .safetensors, or .pkl (detectron2)')
+    parser.add_argument(
+        '--layout',
+        choices=LAYOUTS,
+        help='names of the weights (default: detectron2 for .pkl, else '
+        'openmmlab, which torchvision and timm share)')
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    layout = args.layout or ('detectron2'
+                             if args.out.endswith('.pkl') else 'openmmlab')
+    weights = LAYOUTS[layout](backbone_weights(read_weights(args.checkpoint)))
+    write_weights(weights, args.out)
+    print(f'{args.out}: {len(weights)} weights in the layout of {layout}')
+
+
+if __name__ == '__main__':
+    main()
