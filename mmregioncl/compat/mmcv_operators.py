@@ -9,7 +9,7 @@ import sys
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from types import ModuleType
-from typing import Callable, NoReturn, Tuple
+from typing import Callable, Dict, List, NoReturn, Tuple
 
 import torch
 from torch import Tensor
@@ -141,75 +141,49 @@ def focal_loss(logits: Tensor, target: Tensor, weight: Tensor, gamma: float,
 
 
 def deform_conv_forward(input: Tensor, weight: Tensor, offset: Tensor,
-                        output: Tensor, columns: Tensor, ones: Tensor, kW: int,
-                        kH: int, dW: int, dH: int, padW: int, padH: int,
-                        dilationW: int, dilationH: int, group: int,
-                        deformable_group: int, im2col_step: int) -> None:
+                        output: Tensor, columns: Tensor, ones: Tensor,
+                        **layout) -> None:
     """Fill `output` (N, D, H', W') by a deformable convolution."""
-    layout = (dH, dW, padH, padW, dilationH, dilationW, group,
-              deformable_group)
     output.copy_(
         torch.ops.torchvision.deform_conv2d(input, weight, offset,
                                             *unmodulated(input, weight),
-                                            *layout, False))
+                                            *in_order(layout), False))
 
 
 def deform_conv_backward_input(input: Tensor, offset: Tensor,
                                gradOutput: Tensor, gradInput: Tensor,
                                gradOffset: Tensor, weight: Tensor,
-                               columns: Tensor, kW: int, kH: int, dW: int,
-                               dH: int, padW: int, padH: int, dilationW: int,
-                               dilationH: int, group: int,
-                               deformable_group: int,
-                               im2col_step: int) -> None:
+                               columns: Tensor, **layout) -> None:
     """Fill `gradInput` and `gradOffset`."""
-    layout = (dH, dW, padH, padW, dilationH, dilationW, group,
-              deformable_group)
     grads = torch.ops.torchvision._deform_conv2d_backward(
         gradOutput, input, weight, offset, *unmodulated(input, weight),
-        *layout, False)
+        *in_order(layout), False)
     gradInput.copy_(grads[0])
     gradOffset.copy_(grads[2])
 
 
 def deform_conv_backward_parameters(input: Tensor, offset: Tensor,
                                     gradOutput: Tensor, gradWeight: Tensor,
-                                    columns: Tensor, ones: Tensor, kW: int,
-                                    kH: int, dW: int, dH: int, padW: int,
-                                    padH: int, dilationW: int, dilationH: int,
-                                    group: int, deformable_group: int,
-                                    scale: float, im2col_step: int) -> None:
+                                    columns: Tensor, ones: Tensor,
+                                    scale: float, **layout) -> None:
     """Add to `gradWeight`."""
-    layout = (dH, dW, padH, padW, dilationH, dilationW, group,
-              deformable_group)
     # Any weight of this shape does: its gradient does not depend on it.
     grads = torch.ops.torchvision._deform_conv2d_backward(
         gradOutput, input, gradWeight, offset, *unmodulated(input, gradWeight),
-        *layout, False)
+        *in_order(layout), False)
     gradWeight.add_(grads[1], alpha=scale)
-
-
-def unmodulated(input: Tensor, weight: Tensor) -> Tuple[Tensor, Tensor]:
-    """No mask, and a bias of zeros."""
-    return input.new_zeros(input.size(0), 0), input.new_zeros(weight.size(0))
 
 
 def modulated_deform_conv_forward(input: Tensor, weight: Tensor, bias: Tensor,
                                   ones: Tensor, offset: Tensor, mask: Tensor,
                                   output: Tensor, columns: Tensor,
-                                  kernel_h: int, kernel_w: int, stride_h: int,
-                                  stride_w: int, pad_h: int, pad_w: int,
-                                  dilation_h: int, dilation_w: int, group: int,
-                                  deformable_group: int,
-                                  with_bias: bool) -> None:
+                                  with_bias: bool, **layout) -> None:
     """Fill `output` (N, D, H', W')."""
-    layout = (stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w, group,
-              deformable_group)
     if not with_bias:
-        bias = input.new_zeros(weight.size(0))
+        bias = unmodulated(input, weight)[1]
     output.copy_(
         torch.ops.torchvision.deform_conv2d(input, weight, offset, mask, bias,
-                                            *layout, True))
+                                            *in_order(layout), True))
 
 
 def modulated_deform_conv_backward(input: Tensor, weight: Tensor, bias: Tensor,
@@ -217,22 +191,36 @@ def modulated_deform_conv_backward(input: Tensor, weight: Tensor, bias: Tensor,
                                    columns: Tensor, grad_input: Tensor,
                                    grad_weight: Tensor, grad_bias: Tensor,
                                    grad_offset: Tensor, grad_mask: Tensor,
-                                   grad_output: Tensor, kernel_h: int,
-                                   kernel_w: int, stride_h: int, stride_w: int,
-                                   pad_h: int, pad_w: int, dilation_h: int,
-                                   dilation_w: int, group: int,
-                                   deformable_group: int,
-                                   with_bias: bool) -> None:
-    """Fill the five gradients."""
-    layout = (stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w, group,
-              deformable_group)
+                                   grad_output: Tensor, with_bias: bool,
+                                   **layout) -> None:
+    """Fill the five gradients, without a bias four."""
     if not with_bias:
-        bias = input.new_zeros(weight.size(0))
+        bias = unmodulated(input, weight)[1]
     grads = torch.ops.torchvision._deform_conv2d_backward(
-        grad_output, input, weight, offset, mask, bias, *layout, True)
+        grad_output, input, weight, offset, mask, bias, *in_order(layout),
+        True)
     mine = (grad_input, grad_weight, grad_offset, grad_mask, grad_bias)
     for ours, grad in zip(mine if with_bias else mine[:-1], grads):
         ours.copy_(grad)
+
+
+def unmodulated(input: Tensor, weight: Tensor) -> Tuple[Tensor, Tensor]:
+    """No mask, and a bias of zeros."""
+    return input.new_zeros(input.size(0), 0), input.new_zeros(weight.size(0))
+
+
+def in_order(layout: Dict[str, int]) -> List[int]:
+    """Stride, padding, dilation and groups, as torchvision takes them.
+
+    Args:
+        layout (dict[str, int]): By either of the names that mmcv gives them,
+            with the size of the kernel and more that is not needed.
+    """
+    names = ('dH', 'dW', 'padH', 'padW', 'dilationH', 'dilationW')
+    if 'stride_h' in layout:
+        names = ('stride_h', 'stride_w', 'pad_h', 'pad_w', 'dilation_h',
+                 'dilation_w')
+    return [layout[name] for name in (*names, 'group', 'deformable_group')]
 
 
 OPERATORS = (nms, roi_align_forward, roi_align_backward,

@@ -12,7 +12,7 @@ from mmengine.registry import DATASETS, TRANSFORMS
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import nn
 
-from mmregioncl.datasets.box_store import attach_boxes, innermost
+from mmregioncl.datasets.box_store import innermost
 from mmregioncl.datasets.transforms import (ContrastiveCrop, loading_steps,
                                             steps_of)
 from mmregioncl.evaluation import load_model, view_size
@@ -47,7 +47,6 @@ def browse_boxes(cfg: Config,
     """
     model = load_model(cfg, checkpoint)
     part = next(innermost(DATASETS.build(cfg.train_dataloader.dataset)))
-    attach_boxes(part, (1, 1))  # the pipeline asks for some
     load = Compose(loading_steps(part.pipeline))
     crop = crop_of(steps_of(part.pipeline), view_size(cfg), alpha)
     hook = cfg.get('default_hooks', {}).get('boxes', {})

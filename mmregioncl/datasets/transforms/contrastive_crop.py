@@ -3,6 +3,7 @@ import random
 from typing import Optional, Sequence, Tuple
 
 import mmcv
+import numpy as np
 from mmselfsup.datasets.transforms import RandomResizedCrop
 
 from mmregioncl.registry import TRANSFORMS
@@ -130,10 +131,9 @@ class ContrastiveCrop(RandomResizedCrop):
                 return (place_crop(height, rows, box[0], box[2], self.alpha),
                         place_crop(width, columns, box[1], box[3],
                                    self.alpha), rows, columns)
-        ratio = min(max(width / height, self.ratio[0]), self.ratio[1])
-        rows = min(height, round(width / ratio))
-        columns = min(width, round(height * ratio))
-        return (height - rows) // 2, (width - columns) // 2, rows, columns
+        top, left, bottom, right = self.get_params(
+            np.empty(image_size), self.scale, self.ratio, max_attempts=0)
+        return top, left, bottom - top + 1, right - left + 1
 
     def __repr__(self) -> str:
         return (f'{super().__repr__()[:-1]}, alpha={self.alpha}, '
