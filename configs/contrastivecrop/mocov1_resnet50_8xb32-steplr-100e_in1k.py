@@ -6,6 +6,8 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
+model = dict(backbone=dict(zero_init_residual=False))  # as released
+
 # The views of MoCo v2, as released. The released factor is 0, with which the
 # last 40 epochs train nothing; MoCo's own is 0.1.
 param_scheduler = [

@@ -25,6 +25,7 @@ class BoxStore:
         height, width = image_size
         self.image_size = (height, width)
         self.whole = torch.tensor([0, 0, height, width])
+        self.scale = torch.tensor([height, width, height, width])
         dtype = torch.uint8 if max(image_size) < 256 else torch.int16
         # Both are changed in place alone: workers hold the same memory.
         self.edges = self.whole.to(dtype).repeat(count, 1).share_memory_()
@@ -45,12 +46,11 @@ class BoxStore:
     @property
     def boxes(self) -> Tensor:
         """All boxes in fractions, (N, 4) float32."""
-        return self.edges / self.whole[2:].repeat(2)
+        return self.edges / self.scale
 
     def to_edges(self, boxes: Tensor) -> Tensor:
         """Boxes in fractions to whole pixels, (N, 4) int64."""
-        return (boxes *
-                self.whole[2:].repeat(2).to(boxes.device)).round().long()
+        return (boxes * self.scale.to(boxes.device)).round().long()
 
     def update(self, edges: Tensor) -> None:
         """Take over edges in pixels, (N, 4); rows below 0 stay as they are."""
@@ -126,6 +126,7 @@ def fingerprint(dataset: BaseDataset) -> str:
             info = dict(path=path.lstrip('/'))
         for name in sorted(info):
             value = info[name]
-            digest.update(f'{name}={value};'.encode(
-            ) if not isinstance(value, np.ndarray) else value.tobytes())
+            value = value.tobytes() if isinstance(
+                value, np.ndarray) else str(value).encode()
+            digest.update(name.encode() + b'=' + value + b';')
     return digest.hexdigest()

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import List
 
 from mmengine.dataset import BaseDataset
-from mmengine.fileio import get_text
+from mmengine.fileio import exists, get_text
 
 from mmregioncl.registry import DATASETS
 from .image_folder import ImageFolder, list_images
@@ -28,7 +28,12 @@ class ImageNetSubset(BaseDataset):
 
     def __init__(self, data_root: str, classes: str, **kwargs) -> None:
         packaged = CLASS_LISTS / f'{classes}.txt'
-        ids = get_text(packaged if packaged.exists() else classes).split()
+        path = str(packaged) if packaged.exists() else classes
+        if not exists(path):
+            known = ', '.join(sorted(p.stem for p in CLASS_LISTS.glob('*')))
+            raise FileNotFoundError(f'classes={classes!r} is neither a file '
+                                    f'nor one of {known}')
+        ids = get_text(path).split()
         odd = [name for name in ids if ids.count(name) > 1 or '/' in name]
         if odd or not ids:
             raise ValueError(
@@ -41,6 +46,11 @@ class ImageNetSubset(BaseDataset):
 
     def load_data_list(self) -> List[dict]:
         """List the images, as dicts with ``img_path`` and ``gt_label``."""
+        for name in self.metainfo['classes']:
+            if not exists(f'{self.data_root}/{name}'):
+                raise FileNotFoundError(
+                    f'data_root={self.data_root} has no folder {name}, which '
+                    'the list of classes names')
         return [
             dict(img_path=path, gt_label=label)
             for label, name in enumerate(self.metainfo['classes']) for path in

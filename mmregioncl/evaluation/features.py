@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from mmregioncl.datasets import ImageFolder
-from mmregioncl.models.utils import check_weights
+from mmregioncl.models.utils import check_weights, feature_map
 
 
 def load_model(cfg: Config, checkpoint: Optional[str] = None) -> nn.Module:
@@ -37,7 +37,12 @@ def load_model(cfg: Config, checkpoint: Optional[str] = None) -> nn.Module:
 
 def view_size(cfg: Config) -> int:
     """Side in pixels of the first view that a train pipeline crops."""
-    todo = list(cfg.train_dataloader.dataset.pipeline)
+    dataset = cfg.train_dataloader.dataset
+    while 'pipeline' not in dataset and dataset.keys() & {
+            'dataset', 'datasets'
+    }:  # a wrapper of one, or of several
+        dataset = dataset.get('dataset') or dataset.datasets[0]
+    todo = list(dataset.get('pipeline', []))
     while todo:
         step = todo.pop(0)
         if isinstance(step, list):
@@ -106,7 +111,7 @@ def extract_features(model: nn.Module,
     features, labels = [], []
     for batch in tqdm(loader, desc='features', disable=None, leave=False):
         inputs, samples = model.data_preprocessor(batch)
-        maps = model(inputs, mode='tensor')[-1]  # (N, C, H, W)
+        maps = feature_map(model(inputs, mode='tensor'))  # (N, C, H, W)
         features.append(maps.mean((2, 3)).float().cpu())
         labels.append(torch.cat([s.gt_label.value.flatten() for s in samples]))
     return torch.cat(features), torch.cat(labels).cpu()

@@ -1,6 +1,3 @@
-import copy
-import pickle
-
 import cv2
 import numpy as np
 import pytest
@@ -114,11 +111,3 @@ def test_fingerprint_of_images_without_files(cifar_folder, stl10_folder):
     dataset = STL10(data_root=str(stl10_folder))
     assert fingerprint(dataset) != fingerprint(
         STL10(data_root=str(stl10_folder), splits='train'))
-
-
-def test_a_copy_is_a_store_of_its_own():
-    """As a checkpoint needs it; a worker's is the same memory."""
-    store = BoxStore(2, (32, 32))
-    for other in (copy.deepcopy(store), pickle.loads(pickle.dumps(store))):
-        other.update(torch.zeros(2, 4))
-        assert store.edges.tolist() == [[0, 0, 32, 32]] * 2

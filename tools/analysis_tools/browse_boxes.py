@@ -1,5 +1,4 @@
-"""Draw heat maps, boxes and crops: ``browse_boxes.py CONFIG CHECKPOINT
-OUT``."""
+"""Draw boxes and crops: ``browse_boxes.py CONFIG CHECKPOINT OUT``."""
 import argparse
 
 from mmengine.config import DictAction
@@ -21,9 +20,11 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--count', type=int, default=8, help='images')
     parser.add_argument('--crops', type=int, default=12, help='of each image')
     parser.add_argument(
-        '--threshold', type=float, help='default: that of the config, or 0.1')
+        '--threshold',
+        type=float,
+        help='default: that of the config or the hook')
     parser.add_argument(
-        '--alpha', type=float, help='default: that of the config, or 0.6')
+        '--alpha', type=float, help='default: that of the config or the crop')
     parser.add_argument('--seed', type=int, help='for the same sheet again')
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')

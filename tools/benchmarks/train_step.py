@@ -167,13 +167,17 @@ def peak_mib(args: argparse.Namespace) -> float:
     On a GPU what PyTorch allocated, on the CPU what the process took.
     """
     cuda = args.device == 'cuda'
-    before = torch.cuda.memory_allocated() / 2**20 if cuda else memory('VmRSS')
+
+    def held() -> float:
+        return torch.cuda.memory_allocated() / 2**20 if cuda else memory(
+            'VmRSS')
+
+    before = held()
     step = (loss_part_of if args.loss_part else step_of)(build(
         args.peak, args), args)
     step()
     if args.loss_part:
-        before = torch.cuda.memory_allocated() / 2**20 if cuda else memory(
-            'VmRSS')
+        before = held()
         if cuda:
             torch.cuda.reset_peak_memory_stats()
         else:

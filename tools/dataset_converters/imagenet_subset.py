@@ -29,6 +29,7 @@ def main() -> None:
         for image in map(images.get_data_info, range(len(images)))
     ]
     part = Path(f'{args.out}.part')
+    part.parent.mkdir(parents=True, exist_ok=True)
     part.write_text(''.join(lines))
     part.rename(args.out)
     print(f'{args.out}: {len(lines)} images of '

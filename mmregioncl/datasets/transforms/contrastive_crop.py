@@ -45,7 +45,9 @@ class ContrastiveCrop(RandomResizedCrop):
     Drop-in for ``RandomResizedCrop``, each view draws on its own. The box is
     ``ccrop_box`` of the sample, which ``mmregioncl.SemanticLocalizationHook``
     hands out; None, as during the warm-up, gives the parent's crop. The size
-    of a crop does not depend on the box. ContrastiveCrop, section 3.
+    of a crop does not depend on the box. ``ContrastiveCrop.get_params`` of the
+    official code (xyupeng/ContrastiveCrop at 408f143, `paper
+    <https://arxiv.org/abs/2202.03278>`_).
 
     Args:
         size (int or Sequence[int]): Height and width of the views in pixels.
@@ -70,9 +72,9 @@ class ContrastiveCrop(RandomResizedCrop):
                  fixed_box: Optional[Sequence[float]] = None,
                  **kwargs) -> None:
         super().__init__(size, scale, ratio, **kwargs)
-        if not 0 < alpha < math.inf:
-            raise ValueError(f'alpha={alpha} of ContrastiveCrop has to be '
-                             'positive')
+        if not 0.01 <= alpha <= 100:  # or betavariate loses its precision
+            raise ValueError(f'alpha={alpha} of ContrastiveCrop has to be in '
+                             '[0.01, 100]; 0.1 and 0.6 are published')
         self.alpha = alpha
         self.fixed_box = None if fixed_box is None else check_box(fixed_box)
 
@@ -149,6 +151,6 @@ def check_box(box: Sequence[float]) -> Box:
     box = tuple(box)
     if len(box) != 4 or not (0 <= box[0] <= box[2] <= 1
                              and 0 <= box[1] <= box[3] <= 1):
-        raise ValueError(f'fixed_box={box} has to be (top, left, bottom, '
-                         'right) in fractions of the image')
+        raise ValueError(f'fixed_box={box} of ContrastiveCrop has to be (top, '
+                         'left, bottom, right) in fractions of the image')
     return box

@@ -9,7 +9,8 @@ class ChannelsLastHook(Hook):
     """Hold the weights of convolutions, and so their maps, channels last.
 
     The layout that tensor cores and oneDNN are fastest in. Shapes, values and
-    the keys of checkpoints stay as they are.
+    the keys of checkpoints stay as they are. DistributedDataParallel says once
+    that strides of gradients and buckets differ, and then rebuilds these.
     """
 
     def before_train(self, runner) -> None:

@@ -1,6 +1,6 @@
 from .ema import ForeachCosineEMA, ForeachEMA
 from .info_nce import info_nce, nt_xent
-from .localize import WHOLE_IMAGE, feature_map, heat_maps, heatmap_to_boxes
+from .localize import feature_map, heat_maps, heatmap_to_boxes
 from .queue import enqueue
 from .region import (Region, check_grid, check_pairs, pool_region,
                      sample_region, swap_region)
@@ -8,8 +8,8 @@ from .shuffle import draw_order, redistribute
 from .weights import check_weights
 
 __all__ = [
-    'ForeachCosineEMA', 'ForeachEMA', 'Region', 'WHOLE_IMAGE', 'check_grid',
-    'check_pairs', 'check_weights', 'draw_order', 'enqueue', 'feature_map',
-    'heat_maps', 'heatmap_to_boxes', 'info_nce', 'nt_xent', 'pool_region',
-    'redistribute', 'sample_region', 'swap_region'
+    'ForeachCosineEMA', 'ForeachEMA', 'Region', 'check_grid', 'check_pairs',
+    'check_weights', 'draw_order', 'enqueue', 'feature_map', 'heat_maps',
+    'heatmap_to_boxes', 'info_nce', 'nt_xent', 'pool_region', 'redistribute',
+    'sample_region', 'swap_region'
 ]

@@ -24,24 +24,25 @@ class _QueueLogSumExp(Function):
         sums = query.new_empty(len(query))  # (N,)
         slopes = torch.empty_like(query)  # (N, D)
         rows = max(1, BLOCK // queue.shape[1])
-        weights = query.new_empty(min(rows, len(query)), queue.shape[1])
+        buffer = query.new_empty(min(rows, len(query)), queue.shape[1])
         for start in range(0, len(query), rows):
             block = slice(start, start + rows)
             count = len(query[block])
-            logits = torch.mm(query[block], queue, out=weights[:count])
+            logits = torch.mm(query[block], queue, out=buffer[:count])
             peak = logits.amax(1, keepdim=True)  # (rows, 1)
-            total = logits.sub_(peak).exp_().sum(1, keepdim=True)  # (rows, 1)
+            powers = logits.sub_(peak).exp_()  # in the same memory
+            total = powers.sum(1, keepdim=True)  # (rows, 1)
             sums[block] = (peak + total.log()).squeeze(1)
             if ctx.needs_input_grad[0]:
-                slopes[block] = logits @ queue.T / total
+                slopes[block] = powers @ queue.T / total
         ctx.save_for_backward(slopes)
         return sums
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad: Tensor) -> Tuple[Tensor, None]:
-        slope, = ctx.saved_tensors
-        return grad[:, None] * slope, None
+        slopes, = ctx.saved_tensors
+        return grad[:, None] * slopes, None
 
 
 def info_nce(query: Tensor,

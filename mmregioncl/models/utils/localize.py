@@ -1,11 +1,13 @@
-"""Boxes around what a network responds to (ContrastiveCrop, section 3.2)."""
+"""Boxes around what a network responds to.
+
+``update_box`` of the official ContrastiveCrop (xyupeng/ContrastiveCrop at
+408f143, https://arxiv.org/abs/2202.03278).
+"""
 from typing import Sequence, Tuple, Union
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-
-WHOLE_IMAGE = (0., 0., 1., 1.)
 
 
 def feature_map(outputs: Union[Tensor, Sequence]) -> Tensor:
@@ -95,5 +97,5 @@ def heatmap_to_boxes(features: Tensor, image_size: Tuple[int, int],
         ends.append(torch.stack((first, last)) / length)  # (2, N)
     boxes = torch.stack(ends, 1).flatten(0, 1).T  # (N, 4)
     degenerate = ~(telling & hot.flatten(1).any(1))
-    boxes[degenerate] = boxes.new_tensor(WHOLE_IMAGE)
+    boxes[degenerate] = boxes.new_tensor((0., 0., 1., 1.))
     return boxes, degenerate

@@ -133,6 +133,8 @@ def test_fixed_box_needs_no_boxes():
 
 @pytest.mark.parametrize('settings', [
     dict(alpha=0),
+    dict(alpha=0.001),
+    dict(alpha=float('inf')),
     dict(alpha=float('nan')),
     dict(fixed_box=(0, 0, 1)),
     dict(fixed_box=(.5, 0, .4, 1)),

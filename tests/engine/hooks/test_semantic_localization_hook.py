@@ -16,6 +16,7 @@ from PIL import Image
 from mmregioncl.datasets import ImageFolder
 from mmregioncl.datasets.box_store import BoxStore
 from mmregioncl.models.utils import heatmap_to_boxes
+from mmregioncl.visualization import read_scalars
 
 CROP = dict(
     type='mmregioncl.ContrastiveCrop', size=32, alpha=0.1, backend='pillow')
@@ -37,15 +38,17 @@ def ccrop_cfg(runner_cfg):
 
 
 class Watch(Hook):
-    """Seed each epoch by its number, and note what its samples were given."""
+    """Note what samples were given; seed each epoch by its number."""
     priority = 'VERY_LOW'
 
-    def __init__(self) -> None:
+    def __init__(self, seeded: bool) -> None:
+        self.seeded = seeded
         self.boxes, self.logged = {}, []
 
     def before_train_epoch(self, runner) -> None:
         for seed in (random.seed, np.random.seed, torch.manual_seed):
-            seed(runner.epoch)
+            if self.seeded:
+                seed(runner.epoch)
         dataset = runner.train_dataloader.dataset
         hand_out = dataset.pipeline.transforms[0]
         self.boxes[runner.epoch + 1] = [
@@ -54,11 +57,11 @@ class Watch(Hook):
         ]
 
 
-def train(cfg, work_dir):
+def train(cfg, work_dir, seeded=True):
     cfg = copy.deepcopy(cfg)
     cfg.update(work_dir=str(work_dir), experiment_name=str(work_dir))
     runner = Runner.from_cfg(cfg)
-    watch = Watch()
+    watch = Watch(seeded)
     runner.register_hook(watch)
     runner.logger.info = Mock(side_effect=watch.logged.append)
     runner.train()
@@ -99,6 +102,20 @@ def test_boxes_by_the_published_schedule(ccrop_cfg, tmp_path):
         r'crop boxes of 12 images found in [\d.]+ s after epoch 2: mean area '
         r'0\.\d+, [\d.]+% whole images, 0 of them degenerate maps$', lines[0])
 
+    scalars = [
+        scalar for scalar in read_scalars(runner.work_dir)
+        if 'ccrop/mean_area' in scalar
+    ]
+    histograms = torch.load(tmp_path /
+                            'run/epoch_5.pth')['ccrop']['histograms']
+    for scalar, epoch in zip(scalars, (2, 4)):
+        top, left, bottom, right = torch.tensor(watch.boxes[epoch + 1]).T
+        areas = (bottom - top + 1 / 32) * (right - left + 1 / 32)
+        assert scalar['ccrop/mean_area'] == pytest.approx(areas.mean().item())
+        assert scalar['ccrop/degenerate'] == 0
+        assert histograms[epoch] == np.histogram(areas, 20, (0, 1))[0].tolist()
+    assert len(scalars) == len(histograms) == 2
+
 
 def test_training_goes_on_as_if_nothing_had_been(ccrop_cfg, tmp_path,
                                                  monkeypatch):
@@ -109,7 +126,8 @@ def test_training_goes_on_as_if_nothing_had_been(ccrop_cfg, tmp_path,
     for interval in (1, 100):
         ccrop_cfg.default_hooks.boxes.update(
             warmup_epochs=0, interval=interval)
-        runner, watch = train(ccrop_cfg, tmp_path / str(interval))
+        # Not seeded: the pass must leave the random streams alone, too.
+        runner, watch = train(ccrop_cfg, tmp_path / str(interval), False)
         passes = [line for line in watch.logged if 'crop boxes' in line]
         assert len(passes) == (4 if interval == 1 else 0)
         weights.append(runner.model.state_dict())
@@ -151,11 +169,14 @@ def test_checkpoint_without_boxes_finds_them_at_once(ccrop_cfg, tmp_path):
 @pytest.mark.parametrize('change', [
     dict(indices=4),
     dict(indices=[1, 0, *range(2, 12)]),
+    dict(pipeline=[dict(transforms=[[dict(CROP, size=40)]])]),
 ])
 def test_resume_with_other_images_is_refused(ccrop_cfg, tmp_path, change):
     ccrop_cfg.train_cfg.max_epochs = 1
     train(ccrop_cfg, tmp_path / 'run')
     ccrop_cfg.update(resume=True, load_from=str(tmp_path / 'run/epoch_1.pth'))
+    for step in change.pop('pipeline', []):
+        ccrop_cfg.train_dataloader.dataset.pipeline[1].update(step)
     ccrop_cfg.train_dataloader.dataset.update(change)
     with pytest.raises(
             ValueError,
@@ -167,16 +188,43 @@ def test_resume_with_other_images_is_refused(ccrop_cfg, tmp_path, change):
     train(ccrop_cfg, tmp_path / 'loaded')
 
 
-@pytest.mark.parametrize('epochs, fifth', [(500, 100), (100, 20), (3, 1)])
+def boxes_hook(runner):
+    hook, = (hook for hook in runner.hooks if hasattr(hook, 'stores'))
+    return hook
+
+
+@pytest.mark.parametrize('epochs, fifth', [(500, 100), (100, 20), (99, 20),
+                                           (9, 2), (3, 1)])
 def test_published_schedule_is_the_default(ccrop_cfg, epochs, fifth):
     for name in ('warmup_epochs', 'interval'):
         ccrop_cfg.default_hooks.boxes.pop(name)
     ccrop_cfg.train_cfg.max_epochs = epochs
     runner = Runner.from_cfg(ccrop_cfg)
     runner._train_loop = runner.build_train_loop(runner._train_loop)
-    runner.call_hook('before_run')
-    hook, = (hook for hook in runner.hooks if hasattr(hook, 'stores'))
+    hook = boxes_hook(runner)
+    hook.before_run(runner)
+    hook.before_train(runner)
     assert (hook.warmup_epochs, hook.interval) == (fifth, fifth)
+    assert len(range(fifth, epochs, fifth)) <= 4  # passes
+
+
+def test_longer_run_keeps_schedule_and_boxes(ccrop_cfg, tmp_path):
+    for name in ('warmup_epochs', 'interval'):
+        ccrop_cfg.default_hooks.boxes.pop(name)
+    train(ccrop_cfg, tmp_path / 'run')  # boxes after epochs 1 to 4
+    ccrop_cfg.update(resume=True, load_from=str(tmp_path / 'run/epoch_3.pth'))
+    ccrop_cfg.train_cfg.max_epochs = 6
+    runner, watch = train(ccrop_cfg, tmp_path / 'longer')
+    assert boxes_hook(runner).warmup_epochs == 1
+    assert None not in watch.boxes[4]
+    assert watch.boxes[4] != watch.boxes[5]
+
+
+def test_random_step_before_the_crop_is_refused(ccrop_cfg, tmp_path):
+    ccrop_cfg.train_dataloader.dataset.pipeline.insert(
+        1, dict(type='RandomFlip', prob=0.5))
+    with pytest.raises(ValueError, match='RandomFlip comes before the crop'):
+        train(ccrop_cfg, tmp_path / 'run')
 
 
 def test_constant_maps_do_not_end_a_run(ccrop_cfg, tmp_path):
@@ -211,18 +259,35 @@ def test_runs_that_cannot_use_boxes_are_refused(ccrop_cfg, change, message,
         train(ccrop_cfg, tmp_path / 'run')
 
 
-@pytest.mark.parametrize(
-    'settings', [dict(warmup_epochs=-1),
-                 dict(interval=0),
-                 dict(threshold=1)])
+@pytest.mark.parametrize('settings', [
+    dict(warmup_epochs=-1),
+    dict(warmup_epochs=1.5),
+    dict(interval=0),
+    dict(threshold=1),
+    dict(batch_size=0),
+    dict(num_workers=-1),
+    dict(image_size=0),
+    dict(image_size=(32, )),
+])
 def test_settings_without_sense_are_refused(settings):
-    with pytest.raises(ValueError, match='takes epochs from 0 and 1 on'):
+    name, = settings
+    with pytest.raises(
+            ValueError,
+            match=f'^{name}=.* of SemanticLocalizationHook has to be'):
         HOOKS.build(
-            dict(
-                dict(
-                    type='mmregioncl.SemanticLocalizationHook',
-                    warmup_epochs=1,
-                    interval=1), **settings))
+            dict(type='mmregioncl.SemanticLocalizationHook', **settings))
+
+
+def test_evaluation_needs_no_boxes(ccrop_cfg):
+    """A runner whose training is not built, and one that was attached."""
+    runner = Runner.from_cfg(ccrop_cfg)
+    boxes_hook(runner).before_run(runner)
+    assert not boxes_hook(runner).stores
+    runner._train_loop = runner.build_train_loop(runner._train_loop)
+    for _ in range(2):
+        boxes_hook(runner).before_run(runner)
+    steps = runner.train_dataloader.dataset.pipeline.transforms
+    assert sum(hasattr(step, 'store') for step in steps) == 1
 
 
 def test_two_processes_find_the_same_boxes(ccrop_cfg, tmp_path, run_python):

@@ -4,7 +4,7 @@ from typing import Dict, List, Union
 
 from matplotlib.figure import Figure
 
-from .view_sheet import save
+from .sheets import save
 
 
 def read_scalars(work_dir: Union[str, Path]) -> List[Dict[str, float]]:

@@ -1,0 +1,154 @@
+from pathlib import Path
+from typing import Dict, List, Optional, Sequence, Union
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from mmengine.model import ImgDataPreprocessor
+from torch import Tensor
+
+from mmregioncl.models.utils import Region
+
+
+def view_sheet(path: Union[str, Path],
+               columns: dict,
+               region: Optional[Region] = None) -> None:
+    """Draw a sheet of images, a row for each and a column for each kind.
+
+    Args:
+        path (str or Path): PNG file to write.
+        columns (dict[str, ndarray]): Titles and images, (N, H, W, 3) uint8
+            RGB each.
+        region (Region, optional): Rectangle in pixels, outlined in the last
+            column. Defaults to None.
+    """
+    rows = len(next(iter(columns.values())))
+    figure = Figure(
+        figsize=(1.6 * len(columns), 1.6 * rows + 0.3), layout='constrained')
+    axes = figure.subplots(rows, len(columns), squeeze=False)
+    for column, (title, images) in enumerate(columns.items()):
+        axes[0, column].set_title(title)
+        for row, image in enumerate(images):
+            axes[row, column].imshow(image)
+            axes[row, column].set_axis_off()
+    if region is not None:
+        for row in range(rows):
+            # Pixel (0, 0) is centred on the origin: its edge is at -0.5.
+            outline(axes[row, -1], region.top - 0.5, region.left - 0.5,
+                    region.height, region.width, 'lime', 2)
+    save(figure, path)
+
+
+def box_sheet(path: Union[str, Path], rows: List[tuple],
+              histograms: Dict[int, List[int]]) -> None:
+    """Draw images with heat map, box and crops, and areas over training.
+
+    Args:
+        path (str or Path): PNG file to write.
+        rows (list[tuple]): Image (H, W, 3) uint8 RGB; heat map (h, w); box
+            as top, left, bottom and right in fractions; crops as top, left,
+            height and width in pixels.
+        histograms (dict[int, list[int]]): Images by the area of their box, in
+            bins from 0 to 1, after an epoch. May be empty.
+    """
+    lines = -(-len(rows) // 2)
+    heights = [1.5 * lines, 2.2][:2 if histograms else 1]
+    figure = Figure(figsize=(9, sum(heights) + 0.3), layout='constrained')
+    parts = figure.subfigures(
+        len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
+    axes = parts[0].subplots(lines, 6, squeeze=False)
+    for ax, title in zip(axes[0], ('image', 'response, box', 'crops') * 2):
+        ax.set_title(title, fontsize=9)
+    for ax in axes.flat:
+        ax.set_axis_off()
+    for triple, row in zip(axes.reshape(-1, 3), rows):
+        draw_boxes(triple, *row)
+    if histograms:
+        draw_areas(parts[1].subplots(), histograms)
+    save(figure, path)
+
+
+def draw_boxes(axes: Sequence[Axes], image: np.ndarray, heat: np.ndarray,
+               box: Sequence[float], crops: List[tuple]) -> None:
+    """An image; its response and box; its crops."""
+    height, width = image.shape[:2]
+    extent = (0, width, height, 0)  # in pixels, for all three alike
+    for ax in axes:
+        ax.imshow(image, extent=extent)
+    axes[1].imshow(heat, cmap='inferno', alpha=0.7, extent=extent)
+    top, left, bottom, right = np.multiply(box, (height, width) * 2)
+    for ax in axes[1:]:
+        outline(ax, top, left, bottom - top, right - left, 'lime', 1.8)
+    for top, left, tall, wide in crops:
+        outline(axes[2], top, left, tall, wide, 'white', 0.7)
+        axes[2].plot(left + wide / 2, top + tall / 2, 'r.', markersize=3)
+
+
+def outline(ax: Axes, top: float, left: float, height: float, width: float,
+            color: str, linewidth: float) -> None:
+    ax.add_patch(
+        Rectangle((left, top),
+                  width,
+                  height,
+                  fill=False,
+                  color=color,
+                  linewidth=linewidth))
+
+
+def draw_areas(ax: Axes, histograms: Dict[int, List[int]]) -> None:
+    """Shares of the images by the area of their box, a line for each epoch."""
+    for epoch, counts in sorted(histograms.items()):
+        shares = np.array(counts) / sum(counts)
+        edges = np.linspace(0, 1, len(counts) + 1)
+        ax.stairs(shares, edges, label=f'after epoch {epoch}')
+    ax.set_xlabel('area of the box')
+    ax.set_ylabel('share of images')
+    ax.legend(fontsize=8)
+
+
+def row_sheet(path: Union[str, Path], rows: List[np.ndarray],
+              titles: Sequence[str]) -> None:
+    """Draw wide images below each other.
+
+    Args:
+        path (str or Path): PNG file to write.
+        rows (list[ndarray]): Images (H, W, 3) uint8 RGB, each of as many
+            parts abreast as there are titles.
+        titles (Sequence[str]): Of the parts, from the left.
+    """
+    heights = [8 * len(row) / row.shape[1] for row in rows]  # inches
+    figure = Figure(figsize=(8, sum(heights) + 0.4), layout='constrained')
+    axes = figure.subplots(
+        len(rows), 1, height_ratios=heights, squeeze=False)[:, 0]
+    for ax, row in zip(axes, rows):
+        ax.imshow(row)
+        ax.set_axis_off()
+    axes[0].set_title((' ' * 50).join(titles), fontsize=10)
+    save(figure, path)
+
+
+def to_images(views: Tensor,
+              preprocessor: ImgDataPreprocessor) -> Sequence[np.ndarray]:
+    """Undo the normalisation of a data preprocessor.
+
+    Args:
+        views (Tensor): Normalised RGB images, (N, 3, H, W).
+        preprocessor (ImgDataPreprocessor): What normalised them.
+
+    Returns:
+        ndarray: Images of shape (N, H, W, 3), uint8.
+    """
+    if preprocessor._enable_normalize:
+        views = views * preprocessor.std + preprocessor.mean
+    views = views.round().clamp(0, 255).byte()
+    return views.permute(0, 2, 3, 1).cpu().numpy()
+
+
+def save(figure: Figure, path: Union[str, Path]) -> None:
+    """Write a figure as PNG, under its name only when it is whole."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f'{path.name}.part')
+    figure.savefig(part, format='png', dpi=120)
+    part.replace(path)
