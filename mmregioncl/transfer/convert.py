@@ -2,7 +2,7 @@
 import pickle
 import re
 from pathlib import Path
-from typing import Dict, Union
+from typing import Dict, NoReturn, Union
 
 import torch
 from mmengine.runner.checkpoint import CheckpointLoader
@@ -19,17 +19,29 @@ def read_weights(path: Union[str, Path]) -> Weights:
             ``.safetensors`` as well.
 
     Raises:
-        ValueError: If the file holds no weights.
+        ValueError: If the file is not whole, or holds no weights.
     """
-    if str(path).endswith('.safetensors'):
+    try:
+        weights = read_file(str(path))
+    except (FileNotFoundError, ImportError):
+        raise
+    except Exception as error:  # broken bytes may raise anything
+        raise ValueError(f'{path} is no whole checkpoint: write or download '
+                         f'it again ({type(error).__name__})') from error
+    if isinstance(weights, dict):
+        weights = weights.get('state_dict', weights.get('model', weights))
+    if not isinstance(weights, dict) or not weights or not all(
+            map(torch.is_tensor, weights.values())):
+        raise ValueError(f'{path} is no checkpoint: it holds no weights')
+    # As DistributedDataParallel writes them
+    return {name.removeprefix('module.'): weights[name] for name in weights}
+
+
+def read_file(path: str) -> dict:
+    if path.endswith('.safetensors'):
         from safetensors.torch import load_file
         return load_file(path)
-    weights = CheckpointLoader.load_checkpoint(str(path), 'cpu')
-    for name in ('state_dict', 'model'):
-        weights = weights.get(name, weights)
-    if not weights or not all(map(torch.is_tensor, weights.values())):
-        raise ValueError(f'{path} is no checkpoint: it holds no weights')
-    return weights
+    return CheckpointLoader.load_checkpoint(path, 'cpu')
 
 
 def backbone_weights(weights: Weights) -> Weights:
@@ -42,10 +54,6 @@ def backbone_weights(weights: Weights) -> Weights:
     Raises:
         ValueError: If there is no backbone in them.
     """
-    weights = {
-        name.removeprefix('module.'): value
-        for name, value in weights.items()
-    }
     for prefix in ('backbone.', 'encoder_q.0.', ''):
         part = {
             name.removeprefix(prefix): value
@@ -127,10 +135,6 @@ def from_openselfsup(weights: Weights) -> Weights:
     Raises:
         ValueError: If they are of something else.
     """
-    weights = {
-        name.removeprefix('module.'): value
-        for name, value in weights.items()
-    }
     ours = {}
     for name, value in weights.items():
         if name.startswith('backbone.'):  # again, under encoder_q.0
@@ -140,9 +144,9 @@ def from_openselfsup(weights: Weights) -> Weights:
                 ours[prefix + name.removeprefix(theirs)] = value
                 break
         else:
-            raise ValueError(
-                f'{name} belongs to no MoCo or RegionCL-M of OpenSelfSup: '
-                'only these can be converted')
+            refuse(name)
+    if 'queue' not in ours:
+        refuse(next(iter(weights), 'nothing'))
     # The average holds something already: the next step must not copy.
     ours['encoder_k.steps'] = torch.tensor(1)
     return ours
@@ -163,12 +167,26 @@ def to_openselfsup(weights: Weights) -> Weights:
     Args:
         weights (dict[str, Tensor]): Of mmselfsup's ``MoCo`` or of
             ``RegionCLMoCo``.
+
+    Raises:
+        ValueError: If they are of something else.
     """
     theirs = {}
     for name, value in weights.items():
         for prefix, ours in OPENSELFSUP.items():
             if name.startswith(ours):
                 theirs[prefix + name.removeprefix(ours)] = value
+                break
+        else:
+            if name != 'encoder_k.steps':
+                refuse(name)
         if name.startswith('backbone.'):
-            theirs[name] = value
+            theirs[name] = value.clone()  # safetensors shares no memory
+    if 'queue' not in theirs:
+        refuse(next(iter(weights), 'nothing'))
     return theirs
+
+
+def refuse(name: str) -> NoReturn:
+    raise ValueError(f'{name} belongs to no MoCo or RegionCL-M: only their '
+                     'checkpoints can be converted')

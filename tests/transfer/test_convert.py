@@ -71,18 +71,20 @@ def test_detectron2_reads_the_names(backbone, tmp_path):
 
 
 @pytest.mark.parametrize('prefix', ['', 'backbone.', 'module.encoder_q.0.'])
-def test_backbones_of_any_checkpoint(prefix):
+def test_backbones_of_any_checkpoint(prefix, tmp_path):
     weights = {
         'conv1.weight': torch.rand(1),
         'layer1.0.bn1.bias': torch.rand(1)
     }
-    found = backbone_weights({
+    checkpoint = {
         **{
             prefix + name: value
             for name, value in weights.items()
         }, 'fc.weight': torch.rand(1),
         'head.conv1.weight': torch.rand(1)
-    })
+    }
+    torch.save(dict(state_dict=checkpoint), tmp_path / 'a.pth')
+    found = backbone_weights(read_weights(tmp_path / 'a.pth'))
     assert weights.items() <= found.items()
     assert 'fc.weight' not in found
 
@@ -90,12 +92,19 @@ def test_backbones_of_any_checkpoint(prefix):
 def test_files_without_a_backbone_are_refused(tmp_path):
     with pytest.raises(ValueError, match='holds no ResNet: of its 1 weights'):
         backbone_weights({'neck.fc.weight': torch.rand(1)})
-    torch.save(dict(epoch=3), tmp_path / 'a.pth')
-    with pytest.raises(ValueError, match='a.pth is no checkpoint'):
-        read_weights(tmp_path / 'a.pth')
+    for content in (dict(epoch=3), [torch.rand(1)], {}):
+        torch.save(content, tmp_path / 'a.pth')
+        with pytest.raises(ValueError, match='a.pth is no checkpoint'):
+            read_weights(tmp_path / 'a.pth')
+    for path in (tmp_path / 'b.pth', tmp_path / 'b.safetensors'):
+        path.write_bytes((tmp_path / 'a.pth').read_bytes()[:99])
+        with pytest.raises(ValueError, match='b.* is no whole checkpoint'):
+            read_weights(path)
 
 
-def test_official_checkpoints_load_strictly(model_cfg, build):
+@pytest.mark.parametrize('suffix', ['pth', 'safetensors'])
+def test_official_checkpoints_load_strictly(model_cfg, build, suffix,
+                                            tmp_path):
     """And give the same losses; converted back, nothing is lost."""
     model = build(model_cfg)
     theirs = to_openselfsup(model.state_dict())
@@ -103,14 +112,17 @@ def test_official_checkpoints_load_strictly(model_cfg, build):
     assert torch.equal(theirs['backbone.conv1.weight'],
                        theirs['encoder_q.0.conv1.weight'])
     other = build(model_cfg)
-    other.load_state_dict(
-        from_openselfsup({
-            f'module.{k}': v
-            for k, v in theirs.items()
-        }))
+    path = tmp_path / f'official.{suffix}'
+    write_weights({f'module.{k}': v for k, v in theirs.items()}, path)
+    other.load_state_dict(from_openselfsup(read_weights(path)))
     for name, value in model.state_dict().items():
         if not name.endswith('steps'):
             assert torch.equal(other.state_dict()[name], value), name
     assert other.encoder_k.steps == 1  # or else the next step copies
-    with pytest.raises(ValueError, match='predictor.weight belongs to no'):
-        from_openselfsup({'predictor.weight': torch.rand(1)})
+    for convert in (to_openselfsup, from_openselfsup):
+        with pytest.raises(ValueError, match='predictor.weight belongs to no'):
+            convert({'predictor.weight': torch.rand(1)})
+        with pytest.raises(ValueError, match='backbone.a belongs to no'):
+            convert({'backbone.a': torch.rand(1)})  # and nothing else
+        with pytest.raises(ValueError, match='nothing belongs to no'):
+            convert({})
