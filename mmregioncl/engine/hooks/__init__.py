@@ -1,5 +1,9 @@
 from .channels_last_hook import ChannelsLastHook
 from .guard_hook import GuardHook
+from .pretrained_hook import PretrainedHook
 from .semantic_localization_hook import SemanticLocalizationHook
 
-__all__ = ['ChannelsLastHook', 'GuardHook', 'SemanticLocalizationHook']
+__all__ = [
+    'ChannelsLastHook', 'GuardHook', 'PretrainedHook',
+    'SemanticLocalizationHook'
+]

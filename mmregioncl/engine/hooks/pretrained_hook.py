@@ -1,0 +1,61 @@
+from typing import Optional, Sequence
+
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+
+from mmregioncl.registry import HOOKS
+from mmregioncl.transfer import backbone_weights, load_backbone, read_weights
+
+
+@HOOKS.register_module()
+class PretrainedHook(Hook):
+    """Start fine-tuning from a pre-trained backbone, all of it or not at all.
+
+    MMEngine's ``Pretrained`` loads what happens to have the same name, and
+    goes on from random weights where nothing has. This stops with the names.
+    A run that resumes keeps its own weights, and does not need the checkpoint.
+
+    Args:
+        checkpoint (str, optional): Of a pre-training run, or of a backbone
+            alone, of any layout that :func:`read_weights` and
+            :func:`backbone_weights` know; 'none' for random weights.
+            Defaults to None, which is refused.
+        parts (Sequence[str]): Modules that together are the backbone.
+            Defaults to ('backbone', ).
+        new (str): Regular expression of their weights that no pre-training
+            gives. Defaults to one that fits none.
+    """
+    priority = 'HIGH'  # before anything that looks at the weights
+
+    def __init__(self,
+                 checkpoint: Optional[str] = None,
+                 parts: Sequence[str] = ('backbone', ),
+                 new: str = r'(?!)') -> None:
+        self.checkpoint = checkpoint
+        self.parts = parts
+        self.new = new
+
+    def before_train(self, runner) -> None:
+        """Load the backbone, or stop.
+
+        Raises:
+            ValueError: If there is no checkpoint, or one that does not fit.
+        """
+        if runner._has_loaded:
+            return
+        if self.checkpoint is None:
+            raise ValueError('no pre-trained checkpoint is set: name it by '
+                             '--pretrained CHECKPOINT, or start from random '
+                             'weights by --pretrained none')
+        model = runner.model
+        model = model.module if is_model_wrapper(model) else model
+        parts = [model.get_submodule(part) for part in self.parts]
+        parameters = [p for part in parts for p in part.parameters()]
+        frozen = sum(not p.requires_grad for p in parameters)
+        count = 0
+        if self.checkpoint != 'none':
+            weights = backbone_weights(read_weights(self.checkpoint))
+            count = load_backbone(model, weights, self.parts, self.new)
+        runner.logger.info(
+            f'backbone: {count} weights loaded from {self.checkpoint}; '
+            f'{frozen} of {len(parameters)} parameters are frozen')

@@ -1,0 +1,78 @@
+import pytest
+import torch
+from mmengine.registry import MODELS
+from torch import nn
+
+from mmregioncl.transfer import load_backbone
+
+
+def resnet(**settings):
+    return MODELS.build(
+        dict(
+            type='mmselfsup.ResNet',
+            depth=18,
+            stem_channels=8,
+            base_channels=8,
+            **settings))
+
+
+class Detector(nn.Module):
+    """Three stages as the backbone, the last one and a norm in the head."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        whole = resnet()
+        self.backbone = nn.Module()
+        self.head = nn.Module()
+        for name, module in whole.named_children():
+            part = self.head if name == 'layer4' else self.backbone
+            part.add_module(name, module)
+        self.head.norm = nn.BatchNorm2d(64)
+
+
+C4 = dict(parts=('backbone', 'head'), new=r'norm\.')
+
+
+def test_every_weight_arrives():
+    model, weights = Detector(), resnet().state_dict()
+    norm = model.head.norm.weight.clone()
+    assert load_backbone(model, weights, **C4) == 100
+    for name, value in weights.items():
+        part = model.head if name.startswith('layer4') else model.backbone
+        if not name.endswith('tracked'):
+            assert torch.equal(part.state_dict()[name], value), name
+    assert torch.equal(model.head.norm.weight, norm)
+    # Old torchvision files and detectron2's have no counters.
+    assert load_backbone(
+        model, {
+            name: value
+            for name, value in weights.items() if not name.endswith('tracked')
+        }, **C4) == 100
+
+
+@pytest.mark.parametrize('change, fault', [
+    (lambda w: w.pop('conv1.weight'), '1 missing: conv1.weight'),
+    (lambda w: w.update(mask=torch.rand(1)), '1 unexpected: mask'),
+    (lambda w: w.update({'bn1.bias': torch.rand(3)}), '1 misshapen: bn1.bias'),
+])
+def test_what_does_not_fit_is_named_and_nothing_loaded(change, fault):
+    model, weights = Detector(), resnet().state_dict()
+    before = {n: v.clone() for n, v in model.state_dict().items()}
+    change(weights)
+    with pytest.raises(ValueError, match=rf'backbone and head .*\({fault}\)'):
+        load_backbone(model, weights, **C4)
+    assert all(
+        torch.equal(before[n], v) for n, v in model.state_dict().items())
+
+
+def test_another_depth_is_refused_with_all_names():
+    model = nn.Module()
+    model.backbone = resnet()
+    deeper = MODELS.build(
+        dict(
+            type='mmselfsup.ResNet',
+            depth=50,
+            stem_channels=8,
+            base_channels=8))
+    with pytest.raises(ValueError, match='unexpected: .*layer3.5.bn3.weight'):
+        load_backbone(model, deeper.state_dict())
