@@ -1,23 +1,30 @@
-"""Pre-train a model: ``python tools/train.py CONFIG``."""
+"""Train a model: ``python tools/train.py CONFIG``."""
 import argparse
-import os
 from pathlib import Path
 
-from mmengine.config import DictAction
 from mmengine.device import get_device
 from mmengine.runner import Runner
 
-from mmregioncl.engine.config import load_config
+from mmregioncl.engine.arguments import parse_run
+from mmregioncl.engine.config import (check_data, checkpoint_name, load_config,
+                                      set_pretrained)
 from mmregioncl.engine.memory import keep_freed_memory
 from mmregioncl.engine.storage import find_checkpoint
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description='Pre-train a model')
+    parser = argparse.ArgumentParser(
+        description='Pre-train a model, or fine-tune one')
     parser.add_argument('config', help='config file')
     parser.add_argument(
         '--work-dir',
-        help='folder for logs and checkpoints (default: work_dirs/CONFIG)')
+        help='folder for logs and checkpoints (default: work_dirs/CONFIG, and '
+        'under it the name of what is fine-tuned)')
+    parser.add_argument(
+        '--pretrained',
+        metavar='CHECKPOINT',
+        help='fine-tune the backbone of this checkpoint, with a config of '
+        "configs/benchmarks; 'none' for random weights")
     parser.add_argument(
         '--resume',
         nargs='?',
@@ -28,22 +35,7 @@ def parse_args() -> argparse.Namespace:
         '--amp',
         action='store_true',
         help='mixed precision: float16 on a GPU, bfloat16 on a CPU')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='settings to override, such as train_cfg.max_epochs=100')
-    parser.add_argument(
-        '--launcher',
-        choices=['none', 'pytorch', 'slurm', 'mpi'],
-        default='none',
-        help='how processes are started')
-    # torch.distributed.launch, which mim uses, passes either spelling.
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
-    args = parser.parse_args()
-    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    return args
+    return parse_run(parser)
 
 
 def main() -> None:
@@ -51,8 +43,12 @@ def main() -> None:
     cfg = load_config(args.config, args.cfg_options)
 
     cfg.launcher = args.launcher
-    cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(
-        Path('work_dirs') / Path(args.config).stem)
+    work_dir = Path('work_dirs') / Path(args.config).stem
+    if args.pretrained:
+        set_pretrained(cfg, args.pretrained)
+        work_dir = work_dir / checkpoint_name(args.pretrained)
+    cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(work_dir)
+    check_data(cfg)
     if args.amp and get_device() == 'cpu':
         cfg.optim_wrapper.type = 'mmregioncl.AutocastOptimWrapper'
     elif args.amp:

@@ -59,3 +59,64 @@ def load_config(path: Union[str, Path],
         raise ValueError(f'{key} is no setting{hint}')
     cfg.merge_from_dict(options or {})
     return cfg
+
+
+def set_pretrained(cfg: Config, checkpoint: str) -> None:
+    """Name the checkpoint that a config fine-tunes.
+
+    Args:
+        cfg (Config): With a ``PretrainedHook``, ``default_hooks.pretrained``.
+        checkpoint (str): File or address, or 'none' for random weights.
+
+    Raises:
+        ValueError: If the config does not fine-tune.
+        FileNotFoundError: If there is no such file.
+    """
+    if 'pretrained' not in cfg.default_hooks:
+        raise ValueError(
+            f'{cfg.filename} has no default_hooks.pretrained to take '
+            '--pretrained: choose a config of configs/benchmarks, or load '
+            'a checkpoint of the same model by --cfg-options load_from=...')
+    if not (checkpoint == 'none' or '://' in checkpoint
+            or Path(checkpoint).is_file()):
+        raise FileNotFoundError(f'--pretrained: there is no {checkpoint}')
+    cfg.default_hooks.pretrained.checkpoint = checkpoint
+
+
+def checkpoint_name(checkpoint: str) -> str:
+    """A name for a checkpoint's runs: ``RUN-epoch_200`` for its path.
+
+    Args:
+        checkpoint (str): Path or address.
+    """
+    path = Path(checkpoint)
+    return '-'.join(filter(None, (path.parent.name, path.stem)))
+
+
+def check_data(cfg: Config) -> None:
+    """Refuse data folders and annotation files that are not there.
+
+    Before anything is built or written. Remote ones are not looked for.
+
+    Args:
+        cfg (Config): Of a run.
+
+    Raises:
+        FileNotFoundError: If one is missing.
+    """
+    for loader in ('train_dataloader', 'val_dataloader'):
+        datasets = [(cfg.get(loader) or {}).get('dataset')]
+        for dataset in datasets:  # grows by those that are in others
+            if not isinstance(dataset, dict):
+                continue
+            datasets += [dataset.get('dataset'), *dataset.get('datasets', [])]
+            root = dataset.get('data_root') or ''
+            ann_file = dataset.get('ann_file') or ''
+            if not isinstance(ann_file, str) or '://' in root + ann_file:
+                continue
+            for path in filter(None,
+                               (root, ann_file and Path(root, ann_file))):
+                if not Path(path).exists():
+                    raise FileNotFoundError(
+                        f'{loader} reads {path}, which is not there: link the '
+                        f'data there, or set {loader}.dataset.data_root')

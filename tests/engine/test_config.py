@@ -1,8 +1,10 @@
 from pathlib import Path
 
 import pytest
+from mmengine.config import Config
 
-from mmregioncl.engine.config import load_config
+from mmregioncl.engine.config import (check_data, checkpoint_name, load_config,
+                                      set_pretrained)
 
 CONFIG = (
     Path(__file__).parents[2] / 'configs/regioncl' /
@@ -41,3 +43,58 @@ def test_entries_of_lists_are_counted(key, tmp_path):
     cfg = load_config(path, {'param_scheduler.0.T_max': 5, 'model.a.0.b': 2})
     assert cfg.param_scheduler[0].T_max == 5
     assert cfg.model.a[0].b == 2
+
+
+@pytest.fixture
+def data_cfg(tmp_path):
+    (tmp_path / 'train.json').touch()
+    dataset = dict(data_root=str(tmp_path), ann_file='train.json')
+    return Config(
+        dict(
+            train_dataloader=dict(
+                dataset=dict(dataset=dict(datasets=[dataset]))),
+            val_dataloader=None))
+
+
+def test_data_that_is_there(data_cfg):
+    check_data(data_cfg)
+    data_cfg.val_dataloader = dict(
+        dataset=dict(data_root='s3://bucket/coco', ann_file='a.json'))
+    check_data(data_cfg)
+
+
+@pytest.mark.parametrize('change, what', [
+    (dict(data_root='/no/coco'), '/no/coco'),
+    (dict(ann_file='val.json'), '.*/val.json'),
+])
+def test_missing_data_is_named_with_what_to_set(data_cfg, change, what):
+    part = data_cfg.train_dataloader.dataset.dataset.datasets[0]
+    part.update(change)
+    with pytest.raises(
+            FileNotFoundError,
+            match=f'^train_dataloader reads {what}, which is not there: link '
+            'the data there, or set train_dataloader.dataset.data_root$'):
+        check_data(data_cfg)
+
+
+def test_checkpoint_to_fine_tune(tmp_path):
+    cfg = Config(dict(default_hooks=dict(pretrained=dict())))
+    (tmp_path / 'epoch_3.pth').touch()
+    for checkpoint in (str(tmp_path / 'epoch_3.pth'), 'none',
+                       'https://host/epoch_3.pth'):
+        set_pretrained(cfg, checkpoint)
+        assert cfg.default_hooks.pretrained.checkpoint == checkpoint
+    with pytest.raises(FileNotFoundError, match='there is no a.pth'):
+        set_pretrained(cfg, 'a.pth')
+    with pytest.raises(ValueError, match='choose a config of configs/bench'):
+        set_pretrained(Config(dict(default_hooks=dict())), 'none')
+
+
+@pytest.mark.parametrize('checkpoint, name', [
+    ('work_dirs/regioncl-m/epoch_200.pth', 'regioncl-m-epoch_200'),
+    ('https://host/models/r50.safetensors', 'models-r50'),
+    ('r50.pth', 'r50'),
+    ('none', 'none'),
+])
+def test_runs_are_named_after_their_checkpoint(checkpoint, name):
+    assert checkpoint_name(checkpoint) == name

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.registry import MODELS
 from PIL import Image
 
 from mmregioncl.datasets.digits import write_digits
@@ -120,6 +121,76 @@ def test_annotations_of_a_subset_of_imagenet(run_python, tmp_path):
     assert done.stdout == 'train.txt: 2 images of 2 classes\n'
     assert (tmp_path / 'train.txt').read_text() == ('n1/a.JPEG 0\n'
                                                     'n2/b.JPEG 1\n')
+
+
+CAMVID = ROOT / ('configs/benchmarks/mmsegmentation/camvid/'
+                 'upernet_r18-w32_1xb8-800_camvid-256x256.py')
+
+
+@pytest.fixture
+def camvid(tmp_path):
+    """Two images of two classes where CamVid lies, and settings for it."""
+    root = tmp_path / 'camvid'
+    for split in ('train', 'val'):
+        for folder, mode, value in (('img_dir', 'RGB', (9, 9, 9)), ('ann_dir',
+                                                                    'L', 1)):
+            path = root / folder / split
+            path.mkdir(parents=True)
+            suffix = 'jpg' if mode == 'RGB' else 'png'
+            for number in range(2):
+                image = Image.new(mode, (96, 64), value)
+                image.paste(0, (0, 0, 96, 32))
+                image.save(path / f'{number}.{suffix}')
+    return [
+        '--cfg-options', f'train_dataloader.dataset.data_root={root}',
+        f'val_dataloader.dataset.data_root={root}',
+        f'test_dataloader.dataset.data_root={root}', 'train_cfg.max_iters=2',
+        'train_cfg.val_interval=2', 'default_hooks.checkpoint.interval=1',
+        'train_dataloader.batch_size=2', 'param_scheduler.0.end=2'
+    ]
+
+
+def test_fine_tune_resume_test_and_look(run_python, tmp_path, camvid):
+    """From the checkpoint of a pre-training run to a sheet of predictions."""
+    backbone = MODELS.build(
+        dict(
+            type='mmselfsup.ResNet',
+            depth=18,
+            stem_channels=32,
+            base_channels=32))
+    (tmp_path / 'moco').mkdir()
+    torch.save(
+        dict(
+            state_dict={
+                f'backbone.{name}': value
+                for name, value in backbone.state_dict().items()
+            }), tmp_path / 'moco/epoch_9.pth')
+    path = f'{Path(sys.executable).parent}:{os.environ["PATH"]}'
+    train = [
+        'bash', TOOLS / 'benchmarks/mmsegmentation/train.sh', CAMVID,
+        'moco/epoch_9.pth', *camvid
+    ]
+    work_dir = tmp_path / 'work_dirs' / CAMVID.stem / 'moco-epoch_9'
+    for expected in ('100 weights loaded from moco/epoch_9.pth', 'iter_1.pth'):
+        done = subprocess.run(
+            train,
+            cwd=tmp_path,
+            env=dict(os.environ, PATH=path, OMP_NUM_THREADS='1'),
+            capture_output=True,
+            text=True,
+            timeout=300)
+        assert done.returncode == 0, done.stderr[-3000:]
+        assert expected in done.stdout + done.stderr
+        assert 'mIoU' in done.stdout + done.stderr
+        (work_dir / 'iter_2.pth').rename(tmp_path / 'last.pth')
+
+    done = run_python(TOOLS / 'test.py', CAMVID, 'last.pth', *camvid)
+    assert 'mIoU' in done.stdout + done.stderr
+    run_python(TOOLS / 'analysis_tools/browse_predictions.py', CAMVID,
+               'last.pth', 'sheet.png', '--count', '2', *camvid)
+    # Two rows of truth and prediction
+    width, height = Image.open(tmp_path / 'sheet.png').size
+    assert width / height == pytest.approx(2 * 96 / (2 * 64), rel=0.2)
 
 
 def test_slurm_launcher(tmp_path, options):

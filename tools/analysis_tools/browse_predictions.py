@@ -1,0 +1,36 @@
+"""Draw predictions: ``browse_predictions.py CONFIG CHECKPOINT OUT``."""
+import argparse
+
+from mmengine.config import DictAction
+from mmengine.logging import MMLogger
+
+from mmregioncl.engine.config import check_data, load_config
+from mmregioncl.visualization import browse_predictions
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description='Draw what a detector or segmenter finds in validation '
+        'images, beside what is there')
+    parser.add_argument('config', help='config of configs/benchmarks')
+    parser.add_argument('checkpoint', help='of the fine-tuned model')
+    parser.add_argument('out', help='PNG file to write')
+    parser.add_argument('--count', type=int, default=5, help='images')
+    parser.add_argument(
+        '--score', type=float, default=0.3, help='of boxes to draw, at least')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    MMLogger.get_instance('predictions', log_level='WARNING')
+    cfg = load_config(args.config, args.cfg_options)
+    check_data(cfg)
+    browse_predictions(cfg, args.checkpoint, args.out, args.count, args.score)
+    print(args.out)
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,5 @@
+#!/usr/bin/env bash
+# Fine-tune a segmenter, or go on where it stopped:
+#   train.sh CONFIG CHECKPOINT [ARGUMENTS OF train.py]
+set -euo pipefail
+python "$(dirname "$0")/../../train.py" "$1" --pretrained "$2" --resume "${@:3}"

@@ -1,0 +1,33 @@
+"""Evaluate a model: ``python tools/test.py CONFIG CHECKPOINT``."""
+import argparse
+from pathlib import Path
+
+from mmengine.runner import Runner
+
+from mmregioncl.engine.arguments import parse_run
+from mmregioncl.engine.config import check_data, load_config
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description='Evaluate a fine-tuned model on the test set')
+    parser.add_argument('config', help='config that it was fine-tuned with')
+    parser.add_argument('checkpoint')
+    parser.add_argument(
+        '--work-dir',
+        help='folder for the log (default: test beside the checkpoint)')
+    return parse_run(parser)
+
+
+def main() -> None:
+    args = parse_args()
+    cfg = load_config(args.config, args.cfg_options)
+    check_data(cfg)
+    cfg.launcher = args.launcher
+    cfg.load_from = args.checkpoint
+    cfg.work_dir = args.work_dir or str(Path(args.checkpoint).parent / 'test')
+    Runner.from_cfg(cfg).test()
+
+
+if __name__ == '__main__':
+    main()
