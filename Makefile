@@ -40,6 +40,7 @@ $(READY): $(wildcard $(REQUIREMENTS)/*.txt) setup.py
 	    -c $(VENV)/torch.txt -r $(REQUIREMENTS)/numpy$(NUMPY).txt \
 	    -r $(REQUIREMENTS)/tests.txt -r $(REQUIREMENTS)/lint.txt \
 	    --no-build-isolation -e .
+	$(BIN)/pip install -q --no-deps -r $(REQUIREMENTS)/mmpose.txt
 	$(BIN)/python -c 'import mmregioncl, torchvision' || \
 	    { echo "$(if $(OWN_TORCH),$(NO_FIT))"; exit 1; }
 	touch $@

@@ -16,7 +16,7 @@ from mmregioncl.datasets.class_folders import CLASS_LISTS
 ROOT = Path(__file__).parents[1]
 CONFIGS = sorted(
     path for path in (ROOT / 'configs').rglob('*.py')
-    if '_base_' not in path.parts)
+    if not {'_base_', 'benchmarks'} & set(path.parts))
 
 
 @pytest.fixture(scope='module')
@@ -52,6 +52,16 @@ def folders(image_folder, cifar_folder, stl10_folder, class_folders) -> dict:
     }
 
 
+def pipeline_of(cfg) -> list:
+    """Of the training set, or of all those that it is put together from."""
+    dataset = cfg.train_dataloader.dataset
+    first, *others = [
+        part.pipeline for part in dataset.get('datasets', [dataset])
+    ]
+    assert all(pipeline == first for pipeline in others)
+    return first
+
+
 def shrink(cfg, folders, work_dir):
     """Toy size: 4 images in one step of a thin network."""
     dataset = cfg.train_dataloader.dataset
@@ -59,7 +69,7 @@ def shrink(cfg, folders, work_dir):
         dataset.update(folders[dataset.type])
     else:
         cfg.train_dataloader.dataset = dict(
-            folders[None], pipeline=dataset.pipeline)
+            folders[None], pipeline=pipeline_of(cfg))
     cfg.train_dataloader.dataset.indices = 4
     cfg.train_dataloader.update(batch_size=4, num_workers=1)
     cfg.model.backbone.update(depth=18, stem_channels=8, base_channels=8)
@@ -99,8 +109,10 @@ def test_config_trains_a_step(path, folders, tmp_path):
     weights = dict(runner.model.named_parameters())
     assert all(weight.isfinite().all() for weight in weights.values())
     moved = {n for n in weights if not torch.equal(weights[n], before[n])}
-    # A branch that starts at zero gets no gradient in the first step.
-    still = {n for n in before.keys() - moved if '.layer' not in n}
+    still = before.keys() - moved
+    if getattr(runner.model.backbone, 'zero_init_residual', False):
+        # A branch that starts at zero gets no gradient in the first step.
+        still = {name for name in still if '.layer' not in name}
     assert 'backbone.conv1.weight' in moved
     assert not {
         n
@@ -122,7 +134,7 @@ def test_config_keeps_the_rules(path):
         if hook.type == 'SimSiamHook':
             assert hook.lr == cfg.optim_wrapper.optimizer.lr
     # Files are read by the loader that a corrupt one cannot stop.
-    steps = [step.type for step in cfg.train_dataloader.dataset.pipeline]
+    steps = [step.type for step in pipeline_of(cfg)]
     assert 'LoadImageFromFile' not in steps
     epochs = cfg.train_cfg.max_epochs
     schedule = cfg.param_scheduler[-1]
@@ -189,6 +201,31 @@ def test_official_recipe():
     assert (model.region_swap['size'], model.region_swap.stride) == ((3, 5),
                                                                      32)
     assert model.backbone.depth == 50
+
+
+@pytest.mark.parametrize('method, head, loss_weight, temperature', [
+    ('simclr', 'ContrastiveHead', 0.5 / 0.07, 0.5),
+    ('moco', 'ContrastiveHead', 1., 0.2),
+    ('byol', 'LatentPredictHead', 1., None),
+    ('simsiam', 'LatentPredictHead', 1., None),
+])
+@pytest.mark.parametrize('data', ['cifar10', 'cifar100'])
+def test_released_recipe_of_contrastive_crop(method, head, loss_weight,
+                                             temperature, data):
+    """Its configs at 408f143."""
+    cfg = Config.fromfile(
+        ROOT / 'configs/contrastivecrop' /
+        f'ccrop-{method}_resnet18_1xb512-coslr-500e_{data}.py')
+    model, optimizer = cfg.model, cfg.optim_wrapper.optimizer
+    assert (optimizer.type, optimizer.lr, optimizer.momentum,
+            optimizer.weight_decay) == ('SGD', 0.5, 0.9, 1e-4)
+    assert model.backbone.zero_init_residual == (method == 'simsiam')
+    assert (model.neck.in_channels, model.neck.hid_channels) == (512, 512)
+    assert model.head.type == head
+    assert model.head.loss.get('loss_weight', 1.) == loss_weight
+    assert model.head.get('temperature') == temperature
+    assert model.get('queue_len') == (65536 if method == 'moco' else None)
+    assert cfg.train_dataloader.batch_size == 512
 
 
 @pytest.mark.parametrize('metafile',
@@ -283,7 +320,11 @@ def test_queue_is_shorter_than_the_data(path):
         stl10=105000,
         digits=1198,
         folder=None)
-    images.update({'tiny-imagenet': 100000, 'cifar10-10k': 10000})
+    images.update({
+        'tiny-imagenet': 100000,
+        'cifar10-10k': 10000,
+        'coco-small-camvid': 566
+    })
     count = images[path.stem.split('_')[-1]]
     queue = Config.fromfile(path).model.get('queue_len', 0)
     assert count is None or queue < count

@@ -1,0 +1,13 @@
+_base_ = 'mmdet::_base_/datasets/cityscapes_instance.py'
+
+train_pipeline = _base_.train_pipeline
+train_pipeline[2] = dict(
+    type='RandomChoiceResize',
+    scales=[(2048, side) for side in range(800, 1025, 32)],
+    keep_ratio=True)
+# The base repeats the images eight times an epoch; here iterations count.
+dataset = _base_.train_dataloader.dataset.dataset
+dataset.pipeline = train_pipeline
+train_dataloader = dict(
+    sampler=dict(type='InfiniteSampler'),
+    dataset=dict(_delete_=True, **dataset))

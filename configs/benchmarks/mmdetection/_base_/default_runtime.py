@@ -1,0 +1,11 @@
+_base_ = 'mmdet::_base_/default_runtime.py'
+
+default_hooks = dict(
+    checkpoint=dict(
+        by_epoch=False,
+        interval=5000,
+        max_keep_ckpts=3,
+        backend_args=dict(backend='mmregioncl.atomic')),
+    pretrained=dict(type='mmregioncl.PretrainedHook'),
+    guard=dict(type='mmregioncl.GuardHook'))
+log_processor = dict(by_epoch=False)

@@ -1,0 +1,15 @@
+_base_ = 'mmdet::_base_/models/mask-rcnn_r50-caffe-c4.py'
+
+# A batch norm after the last stage, as no batch norm of the head has learned
+# the scale of its features.
+custom_imports = dict(imports='mmselfsup.models.utils.res_layer_extra_norm')
+
+norm_cfg = dict(type='SyncBN', requires_grad=True)
+resnet = dict(norm_cfg=norm_cfg, norm_eval=False, style='pytorch')
+model = dict(
+    data_preprocessor=dict(
+        mean=[123.675, 116.28, 103.53],
+        std=[58.395, 57.12, 57.375],
+        bgr_to_rgb=True),
+    backbone=dict(frozen_stages=-1, init_cfg=None, **resnet),
+    roi_head=dict(shared_head=dict(type='ResLayerExtraNorm', **resnet)))

@@ -1,0 +1,53 @@
+# The small twin, for two CPU cores: COCO's 80 classes on 199 images of at most
+# 384 pixels, ResNet-18 of half width, thin heads, plain batch norm.
+_base_ = [
+    '../_base_/models/mask-rcnn_r50_fpn.py',
+    '../_base_/datasets/coco_instance.py',
+    '../_base_/schedules/sgd_90k.py',
+    '../_base_/default_runtime.py',
+]
+
+norm_cfg = dict(type='BN', requires_grad=True)  # SyncBN needs a GPU
+model = dict(
+    backbone=dict(
+        depth=18, stem_channels=32, base_channels=32, norm_cfg=norm_cfg),
+    neck=dict(
+        in_channels=[32, 64, 128, 256], out_channels=64, norm_cfg=norm_cfg),
+    rpn_head=dict(in_channels=64, feat_channels=64),
+    roi_head=dict(
+        bbox_roi_extractor=dict(out_channels=64),
+        bbox_head=dict(in_channels=64, fc_out_channels=256),
+        mask_roi_extractor=dict(out_channels=64),
+        mask_head=dict(num_convs=2, in_channels=64, conv_out_channels=64)),
+    train_cfg=dict(
+        rpn_proposal=dict(nms_pre=500, max_per_img=250),
+        rcnn=dict(sampler=dict(num=128))),
+    test_cfg=dict(rpn=dict(nms_pre=250, max_per_img=250)))
+
+data_root = 'data/coco_small/'
+train_pipeline = _base_.train_pipeline
+train_pipeline[2].scales = [(384, side) for side in range(192, 257, 32)]
+train_dataloader = dict(
+    dataset=dict(
+        data_root=data_root,
+        ann_file='train.json',
+        data_prefix=dict(img='images/train/'),
+        pipeline=train_pipeline))
+test_pipeline = _base_.test_pipeline
+test_pipeline[1].scale = (384, 256)
+val_dataloader = dict(
+    dataset=dict(
+        data_root=data_root,
+        ann_file='val.json',
+        data_prefix=dict(img='images/val/'),
+        pipeline=test_pipeline))
+test_dataloader = val_dataloader
+val_evaluator = dict(ann_file=data_root + 'val.json')
+test_evaluator = val_evaluator
+
+optim_wrapper = dict(optimizer=dict(lr=0.01))  # this package's, for 2
+param_scheduler = _base_.param_scheduler
+param_scheduler[0].end = 100
+param_scheduler[1].update(end=2000, milestones=[1300, 1800])
+train_cfg = dict(max_iters=2000, val_interval=1000)
+default_hooks = dict(checkpoint=dict(interval=1000))

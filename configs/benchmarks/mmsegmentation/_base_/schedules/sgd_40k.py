@@ -1,0 +1,7 @@
+_base_ = 'mmseg::_base_/schedules/schedule_40k.py'
+
+default_hooks = dict(
+    checkpoint=dict(
+        max_keep_ckpts=3, backend_args=dict(backend='mmregioncl.atomic')),
+    pretrained=dict(type='mmregioncl.PretrainedHook'),
+    guard=dict(type='mmregioncl.GuardHook'))

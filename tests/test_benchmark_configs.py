@@ -1,0 +1,323 @@
+import importlib
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import HOOKS, MODELS
+from mmengine.runner import Runner
+
+from mmregioncl.engine.config import check_data, set_pretrained
+from mmregioncl.transfer import (backbone_weights, load_backbone, read_weights,
+                                 write_weights)
+
+ROOT = Path(__file__).parents[1] / 'configs' / 'benchmarks'
+CONFIGS = sorted(
+    path for path in ROOT.rglob('*.py') if '_base_' not in path.parts)
+DETECTORS, SEGMENTERS = ([path for path in CONFIGS if package in path.parts]
+                         for package in ('mmdetection', 'mmsegmentation'))
+POSES = [path for path in CONFIGS if 'mmpose' in path.parts]
+SIDE = 64
+NAMES = ('a', 'b')
+
+
+@pytest.fixture(scope='module')
+def checkpoints(tmp_path_factory):
+    """Of pre-training runs, by the width of their ResNet."""
+    folder = tmp_path_factory.mktemp('pretrained')
+    for width, depth in ((32, 18), (64, 50)):
+        backbone = MODELS.build(
+            dict(
+                type='mmselfsup.ResNet',
+                depth=depth,
+                stem_channels=width,
+                base_channels=width))
+        backbone.init_weights()
+        weights = {
+            f'backbone.{k}': v
+            for k, v in backbone.state_dict().items()
+        }
+        weights['neck.fc0.weight'] = torch.rand(2, 2)
+        write_weights(dict(state_dict=weights), folder / f'{width}.pth')
+    return folder
+
+
+def write_image(path: Path, image: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(path), image)
+
+
+def coco_data(root: Path, dataset: dict) -> None:
+    """Two images, with a square of the first class in each."""
+    from mmdet.registry import DATASETS
+    name = DATASETS.get(dataset['type']).METAINFO['classes'][0]
+    images, annotations = [], []
+    for number, stem in enumerate(NAMES):
+        path = root / dataset['data_prefix']['img'] / f'{stem}.png'
+        write_image(path, np.full((SIDE, SIDE, 3), 99, np.uint8))
+        images.append(
+            dict(id=number, file_name=path.name, height=SIDE, width=SIDE))
+        annotations.append(
+            dict(
+                id=number + 1,
+                image_id=number,
+                category_id=1,
+                bbox=[8, 8, 40, 40],
+                area=1600,
+                iscrowd=0,
+                segmentation=[[8, 8, 48, 8, 48, 48, 8, 48]]))
+    path = root / dataset['ann_file']
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(
+        json.dumps(
+            dict(
+                images=images,
+                annotations=annotations,
+                categories=[dict(id=1, name=name)])))
+
+
+def voc_data(root: Path, dataset: dict) -> None:
+    folder = root / dataset['data_prefix']['sub_data_root']
+    for stem in NAMES:
+        write_image(folder / f'JPEGImages/{stem}.jpg',
+                    np.full((SIDE, SIDE, 3), 99, np.uint8))
+        path = folder / f'Annotations/{stem}.xml'
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(
+            f'<annotation><size><width>{SIDE}</width><height>{SIDE}</height>'
+            '</size><object><name>cat</name><difficult>0</difficult><bndbox>'
+            '<xmin>8</xmin><ymin>8</ymin><xmax>48</xmax><ymax>48</ymax>'
+            '</bndbox></object></annotation>')
+    write_names(root / dataset['ann_file'])
+
+
+def write_names(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text('\n'.join(NAMES))
+
+
+def segmentation_data(root: Path, dataset: dict) -> None:
+    """Two images of the classes 0 and 1."""
+    from mmseg.registry import DATASETS
+    names = DATASETS.get(dataset['type'])
+    image_suffix, map_suffix = {
+        'CityscapesDataset': ('_leftImg8bit.png', '_gtFine_labelTrainIds.png'),
+    }.get(names.__name__, ('.jpg', '.png'))
+    prefix = dataset['data_prefix']
+    for stem in NAMES:
+        write_image(root / prefix['img_path'] / f'{stem}{image_suffix}',
+                    np.full((SIDE, SIDE, 3), 99, np.uint8))
+        labels = np.zeros((SIDE, SIDE), np.uint8)
+        labels[:32] = 1
+        write_image(root / prefix['seg_map_path'] / f'{stem}{map_suffix}',
+                    labels)
+    if dataset.get('ann_file'):
+        write_names(root / dataset['ann_file'])
+
+
+def move_data(dataset: dict, root: Path, write) -> None:
+    """Let a data set, or those inside, read toy data at the same places."""
+    parts = dataset.get('datasets') or [dataset]
+    for part in parts:
+        part['data_root'] = str(root)
+        write(root, part)
+
+
+def shrink(value) -> None:
+    """Images of 64 pixels, and batch norm that runs on a CPU."""
+    if isinstance(value, list):
+        for part in value:
+            shrink(part)
+    if not isinstance(value, dict):
+        return
+    for name, part in value.items():
+        if name == 'type' and part == 'SyncBN':
+            value[name] = 'BN'
+        elif name in ('scale', 'crop_size') or name == 'size' and (isinstance(
+                part, tuple)):
+            value[name] = (SIDE, SIDE)
+        elif name == 'scales' and isinstance(part[0], (list, tuple)):
+            value[name] = [(SIDE, SIDE)]
+        elif name == 'stride' and isinstance(part, (list, tuple)):
+            value[name] = (SIDE, SIDE)
+        else:
+            shrink(part)
+
+
+def toy(path: Path, root: Path, write) -> Config:
+    cfg = Config.fromfile(path)
+    shrink(cfg._cfg_dict)
+    for loader in (cfg.train_dataloader, cfg.val_dataloader):
+        loader.update(num_workers=0, persistent_workers=False)
+        move_data(loader.dataset, root, write)
+    cfg.train_dataloader.batch_size = 2
+    evaluators = cfg.val_evaluator
+    if isinstance(evaluators, list):  # cityscapesscripts is not ours to need
+        cfg.val_evaluator = evaluators[0]
+    if cfg.val_evaluator.get('ann_file'):
+        cfg.val_evaluator.ann_file = str(root /
+                                         cfg.val_dataloader.dataset.ann_file)
+    cfg.train_cfg.update(max_iters=1, val_interval=1)
+    cfg.optim_wrapper.optimizer.lr = 1e-8  # to see what was loaded
+    cfg.param_scheduler = []
+    cfg.update(
+        test_dataloader=None,
+        test_evaluator=None,
+        test_cfg=None,
+        work_dir=str(root / 'run'),
+        experiment_name=str(root),
+        log_level='ERROR')
+    return cfg
+
+
+def start(cfg: Config, checkpoints: Path) -> Runner:
+    width = cfg.model.backbone.get('base_channels', 64)
+    set_pretrained(cfg, str(checkpoints / f'{width}.pth'))
+    check_data(cfg)
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    return runner
+
+
+def assert_fine_tuned(runner: Runner, cfg: Config) -> None:
+    """One step from the pre-trained weights, and evaluated."""
+    given = read_weights(cfg.default_hooks.pretrained.checkpoint)
+    count = 0
+    for part in cfg.default_hooks.pretrained.get('parts', ['backbone']):
+        for name, value in runner.model.get_submodule(part).named_parameters():
+            if f'backbone.{name}' not in given:  # the extra norm
+                continue
+            count += 1
+            torch.testing.assert_close(
+                value, given[f'backbone.{name}'], rtol=0, atol=1e-5)
+            assert value.requires_grad  # nothing is frozen
+    assert count == sum(
+        name.startswith('backbone.') and not name.endswith(('mean', 'var',
+                                                            'tracked'))
+        for name in given)
+    conv1 = runner.model.backbone.conv1.weight
+    assert not torch.equal(conv1, given['backbone.conv1.weight'])
+    assert (Path(cfg.work_dir) / 'iter_1.pth').exists()
+    assert runner.message_hub.get_info('last_ckpt')
+    assert any('/' in name or 'mAP' in name or 'mIoU' in name
+               for name in runner.message_hub.log_scalars
+               if not name.startswith('train'))
+
+
+@pytest.mark.parametrize('path', DETECTORS, ids=lambda path: path.stem)
+def test_detector_starts_from_the_backbone(path, checkpoints, tmp_path):
+    write = voc_data if 'voc0712' in path.parts else coco_data
+    cfg = toy(path, tmp_path, write)
+    assert_fine_tuned(start(cfg, checkpoints), cfg)
+
+
+@pytest.mark.parametrize('path', SEGMENTERS, ids=lambda path: path.stem)
+def test_segmenter_starts_from_the_backbone(path, checkpoints, tmp_path):
+    cfg = toy(path, tmp_path, segmentation_data)
+    assert_fine_tuned(start(cfg, checkpoints), cfg)
+
+
+# Iterations, last drop, batch on 8 or 4 GPUs, learning rate, classes
+RECIPES = {
+    'mask-rcnn_r50-c4_ms-1x_coco': (90000, 80000, 2, 0.02, 80),
+    'mask-rcnn_r50-c4_ms-2x_coco': (180000, 160000, 2, 0.02, 80),
+    'mask-rcnn_r50_fpn_ms-1x_coco': (90000, 80000, 2, 0.02, 80),
+    'mask-rcnn_r50_fpn_ms-2x_coco': (180000, 160000, 2, 0.02, 80),
+    'retinanet_r50_fpn_ms-1x_coco': (90000, 80000, 2, 0.01, 80),
+    'retinanet_r50_fpn_ms-2x_coco': (180000, 160000, 2, 0.01, 80),
+    'mask-rcnn_r50_fpn_8xb1-ms-24k_cityscapes': (24000, 18000, 1, 0.01, 8),
+    'faster-rcnn_r50-c4_ms-24k_voc0712': (24000, 22000, 2, 0.02, 20),
+    'upernet_r50_8xb2-40k_cityscapes-512x1024': (40000, None, 2, 0.01, 19),
+    'upernet_r50_8xb2-80k_cityscapes-512x1024': (80000, None, 2, 0.01, 19),
+    'fcn_r50-d8_4xb2-40k_cityscapes-769x769': (40000, None, 2, 0.01, 19),
+    'fcn_r50-d8_4xb4-20k_voc12aug-512x512': (20000, None, 4, 0.01, 21),
+}
+
+
+@pytest.mark.parametrize(
+    'path', [p for p in DETECTORS + SEGMENTERS if 'r50' in p.stem],
+    ids=lambda path: path.stem)
+def test_published_recipe(path):
+    """Numbers of the official logs and of MMSegmentation's FCN recipes."""
+    iterations, drop, batch, lr, classes = RECIPES[path.stem]
+    cfg = Config.fromfile(path)
+    assert cfg.train_cfg.max_iters == iterations
+    assert cfg.param_scheduler[-1].end == iterations
+    if drop:
+        assert cfg.param_scheduler[-1].milestones[-1] == drop
+    assert cfg.train_dataloader.batch_size == batch
+    assert cfg.optim_wrapper.optimizer.lr == lr
+    model = cfg.model
+    heads = [
+        model.get('bbox_head'),
+        model.get('decode_head'), *model.get('roi_head', {}).values()
+    ]
+    counts = {
+        h['num_classes']
+        for h in heads if isinstance(h, dict) and 'num_classes' in h
+    }
+    assert counts == {classes}
+    backbone = model.backbone
+    assert backbone.type == 'ResNet' and backbone.style == 'pytorch'
+    assert backbone.norm_cfg == dict(type='SyncBN', requires_grad=True)
+    assert not backbone.norm_eval and backbone.get('init_cfg') is None
+    assert backbone.get('frozen_stages',
+                        -1) == -1 and not model.get('pretrained')
+    assert list(model.data_preprocessor.mean) == [123.675, 116.28, 103.53]
+    assert list(model.data_preprocessor.std) == [58.395, 57.12, 57.375]
+    assert model.data_preprocessor.bgr_to_rgb
+
+
+@pytest.mark.parametrize('name, sides, longest', [
+    ('mask-rcnn_r50-c4_ms-1x_coco', (640, 800), 1200),
+    ('mask-rcnn_r50_fpn_ms-2x_coco', (640, 800), 1333),
+    ('retinanet_r50_fpn_ms-1x_coco', (640, 800), 1333),
+    ('mask-rcnn_r50_fpn_8xb1-ms-24k_cityscapes', (800, 1024), 2048),
+    ('faster-rcnn_r50-c4_ms-24k_voc0712', (480, 800), 1333),
+])
+def test_sizes_of_training_images(name, sides, longest):
+    path, = (path for path in DETECTORS if path.stem == name)
+    dataset = Config.fromfile(path).train_dataloader.dataset
+    for part in dataset.get('datasets', [dataset]):
+        scales = part.pipeline[2].scales
+        assert {scale[0] for scale in scales} == {longest}
+        assert [scale[1]
+                for scale in scales] == [*range(sides[0], sides[1] + 1, 32)]
+
+
+@pytest.mark.parametrize('path', POSES, ids=lambda path: path.stem)
+def test_pose_takes_the_backbone(path, checkpoints, monkeypatch):
+    """By the names and shapes of MMPose's own ResNet.
+
+    Of MMPose only its configs and this file are needed: the rest does not
+    import without compiled operators of numpy 1.
+    """
+    spec = importlib.util.find_spec('mmpose')
+    for name in ('mmpose.models', 'mmpose.models.backbones'):
+        module = ModuleType(name)
+        module.__path__ = [
+            f'{spec.submodule_search_locations[0]}'
+            f'{name[len("mmpose"):].replace(".", "/")}'
+        ]
+        monkeypatch.setitem(sys.modules, name, module)
+    resnet = importlib.import_module('mmpose.models.backbones.resnet').ResNet
+    cfg = Config.fromfile(path)
+    settings = dict(cfg.model.backbone)
+    assert settings.pop('type') == 'ResNet' and not settings['init_cfg']
+    model = torch.nn.Module()
+    model.backbone = resnet(**settings)
+    hook = HOOKS.build(
+        dict(
+            cfg.default_hooks.pretrained,
+            checkpoint=str(checkpoints / '64.pth')))
+    assert cfg.train_cfg.max_epochs == 210
+    assert load_backbone(model,
+                         backbone_weights(read_weights(hook.checkpoint)),
+                         hook.parts) == 265
+    conv1 = read_weights(hook.checkpoint)['backbone.conv1.weight']
+    assert torch.equal(model.backbone.conv1.weight, conv1)
