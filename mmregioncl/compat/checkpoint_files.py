@@ -5,8 +5,6 @@ is empty, cut short, no checkpoint, or not safe to load do not say which file.
 No upstream issue is known.
 """
 import re
-from pickle import UnpicklingError
-from zipfile import BadZipFile
 
 from mmengine.runner import checkpoint as upstream
 from mmengine.runner.checkpoint import CheckpointLoader
@@ -28,11 +26,13 @@ def load_from_local(filename: str, map_location=None) -> dict:
             load with ``weights_only``.
     """
     try:
-        return upstream.load_from_local(filename, map_location)
-    except (UnpicklingError, BadZipFile, EOFError, RuntimeError) as error:
-        # Other RuntimeErrors are of the memory or the device, not of the file.
-        if isinstance(error, RuntimeError) and not re.search(
-                'PytorchStreamReader|[Zz]ip archive', str(error)):
+        weights = upstream.load_from_local(filename, map_location)
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # broken bytes may raise anything
+        # These RuntimeErrors are of the memory or the device, not of the file.
+        if isinstance(error, RuntimeError) and re.search(
+                'CUDA|memory|device', str(error)):
             raise
         unsafe = re.search(r'GLOBAL (\S+)', str(error))
         fault = f'holds {unsafe[1]}, which is not safe to load' if unsafe \
@@ -40,3 +40,7 @@ def load_from_local(filename: str, map_location=None) -> dict:
         raise ValueError(
             f'cannot load {filename}, which {fault}: take another checkpoint'
         ) from error
+    if not isinstance(weights, dict):
+        raise ValueError(f'{filename} holds a {type(weights).__name__}, and '
+                         'no dict of weights: take another checkpoint')
+    return weights

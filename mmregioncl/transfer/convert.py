@@ -21,27 +21,26 @@ def read_weights(path: Union[str, Path]) -> Weights:
     Raises:
         ValueError: If the file is not whole, or holds no weights.
     """
-    try:
-        weights = read_file(str(path))
-    except (FileNotFoundError, ImportError):
-        raise
-    except Exception as error:  # broken bytes may raise anything
-        raise ValueError(f'{path} is no whole checkpoint: write or download '
-                         f'it again ({type(error).__name__})') from error
-    if isinstance(weights, dict):
-        weights = weights.get('state_dict', weights.get('model', weights))
-    if not isinstance(weights, dict) or not weights or not all(
-            map(torch.is_tensor, weights.values())):
+    if str(path).endswith('.safetensors'):
+        weights = read_safetensors(path)
+    else:
+        weights = CheckpointLoader.load_checkpoint(str(path), 'cpu')
+    for name in ('state_dict', 'model'):
+        weights = weights.get(name, weights)
+    if not weights or not all(map(torch.is_tensor, weights.values())):
         raise ValueError(f'{path} is no checkpoint: it holds no weights')
     # As DistributedDataParallel writes them
     return {name.removeprefix('module.'): weights[name] for name in weights}
 
 
-def read_file(path: str) -> dict:
-    if path.endswith('.safetensors'):
-        from safetensors.torch import load_file
+def read_safetensors(path: Union[str, Path]) -> Weights:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+    try:
         return load_file(path)
-    return CheckpointLoader.load_checkpoint(path, 'cpu')
+    except SafetensorError as error:
+        raise ValueError(f'cannot load {path}, which is broken: take another '
+                         'checkpoint') from error
 
 
 def backbone_weights(weights: Weights) -> Weights:
@@ -139,12 +138,7 @@ def from_openselfsup(weights: Weights) -> Weights:
     for name, value in weights.items():
         if name.startswith('backbone.'):  # again, under encoder_q.0
             continue
-        for theirs, prefix in OPENSELFSUP.items():
-            if name.startswith(theirs):
-                ours[prefix + name.removeprefix(theirs)] = value
-                break
-        else:
-            refuse(name)
+        ours[renamed(name, OPENSELFSUP)] = value
     if 'queue' not in ours:
         refuse(next(iter(weights), 'nothing'))
     # The average holds something already: the next step must not copy.
@@ -157,7 +151,8 @@ OPENSELFSUP = {
     'encoder_q.1.': 'neck.',
     'encoder_k.0.': 'encoder_k.module.0.',
     'encoder_k.1.': 'encoder_k.module.1.',
-    'queue': 'queue',  # and queue_ptr
+    'queue': 'queue',
+    'queue_ptr': 'queue_ptr',
 }
 
 
@@ -173,18 +168,22 @@ def to_openselfsup(weights: Weights) -> Weights:
     """
     theirs = {}
     for name, value in weights.items():
-        for prefix, ours in OPENSELFSUP.items():
-            if name.startswith(ours):
-                theirs[prefix + name.removeprefix(ours)] = value
-                break
-        else:
-            if name != 'encoder_k.steps':
-                refuse(name)
+        if name == 'encoder_k.steps':
+            continue
+        theirs[renamed(name, {b: a for a, b in OPENSELFSUP.items()})] = value
         if name.startswith('backbone.'):
             theirs[name] = value.clone()  # safetensors shares no memory
     if 'queue' not in theirs:
         refuse(next(iter(weights), 'nothing'))
     return theirs
+
+
+def renamed(name: str, prefixes: Dict[str, str]) -> str:
+    """A weight's name with another prefix; a prefix without dot is a name."""
+    for before, after in prefixes.items():
+        if name == before or before.endswith('.') and name.startswith(before):
+            return after + name.removeprefix(before)
+    refuse(name)
 
 
 def refuse(name: str) -> NoReturn:

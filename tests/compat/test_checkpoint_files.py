@@ -26,6 +26,22 @@ def test_broken_checkpoint_is_named(tmp_path, content, fault):
         CheckpointLoader.load_checkpoint(str(path))
 
 
+@pytest.mark.parametrize('length', [10, 1000, 5000, 20000, 66000, 100000])
+def test_checkpoint_of_any_length_is_named(tmp_path, length):
+    """PyTorch raises different errors at different places of the cut."""
+    path = tmp_path / 'epoch_1.pth'
+    torch.save(dict(weights=torch.rand(100000)), path)
+    path.write_bytes(path.read_bytes()[:length])
+    with pytest.raises(ValueError, match=f'^cannot load {path}, which is'):
+        CheckpointLoader.load_checkpoint(str(path))
+
+
+def test_checkpoint_without_names_is_refused(tmp_path):
+    torch.save([torch.rand(1)], tmp_path / 'a.pth')
+    with pytest.raises(ValueError, match='a.pth holds a list, and no dict'):
+        CheckpointLoader.load_checkpoint(str(tmp_path / 'a.pth'))
+
+
 def test_missing_checkpoint_is_named():
     with pytest.raises(FileNotFoundError, match='nowhere.pth'):
         CheckpointLoader.load_checkpoint('nowhere.pth')
