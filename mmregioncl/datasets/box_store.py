@@ -1,4 +1,5 @@
 import hashlib
+from pathlib import Path
 from typing import Iterator, List, Optional, Tuple
 
 import numpy as np
@@ -114,13 +115,14 @@ def fingerprint(dataset: BaseDataset) -> str:
     file by their pixels, or by where they stand in their archive.
     """
     roots = [dataset.data_root, *dataset.data_prefix.values()]
-    roots = [root for root in roots if root]
+    roots = [str(Path(root).expanduser()) for root in roots if root]
     digest = hashlib.blake2b(digest_size=16)
     for index in range(len(dataset)):
         # Not what a subclass adds, such as the pixels of STL-10
         info = BaseDataset.get_data_info(dataset, index)
         path = info.get('img_path')
         if path is not None:
+            path = str(Path(path).expanduser())
             for root in roots:
                 path = path.removeprefix(root)
             info = dict(path=path.lstrip('/'))

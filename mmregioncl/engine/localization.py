@@ -38,6 +38,7 @@ def localize(
         threshold: float,
         batch_size: int,
         num_workers: int,
+        context=None,
         say: Optional[Callable[[str], None]] = None) -> Tuple[Tensor, int]:
     """Boxes of the images of a data set, alike on all ranks.
 
@@ -48,6 +49,8 @@ def localize(
         threshold (float): Of the response that belongs to an object.
         batch_size (int): On each rank.
         num_workers (int): On each rank.
+        context (optional): How workers are started, as a DataLoader takes it.
+            Defaults to None.
         say (Callable, optional): Told once a minute how long it will take.
             A terminal has a progress bar as well. Defaults to None.
 
@@ -65,6 +68,7 @@ def localize(
         # Its last images are repeated for all ranks to have as many.
         sampler=DefaultSampler(whole, shuffle=False, seed=0),
         num_workers=num_workers,
+        multiprocessing_context=context if num_workers else None,
         collate_fn=default_collate)
 
     device = next(model.parameters()).device

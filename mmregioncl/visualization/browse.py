@@ -15,8 +15,8 @@ from mmselfsup.datasets.transforms import RandomResizedCrop
 from torch import nn
 
 from mmregioncl.datasets.box_store import attach_boxes, innermost
-from mmregioncl.datasets.transforms import (ContrastiveCrop, loading_steps,
-                                            steps_of)
+from mmregioncl.datasets.transforms import (ContrastiveCrop, check_alpha,
+                                            loading_steps, steps_of)
 from mmregioncl.engine.hooks import SemanticLocalizationHook
 from mmregioncl.engine.localization import whole_image_steps
 from mmregioncl.evaluation import load_model
@@ -48,6 +48,12 @@ def fit_region_swap(backbone: nn.Module, size: Tuple[int, int]) -> dict:
         stride=size[0] // grid[0])
 
 
+def check_count(count: int) -> None:
+    if count < 1:
+        raise ValueError(
+            f'count={count} images make no sheet: draw at least 1')
+
+
 def browse_views(cfg: Config, path: str, count: int = 8) -> None:
     """Draw views and composites of a batch, as training makes them.
 
@@ -58,6 +64,7 @@ def browse_views(cfg: Config, path: str, count: int = 8) -> None:
         path (str): PNG file to write.
         count (int): Number of images, even. Defaults to 8.
     """
+    check_count(count)
     init_default_scope(cfg.get('default_scope', 'mmselfsup'))
     loader = Runner.build_dataloader(
         dict(
@@ -114,6 +121,7 @@ def browse_boxes(cfg: Config,
         alpha (float, optional): Defaults to None, that of the config or else
             of the transform.
     """
+    check_count(count)
     model = load_model(cfg, checkpoint)
     part = next(innermost(DATASETS.build(cfg.train_dataloader.dataset)))
     crop = crop_of(part.pipeline, alpha)
@@ -153,6 +161,7 @@ def crop_of(pipeline: Compose, alpha: Optional[float]) -> ContrastiveCrop:
         crop = ContrastiveCrop(
             crop.size, crop.scale, crop.ratio, max_attempts=crop.max_attempts)
     if alpha is not None:
+        check_alpha(alpha)
         crop.alpha = alpha
     return crop
 
@@ -196,6 +205,7 @@ def browse_predictions(cfg: Config,
             to 5.
         score (float): Of the boxes that are drawn, at least. Defaults to 0.3.
     """
+    check_count(count)
     model = load_model(cfg, checkpoint)
     dataset = DATASETS.build(cfg.val_dataloader.dataset)
     visualizer = VISUALIZERS.build(

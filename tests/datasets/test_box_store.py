@@ -5,7 +5,7 @@ import torch
 from mmengine.dataset import BaseDataset, ConcatDataset, RepeatDataset
 from torch.utils.data import DataLoader
 
-from mmregioncl.datasets import CIFAR10, STL10, ImageFolder
+from mmregioncl.datasets import CIFAR10, STL10, ImageFolder, TinyImageNet
 from mmregioncl.datasets.box_store import (BoxStore, attach_boxes, fingerprint,
                                            innermost)
 
@@ -98,6 +98,21 @@ def test_fingerprint_knows_files_and_their_order(folder, tmp_path):
     assert first == fingerprint(ImageFolder(str(moved)))
     (moved / 'b.png').rename(moved / 'bb.png')
     assert first != fingerprint(ImageFolder(str(moved)))
+
+
+def test_fingerprint_takes_any_spelling_of_a_root(tmp_path, monkeypatch):
+    root = tmp_path / 'tiny-imagenet-200'
+    (root / 'train/n1/images').mkdir(parents=True)
+    (root / 'train/n1/images/0.JPEG').touch()
+    (root / 'wnids.txt').write_text('n1')
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv('HOME', str(tmp_path))
+    spellings = (root, f'{root}/', f'{root}//', './tiny-imagenet-200',
+                 'tiny-imagenet-200', '~/tiny-imagenet-200')
+    assert len({
+        fingerprint(TinyImageNet(data_root=str(spelling)))
+        for spelling in spellings
+    }) == 1
 
 
 def test_fingerprint_of_images_without_files(cifar_folder, stl10_folder):

@@ -51,12 +51,16 @@ def test_loss_curve_of_the_last_run(tmp_path):
         folder.mkdir(parents=True)
         rows = [dict(step=i, loss=9. - i, loss_region=4.) for i in range(3)]
         rows.append(dict(step=3, accuracy=1))
-        (folder / 'scalars.json').write_text('\n'.join(map(json.dumps, rows)))
+        lines = '\n'.join(map(json.dumps, rows))
+        (folder / 'scalars.json').write_text(lines + '\n{"loss": 1, "st')
     loss_curve(tmp_path / 'loss.png', tmp_path)
     assert Image.open(tmp_path / 'loss.png').size == (720, 420)
 
     with pytest.raises(FileNotFoundError, match='give the work dir of a run'):
         loss_curve(tmp_path / 'loss.png', tmp_path / 'nowhere')
+    (folder / 'scalars.json').write_text('{"accuracy": 1}\n')
+    with pytest.raises(ValueError, match='has logged no loss yet'):
+        loss_curve(tmp_path / 'loss.png', tmp_path)
 
 
 def test_boxes_of_a_config(image_folder, model_cfg, tmp_path):
@@ -78,7 +82,11 @@ def test_boxes_of_a_config(image_folder, model_cfg, tmp_path):
                             transforms=[[crop]]),
                         dict(type='PackSelfSupInputs')
                     ]))))
+    (image_folder / 'cut.jpg').write_bytes(b'no image')  # another is drawn
     browse_boxes(cfg, None, tmp_path / 'boxes.png', count=3)
+    for draw in (browse_boxes, browse_views):
+        with pytest.raises(ValueError, match='count=0 images make no sheet'):
+            draw(cfg, *[None] * (draw is browse_boxes), 'a.png', count=0)
     plain = Image.open(tmp_path / 'boxes.png').size
 
     crop.update(type='mmregioncl.ContrastiveCrop', alpha=0.1)

@@ -72,9 +72,12 @@ class ContrastiveCrop(RandomResizedCrop):
                  fixed_box: Optional[Sequence[float]] = None,
                  **kwargs) -> None:
         super().__init__(size, scale, ratio, **kwargs)
-        if not 0.01 <= alpha <= 100:  # or betavariate loses its precision
-            raise ValueError(f'alpha={alpha} of ContrastiveCrop has to be in '
-                             '[0.01, 100]; 0.1 and 0.6 are published')
+        check_alpha(alpha)
+        for name, (low, high), most in (('scale', scale, 1), ('ratio', ratio,
+                                                              math.inf)):
+            if not 0 < low <= high <= most:
+                raise ValueError(f'{name}={(low, high)} of ContrastiveCrop '
+                                 f'has to be a range within (0, {most}]')
         self.alpha = alpha
         self.fixed_box = None if fixed_box is None else check_box(fixed_box)
 
@@ -140,6 +143,17 @@ class ContrastiveCrop(RandomResizedCrop):
     def __repr__(self) -> str:
         return (f'{super().__repr__()[:-1]}, alpha={self.alpha}, '
                 f'fixed_box={self.fixed_box})')
+
+
+def check_alpha(alpha: float) -> None:
+    """Refuse what betavariate does not draw precisely.
+
+    Raises:
+        ValueError: If alpha is not in [0.01, 100].
+    """
+    if not 0.01 <= alpha <= 100:
+        raise ValueError(f'alpha={alpha} of ContrastiveCrop has to be in '
+                         '[0.01, 100]; 0.1 and 0.6 are published')
 
 
 def check_box(box: Sequence[float]) -> Box:

@@ -61,7 +61,9 @@ class SemanticLocalizationHook(Hook):
                                  ('num_workers', num_workers,
                                   0), *(('image_size', side, 1)
                                         for side in sides or ())):
-            if value is not None and (value < low or value != int(value)):
+            # The store counts pixels in 15 bits, at most.
+            if value is not None and not (low <= value < 2**15
+                                          and value == int(value)):
                 raise ValueError(f'{name}={value} of SemanticLocalizationHook '
                                  f'has to be a whole number from {low} on')
         if sides is not None and len(sides) != 2:
@@ -112,6 +114,15 @@ class SemanticLocalizationHook(Hook):
             self.warmup_epochs = fifth
         if self.interval is None:
             self.interval = fifth
+        passes = [
+            epoch for epoch in range(1, runner.max_epochs)
+            if self.is_due(epoch, runner.max_epochs)
+        ]
+        if not passes:
+            runner.logger.warning(
+                f'boxes will not be found in {runner.max_epochs} epochs: '
+                f'lower warmup_epochs={self.warmup_epochs} or interval='
+                f'{self.interval} of SemanticLocalizationHook')
         if self.missing and runner.epoch >= self.warmup_epochs:
             runner.logger.warning(
                 f'{runner._load_from} holds no crop boxes: finding them now')
@@ -125,9 +136,13 @@ class SemanticLocalizationHook(Hook):
     def after_train_epoch(self, runner) -> None:
         """Find the boxes anew, when it is time."""
         epoch = runner.epoch + 1  # that are over
-        if (self.warmup_epochs <= epoch < runner.max_epochs
-                and epoch % self.interval == 0):
+        if self.is_due(epoch, runner.max_epochs):
             self.find_boxes(runner, epoch)
+
+    def is_due(self, epoch: int, max_epochs: int) -> bool:
+        """Whether boxes are found when an epoch, from 1 on, is over."""
+        return (self.warmup_epochs <= epoch < max_epochs
+                and epoch % self.interval == 0)
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
         """Keep the boxes and what data they belong to."""
@@ -180,7 +195,9 @@ class SemanticLocalizationHook(Hook):
             for part, store in zip(innermost(loader.dataset), self.stores):
                 edges, odd = localize(model, part, store, self.threshold,
                                       self.batch_size or loader.batch_size,
-                                      num_workers, runner.logger.info)
+                                      num_workers,
+                                      loader.multiprocessing_context,
+                                      runner.logger.info)
                 store.update(edges)
                 degenerate += odd
         self.report(runner, epoch, degenerate, time.time() - start)

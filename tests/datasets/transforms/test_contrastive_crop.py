@@ -13,7 +13,7 @@ SIZE = dict(size=32, scale=(0.2, 1.0), backend='pillow')
 
 def build(**settings):
     return TRANSFORMS.build(
-        dict(type='mmregioncl.ContrastiveCrop', **SIZE, **settings))
+        dict(dict(type='mmregioncl.ContrastiveCrop', **SIZE), **settings))
 
 
 def random_resized_crop():
@@ -134,6 +134,9 @@ def test_fixed_box_needs_no_boxes():
 @pytest.mark.parametrize('settings', [
     dict(alpha=0),
     dict(alpha=0.001),
+    dict(scale=(0.5, 2)),
+    dict(scale=(-1, 1)),
+    dict(ratio=(0, 1)),
     dict(alpha=float('inf')),
     dict(alpha=float('nan')),
     dict(fixed_box=(0, 0, 1)),

@@ -12,9 +12,11 @@ from mmengine.hooks import Hook
 from mmengine.registry import HOOKS, MODELS
 from mmengine.runner import Runner
 from PIL import Image
+from torch.utils.data import DataLoader
 
 from mmregioncl.datasets import ImageFolder
 from mmregioncl.datasets.box_store import BoxStore
+from mmregioncl.engine import localization
 from mmregioncl.models.utils import heatmap_to_boxes
 from mmregioncl.visualization import read_scalars
 
@@ -268,6 +270,7 @@ def test_runs_that_cannot_use_boxes_are_refused(ccrop_cfg, change, message,
     dict(num_workers=-1),
     dict(image_size=0),
     dict(image_size=(32, )),
+    dict(image_size=40000),
 ])
 def test_settings_without_sense_are_refused(settings):
     name, = settings
@@ -276,6 +279,40 @@ def test_settings_without_sense_are_refused(settings):
             match=f'^{name}=.* of SemanticLocalizationHook has to be'):
         HOOKS.build(
             dict(type='mmregioncl.SemanticLocalizationHook', **settings))
+
+
+@pytest.mark.parametrize('settings', [
+    dict(warmup_epochs=5),
+    dict(interval=5),
+])
+def test_schedule_without_a_pass_is_warned_of(ccrop_cfg, tmp_path, settings):
+    ccrop_cfg.default_hooks.boxes.update(settings)
+    ccrop_cfg.train_cfg.max_epochs = 2
+    runner = Runner.from_cfg(ccrop_cfg)
+    runner.logger.warning = Mock()
+    runner.train()
+    said = [call.args[0] for call in runner.logger.warning.call_args_list]
+    assert any('boxes will not be found in 2 epochs' in line for line in said)
+
+
+def test_workers_start_as_in_training(ccrop_cfg, tmp_path, monkeypatch):
+    ccrop_cfg.train_dataloader.multiprocessing_context = 'spawn'
+    seen = []
+
+    class Loader(DataLoader):
+
+        def __init__(self, *args, **kwargs) -> None:
+            seen.append(kwargs['multiprocessing_context'].get_start_method())
+            super().__init__(
+                *args,
+                **dict(kwargs, num_workers=0, multiprocessing_context=None))
+
+    monkeypatch.setattr(localization, 'DataLoader', Loader)
+    runner = Runner.from_cfg(ccrop_cfg)
+    runner._train_loop = runner.build_train_loop(runner._train_loop)
+    runner.call_hook('before_run')
+    boxes_hook(runner).find_boxes(runner, 2)
+    assert seen == ['spawn']
 
 
 def test_evaluation_needs_no_boxes(ccrop_cfg):
