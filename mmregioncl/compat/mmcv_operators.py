@@ -20,11 +20,14 @@ NAME = 'mmcv._ext'
 def mend() -> None:
     if NAME in sys.modules or find_spec(NAME) is not None:
         return
-    try:
-        import torchvision  # noqa: F401, registers torch.ops.torchvision
-    except ImportError:
-        return
-    sys.modules[NAME] = stand_in()
+    if find_spec('torchvision') is not None:
+        sys.modules[NAME] = stand_in()
+
+
+def operators() -> object:
+    """Those of torchvision, whose import is slow: most runs need none."""
+    import torchvision  # noqa: F401, registers them
+    return torch.ops.torchvision
 
 
 def stand_in() -> ModuleType:
@@ -65,7 +68,7 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float,
         offset (int): What right - left lacks of a width, 0 or 1.
     """
     boxes = boxes + boxes.new_tensor([0, 0, offset, offset])
-    return torch.ops.torchvision.nms(boxes, scores, iou_threshold)
+    return operators().nms(boxes, scores, iou_threshold)
 
 
 def roi_align_forward(input: Tensor, rois: Tensor, output: Tensor,
@@ -75,10 +78,9 @@ def roi_align_forward(input: Tensor, rois: Tensor, output: Tensor,
                       aligned: bool) -> None:
     """Fill `output` (K, C, aligned_height, aligned_width)."""
     check_average(pool_mode)
-    output.copy_(
-        torch.ops.torchvision.roi_align(input, rois, spatial_scale,
-                                        aligned_height, aligned_width,
-                                        sampling_ratio, aligned))
+    output.copy_(operators().roi_align(input, rois, spatial_scale,
+                                       aligned_height, aligned_width,
+                                       sampling_ratio, aligned))
 
 
 def roi_align_backward(grad_output: Tensor, rois: Tensor, argmax_y: Tensor,
@@ -88,10 +90,9 @@ def roi_align_backward(grad_output: Tensor, rois: Tensor, argmax_y: Tensor,
                        pool_mode: int, aligned: bool) -> None:
     """Fill `grad_input` (N, C, H, W)."""
     check_average(pool_mode)
-    grad_input.copy_(
-        torch.ops.torchvision._roi_align_backward(
-            grad_output, rois, spatial_scale, aligned_height, aligned_width,
-            *grad_input.shape, sampling_ratio, aligned))
+    grad_input.copy_(operators()._roi_align_backward(
+        grad_output, rois, spatial_scale, aligned_height, aligned_width,
+        *grad_input.shape, sampling_ratio, aligned))
 
 
 def check_average(pool_mode: int) -> None:
@@ -144,10 +145,9 @@ def deform_conv_forward(input: Tensor, weight: Tensor, offset: Tensor,
                         output: Tensor, columns: Tensor, ones: Tensor,
                         **layout) -> None:
     """Fill `output` (N, D, H', W') by a deformable convolution."""
-    output.copy_(
-        torch.ops.torchvision.deform_conv2d(input, weight, offset,
-                                            *unmodulated(input, weight),
-                                            *in_order(layout), False))
+    output.copy_(operators().deform_conv2d(input, weight, offset,
+                                           *unmodulated(input, weight),
+                                           *in_order(layout), False))
 
 
 def deform_conv_backward_input(input: Tensor, offset: Tensor,
@@ -155,9 +155,10 @@ def deform_conv_backward_input(input: Tensor, offset: Tensor,
                                gradOffset: Tensor, weight: Tensor,
                                columns: Tensor, **layout) -> None:
     """Fill `gradInput` and `gradOffset`."""
-    grads = torch.ops.torchvision._deform_conv2d_backward(
-        gradOutput, input, weight, offset, *unmodulated(input, weight),
-        *in_order(layout), False)
+    grads = operators()._deform_conv2d_backward(gradOutput, input, weight,
+                                                offset,
+                                                *unmodulated(input, weight),
+                                                *in_order(layout), False)
     gradInput.copy_(grads[0])
     gradOffset.copy_(grads[2])
 
@@ -168,7 +169,7 @@ def deform_conv_backward_parameters(input: Tensor, offset: Tensor,
                                     scale: float, **layout) -> None:
     """Add to `gradWeight`."""
     # Any weight of this shape does: its gradient does not depend on it.
-    grads = torch.ops.torchvision._deform_conv2d_backward(
+    grads = operators()._deform_conv2d_backward(
         gradOutput, input, gradWeight, offset, *unmodulated(input, gradWeight),
         *in_order(layout), False)
     gradWeight.add_(grads[1], alpha=scale)
@@ -181,9 +182,8 @@ def modulated_deform_conv_forward(input: Tensor, weight: Tensor, bias: Tensor,
     """Fill `output` (N, D, H', W')."""
     if not with_bias:
         bias = unmodulated(input, weight)[1]
-    output.copy_(
-        torch.ops.torchvision.deform_conv2d(input, weight, offset, mask, bias,
-                                            *in_order(layout), True))
+    output.copy_(operators().deform_conv2d(input, weight, offset, mask, bias,
+                                           *in_order(layout), True))
 
 
 def modulated_deform_conv_backward(input: Tensor, weight: Tensor, bias: Tensor,
@@ -196,9 +196,9 @@ def modulated_deform_conv_backward(input: Tensor, weight: Tensor, bias: Tensor,
     """Fill the five gradients, without a bias four."""
     if not with_bias:
         bias = unmodulated(input, weight)[1]
-    grads = torch.ops.torchvision._deform_conv2d_backward(
-        grad_output, input, weight, offset, mask, bias, *in_order(layout),
-        True)
+    grads = operators()._deform_conv2d_backward(grad_output, input, weight,
+                                                offset, mask, bias,
+                                                *in_order(layout), True)
     mine = (grad_input, grad_weight, grad_offset, grad_mask, grad_bias)
     for ours, grad in zip(mine if with_bias else mine[:-1], grads):
         ours.copy_(grad)
