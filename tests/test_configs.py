@@ -265,7 +265,8 @@ def twin(path: Path) -> Path:
 def test_twins_differ_by_the_method_alone(path):
     ours, theirs = Config.fromfile(path), Config.fromfile(twin(path))
     model = ours.model.to_dict()
-    model.pop('region_swap', None)
+    for name in ('region_swap', 'region_weight'):
+        model.pop(name, None)
     for part in (model, model['neck'], model['head']):
         if 'mmregioncl' in part.get('type', ''):
             part.pop('type')
