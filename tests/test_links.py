@@ -17,9 +17,10 @@ def test_links_of_a_page_exist(page):
         assert (page.parent / link).exists(), link
 
 
-@pytest.mark.parametrize('folder', ['regioncl'])
+@pytest.mark.parametrize('folder', ['regioncl', 'benchmarks'])
 def test_every_config_is_in_its_table(folder):
     folder = ROOT / 'configs' / folder
     table = (folder / 'README.md').read_text()
-    for config in folder.glob('*.py'):
-        assert f'({config.name})' in table, config.name
+    for config in folder.rglob('*.py'):
+        if '_base_' not in config.parts:
+            assert f'({config.relative_to(folder)})' in table, config.name

@@ -16,6 +16,9 @@ from mmengine.registry import DATASETS, HOOKS, OPTIM_WRAPPERS, TRANSFORMS
     (TRANSFORMS, dict(type='mmregioncl.LoadImage')),
     (TRANSFORMS, dict(type='mmregioncl.RegionSwap')),
     (HOOKS, dict(type='mmregioncl.GuardHook')),
+    (HOOKS, dict(type='mmregioncl.PretrainedHook')),
+    (HOOKS, dict(type='mmregioncl.SemanticLocalizationHook')),
+    (TRANSFORMS, dict(type='mmregioncl.ContrastiveCrop', size=32)),
     (OPTIM_WRAPPERS, dict(type='mmregioncl.AutocastOptimWrapper')),
 ])
 def test_unknown_argument_is_named(registry, cfg):

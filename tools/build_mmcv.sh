@@ -3,12 +3,16 @@
 # the place of mmcv-lite. About 11 minutes on two cores; the wheel is kept in
 # the user's cache, by the versions of Python and torch.
 #
-#   [PYTHON=python] [MAX_JOBS=2] tools/build_mmcv.sh
+#   [PYTHON=python] [MAX_JOBS=2] [FORCE_CUDA=1] tools/build_mmcv.sh
 set -euo pipefail
 python=${PYTHON:-python}
 version=2.0.1
-key=$($python -c 'import platform, torch
-print(f"py{platform.python_version()}-torch{torch.__version__}")')
+# Operators for a GPU are compiled where one is seen, or FORCE_CUDA=1 is set.
+key=$("$python" -c 'import os, platform, torch
+cuda = os.getenv("FORCE_CUDA") == "1" or torch.cuda.is_available()
+arch = os.getenv("TORCH_CUDA_ARCH_LIST", "").replace(";", "_")
+print(f"py{platform.python_version()}-torch{torch.__version__}",
+      f"cuda{arch}" if cuda else "cpu", sep="-")')
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/mmregioncl/mmcv-$version-$key
 
 if ! ls "$cache"/*.whl > /dev/null 2>&1; then

@@ -48,7 +48,7 @@ def main() -> None:
         set_pretrained(cfg, args.pretrained)
         work_dir = work_dir / checkpoint_name(args.pretrained)
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(work_dir)
-    check_data(cfg)
+    check_data(cfg, 'train_dataloader', 'val_dataloader')
     if args.amp and get_device() == 'cpu':
         cfg.optim_wrapper.type = 'mmregioncl.AutocastOptimWrapper'
     elif args.amp:

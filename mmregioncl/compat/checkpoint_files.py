@@ -27,12 +27,12 @@ def load_from_local(filename: str, map_location=None) -> dict:
     """
     try:
         weights = upstream.load_from_local(filename, map_location)
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError, IsADirectoryError):
         raise
     except Exception as error:  # broken bytes may raise anything
         # These RuntimeErrors are of the memory or the device, not of the file.
         if isinstance(error, RuntimeError) and re.search(
-                'CUDA|memory|device', str(error)):
+                'CUDA|out of memory|on a .* device', str(error)):
             raise
         unsafe = re.search(r'GLOBAL (\S+)', str(error))
         fault = f'holds {unsafe[1]}, which is not safe to load' if unsafe \

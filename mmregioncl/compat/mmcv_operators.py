@@ -90,6 +90,8 @@ def roi_align_backward(grad_output: Tensor, rois: Tensor, argmax_y: Tensor,
                        pool_mode: int, aligned: bool) -> None:
     """Fill `grad_input` (N, C, H, W)."""
     check_average(pool_mode)
+    if grad_output.dtype == torch.bfloat16:  # torchvision has no kernel
+        grad_output, rois = grad_output.float(), rois.float()
     grad_input.copy_(operators()._roi_align_backward(
         grad_output, rois, spatial_scale, aligned_height, aligned_width,
         *grad_input.shape, sampling_ratio, aligned))

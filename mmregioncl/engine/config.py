@@ -1,7 +1,8 @@
 import inspect
+import os
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Optional, Union
+from typing import Iterator, Optional, Tuple, Union
 
 from mmengine.config import Config
 from mmengine.runner import Runner
@@ -70,17 +71,14 @@ def set_pretrained(cfg: Config, checkpoint: str) -> None:
 
     Raises:
         ValueError: If the config does not fine-tune.
-        FileNotFoundError: If there is no such file.
     """
-    if 'pretrained' not in cfg.default_hooks:
+    hook = cfg.get('default_hooks', {}).get('pretrained')
+    if hook is None:
         raise ValueError(
             f'{cfg.filename} has no default_hooks.pretrained to take '
             '--pretrained: choose a config of configs/benchmarks, or load '
             'a checkpoint of the same model by --cfg-options load_from=...')
-    if not (checkpoint == 'none' or '://' in checkpoint
-            or Path(checkpoint).is_file()):
-        raise FileNotFoundError(f'--pretrained: there is no {checkpoint}')
-    cfg.default_hooks.pretrained.checkpoint = checkpoint
+    hook.checkpoint = checkpoint
 
 
 def checkpoint_name(checkpoint: str) -> str:
@@ -93,30 +91,41 @@ def checkpoint_name(checkpoint: str) -> str:
     return '-'.join(filter(None, (path.parent.name, path.stem)))
 
 
-def check_data(cfg: Config) -> None:
+def check_data(cfg: Config, *loaders: str) -> None:
     """Refuse data folders and annotation files that are not there.
 
     Before anything is built or written. Remote ones are not looked for.
 
     Args:
         cfg (Config): Of a run.
+        *loaders (str): Such as ``train_dataloader``.
 
     Raises:
         FileNotFoundError: If one is missing.
     """
-    for loader in ('train_dataloader', 'val_dataloader'):
-        datasets = [(cfg.get(loader) or {}).get('dataset')]
-        for dataset in datasets:  # grows by those that are in others
-            if not isinstance(dataset, dict):
-                continue
-            datasets += [dataset.get('dataset'), *dataset.get('datasets', [])]
-            root = dataset.get('data_root') or ''
-            ann_file = dataset.get('ann_file') or ''
-            if not isinstance(ann_file, str) or '://' in root + ann_file:
-                continue
-            for path in filter(None,
-                               (root, ann_file and Path(root, ann_file))):
-                if not Path(path).exists():
+    for loader in loaders:
+        dataset = (cfg.get(loader) or {}).get('dataset')
+        for place, part in innermost_configs(f'{loader}.dataset', dataset):
+            root = part.get('data_root') or ''
+            prefix = part.get('data_prefix') or {}
+            names = prefix.values() if isinstance(prefix, dict) else [prefix]
+            for name in ('', part.get('ann_file'), *names):
+                path = os.path.join(root, name) if name else root
+                if path and '://' not in path and not os.path.exists(
+                        os.path.expanduser(path)):
                     raise FileNotFoundError(
-                        f'{loader} reads {path}, which is not there: link the '
-                        f'data there, or set {loader}.dataset.data_root')
+                        f'{place} reads {path}, which is not there: link the '
+                        f'data there, or set {place}.data_root')
+
+
+def innermost_configs(place: str, dataset) -> Iterator[Tuple[str, dict]]:
+    """Data sets inside wrappers, with their dotted keys."""
+    if not isinstance(dataset, dict):
+        return
+    if 'datasets' in dataset:
+        for number, part in enumerate(dataset['datasets']):
+            yield from innermost_configs(f'{place}.datasets.{number}', part)
+    elif 'dataset' in dataset:
+        yield from innermost_configs(f'{place}.dataset', dataset['dataset'])
+    else:
+        yield place, dataset

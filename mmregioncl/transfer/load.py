@@ -1,8 +1,9 @@
 import re
-from typing import Sequence
+from typing import Sequence, Union
 
 from torch import nn
 
+from mmregioncl.models.utils import faults_of
 from .convert import Weights
 
 
@@ -28,29 +29,17 @@ def load_backbone(model: nn.Module,
         ValueError: If a weight is missing, unexpected or of another shape;
             with all their names. Nothing is loaded then.
     """
-    # Batch norm with a momentum does not read its counter, which torchvision's
-    # older checkpoints and all of detectron2's lack.
     wanted = {
         name: value
         for part in parts
-        for name, value in model.get_submodule(part).state_dict().items()
-        if not re.match(new, name) and 'num_batches_tracked' not in name
+        for name, value in counterless(model.get_submodule(part)).items()
+        if not re.match(new, name)
     }
-    given = {
-        name: value
-        for name, value in weights.items() if 'num_batches_tracked' not in name
-    }
-    faults = dict(
-        missing=wanted.keys() - given.keys(),
-        unexpected=given.keys() - wanted.keys(),
-        misshapen={
-            name
-            for name in wanted.keys() & given.keys()
-            if wanted[name].shape != given[name].shape
-        })
-    if any(faults.values()):
-        lists = '; '.join(f'{len(names)} {fault}: {", ".join(sorted(names))}'
-                          for fault, names in faults.items() if names)
+    given = counterless(weights)
+    faults = faults_of(wanted, given)
+    if faults:
+        lists = '; '.join(f'{len(names)} {fault}: {", ".join(names)}'
+                          for fault, names in faults.items())
         raise ValueError(
             f'the pre-trained backbone does not fit {" and ".join(parts)} of '
             f'{type(model).__name__}: set the depth, width and stem that it '
@@ -58,3 +47,14 @@ def load_backbone(model: nn.Module,
     for name, value in wanted.items():
         value.copy_(given[name])  # shares the memory of the parameter
     return len(wanted)
+
+
+def counterless(weights: Union[nn.Module, Weights]) -> Weights:
+    """Weights without the counters of batch norm.
+
+    It does not read them if it has a momentum, and torchvision's older
+    checkpoints have none.
+    """
+    if isinstance(weights, nn.Module):
+        weights = weights.state_dict()
+    return {k: v for k, v in weights.items() if 'num_batches_tracked' not in k}

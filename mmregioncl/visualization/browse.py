@@ -212,7 +212,8 @@ def browse_predictions(cfg: Config,
         dict(cfg.visualizer, vis_backends=None, name=str(path)))
     visualizer.dataset_meta = dataset.metainfo
     rows = []
-    for index in np.linspace(0, len(dataset) - 1, count).astype(int):
+    last = len(dataset) - 1
+    for index in np.linspace(0, last, min(count, last + 1)).astype(int):
         with torch.no_grad():
             found, = model.test_step(pseudo_collate([dataset[int(index)]]))
         image = mmcv.imread(found.img_path, channel_order='rgb')

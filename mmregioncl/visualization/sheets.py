@@ -124,7 +124,13 @@ def row_sheet(path: Union[str, Path], rows: List[np.ndarray],
     for ax, row in zip(axes, rows):
         ax.imshow(row)
         ax.set_axis_off()
-    axes[0].set_title((' ' * 50).join(titles), fontsize=10)
+    for number, title in enumerate(titles):
+        axes[0].text(
+            (number + 0.5) / len(titles),
+            1.02,
+            title,
+            ha='center',
+            transform=axes[0].transAxes)
     save(figure, path)
 
 

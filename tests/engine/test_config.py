@@ -48,46 +48,50 @@ def test_entries_of_lists_are_counted(key, tmp_path):
 @pytest.fixture
 def data_cfg(tmp_path):
     (tmp_path / 'train.json').touch()
-    dataset = dict(data_root=str(tmp_path), ann_file='train.json')
+    (tmp_path / 'images').mkdir()
+    dataset = dict(
+        data_root=str(tmp_path),
+        ann_file='train.json',
+        data_prefix=dict(img='images/'))
     return Config(
         dict(
             train_dataloader=dict(
-                dataset=dict(dataset=dict(datasets=[dataset]))),
-            val_dataloader=None))
+                dataset=dict(dataset=dict(datasets=[dataset, dataset]))),
+            val_dataloader=None,
+            test_dataloader=dict(dataset=dict(data_root='/nowhere'))))
 
 
 def test_data_that_is_there(data_cfg):
-    check_data(data_cfg)
+    """What is not read in a run is not looked for."""
+    check_data(data_cfg, 'train_dataloader', 'val_dataloader')
     data_cfg.val_dataloader = dict(
         dataset=dict(data_root='s3://bucket/coco', ann_file='a.json'))
-    check_data(data_cfg)
+    check_data(data_cfg, 'val_dataloader')
 
 
 @pytest.mark.parametrize('change, what', [
     (dict(data_root='/no/coco'), '/no/coco'),
     (dict(ann_file='val.json'), '.*/val.json'),
+    (dict(data_prefix=dict(img='val/')), '.*/val/'),
+    (dict(data_prefix='/no/cifar'), '/no/cifar'),
 ])
 def test_missing_data_is_named_with_what_to_set(data_cfg, change, what):
-    part = data_cfg.train_dataloader.dataset.dataset.datasets[0]
-    part.update(change)
+    data_cfg.train_dataloader.dataset.dataset.datasets[1].update(change)
+    place = 'train_dataloader.dataset.dataset.datasets.1'
     with pytest.raises(
             FileNotFoundError,
-            match=f'^train_dataloader reads {what}, which is not there: link '
-            'the data there, or set train_dataloader.dataset.data_root$'):
-        check_data(data_cfg)
+            match=f'^{place} reads {what}, which is not there: link the data '
+            f'there, or set {place}.data_root$'):
+        check_data(data_cfg, 'train_dataloader')
 
 
-def test_checkpoint_to_fine_tune(tmp_path):
+def test_checkpoint_to_fine_tune():
     cfg = Config(dict(default_hooks=dict(pretrained=dict())))
-    (tmp_path / 'epoch_3.pth').touch()
-    for checkpoint in (str(tmp_path / 'epoch_3.pth'), 'none',
-                       'https://host/epoch_3.pth'):
-        set_pretrained(cfg, checkpoint)
-        assert cfg.default_hooks.pretrained.checkpoint == checkpoint
-    with pytest.raises(FileNotFoundError, match='there is no a.pth'):
-        set_pretrained(cfg, 'a.pth')
-    with pytest.raises(ValueError, match='choose a config of configs/bench'):
-        set_pretrained(Config(dict(default_hooks=dict())), 'none')
+    set_pretrained(cfg, 'epoch_3.pth')
+    assert cfg.default_hooks.pretrained.checkpoint == 'epoch_3.pth'
+    for other in (dict(default_hooks=dict()), dict()):
+        with pytest.raises(ValueError, match='choose a config of configs/be'):
+            set_pretrained(Config(other), 'none')
 
 
 @pytest.mark.parametrize('checkpoint, name', [

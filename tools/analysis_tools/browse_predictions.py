@@ -27,7 +27,7 @@ def main() -> None:
     args = parse_args()
     MMLogger.get_instance('predictions', log_level='WARNING')
     cfg = load_config(args.config, args.cfg_options)
-    check_data(cfg)
+    check_data(cfg, 'val_dataloader')
     browse_predictions(cfg, args.checkpoint, args.out, args.count, args.score)
     print(args.out)
 

@@ -1,3 +1,4 @@
+from os.path import exists, expanduser
 from typing import Dict, List, Optional, Tuple
 
 import torch
@@ -6,6 +7,7 @@ from mmengine.hooks import CheckpointHook, Hook
 from mmengine.model import is_model_wrapper
 from mmengine.optim.scheduler.param_scheduler import INF
 
+from mmregioncl.datasets.box_store import innermost
 from mmregioncl.models.utils import check_weights
 from mmregioncl.registry import HOOKS
 
@@ -16,7 +18,8 @@ NEVER = 2**62
 class GuardHook(Hook):
     """Stop a run that cannot come to good, and say why in a sentence.
 
-    - Before training: the dataloader makes no batch. (It warns of a queue
+    - Before training: the dataloader makes no batch, or annotations name
+      images that are not there. (It warns of a queue
       longer than the data, and of a learning rate scheduled for another
       number of epochs.)
     - When a checkpoint is loaded: its weights are not those of the model.
@@ -49,6 +52,7 @@ class GuardHook(Hook):
                 f'{len(loader.dataset)} images do not make one batch of '
                 f'{loader.batch_size} on {runner.world_size} process(es): '
                 'lower train_dataloader.batch_size, or add images')
+        check_images(loader.dataset)
         model = runner.model
         model = model.module if is_model_wrapper(model) else model
         queue_len = getattr(model, 'queue_len', 0)
@@ -164,3 +168,21 @@ class GuardHook(Hook):
         raise FloatingPointError(
             f'{what} became NaN or inf {when}; {kept}; lower the learning '
             'rate, or look at the data')
+
+
+def check_images(dataset) -> None:
+    """Refuse annotations of images that are not there.
+
+    The first, middle and last image of each data set are looked for.
+
+    Raises:
+        FileNotFoundError: If one is missing.
+    """
+    for part in innermost(dataset):
+        for index in {0, len(part) // 2, len(part) - 1}:
+            path = part.get_data_info(index).get('img_path')
+            if isinstance(path, str) and '://' not in path and not exists(
+                    expanduser(path)):
+                raise FileNotFoundError(
+                    f'the annotations name {path}, which is not there: set '
+                    'data_prefix of the data set in train_dataloader')

@@ -16,10 +16,10 @@ class PretrainedHook(Hook):
     A run that resumes keeps its own weights, and does not need the checkpoint.
 
     Args:
-        checkpoint (str, optional): Of a pre-training run, or of a backbone
-            alone, of any layout that :func:`read_weights` and
-            :func:`backbone_weights` know; 'none' for random weights.
-            Defaults to None, which is refused.
+        checkpoint (str, optional): Of a pre-training run of OpenMMLab or
+            OpenSelfSup, or of a backbone alone, ``.pth`` or
+            ``.safetensors``; 'none' for random weights. Defaults to None,
+            which is refused.
         parts (Sequence[str]): Modules that together are the backbone.
             Defaults to ('backbone', ).
         new (str): Regular expression of their weights that no pre-training
@@ -35,13 +35,29 @@ class PretrainedHook(Hook):
         self.parts = parts
         self.new = new
 
+    def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
+        """Note where the run began."""
+        checkpoint['pretrained'] = self.checkpoint
+
+    def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
+        """Refuse to resume a run that began elsewhere.
+
+        Raises:
+            ValueError: If it was fine-tuned from another checkpoint.
+        """
+        began = checkpoint.get('pretrained', self.checkpoint)
+        if runner._resume and began != self.checkpoint:
+            raise ValueError(
+                f'{runner._load_from} was fine-tuned from {began}, not from '
+                f'{self.checkpoint}: set another --work-dir')
+
     def before_train(self, runner) -> None:
         """Load the backbone, or stop.
 
         Raises:
             ValueError: If there is no checkpoint, or one that does not fit.
         """
-        if runner._has_loaded:
+        if runner._resume and runner._has_loaded:
             return
         if self.checkpoint is None:
             raise ValueError('no pre-trained checkpoint is set: name it by '

@@ -5,11 +5,11 @@ from .queue import enqueue
 from .region import (Region, check_grid, check_pairs, pool_region,
                      sample_region, swap_region)
 from .shuffle import draw_order, redistribute
-from .weights import check_weights
+from .weights import check_weights, faults_of
 
 __all__ = [
     'ForeachCosineEMA', 'ForeachEMA', 'Region', 'check_grid', 'check_pairs',
-    'check_weights', 'draw_order', 'enqueue', 'feature_map', 'heat_maps',
-    'heatmap_to_boxes', 'info_nce', 'nt_xent', 'pool_region', 'redistribute',
-    'sample_region', 'swap_region'
+    'check_weights', 'draw_order', 'enqueue', 'faults_of', 'feature_map',
+    'heat_maps', 'heatmap_to_boxes', 'info_nce', 'nt_xent', 'pool_region',
+    'redistribute', 'sample_region', 'swap_region'
 ]

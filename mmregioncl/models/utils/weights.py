@@ -1,4 +1,26 @@
-from torch import nn
+from typing import Dict, List
+
+from torch import Tensor, nn
+
+
+def faults_of(wanted: Dict[str, Tensor],
+              weights: Dict[str, Tensor]) -> Dict[str, List[str]]:
+    """Names by what is wrong with them: missing, unexpected, misshapen.
+
+    Args:
+        wanted (dict[str, Tensor]): Of a model.
+        weights (dict[str, Tensor]): Of a checkpoint.
+
+    Returns:
+        dict[str, list[str]]: Sorted; empty if the weights fit.
+    """
+    both = wanted.keys() & weights.keys()
+    faults = dict(
+        missing=wanted.keys() - weights.keys(),
+        unexpected=weights.keys() - wanted.keys(),
+        misshapen={n
+                   for n in both if wanted[n].shape != weights[n].shape})
+    return {fault: sorted(names) for fault, names in faults.items() if names}
 
 
 def check_weights(model: nn.Module, weights: dict) -> dict:
@@ -17,16 +39,10 @@ def check_weights(model: nn.Module, weights: dict) -> dict:
     """
     weights = {name.removeprefix('module.'): weights[name] for name in weights}
     wanted = model.state_dict()
-    faults = dict(
-        missing=sorted(wanted.keys() - weights.keys()),
-        unexpected=sorted(weights.keys() - wanted.keys()),
-        misshapen=[
-            name for name in wanted
-            if name in weights and wanted[name].shape != weights[name].shape
-        ])
-    if any(faults.values()):
+    faults = faults_of(wanted, weights)
+    if faults:
         counts = ', '.join(f'{len(names)} {fault} (such as {names[0]})'
-                           for fault, names in faults.items() if names)
+                           for fault, names in faults.items())
         raise ValueError(
             f'the checkpoint does not fit {type(model).__name__}: of '
             f'{len(wanted)} weights {counts}; take the config that it was '

@@ -222,3 +222,15 @@ def test_fewer_images_than_a_batch_are_refused(runner_cfg):
 def test_loading_may_be_lax():
     hook = HOOKS.build(dict(type='mmregioncl.GuardHook', strict_load=False))
     hook.after_load_checkpoint(Mock(_resume=False), dict(state_dict=dict(a=1)))
+
+
+def test_annotations_of_absent_images_are_refused(runner_cfg, image_folder):
+    runner = Runner.from_cfg(runner_cfg)
+    dataset = runner.train_dataloader.dataset
+    path = Path(dataset.get_data_info(len(dataset) - 1)['img_path'])
+    path.rename(path.with_name('moved'))
+    with pytest.raises(
+            FileNotFoundError,
+            match=f'^the annotations name {path}, which is not there: set '
+            'data_prefix'):
+        runner.train()

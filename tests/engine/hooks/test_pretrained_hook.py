@@ -64,6 +64,16 @@ def test_resumed_run_keeps_its_own_weights(fine_tune, pretrained, tmp_path):
         load_from=str(tmp_path / 'run/epoch_1.pth'),
         train_cfg=dict(max_epochs=2))
     assert not said(runner)
+    # A folder of the same name, but of another checkpoint
+    with pytest.raises(
+            ValueError,
+            match='was fine-tuned from .*epoch_9.pth, not from none: set '
+            'another --work-dir'):
+        fine_tune(
+            'none',
+            resume=True,
+            load_from=str(tmp_path / 'run/epoch_2.pth'),
+            train_cfg=dict(max_epochs=3))
 
 
 def test_random_weights_have_to_be_asked_for(fine_tune, pretrained):

@@ -7,5 +7,6 @@ default_hooks = dict(
         max_keep_ckpts=3,
         backend_args=dict(backend='mmregioncl.atomic')),
     pretrained=dict(type='mmregioncl.PretrainedHook'),
+    fresh_data=dict(type='mmregioncl.FreshDataHook'),
     guard=dict(type='mmregioncl.GuardHook'))
 log_processor = dict(by_epoch=False)

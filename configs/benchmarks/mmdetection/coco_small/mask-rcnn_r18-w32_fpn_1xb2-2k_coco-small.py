@@ -7,7 +7,8 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-norm_cfg = dict(type='BN', requires_grad=True)  # SyncBN needs a GPU
+norm_cfg = dict(
+    type='BN', requires_grad=True)  # SyncBN of several processes needs GPUs
 model = dict(
     backbone=dict(
         depth=18, stem_channels=32, base_channels=32, norm_cfg=norm_cfg),
@@ -51,3 +52,4 @@ param_scheduler[0].end = 100
 param_scheduler[1].update(end=2000, milestones=[1300, 1800])
 train_cfg = dict(max_iters=2000, val_interval=1000)
 default_hooks = dict(checkpoint=dict(interval=1000))
+auto_scale_lr = dict(base_batch_size=2)

@@ -6,7 +6,8 @@ _base_ = [
     '../_base_/schedules/sgd_40k.py',
 ]
 
-norm_cfg = dict(type='BN', requires_grad=True)  # SyncBN needs a GPU
+norm_cfg = dict(
+    type='BN', requires_grad=True)  # SyncBN of several processes needs GPUs
 model = dict(
     data_preprocessor=dict(size=(256, 256)),
     backbone=dict(
@@ -74,3 +75,4 @@ param_scheduler = _base_.param_scheduler
 param_scheduler[0].end = 800
 train_cfg = dict(max_iters=800, val_interval=400)
 default_hooks = dict(checkpoint=dict(interval=400))
+auto_scale_lr = dict(base_batch_size=8)

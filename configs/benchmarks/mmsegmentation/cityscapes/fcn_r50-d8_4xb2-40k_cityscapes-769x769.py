@@ -10,3 +10,5 @@ model = dict(
     decode_head=dict(align_corners=True),
     auxiliary_head=dict(align_corners=True),
     test_cfg=dict(mode='slide', crop_size=(769, 769), stride=(513, 513)))
+
+auto_scale_lr = dict(base_batch_size=8)

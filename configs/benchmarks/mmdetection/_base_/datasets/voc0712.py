@@ -1,5 +1,6 @@
 _base_ = 'coco_detection.py'
 
+# MMDetection leaves difficult objects out of training, detectron2 does not.
 train_pipeline = _base_.train_pipeline
 train_pipeline[2].scales = [(1333, side) for side in range(480, 801, 32)]
 folder = dict(
@@ -11,6 +12,8 @@ train_dataloader = dict(
     dataset=dict(
         _delete_=True,
         type='ConcatDataset',
+        # The two years differ in this entry of their metainfo alone.
+        ignore_keys=['dataset_type'],
         datasets=[
             dict(
                 ann_file=f'VOC{year}/ImageSets/Main/trainval.txt',

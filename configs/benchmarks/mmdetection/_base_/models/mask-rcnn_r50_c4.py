@@ -12,4 +12,6 @@ model = dict(
         std=[58.395, 57.12, 57.375],
         bgr_to_rgb=True),
     backbone=dict(frozen_stages=-1, init_cfg=None, **resnet),
-    roi_head=dict(shared_head=dict(type='ResLayerExtraNorm', **resnet)))
+    roi_head=dict(shared_head=dict(type='ResLayerExtraNorm', **resnet)),
+    # Anchors beyond the image count as well, as in detectron2.
+    train_cfg=dict(rpn=dict(allowed_border=-1)))

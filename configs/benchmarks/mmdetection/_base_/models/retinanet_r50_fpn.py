@@ -6,4 +6,4 @@ norm_cfg = dict(type='SyncBN', requires_grad=True)
 model = dict(
     backbone=dict(
         frozen_stages=-1, norm_cfg=norm_cfg, norm_eval=False, init_cfg=None),
-    neck=dict(norm_cfg=norm_cfg))
+    neck=dict(norm_cfg=norm_cfg, relu_before_extra_convs=True))

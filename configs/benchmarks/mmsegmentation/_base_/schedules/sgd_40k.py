@@ -4,4 +4,6 @@ default_hooks = dict(
     checkpoint=dict(
         max_keep_ckpts=3, backend_args=dict(backend='mmregioncl.atomic')),
     pretrained=dict(type='mmregioncl.PretrainedHook'),
+    fresh_data=dict(type='mmregioncl.FreshDataHook'),
     guard=dict(type='mmregioncl.GuardHook'))
+auto_scale_lr = dict(enable=False, base_batch_size=16)
