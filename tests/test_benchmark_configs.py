@@ -55,7 +55,7 @@ def write_image(path: Path, image: np.ndarray) -> None:
 def coco_data(root: Path, dataset: dict) -> None:
     """Two images, with a square of the first class in each."""
     from mmdet.registry import DATASETS
-    name = DATASETS.get(dataset['type']).METAINFO['classes'][0]
+    classes = DATASETS.get(dataset['type']).METAINFO['classes']
     images, annotations = [], []
     for number, stem in enumerate(NAMES):
         path = root / dataset['data_prefix']['img'] / f'{stem}.png'
@@ -78,7 +78,10 @@ def coco_data(root: Path, dataset: dict) -> None:
             dict(
                 images=images,
                 annotations=annotations,
-                categories=[dict(id=1, name=name)])))
+                categories=[
+                    dict(id=number, name=name)
+                    for number, name in enumerate(classes, 1)
+                ])))
 
 
 def voc_data(root: Path, dataset: dict) -> None:

@@ -2,7 +2,7 @@
 # Train on the GPUs of this machine, or of NNODES machines:
 #   dist_train.sh CONFIG GPUS [ARGUMENTS OF train.py]
 set -euo pipefail
-config=$1 gpus=$2
+config=${1:?give CONFIG} gpus=${2:?give GPUS}
 
 torchrun \
     --nnodes "${NNODES:-1}" \

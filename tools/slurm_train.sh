@@ -4,7 +4,8 @@
 # GPUS (8) in all, GPUS_PER_NODE (8), CPUS_PER_TASK (5) and SRUN_ARGS are read
 # from the environment.
 set -euo pipefail
-partition=$1 job_name=$2 config=$3
+partition=${1:?give PARTITION} job_name=${2:?give JOB_NAME}
+config=${3:?give CONFIG}
 gpus_per_node=${GPUS_PER_NODE:-8}
 
 # shellcheck disable=SC2086  # SRUN_ARGS holds several words

@@ -109,8 +109,10 @@ def write_weights(weights: Weights, path: Union[str, Path]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f'{path.name}.part')
     if path.suffix == '.safetensors':
-        from safetensors.torch import save_file
-        save_file({k: v.contiguous() for k, v in weights.items()}, part)
+        from safetensors.torch import save
+
+        # Not save_file, which leaves a file that nobody else may read
+        part.write_bytes(save({k: v.contiguous() for k, v in weights.items()}))
     elif path.suffix == '.pkl':
         arrays = {name: value.numpy() for name, value in weights.items()}
         with part.open('wb') as file:

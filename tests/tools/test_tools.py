@@ -1,5 +1,6 @@
 """The tools as a user calls them: real processes, real files."""
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -121,6 +122,34 @@ def test_annotations_of_a_subset_of_imagenet(run_python, tmp_path):
     assert done.stdout == 'train.txt: 2 images of 2 classes\n'
     assert (tmp_path / 'train.txt').read_text() == ('n1/a.JPEG 0\n'
                                                     'n2/b.JPEG 1\n')
+
+
+@pytest.mark.parametrize('package', ['mmdetection', 'mmsegmentation'])
+@pytest.mark.parametrize('script, given, expected', [
+    ('train.sh', ['C', 'K', '--amp'],
+     'python {tools}/train.py C --pretrained K --resume --amp'),
+    ('dist_train.sh', ['C', 'K', '2', '--amp'],
+     'torchrun .* {tools}/train.py C --launcher pytorch --pretrained K '
+     '--resume --amp'),
+    ('slurm_train.sh', ['P', 'J', 'C', 'K', '--amp'],
+     'srun .* python -u {tools}/train.py C --launcher slurm --pretrained K '
+     '--resume --amp'),
+])
+def test_fine_tuning_scripts(tmp_path, package, script, given, expected):
+    """As the README calls them; what they would start says so instead."""
+    for program in ('python', 'torchrun', 'srun'):
+        path = tmp_path / program
+        path.write_text('#!/bin/sh\necho $(basename $0) "$@"')
+        path.chmod(0o755)
+    command = [TOOLS / 'benchmarks' / package / script]
+    env = dict(os.environ, PATH=f'{tmp_path}:{os.environ["PATH"]}')
+    done = subprocess.run(
+        command + given, env=env, capture_output=True, text=True)
+    assert re.fullmatch(expected.format(tools='.*'),
+                        done.stdout.strip()), done.stdout
+    done = subprocess.run(command, env=env, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert re.search(r': give (CONFIG|PARTITION)$', done.stderr.strip())
 
 
 CAMVID = ROOT / ('configs/benchmarks/mmsegmentation/camvid/'
