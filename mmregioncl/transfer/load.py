@@ -1,5 +1,5 @@
 import re
-from typing import Sequence, Union
+from typing import Sequence
 
 from torch import nn
 
@@ -32,8 +32,8 @@ def load_backbone(model: nn.Module,
     wanted = {
         name: value
         for part in parts
-        for name, value in counterless(model.get_submodule(part)).items()
-        if not re.match(new, name)
+        for name, value in counterless(model.get_submodule(
+            part).state_dict()).items() if not re.match(new, name)
     }
     given = counterless(weights)
     faults = faults_of(wanted, given)
@@ -49,12 +49,10 @@ def load_backbone(model: nn.Module,
     return len(wanted)
 
 
-def counterless(weights: Union[nn.Module, Weights]) -> Weights:
+def counterless(weights: Weights) -> Weights:
     """Weights without the counters of batch norm.
 
     It does not read them if it has a momentum, and torchvision's older
     checkpoints have none.
     """
-    if isinstance(weights, nn.Module):
-        weights = weights.state_dict()
     return {k: v for k, v in weights.items() if 'num_batches_tracked' not in k}

@@ -53,32 +53,22 @@ class SemanticLocalizationHook(Hook):
                  image_size: Union[int, Tuple[int, int], None] = None,
                  batch_size: Optional[int] = None,
                  num_workers: Optional[int] = None) -> None:
-        sides = (image_size, ) * 2 if isinstance(image_size, int) else \
-            image_size
-        for name, value, low in (('warmup_epochs', warmup_epochs,
-                                  0), ('interval', interval,
-                                       1), ('batch_size', batch_size, 1),
-                                 ('num_workers', num_workers,
-                                  0), *(('image_size', side, 1)
-                                        for side in sides or ())):
-            # The store counts pixels in 15 bits, at most.
-            if value is not None and not (low <= value < 2**15
-                                          and value == int(value)):
-                raise ValueError(f'{name}={value} of SemanticLocalizationHook '
-                                 f'has to be a whole number from {low} on')
-        if sides is not None and len(sides) != 2:
+        if isinstance(image_size, int):
+            image_size = (image_size, image_size)
+        if image_size is not None and len(image_size) != 2:
             raise ValueError(
                 f'image_size={image_size} of SemanticLocalizationHook has to '
                 'be a height and a width')
         if not 0 <= threshold < 1:
             raise ValueError(f'threshold={threshold} of SemanticLocalization'
                              'Hook has to be in [0, 1)')
-        self.warmup_epochs = warmup_epochs
-        self.interval = interval
+        self.warmup_epochs = whole_number('warmup_epochs', warmup_epochs, 0)
+        self.interval = whole_number('interval', interval, 1)
         self.threshold = threshold
-        self.image_size = sides and tuple(sides)
-        self.batch_size = batch_size
-        self.num_workers = num_workers
+        self.image_size = image_size and tuple(
+            whole_number('image_size', side, 1) for side in image_size)
+        self.batch_size = whole_number('batch_size', batch_size, 1)
+        self.num_workers = whole_number('num_workers', num_workers, 0)
         self.stores: List[BoxStore] = []
         self.fingerprints: List[str] = []
         self.histograms: Dict[int, List[int]] = {}  # of areas, by epoch
@@ -224,3 +214,12 @@ class SemanticLocalizationHook(Hook):
                 'ccrop/degenerate': degenerate / len(boxes)
             },
             step=runner.iter)
+
+
+def whole_number(name: str, value: Optional[int], low: int) -> Optional[int]:
+    """A setting, if it is a whole number within what the store can count."""
+    if value is not None and not (low <= value < 2**15
+                                  and value == int(value)):
+        raise ValueError(f'{name}={value} of SemanticLocalizationHook has to '
+                         f'be a whole number from {low} on')
+    return value
