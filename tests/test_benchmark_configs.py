@@ -165,6 +165,10 @@ def toy(path: Path, root: Path, write) -> Config:
     cfg.train_cfg.update(max_iters=1, val_interval=1)
     cfg.optim_wrapper.optimizer.lr = 1e-8  # to see what was loaded
     cfg.param_scheduler = []
+    # An untrained detector is sure of nothing.
+    for part in (cfg.model.test_cfg, cfg.model.test_cfg.get('rcnn', {})):
+        if 'score_thr' in part:
+            part['score_thr'] = 0.
     cfg.update(
         test_dataloader=None,
         test_evaluator=None,
@@ -194,7 +198,7 @@ def assert_fine_tuned(runner: Runner, cfg: Config) -> None:
                 continue
             count += 1
             torch.testing.assert_close(
-                value, given[f'backbone.{name}'], rtol=0, atol=1e-5)
+                value, given[f'backbone.{name}'], rtol=0, atol=1e-4)
             assert value.requires_grad  # nothing is frozen
     assert count == sum(
         name.startswith('backbone.') and not name.endswith(('mean', 'var',

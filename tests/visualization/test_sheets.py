@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -82,7 +83,9 @@ def test_boxes_of_a_config(image_folder, model_cfg, tmp_path):
                             transforms=[[crop]]),
                         dict(type='PackSelfSupInputs')
                     ]))))
-    (image_folder / 'cut.jpg').write_bytes(b'no image')  # another is drawn
+    folder = shutil.copytree(image_folder, tmp_path / 'images')
+    (folder / 'cut.jpg').write_bytes(b'no image')  # another is drawn
+    cfg.train_dataloader.dataset.data_root = str(folder)
     browse_boxes(cfg, None, tmp_path / 'boxes.png', count=3)
     for draw in (browse_boxes, browse_views):
         with pytest.raises(ValueError, match='count=0 images make no sheet'):

@@ -228,9 +228,10 @@ def test_annotations_of_absent_images_are_refused(runner_cfg, image_folder):
     runner = Runner.from_cfg(runner_cfg)
     dataset = runner.train_dataloader.dataset
     path = Path(dataset.get_data_info(len(dataset) - 1)['img_path'])
-    path.rename(path.with_name('moved'))
+    path.rename(moved := path.with_name('moved'))
     with pytest.raises(
             FileNotFoundError,
             match=f'^the annotations name {path}, which is not there: set '
             'data_prefix'):
         runner.train()
+    moved.rename(path)  # for the other tests
