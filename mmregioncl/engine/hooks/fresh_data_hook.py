@@ -1,5 +1,6 @@
 from itertools import chain, repeat
 
+from mmengine.dataset import InfiniteSampler
 from mmengine.hooks import Hook
 from mmengine.runner import IterBasedTrainLoop
 from mmengine.runner.loops import _InfiniteDataloaderIterator
@@ -21,7 +22,12 @@ class FreshDataHook(Hook):
         loop = runner.train_loop
         if not isinstance(loop, IterBasedTrainLoop) or loop.iter == 0:
             return
-        loop.dataloader.batch_sampler.sampler.seed += loop.iter
+        sampler = loop.dataloader.batch_sampler.sampler
+        sampler.seed += loop.iter
+        if isinstance(sampler, InfiniteSampler):
+            # It made its indices from the old seed, and workers have begun on
+            # them.
+            sampler.indices = sampler._indices_of_rank()
         loop.dataloader_iterator = chain(
             repeat(None, loop.iter),
             _InfiniteDataloaderIterator(loop.dataloader))

@@ -37,14 +37,26 @@ def iterations(runner_cfg):
         runner.train()
         return count.steps, loaded
 
-    runner_cfg.train_dataloader.update(num_workers=0, persistent_workers=False)
     return run
 
 
 def test_nothing_is_loaded_again(iterations, tmp_path):
-    steps, loaded = iterations()
+    settings = {
+        'train_dataloader.num_workers': 0,
+        'train_dataloader.persistent_workers': False
+    }
+    steps, loaded = iterations(**settings)
     assert len(steps) == 6 and len(loaded) == 12
     more, loaded = iterations(
         resume=True, load_from=str(tmp_path / 'run/iter_4.pth'))
     assert len(more) == 2 and len(loaded) == 4
     assert more != steps[:2]  # not what the run began with
+
+
+def test_workers_that_have_begun_are_given_new_data(iterations, tmp_path):
+    steps, _ = iterations()
+    more, _ = iterations(
+        resume=True, load_from=str(tmp_path / 'run/iter_1.pth'))
+    assert len(more) == 5
+    assert more != steps[:5]
+    assert all(len(step) == 2 for step in more)
