@@ -1,8 +1,8 @@
 """MMDetection does not import without mmcv's compiled operators.
 
 mmcv 2.0.1 has wheels with ``mmcv._ext`` for torch up to 2.1 alone. Where there
-is none, torchvision's operators take its place, on a CPU as on a GPU: those
-that are here give what the compiled ones give. All others raise when they are
+is none, torchvision's operators take its place: those that are here give what
+the compiled ones are defined to give. All others raise when they are
 called. ``tools/build_mmcv.sh`` compiles the full mmcv.
 """
 import sys

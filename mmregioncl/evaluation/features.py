@@ -5,12 +5,13 @@ from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.registry import DATASETS, MODELS, init_default_scope
 from mmengine.runner import Runner
-from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor, nn
 from tqdm import tqdm
 
 from mmregioncl.datasets import ImageFolder
+from mmregioncl.engine.config import innermost_configs
 from mmregioncl.models.utils import check_weights, feature_map
+from mmregioncl.transfer import read_weights
 
 
 def load_model(cfg: Config, checkpoint: Optional[str] = None) -> nn.Module:
@@ -29,20 +30,14 @@ def load_model(cfg: Config, checkpoint: Optional[str] = None) -> nn.Module:
     if checkpoint is None:
         model.init_weights()
     else:
-        weights = CheckpointLoader.load_checkpoint(checkpoint, 'cpu')
-        weights = weights.get('state_dict', weights)
-        model.load_state_dict(check_weights(model, weights))
+        model.load_state_dict(check_weights(model, read_weights(checkpoint)))
     return model.to(get_device()).eval()
 
 
 def view_size(cfg: Config) -> int:
     """Side in pixels of the first view that a train pipeline crops."""
-    dataset = cfg.train_dataloader.dataset
-    while 'pipeline' not in dataset and dataset.keys() & {
-            'dataset', 'datasets'
-    }:  # a wrapper of one, or of several
-        dataset = dataset.get('dataset') or dataset.datasets[0]
-    todo = list(dataset.get('pipeline', []))
+    parts = innermost_configs('', cfg.train_dataloader.dataset)
+    todo = [step for _, part in parts for step in part.get('pipeline', [])]
     while todo:
         step = todo.pop(0)
         if isinstance(step, list):

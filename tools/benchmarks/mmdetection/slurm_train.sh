@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Fine-tune a detector under Slurm, or go on where it stopped:
+# Fine-tune a detector or segmenter under Slurm, or go on where it stopped:
 #   slurm_train.sh PARTITION JOB_NAME CONFIG CHECKPOINT [ARGUMENTS OF train.py]
 set -euo pipefail
 bash "$(dirname "$0")/../../slurm_train.sh" "${1:?give PARTITION}" \
