@@ -242,7 +242,7 @@ def test_metafile_names_every_config(metafile):
     ids=lambda path: path.stem)
 def test_labelled_sets_give_samples(path, folders):
     cfg = Config.fromfile(path)
-    for dataset in cfg.knn_datasets.values():
+    for dataset in cfg.eval_datasets.values():
         dataset.update(folders[dataset.type])
         sample = DATASETS.build(dataset)[0]
         assert sample['inputs'][0].shape[0] == 3

@@ -22,7 +22,7 @@ def knn(runner: Runner) -> str:
     """Accuracy by k-NN of the backbone that a runner holds."""
     sets = [
         extract_features(runner.model.eval(), dataset, num_workers=0)
-        for dataset in runner.cfg.knn_datasets.values()
+        for dataset in runner.cfg.eval_datasets.values()
     ]
     return f'{100 * knn_accuracy(*sets[0], *sets[1]):.1f} %'
 
@@ -40,7 +40,7 @@ def main() -> None:
     cfg = load_config(CONFIG, args.cfg_options)
     digits = write_digits(out / 'digits')
     cfg.train_dataloader.dataset.data_root = str(digits / 'train')
-    for split, dataset in cfg.knn_datasets.items():
+    for split, dataset in cfg.eval_datasets.items():
         dataset.data_root = str(digits / split)
     cfg.work_dir = str(out / 'run')
 

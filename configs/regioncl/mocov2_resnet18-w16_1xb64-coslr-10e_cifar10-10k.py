@@ -9,7 +9,7 @@ model = dict(
 
 train_dataloader = dict(
     batch_size=64, num_workers=1, dataset=dict(indices=10000))
-knn_datasets = dict(train=dict(indices=10000), test=dict(indices=2000))
+eval_datasets = dict(train=dict(indices=10000), test=dict(indices=2000))
 
 optim_wrapper = dict(optimizer=dict(lr=0.06))
 param_scheduler = [

@@ -31,21 +31,21 @@ train_dataloader = dict(
             dict(type='PackSelfSupInputs', meta_keys=['img_path']),
         ]))
 
-knn_pipeline = [
+eval_pipeline = [
     dict(type='mmregioncl.LoadImage', on_corrupt='raise'),
     dict(type='PackSelfSupInputs', algorithm_keys=['gt_label']),
 ]
-knn_datasets = dict(
+eval_datasets = dict(
     train=dict(
         _delete_=True,
         type='mmcls.CustomDataset',
         data_root=data_root + 'train',
-        pipeline=knn_pipeline),
+        pipeline=eval_pipeline),
     test=dict(
         _delete_=True,
         type='mmcls.CustomDataset',
         data_root=data_root + 'test',
-        pipeline=knn_pipeline))
+        pipeline=eval_pipeline))
 
 optim_wrapper = dict(optimizer=dict(lr=0.01))
 param_scheduler = [

@@ -10,7 +10,7 @@ model = dict(
 
 train_dataloader = dict(
     batch_size=64, num_workers=1, dataset=dict(indices=10000))
-knn_datasets = dict(train=dict(indices=10000), test=dict(indices=2000))
+eval_datasets = dict(train=dict(indices=10000), test=dict(indices=2000))
 
 param_scheduler = [
     dict(type='CosineAnnealingLR', T_max=20, by_epoch=True, begin=0, end=20)

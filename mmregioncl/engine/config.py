@@ -9,7 +9,7 @@ from mmengine.runner import Runner
 
 # What Runner reads of a config besides its own arguments, and our tools
 ALSO_READ = ('activation_checkpointing', 'compile', 'efficient_conv_bn_eval',
-             'find_unused_parameters', 'knn_datasets', 'model_wrapper_cfg',
+             'find_unused_parameters', 'eval_datasets', 'model_wrapper_cfg',
              'sync_bn')
 
 

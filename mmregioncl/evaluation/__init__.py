@@ -1,8 +1,17 @@
-from .features import (class_folder, eval_pipeline, extract_features,
-                       load_model, view_size)
-from .knn import knn_accuracy, knn_classify
+from .features import (batch_loader, check_finite, class_folder, eval_dataset,
+                       eval_pipeline, extract_features, extract_rows,
+                       gather_rows, load_model, rank_batches, read_labels,
+                       view_size)
+from .knn import (check_neighbours, keep_best, knn_accuracy, knn_classify,
+                  nearest, vote)
+from .linear import linear_probes, online_probe
+from .statistics import alignment, rankme, relative_std, uniformity
 
 __all__ = [
-    'class_folder', 'eval_pipeline', 'extract_features', 'knn_accuracy',
-    'knn_classify', 'load_model', 'view_size'
+    'alignment', 'batch_loader', 'check_finite', 'check_neighbours',
+    'class_folder', 'eval_dataset', 'eval_pipeline', 'extract_features',
+    'extract_rows', 'gather_rows', 'keep_best', 'linear_probes',
+    'online_probe', 'knn_accuracy', 'knn_classify', 'load_model', 'nearest',
+    'rank_batches', 'rankme', 'read_labels', 'relative_std', 'uniformity',
+    'view_size', 'vote'
 ]

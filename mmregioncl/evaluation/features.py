@@ -1,11 +1,15 @@
-from typing import List, Optional, Tuple
+from pathlib import Path
+from typing import List, Optional, Tuple, Union
 
+import numpy as np
 import torch
 from mmengine.config import Config
+from mmengine.dataset import BaseDataset, default_collate
 from mmengine.device import get_device
+from mmengine.dist import all_reduce, get_rank, get_world_size, is_main_process
 from mmengine.registry import DATASETS, MODELS, init_default_scope
-from mmengine.runner import Runner
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from mmregioncl.datasets import ImageFolder
@@ -79,12 +83,178 @@ def class_folder(root: str, size: int) -> dict:
         pipeline=eval_pipeline(size))
 
 
+def eval_dataset(cfg: Config,
+                 split: str,
+                 given: Union[dict, str, None] = None) -> dict:
+    """Config of a labelled data set to evaluate on.
+
+    Args:
+        cfg (Config): A pre-training config.
+        split (str): 'train' or 'test'.
+        given (dict or str, optional): Data set, or a folder with one folder
+            for each class. Defaults to None, ``eval_datasets`` of the config.
+
+    Raises:
+        ValueError: If the config names none.
+    """
+    given = given or cfg.get('eval_datasets', {}).get(split)
+    if given is None:
+        raise ValueError(
+            f'the config names no eval_datasets.{split}: give it a labelled '
+            'data set, or a folder with one folder for each class')
+    if isinstance(given, str):
+        given = class_folder(given, view_size(cfg))
+    return given
+
+
+def check_classes(train: str, test: str) -> None:
+    """Labels count the folders: they have to be the same on both sides.
+
+    Raises:
+        ValueError: If they are not.
+    """
+    names = [{path.name
+              for path in Path(root).glob('*') if path.is_dir()}
+             for root in (train, test)]
+    if not all(names):
+        raise ValueError(f'{train if names[1] else test} holds no folders: '
+                         'images belong into one folder for each class')
+    odd = sorted(names[0] ^ names[1])
+    if odd:
+        raise ValueError(f'{train} and {test} need the same folders, one for '
+                         f'each class; these differ: {", ".join(odd)}')
+
+
+def read_labels(dataset: BaseDataset, single: bool = False) -> Tensor:
+    """Labels of a data set, without a look at its images.
+
+    Args:
+        dataset (BaseDataset): With ``gt_label`` in its data infos, and
+            perhaps ``gt_label_difficult``, as mmcls's VOC.
+        single (bool): Whether each image must have one label. Defaults to
+            False.
+
+    Returns:
+        Tensor: Shape (N,), int64, from 0 on. Where an image has several, (N,
+        classes): 1 has it, 0 has not, -1 has it and is difficult.
+
+    Raises:
+        ValueError: If a label is missing, or not a whole number from 0 on.
+    """
+    name = type(dataset).__name__
+    infos = map(dataset.get_data_info, range(len(dataset)))
+    rows = [(info.get('gt_label'), info.get('gt_label_difficult', []))
+            for info in infos]
+    labels = [label for label, _ in rows]
+    if not labels or any(label is None for label in labels):
+        raise ValueError(
+            f'{name} has images without a label: give a data set with '
+            'gt_label, or a folder with one folder for each class')
+    several = any(np.ndim(label) for label in labels)
+    flat = [label for row in labels for label in np.atleast_1d(row).tolist()]
+    odd = [label for label in flat if type(label) is not int or label < 0]
+    if odd:
+        raise ValueError(f'{name} has the label {odd[0]!r}: number the classes'
+                         ' from 0 on')
+    if not several:
+        return torch.tensor(flat)
+    if single:
+        raise ValueError(f'{name} has images with several labels, and k-NN and'
+                         ' linear probes take one: take the protocol svm')
+    classes = max(len(dataset.metainfo.get('classes', ())), max(flat) + 1)
+    table = torch.zeros(len(labels), classes).long()
+    for row, (label, difficult) in zip(table, rows):
+        row[difficult] = -1
+        row[label] = 1
+    return table
+
+
+def rank_batches(count: int, batch_size: int) -> List[List[int]]:
+    """Batches of consecutive rows that are this rank's to work on.
+
+    The batches are those of a single process, dealt out in turn: what is
+    computed from one does not depend on the number of processes.
+
+    Args:
+        count (int): Rows in all.
+        batch_size (int): Rows of a batch; the last may have fewer.
+    """
+    rows = torch.arange(count).split(batch_size)
+    return [part.tolist() for part in rows[get_rank()::get_world_size()]]
+
+
+def gather_rows(rows: Tensor, batches: List[List[int]], count: int) -> Tensor:
+    """Rows of all ranks, in order and on all of them.
+
+    Args:
+        rows (Tensor): Of this rank, (M, ...).
+        batches (list[list[int]]): What :func:`rank_batches` gave it.
+        count (int): Rows in all.
+
+    Returns:
+        Tensor: Shape (N, ...).
+    """
+    if get_world_size() == 1:
+        return rows
+    full = rows.new_zeros(count, *rows.shape[1:])
+    full[sum(batches, [])] = rows
+    all_reduce(full)  # sums each row with zeros: exact
+    return full
+
+
+def batch_loader(dataset: Dataset, batches: List[List[int]], num_workers: int,
+                 context) -> DataLoader:
+    """A loader of given batches.
+
+    Args:
+        dataset (Dataset): Any.
+        batches (list[list[int]]): Rows of each.
+        num_workers (int): Processes that load.
+        context (optional): How they are started, as a DataLoader takes it.
+    """
+    return DataLoader(
+        dataset,
+        batch_sampler=batches,
+        num_workers=num_workers,
+        multiprocessing_context=context if num_workers else None,
+        collate_fn=default_collate)
+
+
 @torch.no_grad()
+def extract_rows(model: nn.Module,
+                 dataset: Dataset,
+                 batches: List[List[int]],
+                 num_workers: int = 2,
+                 context=None) -> Tensor:
+    """Features of some images, averaged over the last feature map.
+
+    Args:
+        model (nn.Module): A pre-training algorithm of mmselfsup in eval mode.
+        dataset (Dataset): Whose samples are one view each.
+        batches (list[list[int]]): Rows to take, such as
+            :func:`rank_batches`.
+        num_workers (int): Defaults to 2.
+        context (optional): How workers are started. Defaults to None.
+
+    Returns:
+        Tensor: Shape (M, C), float32, on the CPU.
+    """
+    rows = []
+    quiet = None if is_main_process() else True  # None: unless on a terminal
+    # A rank without a batch looks at one image, and keeps no row of it.
+    loader = batch_loader(dataset, batches or [[0]], num_workers, context)
+    for batch in tqdm(loader, desc='features', disable=quiet, leave=False):
+        inputs, _ = model.data_preprocessor(batch)
+        maps = feature_map(model(inputs, mode='tensor'))  # (N, C, H, W)
+        rows.append(maps.mean((2, 3)).float().cpu())
+    return torch.cat(rows)[:sum(map(len, batches))]
+
+
 def extract_features(model: nn.Module,
                      dataset: dict,
                      batch_size: int = 128,
                      num_workers: int = 2) -> Tuple[Tensor, Tensor]:
-    """Features of a labelled data set, averaged over the last feature map.
+    """Features and labels of a labelled data set, all on all ranks.
 
     Args:
         model (nn.Module): A pre-training algorithm of mmselfsup in eval mode.
@@ -93,20 +263,29 @@ def extract_features(model: nn.Module,
         num_workers (int): Defaults to 2.
 
     Returns:
-        tuple[Tensor, Tensor]: Features (N, C), float32, and labels (N,),
-        int64, both on the CPU and in the order of the data set.
+        tuple[Tensor, Tensor]: Features (N, C), float32, and labels as
+        :func:`read_labels` gives them, both on the CPU and in the order of the
+        data set.
+
+    Raises:
+        ValueError: If a label is missing, or a feature NaN or inf.
     """
-    loader = Runner.build_dataloader(
-        dict(
-            dataset=DATASETS.build(dataset),
-            batch_size=batch_size,
-            num_workers=num_workers,
-            sampler=dict(type='DefaultSampler', shuffle=False),
-            collate_fn=dict(type='default_collate')))
-    features, labels = [], []
-    for batch in tqdm(loader, desc='features', disable=None, leave=False):
-        inputs, samples = model.data_preprocessor(batch)
-        maps = feature_map(model(inputs, mode='tensor'))  # (N, C, H, W)
-        features.append(maps.mean((2, 3)).float().cpu())
-        labels.append(torch.cat([s.gt_label.value.flatten() for s in samples]))
-    return torch.cat(features), torch.cat(labels).cpu()
+    dataset = DATASETS.build(dataset)
+    labels = read_labels(dataset)
+    batches = rank_batches(len(dataset), batch_size)
+    rows = extract_rows(model, dataset, batches, num_workers)
+    return check_finite(gather_rows(rows, batches, len(dataset))), labels
+
+
+def check_finite(features: Tensor) -> Tensor:
+    """The features, unless one is NaN or inf.
+
+    Raises:
+        ValueError: If one is.
+    """
+    odd = len(features) - int(features.isfinite().all(1).sum())
+    if odd:
+        raise ValueError(
+            f'features of {odd} of {len(features)} images are NaN or inf: the '
+            'run diverged, take an earlier checkpoint')
+    return features

@@ -16,7 +16,7 @@ learn() {
         default_hooks.channels_last.type=mmregioncl.ChannelsLastHook
     accuracy=$(python "$tools/evaluation/knn.py" "$config" \
         "$work_dir/epoch_$epochs.pth" --k 20 200 \
-        --cfg-options knn_datasets.test.indices=10000 |
+        --cfg-options eval_datasets.test.indices=10000 |
         grep '^k-NN' | paste -sd ';')
     echo "$name: $accuracy" | tee -a "$out/results.txt"
 }

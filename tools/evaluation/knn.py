@@ -20,7 +20,7 @@ def parse_args() -> argparse.Namespace:
         '--train',
         metavar='DIR',
         help='labelled images, one folder per class '
-        '(default: knn_datasets of the config)')
+        '(default: eval_datasets of the config)')
     parser.add_argument('--test', metavar='DIR', help='likewise')
     parser.add_argument('--k', type=int, nargs='+', default=[20])
     parser.add_argument('--temperature', type=float, default=0.1)
@@ -55,17 +55,17 @@ def main() -> None:
     if args.train:
         check_classes(args.train, args.test)
         size = view_size(cfg)
-        cfg.knn_datasets = dict(
+        cfg.eval_datasets = dict(
             train=class_folder(args.train, size),
             test=class_folder(args.test, size))
-    elif 'knn_datasets' not in cfg:
+    elif 'eval_datasets' not in cfg:
         raise SystemExit(
-            f'{args.config} names no knn_datasets: give --train and --test')
+            f'{args.config} names no eval_datasets: give --train and --test')
 
     checkpoint = None if args.checkpoint == 'none' else args.checkpoint
     model = load_model(cfg, checkpoint)
     (train, train_labels), (test, test_labels) = (
-        extract_features(model, cfg.knn_datasets[split], args.batch_size,
+        extract_features(model, cfg.eval_datasets[split], args.batch_size,
                          args.workers) for split in ('train', 'test'))
     for k in args.k:
         accuracy = knn_accuracy(train, train_labels, test, test_labels, k,

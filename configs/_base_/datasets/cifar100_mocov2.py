@@ -6,4 +6,4 @@ image_statistics = dict(  # of its images, RGB
 data_root = 'data/cifar100/'
 cifar100 = dict(type='mmregioncl.CIFAR100', data_prefix=data_root)
 train_dataloader = dict(dataset=cifar100)
-knn_datasets = dict(train=cifar100, test=cifar100)
+eval_datasets = dict(train=cifar100, test=cifar100)

@@ -38,15 +38,15 @@ train_dataloader = dict(
         data_prefix=data_root,
         pipeline=train_pipeline))
 
-# Labelled sets for tools/evaluation/knn.py
-knn_pipeline = [dict(type='PackSelfSupInputs', algorithm_keys=['gt_label'])]
-knn_datasets = dict(
+# Labelled sets to evaluate on
+eval_pipeline = [dict(type='PackSelfSupInputs', algorithm_keys=['gt_label'])]
+eval_datasets = dict(
     train=dict(
         type='mmregioncl.CIFAR10',
         data_prefix=data_root,
-        pipeline=knn_pipeline),
+        pipeline=eval_pipeline),
     test=dict(
         type='mmregioncl.CIFAR10',
         data_prefix=data_root,
         test_mode=True,
-        pipeline=knn_pipeline))
+        pipeline=eval_pipeline))

@@ -9,14 +9,14 @@ train_dataloader = dict(
         data_root='data/imagenet/train',
         pipeline=_base_.train_pipeline))
 
-# Labelled sets for tools/evaluation/knn.py
-knn_pipeline = [
+# Labelled sets to evaluate on
+eval_pipeline = [
     dict(type='mmregioncl.LoadImage', on_corrupt='raise'),
     dict(type='mmcls.ResizeEdge', scale=256, edge='short'),
     dict(type='CenterCrop', crop_size=224),
     dict(type='PackSelfSupInputs', algorithm_keys=['gt_label']),
 ]
-knn_datasets = dict(
+eval_datasets = dict(
     train=dict(
-        **subset, data_root='data/imagenet/train', pipeline=knn_pipeline),
-    test=dict(**subset, data_root='data/imagenet/val', pipeline=knn_pipeline))
+        **subset, data_root='data/imagenet/train', pipeline=eval_pipeline),
+    test=dict(**subset, data_root='data/imagenet/val', pipeline=eval_pipeline))

@@ -16,8 +16,8 @@ stl10 = dict(type='mmregioncl.STL10', data_root='data/stl10_binary')
 train_dataloader = dict(
     dataset=dict(_delete_=True, **stl10, pipeline=train_pipeline))
 
-# Labelled sets for tools/evaluation/knn.py
-knn_pipeline = _base_.knn_pipeline
-knn_datasets = dict(
-    train=dict(_delete_=True, **stl10, splits='train', pipeline=knn_pipeline),
-    test=dict(_delete_=True, **stl10, splits='test', pipeline=knn_pipeline))
+# Labelled sets to evaluate on
+eval_pipeline = _base_.eval_pipeline
+eval_datasets = dict(
+    train=dict(_delete_=True, **stl10, splits='train', pipeline=eval_pipeline),
+    test=dict(_delete_=True, **stl10, splits='test', pipeline=eval_pipeline))

@@ -17,11 +17,11 @@ tiny = dict(type='mmregioncl.TinyImageNet', data_root='data/tiny-imagenet-200')
 train_dataloader = dict(
     dataset=dict(_delete_=True, **tiny, pipeline=train_pipeline))
 
-# Labelled sets for tools/evaluation/knn.py
-knn_pipeline = [
+# Labelled sets to evaluate on
+eval_pipeline = [
     dict(type='mmregioncl.LoadImage', on_corrupt='raise'),
     dict(type='PackSelfSupInputs', algorithm_keys=['gt_label']),
 ]
-knn_datasets = dict(
-    train=dict(_delete_=True, **tiny, pipeline=knn_pipeline),
-    test=dict(_delete_=True, **tiny, test_mode=True, pipeline=knn_pipeline))
+eval_datasets = dict(
+    train=dict(_delete_=True, **tiny, pipeline=eval_pipeline),
+    test=dict(_delete_=True, **tiny, test_mode=True, pipeline=eval_pipeline))

@@ -1,0 +1,200 @@
+from typing import List, Optional, Union
+
+import torch
+from mmengine.dist import all_gather
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.registry import DATASETS
+from mmselfsup.datasets.transforms import PackSelfSupInputs
+from torch import Tensor, nn
+
+from mmregioncl.datasets.box_store import innermost
+from mmregioncl.evaluation import (check_finite, eval_dataset, extract_rows,
+                                   gather_rows, online_probe, rank_batches,
+                                   read_labels)
+from mmregioncl.models.utils import feature_map
+from mmregioncl.registry import HOOKS
+from ..aside import aside
+
+
+@HOOKS.register_module()
+class OnlineLinearProbeHook(Hook):
+    """Train a linear classifier beside the model, on its own features.
+
+    In each step the classifier learns from the backbone's features of whole
+    views, that the algorithm has computed anyway, detached and averaged over
+    the last map. It has an optimizer of its own, starts from zeros, and uses
+    no random numbers: the model learns the same, to the bit, with and without
+    it. All ranks learn from the features of all.
+
+    Args:
+        test (dict or str, optional): Labelled data set, or a folder with one
+            folder for each class. Defaults to None, ``eval_datasets.test`` of
+            the config. The training set has to have labels too.
+        interval (int): Epochs between two tests; the last epoch gets one in
+            any case. Defaults to 1.
+        lr (float): Of SGD with momentum 0.9, constant; features are brought to
+            variance 1 before. Defaults to 0.1.
+        batch_size (int): In tests, on each rank. Defaults to 128.
+        num_workers (int, optional): In tests. Defaults to None, as many as in
+            training.
+    """
+    priority = 'LOW'  # before the checkpoint of the same epoch is written
+
+    def __init__(self,
+                 test: Union[dict, str, None] = None,
+                 interval: int = 1,
+                 lr: float = 0.1,
+                 batch_size: int = 128,
+                 num_workers: Optional[int] = None) -> None:
+        self.test = test
+        self.interval = interval
+        self.lr = lr
+        self.batch_size = batch_size
+        self.num_workers = num_workers
+        self.probe: Optional[nn.Module] = None
+        self.state: Optional[dict] = None  # of the run that is resumed
+        self.views: Optional[List[Tensor]] = None  # while a step is made
+        self.features: Optional[Tensor] = None
+        self.layout = None  # which rows of the features are whole first views
+        self.handles: list = []
+
+    def before_run(self, runner) -> None:
+        """Have the data set hand out labels, before a worker copies it.
+
+        Raises:
+            ValueError: If it has none.
+        """
+        if isinstance(runner._train_loop, (dict, type(None))):
+            return  # this run does not train
+        self.classes = 0
+        for part in innermost(runner.train_dataloader.dataset):
+            labels = read_labels(part, single=True)
+            self.classes = max(self.classes, int(labels.max()) + 1)
+            for step in part.pipeline.transforms:
+                if isinstance(step, PackSelfSupInputs):
+                    step.algorithm_keys = [*{*step.algorithm_keys, 'gt_label'}]
+
+    def before_train(self, runner) -> None:
+        """Listen to the backbone, and look for the test set."""
+        self.test_set = DATASETS.build(
+            eval_dataset(runner.cfg, 'test', self.test))
+        self.test_labels = read_labels(self.test_set, single=True)
+        model = runner.model
+        model = model.module if is_model_wrapper(model) else model
+        self.handles = [
+            model.data_preprocessor.register_forward_hook(self.note_views),
+            model.backbone.register_forward_hook(self.note_features)
+        ]
+
+    def after_train(self, runner) -> None:
+        """Leave the model as it was."""
+        for handle in self.handles:
+            handle.remove()
+
+    def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
+        """Take the classifier back, if the run is resumed."""
+        if runner._resume:
+            self.state = checkpoint.get('online_linear')
+
+    def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
+        """Keep the classifier."""
+        if self.probe is not None:
+            checkpoint['online_linear'] = dict(
+                probe=self.probe.state_dict(),
+                optimizer=self.optimizer.state_dict())
+
+    def before_train_iter(self, runner, batch_idx: int, data_batch) -> None:
+        self.views, self.features = [], None
+
+    def note_views(self, module: nn.Module, args: tuple, output) -> None:
+        """What the preprocessor gives the algorithm."""
+        if self.views is not None:
+            self.views = output[0]
+
+    def note_features(self, module: nn.Module, args: tuple, output) -> None:
+        """What the backbone makes of whole first views, in its first call.
+
+        Most algorithms pass them alone; SimCLR passes both views of an image
+        after each other.
+        """
+        if not self.views or self.features is not None:
+            return
+        images, view = args[0], self.views[0]
+        if self.layout is None:
+            layouts = slice(len(view)), slice(None, None, len(self.views))
+            self.layout = next(
+                (rows for rows in layouts if torch.equal(images[rows], view)),
+                None)
+        if self.layout is None:
+            raise ValueError(
+                'OnlineLinearProbeHook finds no whole first view in what the '
+                'algorithm passes its backbone: take OnlineKNNHook instead')
+        maps = feature_map(output).detach()[self.layout]  # (N, C, H, W)
+        self.features = maps.mean((2, 3)).float()
+
+    def after_train_iter(self,
+                         runner,
+                         batch_idx: int,
+                         data_batch: dict,
+                         outputs: Optional[dict] = None) -> None:
+        """One step of the classifier."""
+        samples = data_batch['data_samples']
+        labels = torch.cat([s.gt_label.value.flatten() for s in samples])
+        labels = labels.to(self.features.device)
+        features = torch.cat(all_gather(self.features))
+        labels = torch.cat(all_gather(labels))
+        self.views = None
+        if self.probe is None:
+            self.build(features)
+        self.optimizer.zero_grad()
+        scores = self.probe(features)
+        nn.functional.cross_entropy(scores, labels).backward()
+        self.optimizer.step()
+        self.right += (scores.argmax(1) == labels).sum()
+        self.seen += len(labels)
+
+    def build(self, features: Tensor) -> None:
+        """The classifier and its optimizer, from the checkpoint if resumed."""
+        self.probe = online_probe(features.shape[1], self.classes)
+        self.probe.to(features.device)
+        self.optimizer = torch.optim.SGD(
+            self.probe.parameters(), self.lr, momentum=0.9)
+        if self.state is not None:
+            self.probe.load_state_dict(self.state['probe'])
+            self.optimizer.load_state_dict(self.state['optimizer'])
+
+    def before_train_epoch(self, runner) -> None:
+        self.right = self.seen = 0
+
+    def after_train_epoch(self, runner) -> None:
+        """Test, when it is time."""
+        if not (self.every_n_epochs(runner, self.interval)
+                or self.is_last_train_epoch(runner)):
+            return
+        loader = runner.train_dataloader
+        workers = self.num_workers
+        if workers is None:
+            workers = loader.num_workers
+        batches = rank_batches(len(self.test_set), self.batch_size)
+        with aside(runner.model) as model:
+            rows = extract_rows(model, self.test_set, batches, workers,
+                                loader.multiprocessing_context)
+        test = gather_rows(check_finite(rows), batches, len(self.test_set))
+        self.probe.eval()
+        with torch.no_grad():
+            found = self.probe(test.to(self.features.device)).argmax(1).cpu()
+        self.probe.train()
+        scores = dict(
+            accuracy=(found == self.test_labels).float().mean().item(),
+            train_accuracy=float(self.right / self.seen))
+        runner.logger.info(
+            f'linear probe after epoch {runner.epoch + 1}: '
+            f'{scores["accuracy"]:.4f} of the test set, '
+            f'{scores["train_accuracy"]:.4f} of the training views')
+        runner.visualizer.add_scalars(
+            {
+                f'linear/{name}': score
+                for name, score in scores.items()
+            },
+            step=runner.iter)

@@ -1,0 +1,246 @@
+import copy
+import json
+import os
+import random
+from pathlib import Path
+from unittest.mock import Mock
+
+import numpy as np
+import pytest
+import torch
+from mmengine.hooks import Hook
+from mmengine.registry import MODELS
+from mmengine.runner import Runner
+
+from mmregioncl.engine.hooks import RepresentationHealthHook
+from mmregioncl.evaluation import (class_folder, extract_features,
+                                   knn_accuracy, load_model, rankme,
+                                   relative_std)
+from mmregioncl.visualization import read_scalars
+
+KNN = dict(type='mmregioncl.OnlineKNNHook', k=(1, 3), temperature=(0.1, ))
+LINEAR = dict(type='mmregioncl.OnlineLinearProbeHook')
+HEALTH = dict(
+    type='mmregioncl.RepresentationHealthHook', samples=10, batch_size=4)
+
+
+@pytest.fixture
+def online_cfg(runner_cfg, image_folder):
+    """12 labelled images of 2 classes, trained and tested on."""
+    folder = class_folder(str(image_folder), 32)
+    runner_cfg.eval_datasets = dict(train=folder, test=folder)
+    dataset = runner_cfg.train_dataloader.dataset
+    runner_cfg.train_dataloader.dataset = dict(
+        folder, pipeline=dataset.pipeline)
+    runner_cfg.default_hooks.update(knn=KNN, linear=LINEAR, health=HEALTH)
+    return runner_cfg
+
+
+class Seeds(Hook):
+    """Seed each epoch by its number."""
+
+    def before_train_epoch(self, runner) -> None:
+        for seed in (random.seed, np.random.seed, torch.manual_seed):
+            seed(runner.epoch)
+
+
+def train(cfg, work_dir, seeded=False):
+    cfg = copy.deepcopy(cfg)
+    cfg.update(work_dir=str(work_dir), experiment_name=str(work_dir))
+    runner = Runner.from_cfg(cfg)
+    if seeded:
+        runner.register_hook(Seeds())
+    told = Mock()
+    runner.logger.info = runner.logger.warning = told
+    runner.train()
+    return runner, [call.args[0] for call in told.call_args_list]
+
+
+def curve(runner, name):
+    rows = read_scalars(runner.work_dir)
+    return [row[name] for row in rows if name in row]
+
+
+def test_numbers_are_those_of_the_checkpoint(online_cfg, tmp_path):
+    runner, lines = train(online_cfg, tmp_path / 'run')
+    folder = online_cfg.eval_datasets.train
+    for epoch, shown in zip((1, 2), curve(runner, 'knn/k3_T0.1')):
+        model = load_model(online_cfg,
+                           str(tmp_path / f'run/epoch_{epoch}.pth'))
+        sets = extract_features(model, folder)
+        assert shown == knn_accuracy(*sets, *sets, k=3)
+    assert any('k-NN after epoch 2: 1.0000 (k=1, T=0.1), ' in line
+               for line in lines)
+
+    probe = torch.load(tmp_path / 'run/epoch_2.pth')['online_linear']['probe']
+    assert int(probe['0.num_batches_tracked']) == 6
+    features = (sets[0] - probe['0.running_mean']) / (probe['0.running_var'] +
+                                                      1e-5).sqrt()
+    found = (features @ probe['1.weight'].T + probe['1.bias']).argmax(1)
+    accuracy = (found == sets[1]).float().mean().item()
+    assert curve(runner, 'linear/accuracy')[1] == accuracy
+    assert len(curve(runner, 'linear/train_accuracy')) == 2
+
+    names = {name for row in read_scalars(runner.work_dir) for name in row}
+    assert {
+        name
+        for name in names if name.startswith('health/')
+    } == {
+        'health/features/rankme',
+        *(f'health/{part}/{statistic}' for part in ('view', 'canvas', 'paste')
+          for statistic in ('std', 'rankme', 'uniformity', 'alignment'))
+    }
+    assert all(0 < value < 2 for value in curve(runner, 'health/view/std'))
+
+
+@pytest.mark.parametrize('workers', [0, 1])
+def test_model_learns_the_same_with_and_without(online_cfg, tmp_path, method,
+                                                workers):
+    """To the bit, with any method, ours and the parents'."""
+    online_cfg.train_dataloader.update(
+        num_workers=workers, persistent_workers=bool(workers))
+    online_cfg.randomness = dict(seed=0)
+    for number, model in enumerate(method[:1 if workers else 2]):
+        online_cfg.model = dict(
+            model, data_preprocessor=online_cfg.model.data_preprocessor)
+        weights = []
+        for hooks in (dict(knn=KNN, linear=LINEAR, health=HEALTH), {}):
+            online_cfg.default_hooks = hooks
+            runner, _ = train(online_cfg, tmp_path / f'{number}{len(hooks)}')
+            weights.append(runner.model.state_dict())
+        assert weights[0].keys() == weights[1].keys()
+        for name in weights[0]:
+            assert torch.equal(weights[0][name], weights[1][name]), name
+
+
+def test_two_processes_tell_what_one_tells(online_cfg, tmp_path, run_python):
+    """Of shares that differ in size, with statistics of their own."""
+    online_cfg.default_hooks.update(knn=dict(KNN, k=(2, 11), batch_size=5))
+    del online_cfg.default_hooks['linear']
+    online_cfg.randomness = dict(seed=0)
+    online_cfg.dump(config := tmp_path / 'config.py')
+    script = Path(__file__).with_name('evaluate_online.py')
+    env = dict(os.environ, CUDA_VISIBLE_DEVICES='', OMP_NUM_THREADS='1')
+    run_python(script, config, 'none', tmp_path / 'one', env=env)
+    launch = ('-m', 'torch.distributed.run', '--standalone',
+              '--nproc_per_node=2')
+    run_python(*launch, script, config, 'pytorch', tmp_path / 'two', env=env)
+    alone, *both = (
+        json.loads((tmp_path / name).read_text())
+        for name in ('one.0', 'two.0', 'two.1'))
+    assert len(alone) == 15
+    assert both == [alone, alone]  # to the bit
+
+
+def test_resumed_probe_is_the_uninterrupted_one(online_cfg, tmp_path):
+    online_cfg.default_hooks = dict(
+        online_cfg.default_hooks,
+        checkpoint=dict(type='CheckpointHook', interval=1))
+    online_cfg.randomness = dict(seed=0)
+    # Workers begin their random streams anew when a run is resumed.
+    online_cfg.train_dataloader.update(num_workers=0, persistent_workers=False)
+    train(online_cfg, tmp_path / 'whole', seeded=True)
+    online_cfg.update(
+        resume=True, load_from=str(tmp_path / 'whole/epoch_1.pth'))
+    train(online_cfg, tmp_path / 'resumed', seeded=True)
+    whole, resumed = (
+        torch.load(tmp_path / name / 'epoch_2.pth')['online_linear']['probe']
+        for name in ('whole', 'resumed'))
+    assert whole['1.weight'].any()
+    for name in whole:
+        assert torch.equal(whole[name], resumed[name]), name
+
+
+def test_probe_learns(online_cfg, tmp_path):
+    """Twelve images by heart, where the views are always the same."""
+    online_cfg.train_dataloader.dataset.pipeline[1].transforms = [[
+        dict(type='Resize', scale=(32, 32))
+    ]]
+    online_cfg.train_cfg.max_epochs = 30
+    online_cfg.train_dataloader.batch_size = 12
+    online_cfg.optim_wrapper.optimizer.lr = 0.
+    online_cfg.default_hooks = dict(linear=dict(LINEAR, interval=10))
+    runner, _ = train(online_cfg, tmp_path / 'run')
+    assert curve(runner, 'linear/train_accuracy')[-1] == 1
+
+
+def test_collapse_is_told(online_cfg, tmp_path):
+    """By zeros for embeddings, and by all alike."""
+    online_cfg.default_hooks = dict(health=dict(HEALTH, collapse=0.01))
+    runner, lines = train(online_cfg, tmp_path / 'healthy')
+    assert not any('collapsed' in line for line in lines)
+
+    hook = RepresentationHealthHook(samples=10, batch_size=4)
+    runner.logger.warning = Mock()
+    last = runner.model.neck.mlp[-1]
+    with torch.no_grad():
+        last.weight.zero_()
+    hook.after_train_epoch(runner)
+    with torch.no_grad():
+        last.bias.zero_()
+    hook.after_train_epoch(runner)
+    for call in runner.logger.warning.call_args_list:
+        assert 'view/std is 0 where 1 is healthy' in call.args[0]
+        assert 'lower the learning rate' in call.args[0]
+    assert runner.logger.warning.call_count == 2
+
+
+def test_health_by_hand(online_cfg, tmp_path):
+    """Views without chance, looked at in the one batch there is."""
+    online_cfg.train_dataloader.dataset.pipeline[1].transforms = [[
+        dict(type='mmcls.ResizeEdge', scale=32, edge='short'),
+        dict(type='CenterCrop', crop_size=32)
+    ]]
+    online_cfg.default_hooks = dict(
+        health=dict(HEALTH, samples=12, batch_size=12),
+        checkpoint=dict(type='CheckpointHook', interval=1))
+    runner, _ = train(online_cfg, tmp_path / 'run')
+    model = MODELS.build(online_cfg.model)
+    model.load_state_dict(
+        torch.load(tmp_path / 'run/epoch_2.pth')['state_dict'])
+    model.eval()
+    features, _ = extract_features(model, online_cfg.eval_datasets.train)
+    with torch.no_grad():
+        embeddings = model.neck.mlp(features)
+    for name, value in {
+            'features/rankme': rankme(features),
+            'view/std': relative_std(embeddings),
+            'view/rankme': rankme(embeddings),
+            'view/alignment': 0
+    }.items():
+        assert curve(runner, f'health/{name}')[-1] == \
+            pytest.approx(value, rel=1e-4, abs=1e-6), name
+
+
+@pytest.mark.parametrize('hook, sentence', [
+    (dict(KNN, k=(13, )), 'k=13 neighbours of 12 train features: set k'),
+    (dict(KNN, temperature=(0, )), 'temperature=0 must be above 0'),
+    (dict(HEALTH, batch_size=3), 'batch_size=3 of Representation'),
+])
+def test_bad_settings(online_cfg, hook, sentence, tmp_path):
+    online_cfg.default_hooks = dict(hook=hook)
+    with pytest.raises(ValueError, match=sentence):
+        train(online_cfg, tmp_path / 'run')
+
+
+@pytest.mark.parametrize('hook', [KNN, LINEAR])
+def test_missing_labels(online_cfg, hook, image_folder, tmp_path):
+    online_cfg.default_hooks = dict(hook=hook)
+    online_cfg.eval_datasets = {}
+    with pytest.raises(ValueError, match='names no eval_datasets'):
+        train(online_cfg, tmp_path / 'none')
+    unlabelled = dict(
+        type='mmregioncl.ImageFolder', data_root=str(image_folder))
+    online_cfg.eval_datasets = dict(train=unlabelled, test=unlabelled)
+    with pytest.raises(ValueError, match='images without a label: give'):
+        train(online_cfg, tmp_path / 'unlabelled')
+
+
+def test_folders_may_be_named(online_cfg, image_folder, tmp_path):
+    online_cfg.pop('eval_datasets')
+    folder = str(image_folder)
+    online_cfg.default_hooks = dict(
+        knn=dict(KNN, train=folder, test=folder),
+        linear=dict(LINEAR, test=folder))
+    runner, _ = train(online_cfg, tmp_path / 'run')
+    assert curve(runner, 'knn/k1_T0.1') == [1, 1]
