@@ -48,6 +48,7 @@ def folders(image_folder, cifar_folder, stl10_folder, class_folders) -> dict:
         'mmregioncl.STL10': dict(data_root=str(stl10_folder)),
         'mmregioncl.ImageNetSubset': dict(data_root=str(class_folders)),
         'mmregioncl.TinyImageNet': dict(data_root=str(class_folders)),
+        'mmcls.CustomDataset': dict(data_root=str(image_folder)),
         None: dict(type='mmregioncl.ImageFolder', data_root=str(image_folder))
     }
 
@@ -87,6 +88,10 @@ def shrink(cfg, folders, work_dir):
     if 'boxes' in cfg.default_hooks:  # an epoch more, to crop by them
         cfg.train_cfg.max_epochs = 2
         cfg.default_hooks.boxes.update(warmup_epochs=1, interval=1)
+    for part in cfg.get('eval_datasets', {}).values():
+        part.update(folders[part.type])
+    if 'knn' in cfg.default_hooks:
+        cfg.default_hooks.knn.k = (1, 2)
     cfg.update(
         work_dir=str(work_dir),
         experiment_name=str(work_dir),

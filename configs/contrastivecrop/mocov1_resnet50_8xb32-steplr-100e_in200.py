@@ -3,7 +3,7 @@ _base_ = [
     'mmselfsup::selfsup/_base_/models/mocov1.py',
     '../_base_/datasets/imagenet200_mocov2.py',
     'mmselfsup::selfsup/_base_/schedules/sgd_steplr-200e_in1k.py',
-    '../_base_/default_runtime.py',
+    '../_base_/labelled_runtime.py',
 ]
 
 model = dict(backbone=dict(zero_init_residual=False))  # as released

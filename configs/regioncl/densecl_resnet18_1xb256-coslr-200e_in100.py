@@ -4,7 +4,7 @@ _base_ = [
     'mmselfsup::selfsup/_base_/models/densecl.py',
     '../_base_/datasets/imagenet100_mocov2.py',
     'mmselfsup::selfsup/_base_/schedules/sgd_coslr-200e_in1k.py',
-    '../_base_/default_runtime.py',
+    '../_base_/labelled_runtime.py',
 ]
 
 model = dict(

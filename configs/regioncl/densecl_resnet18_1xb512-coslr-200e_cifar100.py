@@ -3,7 +3,7 @@ _base_ = [
     '../_base_/models/densecl_resnet18-cifar.py',
     '../_base_/datasets/cifar100_mocov2.py',
     '../_base_/schedules/sgd_coslr-200e_small.py',
-    '../_base_/default_runtime.py',
+    '../_base_/labelled_runtime.py',
 ]
 
 model = dict(

@@ -16,3 +16,4 @@ param_scheduler = [
     dict(type='CosineAnnealingLR', T_max=10, by_epoch=True, begin=0, end=10)
 ]
 train_cfg = dict(max_epochs=10)
+default_hooks = dict(knn=dict(interval=5), linear=dict(interval=5))

@@ -1,12 +1,17 @@
 # The 566 training images of the small twins in configs/benchmarks, for two CPU
 # cores: half width and views of 128 pixels; the learning rate of the small
 # data sets, 0.06 for a batch of 128.
-_base_ = 'mocov2_resnet18_1xb256-coslr-200e_in100.py'
+_base_ = [
+    'mmselfsup::selfsup/_base_/models/mocov2.py',
+    '../_base_/datasets/imagenet_mocov2.py',
+    'mmselfsup::selfsup/_base_/schedules/sgd_coslr-200e_in1k.py',
+    '../_base_/default_runtime.py',
+]
 
 model = dict(
     queue_len=256,  # less than half of the images
     momentum=0.99,
-    backbone=dict(stem_channels=32, base_channels=32),
+    backbone=dict(depth=18, stem_channels=32, base_channels=32),
     neck=dict(in_channels=256, hid_channels=256))
 
 train_pipeline = _base_.train_pipeline

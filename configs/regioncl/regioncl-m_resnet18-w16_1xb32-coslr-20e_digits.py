@@ -23,7 +23,7 @@ train_dataloader = dict(
     num_workers=1,
     dataset=dict(
         _delete_=True,
-        type='mmregioncl.ImageFolder',
+        type='mmcls.CustomDataset',  # for its labels, which the probe reads
         data_root=data_root + 'train',
         pipeline=[
             dict(type='mmregioncl.LoadImage'),
@@ -53,5 +53,9 @@ param_scheduler = [
 ]
 train_cfg = dict(max_epochs=20)
 
-default_hooks = dict(logger=dict(interval=12))
+default_hooks = dict(
+    logger=dict(interval=12),
+    knn=dict(interval=5),
+    linear=dict(interval=5),
+    health=dict(interval=1))
 randomness = dict(seed=0)

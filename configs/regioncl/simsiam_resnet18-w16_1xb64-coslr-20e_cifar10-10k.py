@@ -16,3 +16,4 @@ param_scheduler = [
     dict(type='CosineAnnealingLR', T_max=20, by_epoch=True, begin=0, end=20)
 ]
 train_cfg = dict(max_epochs=20)
+default_hooks = dict(knn=dict(interval=5), linear=dict(interval=5))

@@ -125,14 +125,18 @@ def check_classes(train: str, test: str) -> None:
                          f'each class; these differ: {", ".join(odd)}')
 
 
-def read_labels(dataset: BaseDataset, single: bool = False) -> Tensor:
+def read_labels(dataset: BaseDataset,
+                single: bool = False,
+                partial: bool = False) -> Tensor:
     """Labels of a data set, without a look at its images.
 
     Args:
         dataset (BaseDataset): With ``gt_label`` in its data infos, and
             perhaps ``gt_label_difficult``, as mmcls's VOC.
-        single (bool): Whether each image must have one label. Defaults to
-            False.
+        single (bool): Whether an image must not have several labels. Defaults
+            to False.
+        partial (bool): Whether images may have none, -1, if others have.
+            Defaults to False.
 
     Returns:
         Tensor: Shape (N,), int64, from 0 on. Where an image has several, (N,
@@ -146,17 +150,19 @@ def read_labels(dataset: BaseDataset, single: bool = False) -> Tensor:
     rows = [(info.get('gt_label'), info.get('gt_label_difficult', []))
             for info in infos]
     labels = [label for label, _ in rows]
-    if not labels or any(label is None for label in labels):
+    flat = [label for row in labels for label in np.atleast_1d(row).tolist()]
+    if None in flat or max(flat, default=-1) == -1:
         raise ValueError(
             f'{name} has images without a label: give a data set with '
             'gt_label, or a folder with one folder for each class')
-    several = any(np.ndim(label) for label in labels)
-    flat = [label for row in labels for label in np.atleast_1d(row).tolist()]
-    odd = [label for label in flat if type(label) is not int or label < 0]
+    least = -1 if partial else 0
+    odd = [
+        label for label in flat if not isinstance(label, int) or label < least
+    ]
     if odd:
         raise ValueError(f'{name} has the label {odd[0]!r}: number the classes'
                          ' from 0 on')
-    if not several:
+    if not any(np.ndim(label) for label in labels):
         return torch.tensor(flat)
     if single:
         raise ValueError(f'{name} has images with several labels, and k-NN and'

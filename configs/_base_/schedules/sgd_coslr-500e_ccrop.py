@@ -1,4 +1,4 @@
-_base_ = '../default_runtime.py'
+_base_ = '../labelled_runtime.py'
 
 # Of ContrastiveCrop on small images, for a batch of 512
 optim_wrapper = dict(

@@ -1,6 +1,6 @@
 _base_ = [
     'mmselfsup::selfsup/_base_/schedules/sgd_coslr-200e_in1k.py',
-    '../default_runtime.py',
+    '../labelled_runtime.py',
 ]
 
 lr = 0.06  # lightly's CIFAR-10 benchmark, for batches of 128 and of 512

@@ -30,7 +30,8 @@ class OnlineLinearProbeHook(Hook):
     Args:
         test (dict or str, optional): Labelled data set, or a folder with one
             folder for each class. Defaults to None, ``eval_datasets.test`` of
-            the config. The training set has to have labels too.
+            the config. The training set has to have labels too; images whose
+            label is -1 are left out.
         interval (int): Epochs between two tests; the last epoch gets one in
             any case. Defaults to 1.
         lr (float): Of SGD with momentum 0.9, constant; features are brought to
@@ -69,7 +70,7 @@ class OnlineLinearProbeHook(Hook):
             return  # this run does not train
         self.classes = 0
         for part in innermost(runner.train_dataloader.dataset):
-            labels = read_labels(part, single=True)
+            labels = read_labels(part, single=True, partial=True)
             self.classes = max(self.classes, int(labels.max()) + 1)
             for step in part.pipeline.transforms:
                 if isinstance(step, PackSelfSupInputs):
@@ -147,6 +148,9 @@ class OnlineLinearProbeHook(Hook):
         self.views = None
         if self.probe is None:
             self.build(features)
+        features, labels = features[labels >= 0], labels[labels >= 0]
+        if len(labels) < 2:  # of which no variance can be told
+            return
         self.optimizer.zero_grad()
         scores = self.probe(features)
         nn.functional.cross_entropy(scores, labels).backward()
@@ -187,7 +191,7 @@ class OnlineLinearProbeHook(Hook):
         self.probe.train()
         scores = dict(
             accuracy=(found == self.test_labels).float().mean().item(),
-            train_accuracy=float(self.right / self.seen))
+            train_accuracy=float(self.right / max(self.seen, 1)))
         runner.logger.info(
             f'linear probe after epoch {runner.epoch + 1}: '
             f'{scores["accuracy"]:.4f} of the test set, '
