@@ -1,7 +1,4 @@
-_base_ = 'cifar10_mocov2.py'
-
-image_statistics = dict(  # of its images, RGB
-    mean=(129.3, 124.1, 112.4), std=(68.2, 65.4, 70.4))
+_base_ = ['cifar10_mocov2.py', '../statistics/cifar100.py']
 
 data_root = 'data/cifar100/'
 cifar100 = dict(type='mmregioncl.CIFAR100', data_prefix=data_root)

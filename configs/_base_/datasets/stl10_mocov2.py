@@ -1,8 +1,4 @@
-_base_ = 'cifar10_mocov2.py'
-
-image_statistics = dict(  # as in ContrastiveCrop, RGB
-    mean=(112.4, 109.0, 98.4),
-    std=(59.0, 57.8, 57.0))
+_base_ = ['cifar10_mocov2.py', '../statistics/stl10.py']
 
 crop, *others = _base_.view_pipeline
 view_pipeline = [dict(crop, size=96), *others]

@@ -1,8 +1,4 @@
-_base_ = 'cifar10_mocov2.py'
-
-image_statistics = dict(  # as in ContrastiveCrop, RGB
-    mean=(122.5, 114.3, 101.4),
-    std=(58.7, 57.8, 57.7))
+_base_ = ['cifar10_mocov2.py', '../statistics/tiny-imagenet.py']
 
 crop, *others = _base_.view_pipeline
 view_pipeline = [dict(crop, size=64), *others]

@@ -1,0 +1,23 @@
+_base_ = 'mmselfsup::benchmarks/classification/_base_/datasets/imagenet.py'
+
+load, *others = _base_.train_pipeline
+train_pipeline = [dict(type='mmregioncl.LoadImage'), *others]
+load, *others = _base_.test_pipeline
+test_pipeline = [
+    dict(type='mmregioncl.LoadImage', on_corrupt='raise'), *others
+]
+
+# A folder with one folder for each class, on both sides
+train_dataloader = dict(
+    dataset=dict(
+        _delete_=True,
+        type='CustomDataset',
+        data_root='data/images/train',
+        pipeline=train_pipeline))
+val_dataloader = dict(
+    dataset=dict(
+        _delete_=True,
+        type='CustomDataset',
+        data_root='data/images/val',
+        pipeline=test_pipeline))
+test_dataloader = val_dataloader

@@ -1,0 +1,16 @@
+_base_ = '../../../../_base_/models/mocov2_resnet18-cifar.py'
+
+statistics = _base_.model.data_preprocessor
+model = dict(
+    _delete_=True,
+    type='ImageClassifier',
+    data_preprocessor=dict(
+        num_classes=10, mean=statistics.mean, std=statistics.std, to_rgb=True),
+    backbone=dict(**_base_.model.backbone, frozen_stages=4),
+    neck=dict(type='GlobalAveragePooling'),
+    head=dict(
+        type='LinearClsHead',
+        num_classes=10,
+        in_channels=512,
+        loss=dict(type='CrossEntropyLoss', loss_weight=1.0),
+        topk=(1, 5)))

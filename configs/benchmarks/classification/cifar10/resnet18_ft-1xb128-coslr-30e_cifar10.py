@@ -1,0 +1,9 @@
+_base_ = [
+    '../_base_/models/resnet18-cifar_linear.py',
+    '../_base_/datasets/cifar10.py',
+    '../_base_/schedules/finetune_coslr-30e.py',
+    '../_base_/default_runtime.py',
+]
+
+model = dict(backbone=dict(frozen_stages=-1))
+train_dataloader = dict(batch_size=128)

@@ -1,0 +1,12 @@
+_base_ = [
+    '../_base_/models/resnet18-cifar_linear.py',
+    '../_base_/datasets/cifar100.py',
+    '../_base_/schedules/finetune_coslr-30e.py',
+    '../_base_/default_runtime.py',
+]
+
+model = dict(
+    backbone=dict(frozen_stages=-1),
+    data_preprocessor=dict(num_classes=100, **_base_.image_statistics),
+    head=dict(num_classes=100))
+train_dataloader = dict(batch_size=128)

@@ -1,0 +1,13 @@
+_base_ = [
+    'mmselfsup::benchmarks/classification/_base_/models/resnet50.py',
+    '../_base_/datasets/folder.py',
+    '../_base_/schedules/linear_steplr-100e.py',
+    '../_base_/default_runtime.py',
+]
+
+num_classes = 1000  # of your folders
+model = dict(
+    backbone=dict(frozen_stages=4),
+    data_preprocessor=dict(num_classes=num_classes),
+    head=dict(num_classes=num_classes))
+train_dataloader = dict(batch_size=256)

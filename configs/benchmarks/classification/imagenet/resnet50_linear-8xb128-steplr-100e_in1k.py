@@ -1,0 +1,10 @@
+_base_ = [
+    'mmselfsup::benchmarks/classification/_base_/models/resnet50.py',
+    'mmselfsup::benchmarks/classification/_base_/datasets/imagenet.py',
+    '../_base_/schedules/linear_steplr-100e.py',
+    '../_base_/default_runtime.py',
+]
+
+# As the official log of RegionCL-M: 1024 images to the same learning rate
+model = dict(backbone=dict(frozen_stages=4))
+train_dataloader = dict(batch_size=128)

@@ -1,0 +1,10 @@
+_base_ = [
+    'mmselfsup::benchmarks/classification/_base_/models/resnet50.py',
+    'mmselfsup::benchmarks/classification/_base_/datasets/imagenet.py',
+    '../_base_/schedules/linear_lars-coslr-90e.py',
+    '../_base_/default_runtime.py',
+]
+
+# For RegionCL-S: the linear classifier of SimSiam
+model = dict(backbone=dict(frozen_stages=4))
+train_dataloader = dict(batch_size=512)

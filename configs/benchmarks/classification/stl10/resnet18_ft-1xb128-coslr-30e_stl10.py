@@ -1,0 +1,10 @@
+_base_ = [
+    '../_base_/models/resnet18-cifar_linear.py',
+    '../_base_/datasets/stl10.py',
+    '../_base_/schedules/finetune_coslr-30e.py',
+    '../_base_/default_runtime.py',
+]
+
+model = dict(
+    backbone=dict(frozen_stages=-1), data_preprocessor=_base_.image_statistics)
+train_dataloader = dict(batch_size=128)
