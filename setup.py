@@ -48,7 +48,9 @@ setup(
     license='Apache-2.0',
     python_requires='>=3.10',
     packages=find_packages(include=['mmregioncl', 'mmregioncl.*']),
-    package_data=dict(mmregioncl=['datasets/class_lists/*.txt']),
+    package_data=dict(
+        mmregioncl=['datasets/class_lists/*.txt', 'visualization/report.html'
+                    ]),
     install_requires=requirements('runtime'),
     extras_require=dict(
         transfer=requirements('transfer'),

@@ -1,5 +1,6 @@
 import importlib
 import json
+import shutil
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -21,6 +22,7 @@ CONFIGS = sorted(
     path for path in ROOT.rglob('*.py') if '_base_' not in path.parts)
 DETECTORS, SEGMENTERS = ([path for path in CONFIGS if package in path.parts]
                          for package in ('mmdetection', 'mmsegmentation'))
+CLASSIFIERS = [path for path in CONFIGS if 'classification' in path.parts]
 POSES = [path for path in CONFIGS if 'mmpose' in path.parts]
 SIDE = 64
 NAMES = ('a', 'b')
@@ -227,6 +229,111 @@ def test_detector_starts_from_the_backbone(path, checkpoints, tmp_path):
 def test_segmenter_starts_from_the_backbone(path, checkpoints, tmp_path):
     cfg = toy(path, tmp_path, segmentation_data)
     assert_fine_tuned(start(cfg, checkpoints), cfg)
+
+
+@pytest.fixture
+def labelled(image_folder, cifar_folder, stl10_folder, tmp_path) -> dict:
+    """Small data by the type of data set."""
+    images = sorted(image_folder.glob('a/*.png'))
+    tiny = tmp_path / 'tiny'
+    for folder in ('train/n1/images', 'train/n2/images', 'val/images'):
+        (tiny / folder).mkdir(parents=True)
+        for image in images[:2]:
+            shutil.copy(image, tiny / folder / image.name)
+    (tiny / 'wnids.txt').write_text('n1\nn2')
+    lines = [f'{image.name}\tn2\t0\t0\t9\t9' for image in images[:2]]
+    (tiny / 'val' / 'val_annotations.txt').write_text('\n'.join(lines))
+    lines = [f'{image.name} {label}' for label, image in enumerate(images[:4])]
+    (tmp_path / 'list').write_text('\n'.join(lines))
+    folder = str(image_folder / 'a')
+    return {
+        'mmregioncl.CIFAR10':
+        dict(data_prefix=str(cifar_folder)),
+        'mmregioncl.CIFAR100':
+        dict(data_prefix=str(cifar_folder)),
+        'mmregioncl.STL10':
+        dict(data_root=str(stl10_folder)),
+        'mmregioncl.TinyImageNet':
+        dict(data_root=str(tiny)),
+        'CustomDataset':
+        dict(data_root=str(image_folder)),
+        'ImageNet':
+        dict(
+            data_root='', data_prefix=folder, ann_file=str(tmp_path / 'list')),
+        'mmselfsup.Places205':
+        dict(
+            data_root='',
+            data_prefix=dict(img_path=folder),
+            ann_file=str(tmp_path / 'list')),
+    }
+
+
+@pytest.mark.parametrize('path', CLASSIFIERS, ids=lambda path: path.stem)
+def test_classifier_starts_from_the_backbone(path, labelled, checkpoints,
+                                             tmp_path):
+    cfg = Config.fromfile(path)
+    frozen = cfg.model.backbone.get('frozen_stages') == 4
+    assert frozen == ('linear' in path.stem)
+    for loader in (cfg.train_dataloader, cfg.val_dataloader):
+        loader.dataset.update(labelled[loader.dataset.type], indices=4)
+        loader.update(batch_size=2, num_workers=0, persistent_workers=False)
+    cfg.train_cfg.max_epochs = 1
+    if cfg.model.backbone.get('norm_cfg', {}).get('type') == 'SyncBN':
+        cfg.model.backbone.norm_cfg.type = 'BN'
+    width, checkpoint = 64, checkpoints / '64.pth'
+    if 'resnet18' in path.stem:
+        width, checkpoint = 8, tmp_path / 'cifar.pth'
+        cfg.model.backbone.update(stem_channels=8, base_channels=8)
+        cfg.model.head.in_channels = 64
+        backbone = MODELS.build(dict(cfg.model.backbone, frozen_stages=-1))
+        torch.save(
+            {
+                f'backbone.{k}': v
+                for k, v in backbone.state_dict().items()
+            }, checkpoint)
+    set_pretrained(cfg, str(checkpoint))
+    check_data(cfg, 'train_dataloader', 'val_dataloader')
+    cfg.update(
+        work_dir=str(tmp_path),
+        experiment_name=str(tmp_path),
+        log_level='ERROR')
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    given = backbone_weights(read_weights(checkpoint))
+    weights = runner.model.backbone.state_dict()
+    assert weights['conv1.weight'].shape[0] == width
+    same = [torch.equal(weights[name], given[name]) for name in given]
+    assert all(same) if frozen else not all(same)
+    assert runner.message_hub.get_scalar('val/accuracy/top1').data[0].size
+    assert list(tmp_path.glob('best_accuracy_top1_epoch_1.pth'))
+
+
+# Epochs, optimizer, learning rate, batch, classes
+LINEAR = {
+    'resnet50_linear-8xb128-steplr-100e_in1k': (100, 'SGD', 30, 128, 1000),
+    'resnet50_linear-8xb512-coslr-90e_in1k':
+    (90, 'mmselfsup.LARS', 1.6, 512, 1000),
+    'resnet50_linear-8xb32-steplr-28e_places205': (28, 'SGD', 0.01, 32, 205),
+    'resnet18_linear-1xb512-steplr-100e_cifar10': (100, 'SGD', 10, 512, 10),
+    'resnet18_linear-1xb512-steplr-100e_cifar100': (100, 'SGD', 10, 512, 100),
+    'resnet18_linear-1xb512-steplr-100e_stl10': (100, 'SGD', 10, 512, 10),
+    'resnet18_linear-1xb512-steplr-100e_tiny-imagenet':
+    (100, 'SGD', 10, 512, 200),
+}
+
+
+@pytest.mark.parametrize('name', LINEAR)
+def test_published_linear_classifier(name):
+    path, = (path for path in CLASSIFIERS if path.stem == name)
+    cfg = Config.fromfile(path)
+    optimizer = cfg.optim_wrapper.optimizer
+    assert (cfg.train_cfg.max_epochs, optimizer.type, optimizer.lr,
+            cfg.train_dataloader.batch_size,
+            cfg.model.head.num_classes) == LINEAR[name]
+    assert cfg.data_preprocessor.num_classes == LINEAR[name][-1]
+    if LINEAR[name][0] == 100:
+        assert cfg.param_scheduler[0].milestones == [60, 80]
+        assert optimizer.weight_decay == 0
 
 
 # Iterations, last drop, batch on 8 or 4 GPUs, learning rate, classes

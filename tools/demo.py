@@ -10,21 +10,13 @@ from mmengine.runner import Runner, set_random_seed
 from mmregioncl.datasets.digits import write_digits
 from mmregioncl.engine.config import load_config
 from mmregioncl.engine.storage import find_checkpoint
-from mmregioncl.evaluation import extract_features, knn_accuracy
-from mmregioncl.visualization import browse_views, loss_curve
+from mmregioncl.evaluation import FEATURE_PROTOCOLS, Study
+from mmregioncl.visualization import draw_run, write_report
 
 CONFIG = (
     Path(__file__).parents[1] / 'configs' / 'regioncl' /
     'regioncl-m_resnet18-w16_1xb32-coslr-20e_digits.py')
-
-
-def knn(runner: Runner) -> str:
-    """Accuracy by k-NN of the backbone that a runner holds."""
-    sets = [
-        extract_features(runner.model.eval(), dataset, num_workers=0)
-        for dataset in runner.cfg.eval_datasets.values()
-    ]
-    return f'{100 * knn_accuracy(*sets[0], *sets[1]):.1f} %'
+NUMBER = 'top-1, k=20, T=0.1'  # that is told of the report
 
 
 def main() -> None:
@@ -44,22 +36,25 @@ def main() -> None:
         dataset.data_root = str(digits / split)
     cfg.work_dir = str(out / 'run')
 
-    runner = Runner.from_cfg(cfg)
-    runner.model.init_weights()
-    before = knn(runner)
-    runner.train()
-    after = knn(runner)
+    Runner.from_cfg(cfg).train()
+    checkpoint = find_checkpoint(cfg.work_dir)
 
-    set_random_seed(0)
-    browse_views(cfg, out / 'composites.png')
-    loss_curve(out / 'loss.png', cfg.work_dir)
+    accuracy = {}
+    for name, weights in dict(RegionCL_M=checkpoint, untrained=None).items():
+        study = Study(cfg, weights, out / name, workers=0)
+        for protocol in ('knn', 'linear'):
+            study.add(protocol, FEATURE_PROTOCOLS[protocol])
+        accuracy[name] = study.results['protocols']['knn']['numbers'][NUMBER]
+        set_random_seed(0)
+        draw_run(study)
+    report = out / 'report.html'
+    write_report(report, [out / name for name in accuracy])
     print(f"""
-k-NN accuracy on the held-out third of the digits (k=20, T=0.1)
-  untrained backbone     {before}
-  after RegionCL-M       {after}
-loss curve    {out / 'loss.png'}
-composites    {out / 'composites.png'}
-checkpoint    {find_checkpoint(cfg.work_dir)}
+k-NN accuracy on the held-out third of the digits ({NUMBER})
+  untrained backbone     {accuracy['untrained']:.1%}
+  after RegionCL-M       {accuracy['RegionCL_M']:.1%}
+report        {report}
+checkpoint    {checkpoint}
 seconds       {time.time() - start:.0f}""")
 
 

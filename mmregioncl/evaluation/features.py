@@ -147,7 +147,7 @@ def read_labels(dataset: BaseDataset,
     """
     name = type(dataset).__name__
     infos = map(dataset.get_data_info, range(len(dataset)))
-    rows = [(info.get('gt_label'), info.get('gt_label_difficult', []))
+    rows = [(info.get('gt_label'), info.get('gt_label_difficult') or [])
             for info in infos]
     labels = [label for label, _ in rows]
     flat = [label for row in labels for label in np.atleast_1d(row).tolist()]

@@ -1,8 +1,10 @@
 """Linear SVMs on frozen features, as on VOC07."""
+import warnings
 from typing import Dict, NamedTuple, Sequence, Tuple
 
 import numpy as np
 from joblib import Parallel, delayed
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import cross_val_score
 from sklearn.svm import LinearSVC
 from torch import Tensor
@@ -39,9 +41,18 @@ def make_split(features: Tensor, labels: Tensor, classes: int) -> Split:
     return Split(features / (lengths + 1e-5), targets)
 
 
-def svm(cost: float) -> LinearSVC:
+class SVM(LinearSVC):
+    """Stops at the published number of steps, and does not complain."""
+
+    def fit(self, *args, **kwargs):
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore', ConvergenceWarning)
+            return super().fit(*args, **kwargs)
+
+
+def svm(cost: float) -> SVM:
     """The published classifier; an image with the class counts twice."""
-    return LinearSVC(
+    return SVM(
         C=cost,
         class_weight={
             1: 2,
@@ -69,7 +80,7 @@ def average_precision(targets: np.ndarray, scores: np.ndarray) -> float:
 
 
 def train_svm(split: Split, number: int,
-              costs: Sequence[float]) -> Tuple[LinearSVC, float]:
+              costs: Sequence[float]) -> Tuple[SVM, float]:
     """The SVM of a class, of the cost that is best in 3-fold validation."""
     targets = np.where(split.targets[:, number] == 1, 1, -1)
     scores = [
@@ -84,7 +95,7 @@ def train_svm(split: Split, number: int,
     return svm(cost).fit(split.features, targets), cost
 
 
-def judge(model: LinearSVC, split: Split, number: int) -> float:
+def judge(model: SVM, split: Split, number: int) -> float:
     """Average precision of the SVM of a class."""
     judged = split.targets[:, number] != -1
     scores = model.decision_function(split.features[judged])

@@ -4,11 +4,11 @@ from typing import Dict, List, Union
 
 from matplotlib.figure import Figure
 
-from .sheets import save
-
 
 def read_scalars(work_dir: Union[str, Path]) -> List[Dict[str, float]]:
-    """Read what the last run in a work dir logged, a dict for each time.
+    """Read what a run logged, a dict for each time.
+
+    The last run in the work dir, and what it was resumed from up to there.
 
     Args:
         work_dir (str or Path): Work dir of an MMEngine runner.
@@ -17,32 +17,45 @@ def read_scalars(work_dir: Union[str, Path]) -> List[Dict[str, float]]:
     if not logs:
         raise FileNotFoundError(f'{work_dir} has no */vis_data/scalars.json: '
                                 'give the work dir of a run')
-    lines = logs[-1].read_text().split('\n')
-    return [json.loads(line) for line in lines[:-1]]  # a kill cuts the last
+    scalars: List[Dict[str, float]] = []
+    for log in logs:
+        lines = log.read_text().split('\n')
+        rows = [json.loads(line)
+                for line in lines[:-1]]  # a kill cuts the last
+        begin = min((row['step'] for row in rows), default=float('inf'))
+        scalars = [row for row in scalars if row['step'] < begin] + rows
+    return scalars
 
 
-def loss_curve(path: Union[str, Path], work_dir: Union[str, Path]) -> None:
-    """Draw every loss of the last run in a work dir over its steps.
+def read_curves(work_dir: Union[str, Path]) -> Dict[str, List[list]]:
+    """What a run logged, as pairs of step and value by name.
 
     Args:
-        path (str or Path): PNG file to write.
         work_dir (str or Path): Work dir of an MMEngine runner.
     """
-    scalars = [row for row in read_scalars(work_dir) if 'loss' in row]
-    names = sorted(
-        {name
-         for row in scalars
-         for name in row if name.startswith('loss')})
-    if not names:
-        raise ValueError(f'{work_dir} has logged no loss yet')
+    curves: Dict[str, List[list]] = {}
+    for row in read_scalars(work_dir):
+        for name, value in row.items():
+            if name != 'step' and isinstance(value, (int, float)):
+                curves.setdefault(name, []).append([row['step'], value])
+    return curves
+
+
+def curve_figure(curves: Dict[str, List[list]], title: str) -> Figure:
+    """Curves over the steps of training, in one chart.
+
+    Args:
+        curves (dict[str, list[list]]): Pairs of step and value by name.
+        title (str): Of the values.
+    """
     figure = Figure(figsize=(6, 3.5), layout='constrained')
     axes = figure.subplots()
-    for name in names:
-        rows = [row for row in scalars if name in row]
-        axes.plot([row['step'] for row in rows], [row[name] for row in rows],
-                  label=name)
+    for name, points in curves.items():
+        # A few points are seen as such.
+        axes.plot(*zip(*points), '.-' if len(points) < 30 else '-', label=name)
     axes.set_xlabel('step')
-    axes.set_ylabel('loss')
+    axes.set_ylabel(title)
     axes.grid(alpha=0.3)
-    axes.legend()
-    save(figure, path)
+    if len(curves) > 1:
+        axes.legend(fontsize=8)
+    return figure

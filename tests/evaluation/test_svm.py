@@ -102,5 +102,5 @@ def test_a_class_with_one_image_is_refused(blobs):
     few = train._replace(targets=targets)
     with pytest.raises(ValueError, match='class 2 has 1 train images, and'):
         svm_map(few, test)
-    with pytest.raises(ValueError, match="class 0 has 0 test images"):
+    with pytest.raises(ValueError, match='class 0 has 0 test images'):
         svm_map(train, test._replace(targets=targets * 0))

@@ -31,7 +31,9 @@ def options(digits):
     return [
         '--cfg-options', f'train_dataloader.dataset.data_root={digits}/train',
         'train_dataloader.dataset.indices=96', 'train_cfg.max_epochs=1',
-        'default_hooks.checkpoint.interval=1'
+        'default_hooks.checkpoint.interval=1',
+        f'eval_datasets.train.data_root={digits}/train',
+        f'eval_datasets.test.data_root={digits}/test'
     ]
 
 
@@ -290,9 +292,13 @@ def test_demo(run_python, tmp_path):
     summary = done.stdout[done.stdout.index('k-NN accuracy'):]
     for title in ('untrained backbone', 'after RegionCL-M'):
         assert float(summary.split(title)[1].split('%')[0]) > 50
-    for name in ('composites.png', 'loss.png', 'run/epoch_1.pth'):
+    for name in ('report.html', 'run/epoch_1.pth'):
         assert f'demo/{name}' in summary
         assert (tmp_path / 'demo' / name).exists()
+    page = (tmp_path / 'demo/report.html').read_text()
+    for words in ('RegionCL_M', 'untrained', 'Loss of canvas and paste',
+                  'k-NN accuracy, k=20', 'Spread of pastes', 't-SNE'):
+        assert words in page
 
 
 def test_train_step_benchmark(run_python):

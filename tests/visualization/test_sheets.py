@@ -10,8 +10,7 @@ from PIL import Image
 
 from mmregioncl.models.utils import Region
 from mmregioncl.visualization import (box_sheet, browse_boxes, browse_views,
-                                      fit_region_swap, loss_curve, to_images,
-                                      view_sheet)
+                                      fit_region_swap, to_images, view_sheet)
 
 
 def test_sheet_outlines_the_region_in_the_last_column(tmp_path):
@@ -44,24 +43,6 @@ def test_images_come_back_from_normalised_views(model_cfg):
 def test_regions_fit_the_backbone(backbone, size, expected):
     swap = fit_region_swap(MODELS.build(backbone), size)
     assert (swap['size'], swap['stride']) == expected
-
-
-def test_loss_curve_of_the_last_run(tmp_path):
-    for stamp in ('20260101', '20260102'):
-        folder = tmp_path / stamp / 'vis_data'
-        folder.mkdir(parents=True)
-        rows = [dict(step=i, loss=9. - i, loss_region=4.) for i in range(3)]
-        rows.append(dict(step=3, accuracy=1))
-        lines = '\n'.join(map(json.dumps, rows))
-        (folder / 'scalars.json').write_text(lines + '\n{"loss": 1, "st')
-    loss_curve(tmp_path / 'loss.png', tmp_path)
-    assert Image.open(tmp_path / 'loss.png').size == (720, 420)
-
-    with pytest.raises(FileNotFoundError, match='give the work dir of a run'):
-        loss_curve(tmp_path / 'loss.png', tmp_path / 'nowhere')
-    (folder / 'scalars.json').write_text('{"accuracy": 1}\n')
-    with pytest.raises(ValueError, match='has logged no loss yet'):
-        loss_curve(tmp_path / 'loss.png', tmp_path)
 
 
 def test_boxes_of_a_config(image_folder, model_cfg, tmp_path):

@@ -1,5 +1,5 @@
 _base_ = [
-    'mmselfsup::benchmarks/classification/_base_/models/resnet50.py',
+    'mmcls::_base_/models/resnet50.py',
     '../_base_/datasets/folder.py',
     '../_base_/schedules/linear_steplr-100e.py',
     '../_base_/default_runtime.py',
@@ -7,7 +7,6 @@ _base_ = [
 
 num_classes = 1000  # of your folders
 model = dict(
-    backbone=dict(frozen_stages=4),
-    data_preprocessor=dict(num_classes=num_classes),
-    head=dict(num_classes=num_classes))
+    backbone=dict(frozen_stages=4), head=dict(num_classes=num_classes))
+data_preprocessor = dict(num_classes=num_classes)
 train_dataloader = dict(batch_size=256)

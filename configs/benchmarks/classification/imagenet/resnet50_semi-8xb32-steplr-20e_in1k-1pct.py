@@ -1,6 +1,6 @@
 _base_ = [
-    'mmselfsup::benchmarks/classification/_base_/models/resnet50.py',
-    'mmselfsup::benchmarks/classification/_base_/datasets/imagenet.py',
+    'mmcls::_base_/models/resnet50.py',
+    '../_base_/datasets/imagenet.py',
     '../_base_/schedules/semi_steplr-20e.py',
     '../_base_/default_runtime.py',
 ]

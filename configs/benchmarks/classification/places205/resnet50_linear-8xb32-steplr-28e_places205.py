@@ -1,14 +1,12 @@
 _base_ = [
-    'mmselfsup::benchmarks/classification/_base_/models/resnet50.py',
+    'mmcls::_base_/models/resnet50.py',
     '../_base_/datasets/places205.py',
     '../_base_/schedules/linear_steplr-100e.py',
     '../_base_/default_runtime.py',
 ]
 
-model = dict(
-    backbone=dict(frozen_stages=4),
-    data_preprocessor=dict(num_classes=205),
-    head=dict(num_classes=205))
+model = dict(backbone=dict(frozen_stages=4), head=dict(num_classes=205))
+data_preprocessor = dict(num_classes=205)
 
 # VISSL's learning rate and steps, for one layer on the last features
 optim_wrapper = dict(optimizer=dict(lr=0.01, weight_decay=1e-4, nesterov=True))

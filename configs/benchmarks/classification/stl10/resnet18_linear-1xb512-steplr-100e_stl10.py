@@ -5,7 +5,7 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-model = dict(data_preprocessor=_base_.image_statistics)
+data_preprocessor = _base_.image_statistics
 
 # As in ContrastiveCrop
 optim_wrapper = dict(optimizer=dict(lr=10.))

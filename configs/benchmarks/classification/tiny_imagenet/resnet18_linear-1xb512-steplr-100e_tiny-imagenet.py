@@ -5,9 +5,8 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-model = dict(
-    data_preprocessor=dict(num_classes=200, **_base_.image_statistics),
-    head=dict(num_classes=200))
+model = dict(head=dict(num_classes=200))
+data_preprocessor = dict(num_classes=200, **_base_.image_statistics)
 
 # As in ContrastiveCrop
 optim_wrapper = dict(optimizer=dict(lr=10.))

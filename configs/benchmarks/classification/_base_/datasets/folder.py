@@ -1,4 +1,4 @@
-_base_ = 'mmselfsup::benchmarks/classification/_base_/datasets/imagenet.py'
+_base_ = 'imagenet.py'
 
 load, *others = _base_.train_pipeline
 train_pipeline = [dict(type='mmregioncl.LoadImage'), *others]

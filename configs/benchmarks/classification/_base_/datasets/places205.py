@@ -1,4 +1,4 @@
-_base_ = 'mmselfsup::benchmarks/classification/_base_/datasets/imagenet.py'
+_base_ = 'imagenet.py'
 
 places = dict(
     type='mmselfsup.Places205',

@@ -1,6 +1,8 @@
 _base_ = '../../../../_base_/models/mocov2_resnet18-cifar.py'
 
 statistics = _base_.model.data_preprocessor
+data_preprocessor = dict(
+    num_classes=10, mean=statistics.mean, std=statistics.std, to_rgb=True)
 model = dict(
     _delete_=True,
     type='ImageClassifier',

@@ -1,0 +1,196 @@
+"""One checkpoint under evaluation: what is known of it, and its results."""
+import hashlib
+import json
+import logging
+import platform
+import subprocess
+import time
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Callable, Dict, Optional, Tuple
+
+import torch
+from mmengine.config import Config
+from mmengine.device import get_device
+from mmengine.logging import print_log
+from torch import Tensor, nn
+
+from mmregioncl.engine.storage import AtomicBackend
+from .features import eval_dataset, extract_features, load_model
+
+PACKAGES = ('mmregioncl', 'torch', 'torchvision', 'mmengine', 'mmcv',
+            'mmcv-lite', 'mmselfsup', 'mmcls', 'numpy', 'scikit-learn')
+
+
+class Study:
+    """Results of a checkpoint in a folder, each of them made once.
+
+    ``results.json`` is written anew after each protocol, and what stands there
+    already is not made again. So are features, which all protocols share.
+
+    Args:
+        cfg (Config): A pre-training config, with ``eval_datasets``.
+        checkpoint (str, optional): Its weights; None for random ones.
+        out (str or Path): Folder of the results.
+        batch_size (int): Of images whose features are made. Defaults to 128.
+        workers (int): That load them. Defaults to 2.
+        seed (int): Of everything that is drawn. Defaults to 0.
+
+    Raises:
+        ValueError: If the folder holds results of another checkpoint, config
+            or seed.
+    """
+
+    def __init__(self,
+                 cfg: Config,
+                 checkpoint: Optional[str],
+                 out: Path,
+                 batch_size: int = 128,
+                 workers: int = 2,
+                 seed: int = 0) -> None:
+        self.cfg = cfg
+        self.checkpoint = checkpoint
+        self.out = Path(out)
+        self.batch_size = batch_size
+        self.workers = workers
+        self.seed = seed
+        self.sets = {
+            split: eval_dataset(cfg, split)
+            for split in ('train', 'test')
+        }
+        self.results = self.open()
+
+    def open(self) -> dict:
+        """Results of an earlier call, or none yet."""
+        path = self.out / 'results.json'
+        run = describe(self.cfg, self.checkpoint, self.seed)
+        if not path.exists():
+            results = dict(run=run, protocols={})
+            write_json(path, results)  # or the folder cannot be written to
+            return results
+        results = json.loads(path.read_text())
+        odd = [
+            name for name in ('config', 'sha256', 'seed')
+            if results['run'][name] != run[name]
+        ]
+        if odd:
+            raise ValueError(
+                f'{path} holds results of another {odd[0]}: give another '
+                'folder by --out')
+        return results
+
+    @cached_property
+    def model(self) -> nn.Module:
+        """The model, in eval mode."""
+        torch.manual_seed(self.seed)  # of random weights
+        return load_model(self.cfg, self.checkpoint)
+
+    def features(self, split: str) -> Tuple[Tensor, Tensor]:
+        """Features and labels of a split, of an earlier call if there was one.
+
+        Args:
+            split (str): 'train' or 'test'.
+        """
+        path = self.out / f'features-{split}.pt'
+        if not path.exists():
+            made = extract_features(self.model, self.sets[split],
+                                    self.batch_size, self.workers)
+            part = path.with_name(f'{path.name}.part')
+            torch.save(made, part)
+            part.replace(path)
+        return torch.load(path)
+
+    def add(self, name: str, protocol: Callable[..., dict],
+            **settings) -> bool:
+        """Results of a protocol, unless they are there.
+
+        Args:
+            name (str): Of the protocol.
+            protocol (Callable): Makes of this study a dict with ``numbers``,
+                shares by what they are, and ``how``, a sentence.
+            **settings: Of the protocol; with others it is done anew.
+
+        Returns:
+            bool: Whether they are there now.
+        """
+        done = self.results['protocols']
+        before = done.get(name, dict(error='not done'))
+        if 'error' not in before and before['settings'] == settings:
+            print_log(f'{name}: finished before', 'current')
+            return True
+        start = time.time()
+        try:
+            done[name] = protocol(self, **settings)
+        except (ValueError, OSError, ArithmeticError) as error:
+            done[name] = dict(error=str(error), numbers={})
+            print_log(f'{name}: {error}', 'current', logging.ERROR)
+        done[name]['settings'] = settings
+        done[name]['seconds'] = round(time.time() - start, 1)
+        write_json(self.out / 'results.json', self.results)
+        for what, number in done[name]['numbers'].items():
+            print_log(f'{name}: {number:.4f} {what}', 'current')
+        return 'error' not in done[name]
+
+
+def describe(cfg: Config, checkpoint: Optional[str], seed: int) -> dict:
+    """What a result depends on.
+
+    Args:
+        cfg (Config): Of the model and the data.
+        checkpoint (str, optional): Its weights.
+        seed (int): Of the evaluation.
+    """
+    digest = 'random weights'
+    if checkpoint is not None:
+        with open(checkpoint, 'rb') as file:
+            digest = hashlib.file_digest(file, 'sha256').hexdigest()
+    return dict(
+        name=Path(cfg.filename or 'config').stem,
+        checkpoint=str(checkpoint),
+        sha256=digest,
+        config=cfg.pretty_text,
+        seed=seed,
+        date=time.strftime('%Y-%m-%d %H:%M'),
+        commit=commit(),
+        device=device_name(),
+        versions=versions())
+
+
+def commit() -> Optional[str]:
+    """Of the checkout that this package runs from, None if it is none."""
+    folder = Path(__file__).parent
+    try:
+        git = subprocess.run(['git', 'describe', '--always', '--dirty'],
+                             cwd=folder,
+                             capture_output=True,
+                             text=True)
+        tracked = subprocess.run(
+            ['git', 'ls-files', '--error-unmatch', __file__],
+            cwd=folder,
+            capture_output=True)
+    except OSError:  # no git here
+        return None
+    return git.stdout.strip() if tracked.returncode == 0 else None
+
+
+def device_name() -> str:
+    if get_device() == 'cuda':
+        return torch.cuda.get_device_name()
+    return f'{get_device()}, {platform.machine()}'
+
+
+def versions() -> Dict[str, str]:
+    """Of Python and what matters here."""
+    found = dict(python=platform.python_version())
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            pass
+    return found
+
+
+def write_json(path: Path, content: dict) -> None:
+    """Write a file at once or not at all."""
+    AtomicBackend().put(json.dumps(content, indent=2).encode(), path)

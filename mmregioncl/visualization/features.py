@@ -1,0 +1,106 @@
+from pathlib import Path
+from typing import Union
+
+import numpy as np
+import torch
+from matplotlib import colormaps
+from matplotlib.figure import Figure
+from mmengine.registry import DATASETS
+from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE
+from torch import Tensor
+
+from mmregioncl.evaluation import Study, nearest
+from .sheets import save, view_sheet
+
+
+def feature_map_2d(features: Tensor, seed: int = 0) -> np.ndarray:
+    """T-SNE of features.
+
+    Args:
+        features (Tensor): Shape (N, C).
+        seed (int): Defaults to 0.
+
+    Returns:
+        ndarray: Shape (N, 2).
+    """
+    rows = torch.nn.functional.normalize(features).numpy()
+    width = min(50, *rows.shape)
+    rows = PCA(width, random_state=seed).fit_transform(rows)
+    # scikit-learn asks for fewer neighbours than there are points.
+    perplexity = min(30, (len(rows) - 1) / 3)
+    return TSNE(perplexity=perplexity, random_state=seed).fit_transform(rows)
+
+
+def draw_features(study: Study,
+                  path: Union[str, Path],
+                  count: int = 2000) -> None:
+    """Draw test features in two dimensions, coloured by class.
+
+    Args:
+        study (Study): With the features.
+        path (str or Path): PNG file to write.
+        count (int): Points at most, drawn at random. Defaults to 2000.
+    """
+    features, labels = study.features('test')
+    if labels.ndim > 1:
+        labels = labels.argmax(1)  # the first class of an image
+    rows = np.random.default_rng(study.seed).permutation(len(features))[:count]
+    points = feature_map_2d(features[rows], study.seed)
+    classes = int(labels.max()) + 1
+    names = DATASETS.build(study.sets['test']).metainfo.get('classes')
+    names = names or range(classes)
+    colors = colormaps['tab10' if classes <= 10 else 'gist_rainbow']
+    figure = Figure(figsize=(6, 6), layout='constrained')
+    axes = figure.subplots()
+    for number in range(classes):
+        mine = points[labels[rows].numpy() == number]
+        color = colors(number if classes <= 10 else number / classes)
+        axes.scatter(
+            *mine.T, s=6, color=color, label=names[number], linewidths=0)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for side in axes.spines.values():
+        side.set_alpha(0.2)
+    if classes <= 10:
+        axes.legend(
+            markerscale=3,
+            ncols=5,
+            fontsize=8,
+            frameon=False,
+            loc='upper center',
+            bbox_to_anchor=(0.5, 0))
+    save(figure, path)
+
+
+def draw_neighbours(study: Study,
+                    path: Union[str, Path],
+                    count: int = 6,
+                    k: int = 7) -> None:
+    """Draw random test images, and the train images nearest to them.
+
+    Args:
+        study (Study): With the features.
+        path (str or Path): PNG file to write.
+        count (int): Test images. Defaults to 6.
+        k (int): Neighbours of each. Defaults to 7.
+    """
+    train, _ = study.features('train')
+    test, _ = study.features('test')
+    rows = np.random.default_rng(study.seed).permutation(len(test))[:count]
+    k = min(k, len(train))
+    _, found = nearest(train, torch.arange(len(train)), test[rows], k)
+    train_set, test_set = (
+        DATASETS.build(study.sets[split]) for split in ('train', 'test'))
+    flip = study.model.data_preprocessor._channel_conversion
+    columns = dict(test=[picture(test_set, row, flip) for row in rows])
+    for rank, column in enumerate(found.T.tolist(), 1):
+        columns[f'{rank}'] = [picture(train_set, row, flip) for row in column]
+    view_sheet(path, columns)
+
+
+def picture(dataset, row: int, flip: bool) -> np.ndarray:
+    """An image as the model is given it, (H, W, 3) uint8 RGB."""
+    image = dataset[int(row)]['inputs'][0]  # (3, H, W) uint8
+    image = image.flip(0) if flip else image
+    return image.permute(1, 2, 0).numpy()

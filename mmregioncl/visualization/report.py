@@ -1,0 +1,185 @@
+"""One page of HTML about the evaluation of one run or of several."""
+import json
+import logging
+from base64 import b64encode
+from io import BytesIO
+from pathlib import Path
+from typing import Callable, Dict, List, NamedTuple, Sequence, Union
+
+from jinja2 import Environment, PackageLoader
+from matplotlib.figure import Figure
+from mmengine.logging import print_log
+
+from mmregioncl.engine.storage import AtomicBackend
+from mmregioncl.evaluation import Study
+from .browse import browse_views
+from .curves import curve_figure, read_curves
+from .features import draw_features, draw_neighbours
+
+# Curves of a log that are drawn, a chart for each, and what they say
+CHARTS = {
+    'loss': 'Loss, the sum of all terms',
+    'loss_instance': 'Loss of whole views',
+    'loss_region': 'Loss of canvas and paste',
+    'knn/k20_T0.1': 'k-NN accuracy, k=20, T=0.1',
+    'linear/accuracy': 'Accuracy of the online linear probe',
+    'health/view/std': 'Spread of whole views: 1 healthy, 0 collapsed',
+    'health/canvas/std': 'Spread of canvases',
+    'health/paste/std': 'Spread of pastes',
+    'health/features/rankme': 'RankMe of the features',
+    'health/view/rankme': 'RankMe of whole views',
+    'health/view/alignment': 'Distance of the two views: 0 alike',
+    'health/view/uniformity': 'Uniformity of whole views: -4 even',
+}
+PICTURES = {
+    'composites.png':
+    'What training saw: two views, and composites with the '
+    'swapped region outlined',
+    'features.png':
+    'Test features by t-SNE, coloured by class',
+    'neighbours.png':
+    'Random test images, and the train images nearest to '
+    'them',
+}
+
+
+class Run(NamedTuple):
+    """What a folder holds of a run."""
+    name: str
+    results: dict
+    curves: Dict[str, List[list]]
+    folder: Path
+
+
+def draw_run(study: Study) -> None:
+    """Draw the pictures of a run and keep its log, unless they are there.
+
+    Args:
+        study (Study): With a folder for them.
+    """
+    painters: Dict[str, Callable[[Path], None]] = {
+        'composites.png': lambda path: browse_views(study.cfg, str(path), 6),
+        'features.png': lambda path: draw_features(study, path),
+        'neighbours.png': lambda path: draw_neighbours(study, path),
+    }
+    for name, paint in painters.items():
+        path = study.out / name
+        if path.exists():
+            continue
+        try:
+            paint(path)
+        except (ValueError, OSError) as error:
+            print_log(f'{name} was not drawn: {error}', 'current',
+                      logging.WARNING)
+    if study.checkpoint is not None:
+        try:
+            curves = read_curves(Path(study.checkpoint).parent)
+        except FileNotFoundError:
+            return  # the checkpoint was taken elsewhere
+        kept = {name: curves[name] for name in CHARTS if name in curves}
+        AtomicBackend().put(
+            json.dumps(kept).encode(), study.out / 'curves.json')
+
+
+def write_report(path: Union[str, Path],
+                 folders: Sequence[Union[str, Path]]) -> None:
+    """Write a page that opens from disk, with all that belongs to it.
+
+    Args:
+        path (str or Path): HTML file to write.
+        folders (Sequence[str or Path]): Of runs, as ``Study`` leaves them.
+
+    Raises:
+        FileNotFoundError: If one holds no results.
+    """
+    runs = read_runs([Path(folder) for folder in folders])
+    page = Environment(
+        loader=PackageLoader('mmregioncl', 'visualization'),
+        autoescape=True).get_template('report.html').render(
+            runs=runs,
+            rows=number_rows(runs),
+            charts=draw_charts(runs),
+            pictures=read_pictures(runs))
+    AtomicBackend().put(page.encode(), path)
+
+
+def read_runs(folders: Sequence[Path]) -> List[Run]:
+    """Results and curves of folders; runs of one config by their folder."""
+    runs = []
+    for folder in folders:
+        path = folder / 'results.json'
+        if not path.exists():
+            raise FileNotFoundError(
+                f'{folder} holds no results.json: evaluate a checkpoint with '
+                f'--out {folder} first')
+        results = json.loads(path.read_text())
+        curves = folder / 'curves.json'
+        curves = json.loads(curves.read_text()) if curves.exists() else {}
+        runs.append(Run(results['run']['name'], results, curves, folder))
+    if len({run.name for run in runs}) < len(runs):
+        runs = [run._replace(name=run.folder.name) for run in runs]
+    return runs
+
+
+def number_rows(runs: Sequence[Run]) -> List[dict]:
+    """Every number of every protocol, with that of each run beside it."""
+    rows: Dict[tuple, dict] = {}
+    for column, run in enumerate(runs):
+        for protocol, result in run.results['protocols'].items():
+            whats = result['numbers'] or {'': None}
+            for what, number in whats.items():
+                row = rows.setdefault((protocol, what),
+                                      dict(
+                                          protocol=protocol,
+                                          what=what,
+                                          how=result.get('how', ''),
+                                          numbers=[None] * len(runs),
+                                          errors=[None] * len(runs)))
+                row['numbers'][column] = number
+                row['errors'][column] = result.get('error')
+    for row in rows.values():
+        known = [n for n in row['numbers'] if n is not None]
+        row['best'] = max(known) if len(known) > 1 else None
+    return sorted(
+        rows.values(),
+        key=lambda row: list(rows).index((row['protocol'], row['what'])))
+
+
+def draw_charts(runs: Sequence[Run]) -> List[dict]:
+    """Pictures of all curves that a run has, those of all runs in one."""
+    charts = []
+    for name, title in CHARTS.items():
+        curves = {
+            run.name: run.curves[name]
+            for run in runs if run.curves.get(name)
+        }
+        if curves:
+            charts.append(
+                dict(title=title, image=svg(curve_figure(curves, name))))
+    return charts
+
+
+def read_pictures(runs: Sequence[Run]) -> List[dict]:
+    """Pictures of the same kind, one of each run."""
+    kinds = []
+    for name, title in PICTURES.items():
+        images = [
+            dict(
+                run=run.name,
+                image=data_url((run.folder / name).read_bytes(), 'png'))
+            for run in runs if (run.folder / name).exists()
+        ]
+        if images:
+            kinds.append(dict(title=title, images=images))
+    return kinds
+
+
+def svg(figure: Figure) -> str:
+    """A figure as the address of its own content."""
+    stream = BytesIO()
+    figure.savefig(stream, format='svg', metadata=dict(Date=None))
+    return data_url(stream.getvalue(), 'svg+xml')
+
+
+def data_url(content: bytes, kind: str) -> str:
+    return f'data:image/{kind};base64,{b64encode(content).decode()}'

@@ -1,0 +1,122 @@
+"""Evaluate a checkpoint by several protocols, and report on it."""
+import argparse
+import sys
+from pathlib import Path
+
+from mmengine.config import Config, DictAction
+from mmengine.logging import MMLogger
+
+from mmregioncl.engine.config import load_config
+from mmregioncl.evaluation import (FEATURE_PROTOCOLS, Study, check_classes,
+                                   eval_dataset, recipe)
+from mmregioncl.evaluation.protocols import RATES
+from mmregioncl.visualization import draw_run, write_report
+
+EPILOG = """\
+protocols:
+  knn       k-NN                                   --k, --temperature
+  linear    linear classifiers on features         --learning-rates, --epochs
+  svm       SVMs of VOC07, one for each class
+  low-shot  the same, from a few images
+  CONFIG    train a classifier by a config of configs/benchmarks/classification
+
+What is finished is kept: call it again after an interruption, or for more.
+"""
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        'config', nargs='?', help='the config it was trained with')
+    parser.add_argument(
+        'checkpoint',
+        nargs='?',
+        help='the checkpoint, or "none" for random weights')
+    parser.add_argument(
+        '--out',
+        type=Path,
+        required=True,
+        help='folder of results.json and report.html')
+    parser.add_argument(
+        '--protocols',
+        nargs='+',
+        default=['knn', 'linear'],
+        metavar='PROTOCOL',
+        help='see below (default: knn linear)')
+    parser.add_argument(
+        '--compare',
+        nargs='+',
+        type=Path,
+        metavar='DIR',
+        help='report on these folders, side by side; evaluates nothing')
+    data = parser.add_argument_group('data (default: eval_datasets of CONFIG)')
+    data.add_argument('--train', metavar='DIR', help='a folder for each class')
+    data.add_argument('--test', metavar='DIR', help='likewise')
+    data.add_argument(
+        '--data', metavar='CONFIG', help='a config with eval_datasets')
+    parser.add_argument('--k', type=int, nargs='+', default=[20, 200])
+    parser.add_argument(
+        '--temperature', type=float, nargs='+', default=[0.1, 0.07])
+    parser.add_argument(
+        '--learning-rates', type=float, nargs='+', default=RATES)
+    parser.add_argument('--epochs', type=int, default=100)
+    parser.add_argument('--batch-size', type=int, default=128)
+    parser.add_argument('--workers', type=int, default=2)
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
+    args = parser.parse_args()
+    if not args.compare and not (args.config and args.checkpoint):
+        parser.error('give CONFIG and CHECKPOINT, or --compare')
+    if bool(args.train) != bool(args.test):
+        parser.error('--train and --test go together')
+    for protocol in args.protocols:
+        if protocol not in FEATURE_PROTOCOLS and not Path(protocol).exists():
+            parser.error(f'there is no protocol {protocol}, and no such file: '
+                         f'take {", ".join(FEATURE_PROTOCOLS)} or a config of '
+                         'configs/benchmarks/classification')
+    return args
+
+
+def main() -> None:
+    args = parse_args()
+    MMLogger.get_instance('evaluate')
+    if args.compare:
+        write_report(args.out / 'report.html', args.compare)
+        print(f'report: {args.out / "report.html"}')
+        return
+
+    cfg = load_config(args.config, args.cfg_options)
+    if args.data:
+        cfg.eval_datasets = Config.fromfile(args.data).eval_datasets
+    if args.train:
+        check_classes(args.train, args.test)
+        cfg.eval_datasets = {
+            split: eval_dataset(cfg, split, getattr(args, split))
+            for split in ('train', 'test')
+        }
+    checkpoint = None if args.checkpoint == 'none' else args.checkpoint
+    study = Study(cfg, checkpoint, args.out, args.batch_size, args.workers,
+                  args.seed)
+    settings = dict(
+        knn=dict(k=args.k, temperature=args.temperature),
+        linear=dict(rates=args.learning_rates, epochs=args.epochs))
+    finished = True
+    for name in args.protocols:
+        if name in FEATURE_PROTOCOLS:
+            finished &= study.add(name, FEATURE_PROTOCOLS[name],
+                                  **settings.get(name, {}))
+        else:
+            finished &= study.add(Path(name).stem, recipe, config=name)
+    draw_run(study)
+    write_report(args.out / 'report.html', [args.out])
+    print(f'results: {args.out / "results.json"}\n'
+          f'report:  {args.out / "report.html"}')
+    sys.exit(not finished)
+
+
+if __name__ == '__main__':
+    main()
