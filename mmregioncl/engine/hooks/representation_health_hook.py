@@ -34,7 +34,7 @@ class RepresentationHealthHook(Hook):
         samples (int): Images, spread evenly over the data set. Defaults to
             1024.
         collapse (float): Spread, from 0 to 1, below which a warning is given.
-            Defaults to 0.1.
+            Defaults to 0.05.
         batch_size (int): Even. Defaults to 64.
         num_workers (int, optional): Defaults to None, as many as in training.
     """
@@ -43,7 +43,7 @@ class RepresentationHealthHook(Hook):
     def __init__(self,
                  interval: int = 1,
                  samples: int = 1024,
-                 collapse: float = 0.1,
+                 collapse: float = 0.05,
                  batch_size: int = 64,
                  num_workers: Optional[int] = None) -> None:
         if batch_size % 2 or samples < 4:
