@@ -264,7 +264,7 @@ def twin(path: Path) -> Path:
 @pytest.mark.parametrize(
     'path', [
         path for path in CONFIGS if path.name.startswith('regioncl')
-        and not path.stem.endswith(('in1k', 'folder', 'digits'))
+        and not path.stem.endswith(('in1k', 'folder'))
     ],
     ids=lambda path: path.stem)
 def test_twins_differ_by_the_method_alone(path):

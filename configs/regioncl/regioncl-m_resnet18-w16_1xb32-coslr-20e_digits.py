@@ -1,61 +1,9 @@
-# The demo: quarter width and 20 short epochs, for two CPU cores.
-_base_ = 'regioncl-m_resnet18_1xb512-coslr-200e_cifar10.py'
-
-data_root = 'demo/digits/'  # as tools/demo.py writes it
+# The demo
+_base_ = 'mocov2_resnet18-w16_1xb32-coslr-20e_digits.py'
 
 model = dict(
-    queue_len=512,  # less than the 1,198 images
-    data_preprocessor=dict(
-        mean=(78.7, 78.7, 78.7),  # of the digits
-        std=(88.9, 88.9, 88.9)),
-    backbone=dict(stem_channels=16, base_channels=16),
-    neck=dict(in_channels=128, hid_channels=128))
-
-# Scans of strokes: no flip, and no colours to jitter. These numbers, and the
-# learning rate, are this package's own, tried on the digits.
-view_pipeline = [
-    dict(type='RandomResizedCrop', size=32, scale=(0.5, 1.), backend='pillow'),
-    dict(type='ColorJitter', brightness=0.2, contrast=0.2),
-]
-
-train_dataloader = dict(
-    batch_size=32,
-    num_workers=1,
-    dataset=dict(
-        _delete_=True,
-        type='mmcls.CustomDataset',  # for its labels, which the probe reads
-        data_root=data_root + 'train',
-        pipeline=[
-            dict(type='mmregioncl.LoadImage'),
-            dict(type='MultiView', num_views=2, transforms=[view_pipeline]),
-            dict(type='PackSelfSupInputs', meta_keys=['img_path']),
-        ]))
-
-eval_pipeline = [
-    dict(type='mmregioncl.LoadImage', on_corrupt='raise'),
-    dict(type='PackSelfSupInputs', algorithm_keys=['gt_label']),
-]
-eval_datasets = dict(
-    train=dict(
-        _delete_=True,
-        type='mmcls.CustomDataset',
-        data_root=data_root + 'train',
-        pipeline=eval_pipeline),
-    test=dict(
-        _delete_=True,
-        type='mmcls.CustomDataset',
-        data_root=data_root + 'test',
-        pipeline=eval_pipeline))
-
-optim_wrapper = dict(optimizer=dict(lr=0.01))
-param_scheduler = [
-    dict(type='CosineAnnealingLR', T_max=20, by_epoch=True, begin=0, end=20)
-]
-train_cfg = dict(max_epochs=20)
-
-default_hooks = dict(
-    logger=dict(interval=12),
-    knn=dict(interval=5),
-    linear=dict(interval=5),
-    health=dict(interval=1))
-randomness = dict(seed=0)
+    type='mmregioncl.RegionCLMoCo',
+    neck=dict(type='mmregioncl.RegionMoCoV2Neck'),
+    head=dict(type='mmregioncl.RegionContrastiveHead'),
+    # Two fifths of the 4x4 cells on average; officially a third of 7x7
+    region_swap=dict(type='mmregioncl.RegionSwap', size=(2, 3), stride=8))

@@ -18,6 +18,7 @@ from mmregioncl.evaluation import (class_folder, extract_features,
                                    relative_std)
 from mmregioncl.visualization import read_scalars
 
+LAUNCH = ('-m', 'torch.distributed.run', '--standalone', '--nproc_per_node=2')
 KNN = dict(type='mmregioncl.OnlineKNNHook', k=(1, 3), temperature=(0.1, ))
 LINEAR = dict(type='mmregioncl.OnlineLinearProbeHook')
 HEALTH = dict(
@@ -122,14 +123,27 @@ def test_two_processes_tell_what_one_tells(online_cfg, tmp_path, run_python):
     script = Path(__file__).with_name('evaluate_online.py')
     env = dict(os.environ, CUDA_VISIBLE_DEVICES='', OMP_NUM_THREADS='1')
     run_python(script, config, 'none', tmp_path / 'one', env=env)
-    launch = ('-m', 'torch.distributed.run', '--standalone',
-              '--nproc_per_node=2')
-    run_python(*launch, script, config, 'pytorch', tmp_path / 'two', env=env)
+    run_python(*LAUNCH, script, config, 'pytorch', tmp_path / 'two', env=env)
     alone, *both = (
         json.loads((tmp_path / name).read_text())
         for name in ('one.0', 'two.0', 'two.1'))
     assert len(alone) == 15
     assert both == [alone, alone]  # to the bit
+
+
+def test_both_processes_learn_one_classifier(online_cfg, tmp_path, run_python):
+    """From the features of both."""
+    online_cfg.default_hooks = dict(linear=LINEAR)
+    online_cfg.dump(config := tmp_path / 'config.py')
+    script = Path(__file__).with_name('train_online.py')
+    env = dict(os.environ, CUDA_VISIBLE_DEVICES='', OMP_NUM_THREADS='1')
+    run_python(*LAUNCH, script, config, tmp_path / 'two', env=env)
+    first, second = (torch.load(tmp_path / f'two.{rank}') for rank in (0, 1))
+    assert first['1.weight'].any()
+    # 2 epochs of 12 images, 4 on each rank at a time; the rest is dropped
+    assert int(first['0.num_batches_tracked']) == 2
+    for name in first:
+        assert torch.equal(first[name], second[name]), name
 
 
 def test_resumed_probe_is_the_uninterrupted_one(online_cfg, tmp_path):
