@@ -299,6 +299,8 @@ def test_classifier_starts_from_the_backbone(path, labelled, checkpoints,
         log_level='ERROR')
     runner = Runner.from_cfg(cfg)
     runner.train()
+    mean = runner.model.data_preprocessor.mean.flatten().tolist()
+    assert mean == pytest.approx(list(cfg.data_preprocessor.mean))
     given = backbone_weights(read_weights(checkpoint))
     weights = runner.model.backbone.state_dict()
     assert weights['conv1.weight'].shape[0] == width

@@ -1,16 +1,18 @@
 """Pre-train RegionCL-M on handwritten digits and show what it learned."""
 import argparse
+import shutil
 import time
 from pathlib import Path
 
 import torch
 from mmengine.config import DictAction
-from mmengine.runner import Runner, set_random_seed
+from mmengine.runner import Runner
 
 from mmregioncl.datasets.digits import write_digits
 from mmregioncl.engine.config import load_config
 from mmregioncl.engine.storage import find_checkpoint
-from mmregioncl.evaluation import FEATURE_PROTOCOLS, Study
+from mmregioncl.evaluation.protocols import FEATURE_PROTOCOLS
+from mmregioncl.evaluation.study import Study
 from mmregioncl.visualization import draw_run, write_report
 
 CONFIG = (
@@ -41,11 +43,11 @@ def main() -> None:
 
     accuracy = {}
     for name, weights in dict(RegionCL_M=checkpoint, untrained=None).items():
+        shutil.rmtree(out / name, ignore_errors=True)  # of an earlier demo
         study = Study(cfg, weights, out / name, workers=0)
         for protocol in ('knn', 'linear'):
             study.add(protocol, FEATURE_PROTOCOLS[protocol])
         accuracy[name] = study.results['protocols']['knn']['numbers'][NUMBER]
-        set_random_seed(0)
         draw_run(study)
     report = out / 'report.html'
     write_report(report, [out / name for name in accuracy])

@@ -7,9 +7,10 @@ from mmengine.config import Config, DictAction
 from mmengine.logging import MMLogger
 
 from mmregioncl.engine.config import load_config
-from mmregioncl.evaluation import (FEATURE_PROTOCOLS, Study, check_classes,
-                                   eval_dataset, recipe)
-from mmregioncl.evaluation.protocols import RATES
+from mmregioncl.evaluation import check_classes, eval_dataset
+from mmregioncl.evaluation.protocols import (FEATURE_PROTOCOLS, RATES,
+                                             config_digest, recipe)
+from mmregioncl.evaluation.study import Study
 from mmregioncl.visualization import draw_run, write_report
 
 EPILOG = """\
@@ -62,9 +63,14 @@ def parse_args() -> argparse.Namespace:
         '--temperature', type=float, nargs='+', default=[0.1, 0.07])
     parser.add_argument(
         '--learning-rates', type=float, nargs='+', default=RATES)
-    parser.add_argument('--epochs', type=int, default=100)
-    parser.add_argument('--batch-size', type=int, default=128)
-    parser.add_argument('--workers', type=int, default=2)
+    parser.add_argument('--epochs', type=int, default=100, help='of linear')
+    parser.add_argument(
+        '--batch-size',
+        type=int,
+        default=128,
+        help='of images whose features are made')
+    parser.add_argument(
+        '--workers', type=int, default=2, help='that load them')
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
@@ -81,17 +87,15 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def main() -> None:
-    args = parse_args()
-    MMLogger.get_instance('evaluate')
-    if args.compare:
-        write_report(args.out / 'report.html', args.compare)
-        print(f'report: {args.out / "report.html"}')
-        return
-
+def evaluate(args: argparse.Namespace) -> bool:
+    """Whether all protocols came to their end."""
     cfg = load_config(args.config, args.cfg_options)
     if args.data:
-        cfg.eval_datasets = Config.fromfile(args.data).eval_datasets
+        given = Config.fromfile(args.data).get('eval_datasets')
+        if not given:
+            raise ValueError(f'{args.data} has no eval_datasets: name a '
+                             'config of labelled sets')
+        cfg.eval_datasets = given
     if args.train:
         check_classes(args.train, args.test)
         cfg.eval_datasets = {
@@ -110,11 +114,25 @@ def main() -> None:
             finished &= study.add(name, FEATURE_PROTOCOLS[name],
                                   **settings.get(name, {}))
         else:
-            finished &= study.add(Path(name).stem, recipe, config=name)
+            finished &= study.add(
+                Path(name).stem,
+                recipe,
+                config=name,
+                digest=config_digest(name))
     draw_run(study)
-    write_report(args.out / 'report.html', [args.out])
-    print(f'results: {args.out / "results.json"}\n'
-          f'report:  {args.out / "report.html"}')
+    return finished
+
+
+def main() -> None:
+    args = parse_args()
+    MMLogger.get_instance('evaluate')
+    report = args.out / 'report.html'
+    try:
+        finished = bool(args.compare) or evaluate(args)
+        write_report(report, args.compare or [args.out])
+    except (ValueError, OSError) as error:
+        sys.exit(str(error))
+    print(f'report: {report}')
     sys.exit(not finished)
 
 

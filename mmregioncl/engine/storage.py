@@ -67,10 +67,13 @@ def find_checkpoint(work_dir: Union[str, Path]) -> Optional[str]:
 
 
 def written_at(path: Path) -> Tuple[str, int]:
-    """Time and step in a checkpoint of a run, ('', 0) if it is none."""
+    """Time and step in a checkpoint to resume from, ('', 0) if it is none."""
     try:
-        meta = torch.load(path, 'cpu', mmap=True)['meta']
-        return meta['time'], meta['iter']
+        checkpoint = torch.load(path, 'cpu', mmap=True)
+        meta = checkpoint['meta']
+        # MMEngine's best_*.pth have no optimizer to go on with.
+        whole = 'optimizer' in checkpoint
+        return (meta['time'], meta['iter']) if whole else ('', 0)
     except Exception as error:  # broken bytes may raise anything
         if path.exists():
             print_log(f'passed over {path} ({type(error).__name__})',

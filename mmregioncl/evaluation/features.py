@@ -1,3 +1,4 @@
+from itertools import chain
 from pathlib import Path
 from typing import List, Optional, Tuple, Union
 
@@ -151,14 +152,13 @@ def read_labels(dataset: BaseDataset,
             for info in infos]
     labels = [label for label, _ in rows]
     flat = [label for row in labels for label in np.atleast_1d(row).tolist()]
-    if None in flat or max(flat, default=-1) == -1:
+    odd = [label for label in flat if not isinstance(label, (int, type(None)))]
+    if not odd and (None in flat or max(flat, default=-1) == -1):
         raise ValueError(
             f'{name} has images without a label: give a data set with '
             'gt_label, or a folder with one folder for each class')
     least = -1 if partial else 0
-    odd = [
-        label for label in flat if not isinstance(label, int) or label < least
-    ]
+    odd = odd or [label for label in flat if label < least]
     if odd:
         raise ValueError(f'{name} has the label {odd[0]!r}: number the classes'
                          ' from 0 on')
@@ -189,6 +189,11 @@ def rank_batches(count: int, batch_size: int) -> List[List[int]]:
     return [part.tolist() for part in rows[get_rank()::get_world_size()]]
 
 
+def rows_of(batches: List[List[int]]) -> List[int]:
+    """All rows of some batches."""
+    return list(chain.from_iterable(batches))
+
+
 def gather_rows(rows: Tensor, batches: List[List[int]], count: int) -> Tensor:
     """Rows of all ranks, in order and on all of them.
 
@@ -203,7 +208,7 @@ def gather_rows(rows: Tensor, batches: List[List[int]], count: int) -> Tensor:
     if get_world_size() == 1:
         return rows
     full = rows.new_zeros(count, *rows.shape[1:])
-    full[sum(batches, [])] = rows
+    full[rows_of(batches)] = rows
     all_reduce(full)  # sums each row with zeros: exact
     return full
 
@@ -274,24 +279,27 @@ def extract_features(model: nn.Module,
         data set.
 
     Raises:
-        ValueError: If a label is missing, or a feature NaN or inf.
+        ValueError: If a label is missing.
     """
     dataset = DATASETS.build(dataset)
     labels = read_labels(dataset)
     batches = rank_batches(len(dataset), batch_size)
     rows = extract_rows(model, dataset, batches, num_workers)
-    return check_finite(gather_rows(rows, batches, len(dataset))), labels
+    return gather_rows(rows, batches, len(dataset)), labels
 
 
 def check_finite(features: Tensor) -> Tensor:
-    """The features, unless one is NaN or inf.
+    """The features, unless one is NaN or inf on any rank.
+
+    All ranks have to call it, and all raise.
 
     Raises:
         ValueError: If one is.
     """
-    odd = len(features) - int(features.isfinite().all(1).sum())
-    if odd:
+    odd = torch.tensor([(~features.isfinite().all(1)).sum(), len(features)])
+    all_reduce(odd)
+    if odd[0]:
         raise ValueError(
-            f'features of {odd} of {len(features)} images are NaN or inf: the '
-            'run diverged, take an earlier checkpoint')
+            f'features of {odd[0]} of {odd[1]} images are NaN or inf: the run '
+            'diverged, take an earlier checkpoint')
     return features

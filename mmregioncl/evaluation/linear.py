@@ -4,8 +4,6 @@ from typing import Dict, Sequence
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.optim import SGD
-from torch.optim.lr_scheduler import MultiStepLR
 from tqdm import trange
 
 
@@ -49,41 +47,46 @@ def linear_probes(train_features: Tensor,
         seed (int): Of weights and batches. Defaults to 0.
 
     Returns:
-        dict[float, float]: Accuracy on the test features after the last epoch.
+        dict[float, float]: Accuracy on the test features after the last epoch;
+        NaN where the classifier diverged.
     """
     device = train_features.device
     generator = torch.Generator().manual_seed(seed)
     classes = int(max(train_labels.max(), test_labels.max())) + 1
+    count = len(learning_rates)
     shape = classes, train_features.shape[1]
     weight = torch.randn(shape, generator=generator) * 0.01
-    # A row more for the bias, (K, C + 1) each
-    layers = [
-        nn.Parameter(F.pad(weight, (0, 1)).to(device)) for _ in learning_rates
-    ]
-    groups = [
-        dict(params=[layer], lr=lr)
-        for layer, lr in zip(layers, learning_rates)
-    ]
-    optimizer = SGD(groups, momentum=0.9)
-    scheduler = MultiStepLR(optimizer,
-                            [-(-epochs * 3 // 5), -(-epochs * 4 // 5)], 0.1)
+    weight = weight.to(device).repeat(count, 1).requires_grad_()  # (L K, C)
+    bias = weight.new_zeros(len(weight), 1).requires_grad_()  # (L K, 1)
+    speeds = [torch.zeros_like(layer) for layer in (weight, bias)]
+    rates = weight.new_tensor(learning_rates)
+    rates = rates.repeat_interleave(classes)[:, None]  # (L K, 1)
 
-    train_features = F.pad(train_features, (0, 1), value=1)  # (N, C + 1)
-    for _ in trange(epochs, desc='linear', disable=None, leave=False):
+    def score(features: Tensor) -> Tensor:
+        """Logits (N, K, L)."""
+        logits = torch.addmm(bias.T, features, weight.T)  # (N, L K)
+        return logits.unflatten(1, (count, classes)).transpose(1, 2)
+
+    for epoch in trange(epochs, desc='linear', disable=None, leave=False):
+        decay = 0.1**sum(epoch >= share * epochs for share in (0.6, 0.8))
         order = torch.randperm(len(train_labels), generator=generator)
         for rows in order.to(device).split(batch_size):
-            features, labels = train_features[rows], train_labels[rows]
-            optimizer.zero_grad()
-            # Each layer gets the gradient of its own loss, and no other's.
-            sum(
-                F.cross_entropy(features @ layer.T, labels)
-                for layer in layers).backward()
-            optimizer.step()
-        scheduler.step()
+            labels = train_labels[rows][:, None].expand(-1, count)  # (B, L)
+            # Each layer gets the gradient of its own mean, and no other's.
+            loss = F.cross_entropy(
+                score(train_features[rows]), labels,
+                reduction='sum') / len(rows)
+            gradients = torch.autograd.grad(loss, (weight, bias))
+            with torch.no_grad():  # SGD, each layer at its own rate
+                for layer, speed, gradient in zip((weight, bias), speeds,
+                                                  gradients):
+                    layer -= decay * rates * speed.mul_(0.9).add_(gradient)
 
-    test_features = F.pad(test_features, (0, 1), value=1)
-    return {
-        lr: ((test_features
-              @ layer.T).argmax(1) == test_labels).float().mean().item()
-        for lr, layer in zip(learning_rates, layers)
-    }
+    with torch.no_grad():
+        found = torch.cat([
+            score(part).argmax(1) for part in test_features.split(batch_size)
+        ])  # (M, L)
+        finite = weight.isfinite().unflatten(0, (count, -1)).flatten(1).all(1)
+    right = (found == test_labels[:, None]).float().mean(0)
+    right[~finite] = torch.nan
+    return dict(zip(learning_rates, right.tolist()))

@@ -1,4 +1,6 @@
 """The protocols by which representations are compared."""
+import hashlib
+import re
 from pathlib import Path
 from typing import Callable, Dict, Sequence
 
@@ -6,11 +8,13 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.device import get_device
+from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from torch import Tensor
 
 from mmregioncl.engine.config import check_data, set_pretrained
 from mmregioncl.engine.storage import find_checkpoint
+from mmregioncl.models.utils import feature_map
 from .knn import check_neighbours, nearest, vote
 from .linear import linear_probes
 from .study import Study
@@ -68,11 +72,14 @@ def linear(study: Study,
     sets = (train, single(labels, 'linear'), test, single(right, 'linear'))
     scores = linear_probes(*(part.to(get_device()) for part in sets), rates,
                            epochs, batch_size, study.seed)
-    best = max(scores, key=scores.get)
+    finite = {rate: s for rate, s in scores.items() if s == s}
+    if not finite:
+        raise ValueError('all classifiers diverged: lower --learning-rates')
+    best = max(finite, key=finite.get)
     numbers = {'top-1, best learning rate': scores[best]}
     numbers.update({
         f'top-1, learning rate {rate:g}': score
-        for rate, score in scores.items()
+        for rate, score in finite.items()
     })
     return dict(
         numbers=numbers,
@@ -86,8 +93,9 @@ def svm(study: Study, costs: Sequence[float] = COSTS) -> dict:
     result = svm_map(*splits(study), costs)
     return dict(
         numbers={'mAP': float(np.mean(result['ap']))},
-        how='LinearSVC for each class on features of unit length, its cost '
-        'chosen by 3-fold cross validation',
+        how='LinearSVC for each class on the averaged last map at unit '
+        'length (published numbers take larger maps), its cost chosen by '
+        '3-fold cross validation',
         details=result)
 
 
@@ -97,17 +105,21 @@ def low_shot(study: Study,
              costs: Sequence[float] = COSTS) -> dict:
     """SVMs that learn from a few images of each class, as on VOC07."""
     result = low_shot_map(*splits(study), shots, samples, costs, study.seed)
+    if not result:
+        raise ValueError(f'a class has fewer than {min(shots)} images')
+    names = {count: f'mAP, {count} of a class' for count in result}
     return dict(
         numbers={
-            f'mAP, {count} of a class': m
-            for count, (m, _) in result.items()
+            names[count]: mean
+            for count, (mean, _) in result.items()
         },
-        how=f'as svm, from a few images of each class; mean of {samples} '
-        'draws, the cost chosen on the test set as published',
-        details={
-            str(count): dict(std=std)
+        spread={
+            names[count]: std
             for count, (_, std) in result.items()
-        })
+        },
+        how=f'as svm, from a few images of each class; mean and standard '
+        f'deviation of {samples} draws, the cost chosen on the test set as '
+        'published')
 
 
 def splits(study: Study) -> list:
@@ -118,35 +130,58 @@ def splits(study: Study) -> list:
     return [make_split(*part, classes) for part in sets]
 
 
-def recipe(study: Study, config: str) -> dict:
+def recipe(study: Study, config: str, digest: str) -> dict:
     """Train a classifier by a config, from the backbone of the checkpoint.
 
+    In this process alone: gradients are accumulated over as many batches as
+    the config has processes.
+
     Args:
-        study (Study): With the backbone, which takes the place of that of the
-            config.
+        study (Study): Its backbone and normalisation take the place of those
+            of the config.
         config (str): File of ``configs/benchmarks/classification``.
+        digest (str): Of its content, by :func:`config_digest`.
     """
     cfg = Config.fromfile(config)
     name = Path(config).stem
     set_pretrained(cfg, study.checkpoint or 'none')
     adopt_backbone(cfg, study)
-    cfg.work_dir = str(study.out / name)
+    processes = int((re.findall(r'(\d+)xb', name) or [1])[0])
+    cfg.optim_wrapper.accumulative_counts = processes
+    cfg.work_dir = str(study.out / f'{name}-{digest}')
     cfg.experiment_name = cfg.work_dir.replace('/', '-')
     cfg.randomness = dict(seed=study.seed)
     check_data(cfg, 'train_dataloader', 'val_dataloader')
     last = find_checkpoint(cfg.work_dir)
     if last:
         cfg.update(resume=True, load_from=last)
-    runner = Runner.from_cfg(cfg)
-    runner.train()
-    scores = runner.message_hub.get_scalar('val/accuracy/top1').data[0]
+    try:
+        runner = Runner.from_cfg(cfg)
+        runner.train()
+        scores = runner.message_hub.get_scalar('val/accuracy/top1').data[0]
+        scores = scores.tolist()
+        if len(scores) < runner.max_epochs:  # killed before the last was over
+            scores.append(runner.val()['accuracy/top1'])
+    finally:  # it was that of the classifier's package
+        init_default_scope(study.cfg.get('default_scope', 'mmselfsup'))
+    batch = processes * cfg.train_dataloader.batch_size
     return dict(
         numbers={
-            'top-1, last epoch': float(scores[-1]) / 100,
-            'top-1, best epoch': float(max(scores)) / 100
+            'top-1, last epoch': scores[-1] / 100,
+            'top-1, best epoch': max(scores) / 100
         },
-        how=f'{name}, {cfg.train_cfg.max_epochs} epochs with '
-        'augmentation')
+        how=f'{runner.max_epochs} epochs of batches of {batch}, with '
+        'augmentation; the best epoch is chosen on the test set')
+
+
+def config_digest(config: str) -> str:
+    """Short name of what a config says, with its bases.
+
+    Args:
+        config (str): File.
+    """
+    text = Config.fromfile(config).pretty_text
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def adopt_backbone(cfg: Config, study: Study) -> None:
@@ -160,9 +195,13 @@ def adopt_backbone(cfg: Config, study: Study) -> None:
     name = theirs.backbone.type
     if '.' not in name:
         cfg.model.backbone['type'] = f'mmselfsup.{name}'
+    if 'norm_cfg' in cfg.model.backbone:  # of one process, and on a CPU too
+        cfg.model.backbone['norm_cfg'] = dict(type='BN')
     for key in ('mean', 'std'):
         cfg.data_preprocessor[key] = theirs.data_preprocessor[key]
-    cfg.model.head.in_channels = study.features('test')[0].shape[1]
+    weight = next(study.model.backbone.parameters())
+    maps = study.model.backbone(weight.new_zeros(1, 3, 64, 64))
+    cfg.model.head.in_channels = feature_map(maps).shape[1]
 
 
 FEATURE_PROTOCOLS: Dict[str, Callable[..., dict]] = {

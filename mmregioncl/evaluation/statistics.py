@@ -27,6 +27,8 @@ def rankme(features: Tensor) -> float:
     Args:
         features (Tensor): Shape (N, C); they are not centred.
     """
+    if not features.isfinite().all():
+        return float('nan')
     values = torch.linalg.svdvals(features.double())
     if not values.any():
         return 1.  # no features at all: nothing is less

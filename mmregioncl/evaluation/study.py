@@ -5,9 +5,11 @@ import logging
 import platform
 import subprocess
 import time
+import traceback
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Callable, Dict, Optional, Tuple
 
 import torch
@@ -17,7 +19,8 @@ from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from mmregioncl.engine.storage import AtomicBackend
-from .features import eval_dataset, extract_features, load_model
+from mmregioncl.transfer import backbone_weights, load_backbone, read_weights
+from .features import check_finite, eval_dataset, extract_features, load_model
 
 PACKAGES = ('mmregioncl', 'torch', 'torchvision', 'mmengine', 'mmcv',
             'mmcv-lite', 'mmselfsup', 'mmcls', 'numpy', 'scikit-learn')
@@ -55,21 +58,23 @@ class Study:
         self.batch_size = batch_size
         self.workers = workers
         self.seed = seed
-        self.sets = {
-            split: eval_dataset(cfg, split)
-            for split in ('train', 'test')
-        }
         self.results = self.open()
 
     def open(self) -> dict:
         """Results of an earlier call, or none yet."""
         path = self.out / 'results.json'
+        check_folder(self.out)
         run = describe(self.cfg, self.checkpoint, self.seed)
         if not path.exists():
             results = dict(run=run, protocols={})
-            write_json(path, results)  # or the folder cannot be written to
+            write_json(path, results)
             return results
-        results = json.loads(path.read_text())
+        try:
+            results = json.loads(path.read_text())
+            results['run'], results['protocols']
+        except (ValueError, KeyError, TypeError):
+            raise ValueError(f'{path} is damaged: remove it, or give another '
+                             'folder by --out') from None
         odd = [
             name for name in ('config', 'sha256', 'seed')
             if results['run'][name] != run[name]
@@ -80,11 +85,23 @@ class Study:
                 'folder by --out')
         return results
 
+    def write(self, name: str) -> None:
+        """Results on disk, with those that other calls have added."""
+        path = self.out / 'results.json'
+        others = json.loads(path.read_text())['protocols']
+        mine = {name: self.results['protocols'][name]}
+        self.results['protocols'] = {**others, **mine}
+        write_json(path, self.results)
+
     @cached_property
     def model(self) -> nn.Module:
-        """The model, in eval mode."""
+        """The model, in eval mode; of its weights, the backbone's count."""
         torch.manual_seed(self.seed)  # of random weights
-        return load_model(self.cfg, self.checkpoint)
+        model = load_model(self.cfg)
+        if self.checkpoint is not None:
+            load_backbone(model,
+                          backbone_weights(read_weights(self.checkpoint)))
+        return model
 
     def features(self, split: str) -> Tuple[Tensor, Tensor]:
         """Features and labels of a split, of an earlier call if there was one.
@@ -94,12 +111,17 @@ class Study:
         """
         path = self.out / f'features-{split}.pt'
         if not path.exists():
-            made = extract_features(self.model, self.sets[split],
+            made = extract_features(self.model, self.dataset(split),
                                     self.batch_size, self.workers)
             part = path.with_name(f'{path.name}.part')
             torch.save(made, part)
             part.replace(path)
-        return torch.load(path)
+        features, labels = torch.load(path, mmap=True)
+        return check_finite(features), labels
+
+    def dataset(self, split: str) -> dict:
+        """Config of the images of a split."""
+        return eval_dataset(self.cfg, split)
 
     def add(self, name: str, protocol: Callable[..., dict],
             **settings) -> bool:
@@ -114,6 +136,7 @@ class Study:
         Returns:
             bool: Whether they are there now.
         """
+        settings = json.loads(json.dumps(settings))  # as they will be read
         done = self.results['protocols']
         before = done.get(name, dict(error='not done'))
         if 'error' not in before and before['settings'] == settings:
@@ -122,15 +145,38 @@ class Study:
         start = time.time()
         try:
             done[name] = protocol(self, **settings)
-        except (ValueError, OSError, ArithmeticError) as error:
-            done[name] = dict(error=str(error), numbers={})
-            print_log(f'{name}: {error}', 'current', logging.ERROR)
-        done[name]['settings'] = settings
-        done[name]['seconds'] = round(time.time() - start, 1)
-        write_json(self.out / 'results.json', self.results)
+        except Exception as error:  # the other protocols can do without
+            kind = '' if isinstance(error, (ValueError, OSError)) else \
+                f'{type(error).__name__}: '
+            done[name] = dict(error=f'{kind}{error}', numbers={})
+            print_log(f'{name}: {kind}{error}', 'current', logging.ERROR)
+            if kind:
+                print_log(traceback.format_exc(), 'current', logging.ERROR)
+        done[name].update(
+            settings=settings,
+            seconds=round(time.time() - start, 1),
+            date=time.strftime('%Y-%m-%d %H:%M'),
+            commit=commit())
+        self.write(name)
         for what, number in done[name]['numbers'].items():
             print_log(f'{name}: {number:.4f} {what}', 'current')
         return 'error' not in done[name]
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder that cannot be written to, before work is done for it.
+
+    Raises:
+        ValueError: If it cannot.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ValueError(
+            f'{folder} cannot be written to '
+            f'({error.strerror}): give another folder by --out') from error
 
 
 def describe(cfg: Config, checkpoint: Optional[str], seed: int) -> dict:
@@ -143,8 +189,11 @@ def describe(cfg: Config, checkpoint: Optional[str], seed: int) -> dict:
     """
     digest = 'random weights'
     if checkpoint is not None:
+        checksum = hashlib.sha256()
         with open(checkpoint, 'rb') as file:
-            digest = hashlib.file_digest(file, 'sha256').hexdigest()
+            while part := file.read(2**20):
+                checksum.update(part)
+        digest = checksum.hexdigest()
     return dict(
         name=Path(cfg.filename or 'config').stem,
         checkpoint=str(checkpoint),

@@ -10,8 +10,9 @@ from sklearn.svm import LinearSVC
 from torch import Tensor
 from tqdm import tqdm
 
-# Published: 10^0 to 10^2, and 2^-4 to 2^-19
-COSTS = (1., 10., 100., *(0.5**power for power in range(4, 20)))
+# Published: 10^-7 to 10^2, and 2^-4 to 2^-19
+COSTS = (*(10.**power for power in range(-7, 3)), *(0.5**power
+                                                    for power in range(4, 20)))
 SHOTS = (1, 2, 4, 8, 16, 32, 64, 96)
 
 
@@ -37,7 +38,7 @@ def make_split(features: Tensor, labels: Tensor, classes: int) -> Split:
     lengths = np.linalg.norm(features, axis=1, keepdims=True)
     targets = labels.numpy()
     if targets.ndim == 1:
-        targets = np.eye(classes, dtype=int)[targets]
+        targets = np.eye(classes, dtype=np.int8)[targets]
     return Split(features / (lengths + 1e-5), targets)
 
 

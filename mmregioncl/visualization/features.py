@@ -10,11 +10,12 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 from torch import Tensor
 
-from mmregioncl.evaluation import Study, nearest
+from mmregioncl.evaluation import nearest
+from mmregioncl.evaluation.study import Study
 from .sheets import save, view_sheet
 
 
-def feature_map_2d(features: Tensor, seed: int = 0) -> np.ndarray:
+def embed_2d(features: Tensor, seed: int = 0) -> np.ndarray:
     """T-SNE of features.
 
     Args:
@@ -46,9 +47,9 @@ def draw_features(study: Study,
     if labels.ndim > 1:
         labels = labels.argmax(1)  # the first class of an image
     rows = np.random.default_rng(study.seed).permutation(len(features))[:count]
-    points = feature_map_2d(features[rows], study.seed)
+    points = embed_2d(features[rows], study.seed)
     classes = int(labels.max()) + 1
-    names = DATASETS.build(study.sets['test']).metainfo.get('classes')
+    names = DATASETS.build(study.dataset('test')).metainfo.get('classes')
     names = names or range(classes)
     colors = colormaps['tab10' if classes <= 10 else 'gist_rainbow']
     figure = Figure(figsize=(6, 6), layout='constrained')
@@ -91,8 +92,8 @@ def draw_neighbours(study: Study,
     k = min(k, len(train))
     _, found = nearest(train, torch.arange(len(train)), test[rows], k)
     train_set, test_set = (
-        DATASETS.build(study.sets[split]) for split in ('train', 'test'))
-    flip = study.model.data_preprocessor._channel_conversion
+        DATASETS.build(study.dataset(split)) for split in ('train', 'test'))
+    flip = study.cfg.model.data_preprocessor.get('bgr_to_rgb', False)
     columns = dict(test=[picture(test_set, row, flip) for row in rows])
     for rank, column in enumerate(found.T.tolist(), 1):
         columns[f'{rank}'] = [picture(train_set, row, flip) for row in column]

@@ -9,9 +9,10 @@ from typing import Callable, Dict, List, NamedTuple, Sequence, Union
 from jinja2 import Environment, PackageLoader
 from matplotlib.figure import Figure
 from mmengine.logging import print_log
+from mmengine.runner import set_random_seed
 
 from mmregioncl.engine.storage import AtomicBackend
-from mmregioncl.evaluation import Study
+from mmregioncl.evaluation.study import Study
 from .browse import browse_views
 from .curves import curve_figure, read_curves
 from .features import draw_features, draw_neighbours
@@ -66,11 +67,13 @@ def draw_run(study: Study) -> None:
         path = study.out / name
         if path.exists():
             continue
+        set_random_seed(study.seed)
         try:
             paint(path)
-        except (ValueError, OSError) as error:
-            print_log(f'{name} was not drawn: {error}', 'current',
-                      logging.WARNING)
+        except Exception as error:  # the report can do without
+            print_log(
+                f'{name} was not drawn ({type(error).__name__}: {error})',
+                'current', logging.WARNING)
     if study.checkpoint is not None:
         try:
             curves = read_curves(Path(study.checkpoint).parent)
@@ -117,32 +120,64 @@ def read_runs(folders: Sequence[Path]) -> List[Run]:
         curves = json.loads(curves.read_text()) if curves.exists() else {}
         runs.append(Run(results['run']['name'], results, curves, folder))
     if len({run.name for run in runs}) < len(runs):
-        runs = [run._replace(name=run.folder.name) for run in runs]
+        names = distinct([run.folder.resolve() for run in runs])
+        runs = [run._replace(name=name) for run, name in zip(runs, names)]
     return runs
 
 
+def distinct(folders: Sequence[Path]) -> List[str]:
+    """As much of the end of each path as tells them apart."""
+    for depth in range(1, max(len(folder.parts) for folder in folders)):
+        names = ['/'.join(folder.parts[-depth:]) for folder in folders]
+        if len(set(names)) == len(names):
+            break
+    return names
+
+
 def number_rows(runs: Sequence[Run]) -> List[dict]:
-    """Every number of every protocol, with that of each run beside it."""
+    """Every number of every protocol, with that of each run beside it.
+
+    Numbers that came about in another way have a row of their own.
+    """
     rows: Dict[tuple, dict] = {}
     for column, run in enumerate(runs):
         for protocol, result in run.results['protocols'].items():
-            whats = result['numbers'] or {'': None}
-            for what, number in whats.items():
-                row = rows.setdefault((protocol, what),
+            for what, number in result['numbers'].items():
+                row = rows.setdefault((protocol, result['how'], what),
                                       dict(
                                           protocol=protocol,
                                           what=what,
-                                          how=result.get('how', ''),
-                                          numbers=[None] * len(runs),
-                                          errors=[None] * len(runs)))
-                row['numbers'][column] = number
-                row['errors'][column] = result.get('error')
+                                          how=result['how'],
+                                          cells=[{} for _ in runs]))
+                row['cells'][column] = dict(
+                    number=number, spread=result.get('spread', {}).get(what))
+    failed = {
+        protocol: [
+            run.results['protocols'].get(protocol, {}).get('error')
+            for run in runs
+        ]
+        for run in runs
+        for protocol in run.results['protocols']
+    }
+    for protocol, errors in failed.items():
+        mine = [row for row in rows.values() if row['protocol'] == protocol]
+        if not mine:
+            mine = [
+                dict(
+                    protocol=protocol,
+                    what='',
+                    how='',
+                    cells=[{} for _ in runs])
+            ]
+            rows[protocol] = mine[0]
+        for row in mine:
+            for cell, error in zip(row['cells'], errors):
+                cell['error'] = error
     for row in rows.values():
-        known = [n for n in row['numbers'] if n is not None]
+        known = [c['number'] for c in row['cells'] if 'number' in c]
         row['best'] = max(known) if len(known) > 1 else None
-    return sorted(
-        rows.values(),
-        key=lambda row: list(rows).index((row['protocol'], row['what'])))
+    order = list(failed)
+    return sorted(rows.values(), key=lambda row: order.index(row['protocol']))
 
 
 def draw_charts(runs: Sequence[Run]) -> List[dict]:

@@ -51,7 +51,14 @@ def work_dir(tmp_path):
 
 
 def write(path, time: str, step: int = 1) -> None:
-    torch.save(dict(meta=dict(time=time, iter=step)), path)
+    torch.save(dict(meta=dict(time=time, iter=step), optimizer={}), path)
+
+
+def test_the_best_is_not_resumed(work_dir):
+    """It has no optimizer."""
+    meta = dict(time='20260101_000099', iter=99)
+    torch.save(dict(meta=meta), work_dir / 'best_top1_epoch_99.pth')
+    assert find_checkpoint(work_dir) == str(work_dir / 'epoch_10.pth')
 
 
 def test_last_checkpoint_is_found_in_a_folder_that_was_copied(work_dir):

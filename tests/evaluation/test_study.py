@@ -1,5 +1,6 @@
 import copy
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +9,13 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS
 
-from mmregioncl.evaluation import (FEATURE_PROTOCOLS, Study, class_folder,
-                                   knn_accuracy, read_labels, recipe)
-from mmregioncl.visualization import draw_run, write_report
+from mmregioncl.evaluation import class_folder, knn_accuracy, read_labels
+from mmregioncl.evaluation.protocols import (FEATURE_PROTOCOLS, adopt_backbone,
+                                             config_digest, recipe)
+from mmregioncl.evaluation.study import Study
+from mmregioncl.visualization import draw_run, read_scalars, write_report
+from mmregioncl.visualization.report import (CHARTS, draw_charts, number_rows,
+                                             read_runs)
 
 ROOT = Path(__file__).parents[2]
 LINEAR = (
@@ -89,14 +94,14 @@ def test_what_is_finished_is_not_repeated(cfg, checkpoint, tmp_path):
         return dict(numbers={'top-1': 0.5}, how='by chance')
 
     first = study(cfg, checkpoint, tmp_path)
-    assert first.add('luck', protocol, tries=1)
+    assert first.add('luck', protocol, tries=(1, 2))
     assert not first.add('bad', protocol, fails=1)
     second = study(cfg, checkpoint, tmp_path)
-    assert second.add('luck', protocol, tries=1)  # kept
+    assert second.add('luck', protocol, tries=(1, 2))  # kept
     assert second.add('luck', protocol, tries=2)  # other settings
     assert not second.add('bad', protocol, fails=1)  # tried again
     assert calls == [
-        dict(tries=1),
+        dict(tries=[1, 2]),
         dict(fails=1),
         dict(tries=2),
         dict(fails=1)
@@ -125,15 +130,30 @@ def test_a_classifier_of_a_config(cfg, checkpoint, cifar_folder, tmp_path):
     recipe_cfg.train_cfg.max_epochs = 2
     recipe_cfg.dump(path := tmp_path / 'linear_toy.py')
     made = study(cfg, checkpoint, tmp_path / 'out')
-    assert made.add('linear_toy', recipe, config=str(path))
+    digest = config_digest(str(path))
+    settings = dict(config=str(path), digest=digest)
+    assert made.add('linear_toy', recipe, **settings)
     result = made.results['protocols']['linear_toy']
-    assert 0 <= result['numbers']['top-1, last epoch'] <= \
-        result['numbers']['top-1, best epoch'] <= 1
-    model = torch.load(tmp_path / 'out/linear_toy/epoch_2.pth')['state_dict']
+    work_dir = tmp_path / f'out/linear_toy-{digest}'
+    shown = [
+        row['accuracy/top1'] / 100 for row in read_scalars(work_dir)
+        if 'accuracy/top1' in row
+    ]
+    assert result['numbers'] == {
+        'top-1, last epoch': shown[-1],
+        'top-1, best epoch': max(shown)
+    }
+    assert len(shown) == 2
+    trained = torch.load(work_dir / 'epoch_2.pth')['state_dict']
     given = torch.load(checkpoint)['state_dict']
     for name, value in given.items():
         if name.startswith('backbone.'):
-            assert torch.equal(model[name], value), name
+            assert torch.equal(trained[name], value), name
+
+    # What comes after is of this package's scope again.
+    assert made.add('knn', FEATURE_PROTOCOLS['knn'], **KNN)
+    draw_run(made)
+    assert (tmp_path / 'out/neighbours.png').exists()
 
 
 def test_report_of_two_runs(cfg, checkpoint, tmp_path):
@@ -153,6 +173,8 @@ def test_report_of_two_runs(cfg, checkpoint, tmp_path):
     assert page.count('data:image/svg') == 1  # the loss
     assert 'http' not in page.replace('http://www.w3.org', '')
     assert 'RegionCLMoCo' in page and np.__version__ in page
+    rows = re.findall(r'<b>(knn|linear)</b>', page)
+    assert rows == ['knn', 'linear']
     with pytest.raises(FileNotFoundError, match='holds no results.json'):
         write_report(tmp_path / 'report.html', [tmp_path])
 
@@ -223,3 +245,71 @@ def test_labels_of_several_classes():
     assert table.tolist() == [[1, 0, 1, 0], [0, 0, 0, -1], [0, 1, 0, 0]]
     assert read_labels(Labelled([np.int64(2), 0])).tolist() == [2, 0]
     assert read_labels(Labelled([-1, 1]), partial=True).tolist() == [-1, 1]
+
+
+def test_runs_of_one_name_are_told_apart(cfg, checkpoint, tmp_path):
+    """By their folders; and numbers by how they came about."""
+    outs = [tmp_path / name / 'eval' for name in 'ab']
+    for out, epochs in zip(outs, (1, 2)):
+        made = study(cfg, checkpoint, out)
+        made.add(
+            'linear', FEATURE_PROTOCOLS['linear'], rates=[1.], epochs=epochs)
+        draw_run(made)
+    runs = read_runs(outs)
+    assert [run.name for run in runs] == ['a/eval', 'b/eval']
+    rows = number_rows(runs)
+    assert len(rows) == 4 and all(row['best'] is None for row in rows)
+    assert ['number' in cell for cell in rows[0]['cells']] == [True, False]
+    charts = draw_charts(runs)
+    assert [chart['title'] for chart in charts] == [CHARTS['loss']]
+
+
+def test_errors_stand_beside_numbers(cfg, checkpoint, tmp_path):
+    for name, k in (('good', [1]), ('bad', [99])):
+        made = study(cfg, checkpoint, tmp_path / name)
+        made.add('knn', FEATURE_PROTOCOLS['knn'], k=k, temperature=[0.1])
+    row, = number_rows(read_runs([tmp_path / 'bad', tmp_path / 'good']))
+    assert 'k=99 neighbours of 12' in row['cells'][0]['error']
+    assert row['cells'][1]['number'] == 1
+
+
+def test_recipes_keep_their_batch(cfg, checkpoint, tmp_path):
+    """In one process, by accumulation."""
+    path = LINEAR.parents[1] / 'imagenet' / \
+        'resnet50_linear-8xb512-coslr-90e_in1k.py'
+    made = study(cfg, checkpoint, tmp_path)
+    recipe_cfg = Config.fromfile(path)
+    adopt_backbone(recipe_cfg, made)
+    assert recipe_cfg.model.head.in_channels == 64
+    assert recipe_cfg.model.backbone.frozen_stages == 4
+    assert recipe_cfg.data_preprocessor.mean == \
+        cfg.model.data_preprocessor.mean
+    assert 'data_preprocessor' not in recipe_cfg.model
+
+
+@pytest.mark.parametrize('content', ['', '{}', '[]', '{"run": 3'])
+def test_damaged_results(cfg, checkpoint, tmp_path, content):
+    (tmp_path / 'results.json').write_text(content)
+    with pytest.raises(ValueError, match='is damaged: remove it'):
+        study(cfg, checkpoint, tmp_path)
+
+
+def test_a_folder_that_is_a_file(cfg, checkpoint, tmp_path):
+    (tmp_path / 'out').touch()
+    with pytest.raises(ValueError, match='cannot be written to'):
+        study(cfg, checkpoint, tmp_path / 'out')
+
+
+def test_backbone_alone_is_enough(cfg, checkpoint, tmp_path):
+    weights = torch.load(checkpoint)['state_dict']
+    torch.save(
+        {
+            name.removeprefix('backbone.'): value
+            for name, value in weights.items() if name.startswith('backbone.')
+        }, tmp_path / 'backbone.pth')
+    whole = study(cfg, checkpoint, tmp_path / '1').features('test')[0]
+    alone = study(cfg, tmp_path / 'backbone.pth', tmp_path / '2')
+    assert torch.equal(alone.features('test')[0], whole)
+    torch.save(dict(weight=torch.ones(1)), tmp_path / 'other.pth')
+    other = study(cfg, tmp_path / 'other.pth', tmp_path / '3')
+    assert not other.add('knn', FEATURE_PROTOCOLS['knn'], **KNN)

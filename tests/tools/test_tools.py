@@ -1,4 +1,5 @@
 """The tools as a user calls them: real processes, real files."""
+import json
 import os
 import re
 import socket
@@ -281,6 +282,38 @@ def test_knn_refuses_other_classes(run_python, tmp_path):
         'test',
         check=False)
     assert done.stderr.strip().endswith('these differ: cat')
+
+
+def test_evaluate(run_python, tmp_path, digits):
+    """With a protocol that fails, twice, and side by side."""
+    command = [
+        TOOLS / 'evaluate.py', CONFIG, 'none', '--train', digits / 'train',
+        '--test', digits / 'test', '--workers', '0', '--epochs', '2', '--out',
+        'out'
+    ]
+    done = run_python(
+        *command, '--protocols', 'knn', 'linear', '--k', '9999', check=False)
+    assert done.returncode == 1
+    assert 'knn: k=9999 neighbours of 1198 train' in done.stdout + done.stderr
+    done = run_python(*command, '--protocols', 'knn', 'linear', '--k', '20')
+    assert 'linear: finished before' in done.stdout + done.stderr
+    assert 'report: out/report.html' in done.stdout
+    run_python(TOOLS / 'evaluate.py', '--compare', 'out', 'out', '--out',
+               'both')
+    page = (tmp_path / 'both/report.html').read_text()
+    numbers = json.loads(
+        (tmp_path /
+         'out/results.json').read_text())['protocols']['knn']['numbers']
+    for number in numbers.values():
+        assert page.count(f'{100 * number:.2f}') >= 2
+
+    for arguments, sentence in (
+        (['--protocols', 'knm'], 'there is no protocol knm, and no such file'),
+        (['--train', 'nowhere', '--test', 'nowhere'], 'holds no folders'),
+        (['--seed', '1'], 'holds results of another seed: give another'),
+    ):
+        done = run_python(*command, *arguments, check=False)
+        assert sentence in done.stderr.strip().splitlines()[-1]
 
 
 def test_demo(run_python, tmp_path):

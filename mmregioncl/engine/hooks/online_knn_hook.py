@@ -1,8 +1,7 @@
-from typing import List, Optional, Sequence, Union
+from typing import Optional, Sequence, Tuple, Union
 
 import torch
 from mmengine.dist import all_gather
-from mmengine.hooks import Hook
 from mmengine.registry import DATASETS
 from torch import Tensor
 from torch.nn import functional as F
@@ -10,13 +9,14 @@ from torch.nn import functional as F
 from mmregioncl.evaluation import (check_finite, check_neighbours,
                                    eval_dataset, extract_rows, gather_rows,
                                    keep_best, nearest, rank_batches,
-                                   read_labels, vote)
+                                   read_labels, rows_of, vote)
 from mmregioncl.registry import HOOKS
 from ..aside import aside
+from .look_hook import LookHook
 
 
 @HOOKS.register_module()
-class OnlineKNNHook(Hook):
+class OnlineKNNHook(LookHook):
     """K-NN accuracy of the backbone, while it trains.
 
     Cosine, with votes of exp(similarity / T), on features averaged over the
@@ -35,7 +35,6 @@ class OnlineKNNHook(Hook):
         batch_size (int): On each rank. Defaults to 128.
         num_workers (int, optional): Defaults to None, as many as in training.
     """
-    priority = 'LOW'  # before the checkpoint of the same epoch is written
 
     def __init__(self,
                  train: Union[dict, str, None] = None,
@@ -45,12 +44,10 @@ class OnlineKNNHook(Hook):
                  temperature: Sequence[float] = (0.1, 0.07),
                  batch_size: int = 128,
                  num_workers: Optional[int] = None) -> None:
+        super().__init__(interval, batch_size, num_workers)
         self.train, self.test = train, test
-        self.interval = interval
         self.k = k
         self.temperature = temperature
-        self.batch_size = batch_size
-        self.num_workers = num_workers
 
     def before_train(self, runner) -> None:
         """Look for the data before hours are spent on training.
@@ -68,11 +65,8 @@ class OnlineKNNHook(Hook):
             for temperature in self.temperature:
                 check_neighbours(k, temperature, len(self.train_set))
 
-    def after_train_epoch(self, runner) -> None:
-        """Look, when it is time."""
-        if not (self.every_n_epochs(runner, self.interval)
-                or self.is_last_train_epoch(runner)):
-            return
+    def look(self, runner) -> None:
+        """Elect labels by all k and temperatures, and tell."""
         similarity, labels = self.find_neighbours(runner)
         classes = int(self.train_labels.max()) + 1
         right = self.test_labels.to(labels.device)
@@ -92,27 +86,23 @@ class OnlineKNNHook(Hook):
             },
             step=runner.iter)
 
-    def find_neighbours(self, runner) -> List[Tensor]:
+    def find_neighbours(self, runner) -> Tuple[Tensor, Tensor]:
         """Similarities and labels of the nearest of all ranks, (M, k) each."""
-        loader = runner.train_dataloader
-        workers = self.num_workers
-        if workers is None:
-            workers = loader.num_workers
         shares = [
             rank_batches(len(part), self.batch_size)
             for part in (self.train_set, self.test_set)
         ]
         with aside(runner.model) as model:
-            train, test = (extract_rows(model, part, share, workers,
-                                        loader.multiprocessing_context)
+            train, test = (check_finite(
+                extract_rows(model, part, share, **self.workers(runner)))
                            for part, share in zip((self.train_set,
                                                    self.test_set), shares))
             device = next(model.parameters()).device
-        test = gather_rows(check_finite(test), shares[1], len(self.test_set))
+        test = gather_rows(test, shares[1], len(self.test_set))
 
         most = max(self.k)
-        mine = self.train_labels[sum(shares[0], [])]
-        best, found = nearest(check_finite(train), mine, test.to(device), most)
+        mine = self.train_labels[rows_of(shares[0])]
+        best, found = nearest(train, mine, test.to(device), most)
         missing = (0, most - best.shape[1])  # a small share has fewer
         best = F.pad(best, missing, value=-torch.inf)
         found = F.pad(found, missing)

@@ -2,7 +2,6 @@ from typing import List, Optional, Union
 
 import torch
 from mmengine.dist import all_gather
-from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.registry import DATASETS
 from mmselfsup.datasets.transforms import PackSelfSupInputs
@@ -15,10 +14,11 @@ from mmregioncl.evaluation import (check_finite, eval_dataset, extract_rows,
 from mmregioncl.models.utils import feature_map
 from mmregioncl.registry import HOOKS
 from ..aside import aside
+from .look_hook import LookHook
 
 
 @HOOKS.register_module()
-class OnlineLinearProbeHook(Hook):
+class OnlineLinearProbeHook(LookHook):
     """Train a linear classifier beside the model, on its own features.
 
     In each step the classifier learns from the backbone's features of whole
@@ -40,7 +40,6 @@ class OnlineLinearProbeHook(Hook):
         num_workers (int, optional): In tests. Defaults to None, as many as in
             training.
     """
-    priority = 'LOW'  # before the checkpoint of the same epoch is written
 
     def __init__(self,
                  test: Union[dict, str, None] = None,
@@ -48,11 +47,9 @@ class OnlineLinearProbeHook(Hook):
                  lr: float = 0.1,
                  batch_size: int = 128,
                  num_workers: Optional[int] = None) -> None:
+        super().__init__(interval, batch_size, num_workers)
         self.test = test
-        self.interval = interval
         self.lr = lr
-        self.batch_size = batch_size
-        self.num_workers = num_workers
         self.probe: Optional[nn.Module] = None
         self.state: Optional[dict] = None  # of the run that is resumed
         self.views: Optional[List[Tensor]] = None  # while a step is made
@@ -148,15 +145,15 @@ class OnlineLinearProbeHook(Hook):
         self.views = None
         if self.probe is None:
             self.build(features)
-        features, labels = features[labels >= 0], labels[labels >= 0]
-        if len(labels) < 2:  # of which no variance can be told
-            return
         self.optimizer.zero_grad()
         scores = self.probe(features)
-        nn.functional.cross_entropy(scores, labels).backward()
+        loss = nn.functional.cross_entropy(
+            scores, labels, ignore_index=-1, reduction='sum')
+        known = (labels >= 0).sum()
+        (loss / known.clamp(min=1)).backward()
         self.optimizer.step()
         self.right += (scores.argmax(1) == labels).sum()
-        self.seen += len(labels)
+        self.seen += known
 
     def build(self, features: Tensor) -> None:
         """The classifier and its optimizer, from the checkpoint if resumed."""
@@ -171,27 +168,21 @@ class OnlineLinearProbeHook(Hook):
     def before_train_epoch(self, runner) -> None:
         self.right = self.seen = 0
 
-    def after_train_epoch(self, runner) -> None:
-        """Test, when it is time."""
-        if not (self.every_n_epochs(runner, self.interval)
-                or self.is_last_train_epoch(runner)):
-            return
-        loader = runner.train_dataloader
-        workers = self.num_workers
-        if workers is None:
-            workers = loader.num_workers
+    def look(self, runner) -> None:
+        """Test, and tell."""
         batches = rank_batches(len(self.test_set), self.batch_size)
         with aside(runner.model) as model:
-            rows = extract_rows(model, self.test_set, batches, workers,
-                                loader.multiprocessing_context)
-        test = gather_rows(check_finite(rows), batches, len(self.test_set))
+            rows = check_finite(
+                extract_rows(model, self.test_set, batches,
+                             **self.workers(runner)))
+        test = gather_rows(rows, batches, len(self.test_set))
         self.probe.eval()
         with torch.no_grad():
             found = self.probe(test.to(self.features.device)).argmax(1).cpu()
         self.probe.train()
         scores = dict(
             accuracy=(found == self.test_labels).float().mean().item(),
-            train_accuracy=float(self.right / max(self.seen, 1)))
+            train_accuracy=float(self.right / self.seen))
         runner.logger.info(
             f'linear probe after epoch {runner.epoch + 1}: '
             f'{scores["accuracy"]:.4f} of the test set, '

@@ -3,7 +3,7 @@ from typing import Dict, List, Optional
 
 import numpy as np
 import torch
-from mmengine.hooks import Hook
+from mmengine.dist import get_rank, get_world_size
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
@@ -13,10 +13,11 @@ from mmregioncl.evaluation import (alignment, batch_loader, gather_rows,
 from mmregioncl.models.utils import feature_map
 from mmregioncl.registry import HOOKS
 from ..aside import aside
+from .look_hook import LookHook
 
 
 @HOOKS.register_module()
-class RepresentationHealthHook(Hook):
+class RepresentationHealthHook(LookHook):
     """Tell whether embeddings spread out or collapse, without labels.
 
     The neck's embeddings of training views, of whole ones and, where the
@@ -31,14 +32,14 @@ class RepresentationHealthHook(Hook):
     Args:
         interval (int): Epochs between two looks; the last epoch gets one in
             any case. Defaults to 1.
-        samples (int): Images, spread evenly over the data set. Defaults to
-            1024.
-        collapse (float): Spread, from 0 to 1, below which a warning is given.
-            Defaults to 0.05.
+        samples (int): Images, spread evenly over the data set. No RankMe is
+            greater, so that it compares with those of as many images alone.
+            Defaults to 1024.
+        collapse (float): Spread, from 0 to 1, below which a warning is given,
+            as by a RankMe below 2 and by NaN. Defaults to 0.05.
         batch_size (int): Even. Defaults to 64.
         num_workers (int, optional): Defaults to None, as many as in training.
     """
-    priority = 'LOW'  # before the checkpoint of the same epoch is written
 
     def __init__(self,
                  interval: int = 1,
@@ -50,30 +51,24 @@ class RepresentationHealthHook(Hook):
             raise ValueError(
                 f'batch_size={batch_size} of RepresentationHealthHook has to '
                 f'be even, and samples={samples} 4 or more')
-        self.interval = interval
+        super().__init__(interval, batch_size, num_workers)
         self.samples = samples
         self.collapse = collapse
-        self.batch_size = batch_size
-        self.num_workers = num_workers
 
-    def after_train_epoch(self, runner) -> None:
-        """Look, when it is time."""
-        if not (self.every_n_epochs(runner, self.interval)
-                or self.is_last_train_epoch(runner)):
-            return
-        loader = runner.train_dataloader
-        count = min(self.samples, len(loader.dataset)) // 2 * 2  # pairs swap
-        sample = SeededViews(loader.dataset, count)
+    def look(self, runner) -> None:
+        """Embed some training images, measure, and tell."""
+        dataset = runner.train_dataloader.dataset
+        count = min(self.samples, len(dataset)) // 2 * 2  # pairs swap
+        sample = SeededViews(dataset, count)
         batches = rank_batches(count, self.batch_size)
-        workers = self.num_workers
-        if workers is None:
-            workers = loader.num_workers
-        views = batch_loader(sample, batches or [[0, 1]], workers,
-                             loader.multiprocessing_context)
+        # A rank without a batch looks at one pair, and keeps no row of it.
+        views = batch_loader(sample, batches or [[0, 1]],
+                             **self.workers(runner))
         parts: Dict[str, List[Tensor]] = {}
         with aside(runner.model) as model:
-            for batch in views:
-                torch.manual_seed(0)  # of the region, alike for all ranks
+            for number, batch in enumerate(views):
+                # Of the region: that which one process would draw
+                torch.manual_seed(get_rank() + number * get_world_size())
                 inputs, _ = model.data_preprocessor(batch)
                 for name, rows in embed(model, inputs).items():
                     parts.setdefault(name, []).append(rows.float().cpu())
@@ -96,17 +91,18 @@ class RepresentationHealthHook(Hook):
                 for name, value in scalars.items()
             },
             step=runner.iter)
+        least = dict(std=self.collapse, rankme=2)
         collapsed = [
-            name for name, value in scalars.items()
-            if name.endswith('std') and not value > self.collapse
-        ]
+            f'{name} is {value:.3g}' for name, value in scalars.items()
+            if not value > least.get(name.split('/')[1], -torch.inf)
+        ]  # or NaN
         if collapsed:
             runner.logger.warning(
-                f'embeddings have collapsed {when}: {collapsed[0]} is '
-                f'{scalars[collapsed[0]]:.3g} where 1 is healthy; should it '
-                'stay so, lower the learning rate, and see that the target '
-                'gets no gradient, that SimSiam and BYOL have their predictor,'
-                ' and that batch norm sees enough images')
+                f'embeddings have collapsed {when}: {", ".join(collapsed)} '
+                '(healthy: std near 1, rankme far above 2); should it stay so,'
+                ' lower the learning rate, and see that the target gets no '
+                'gradient, that SimSiam and BYOL have their predictor, and '
+                'that batch norm sees enough images')
 
 
 class SeededViews(Dataset):

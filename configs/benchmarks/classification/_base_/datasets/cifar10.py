@@ -18,3 +18,6 @@ val_dataloader = dict(
 val_evaluator = dict(type='Accuracy', topk=(1, 5))
 test_dataloader = val_dataloader
 test_evaluator = val_evaluator
+
+# They belong to pre-training.
+eval_datasets = dict(_delete_=True)

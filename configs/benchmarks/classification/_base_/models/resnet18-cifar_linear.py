@@ -6,8 +6,6 @@ data_preprocessor = dict(
 model = dict(
     _delete_=True,
     type='ImageClassifier',
-    data_preprocessor=dict(
-        num_classes=10, mean=statistics.mean, std=statistics.std, to_rgb=True),
     backbone=dict(**_base_.model.backbone, frozen_stages=4),
     neck=dict(type='GlobalAveragePooling'),
     head=dict(
