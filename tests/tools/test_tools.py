@@ -266,7 +266,7 @@ def test_knn_without_labels_says_what_to_do(run_python, tmp_path):
     config = CONFIG.with_name('regioncl-m_resnet50_8xb128-coslr-200e_in1k.py')
     done = run_python(TOOLS / 'evaluation/knn.py', config, 'none', check=False)
     assert done.returncode
-    assert done.stderr.strip().endswith('give --train and --test')
+    assert done.stderr.strip().endswith('(--train and --test)')
 
 
 def test_knn_refuses_other_classes(run_python, tmp_path):
@@ -281,7 +281,8 @@ def test_knn_refuses_other_classes(run_python, tmp_path):
         '--test',
         'test',
         check=False)
-    assert done.stderr.strip().endswith('these differ: cat')
+    assert done.stderr.strip().endswith(
+        'these differ: cat (--train and --test)')
 
 
 def test_evaluate(run_python, tmp_path, digits):

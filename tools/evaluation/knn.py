@@ -37,12 +37,15 @@ def main() -> None:
     args = parse_args()
     MMLogger.get_instance('knn', log_level='WARNING')  # not each weight's init
     cfg = load_config(args.config, args.cfg_options)
-    if args.train:
-        check_classes(args.train, args.test)
-    sets = [
-        eval_dataset(cfg, split, getattr(args, split))
-        for split in ('train', 'test')
-    ]
+    try:
+        if args.train:
+            check_classes(args.train, args.test)
+        sets = [
+            eval_dataset(cfg, split, getattr(args, split))
+            for split in ('train', 'test')
+        ]
+    except ValueError as error:
+        raise SystemExit(f'{error} (--train and --test)') from None
     checkpoint = None if args.checkpoint == 'none' else args.checkpoint
     model = load_model(cfg, checkpoint)
     (train, train_labels), (test, test_labels) = (

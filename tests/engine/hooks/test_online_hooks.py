@@ -178,25 +178,37 @@ def test_probe_learns(online_cfg, tmp_path):
     assert curve(runner, 'linear/train_accuracy')[-1] == 1
 
 
-def test_collapse_is_told(online_cfg, tmp_path):
-    """By zeros for embeddings, and by all alike."""
-    online_cfg.default_hooks = dict(health=dict(HEALTH, collapse=0.01))
-    runner, lines = train(online_cfg, tmp_path / 'healthy')
-    assert not any('collapsed' in line for line in lines)
+@pytest.mark.parametrize('statistic, value, told', [
+    ('std', 0.04, 'view/std is 0.04 (healthy: std near 1'),
+    ('std', torch.nan, 'view/std is nan'),
+    ('rankme', 1.9, 'view/rankme is 1.9'),
+    ('rankme', 2.1, None),
+    ('std', 0.06, None),
+])
+def test_collapse_is_told(statistic, value, told):
+    hook = RepresentationHealthHook()
+    runner = Mock(epoch=4, iter=9)
+    scalars = {'view/std': 1., 'view/rankme': 40., 'view/alignment': 0.}
+    hook.report(runner, {**scalars, f'view/{statistic}': value})
+    if told is None:
+        runner.logger.warning.assert_not_called()
+    else:
+        line = runner.logger.warning.call_args.args[0]
+        assert f'embeddings have collapsed after epoch 5: {told}' in line
 
-    hook = RepresentationHealthHook(samples=10, batch_size=4)
+
+@pytest.mark.parametrize('fill', [0, torch.nan])
+def test_collapsed_model_is_told(online_cfg, tmp_path, fill):
+    """Embeddings all alike, and such as are no numbers."""
+    online_cfg.default_hooks = {}
+    runner, _ = train(online_cfg, tmp_path / 'run')
+    with torch.no_grad():
+        runner.model.neck.mlp[-1].weight.fill_(fill)
     runner.logger.warning = Mock()
-    last = runner.model.neck.mlp[-1]
-    with torch.no_grad():
-        last.weight.zero_()
-    hook.after_train_epoch(runner)
-    with torch.no_grad():
-        last.bias.zero_()
-    hook.after_train_epoch(runner)
-    for call in runner.logger.warning.call_args_list:
-        assert 'view/std is 0 where 1 is healthy' in call.args[0]
-        assert 'lower the learning rate' in call.args[0]
-    assert runner.logger.warning.call_count == 2
+    RepresentationHealthHook(samples=10, batch_size=4).look(runner)
+    line = runner.logger.warning.call_args.args[0]
+    assert f'view/std is {fill}' in line
+    assert 'lower the learning rate' in line
 
 
 def test_health_by_hand(online_cfg, tmp_path):
