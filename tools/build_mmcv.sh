@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Compile the full mmcv 2.0.1 for the torch of the environment, and put it in
-# the place of mmcv-lite. About 11 minutes on two cores; the wheel is kept in
-# the user's cache, by the versions of Python and torch.
+# the place of mmcv-lite. About half an hour of processor time; the wheel is
+# kept in the user's cache, by the versions of Python and torch.
 #
 #   [PYTHON=python] [MAX_JOBS=2] [FORCE_CUDA=1] tools/build_mmcv.sh
 set -euo pipefail

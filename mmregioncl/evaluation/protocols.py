@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Callable, Dict, Sequence
 
 import numpy as np
-import torch
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.registry import init_default_scope

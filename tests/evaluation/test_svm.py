@@ -55,6 +55,16 @@ def test_learns(blobs):
     assert result == svm_map(*blobs, workers=2)  # twice alike
 
 
+def test_the_order_of_images_is_of_no_matter(blobs):
+    """As in folders, where a class comes after the other."""
+    train, test = blobs
+    order = train.targets.argmax(1).argsort(kind='stable')
+    ordered = train._replace(
+        features=train.features[order], targets=train.targets[order])
+    aps = [svm_map(part, test, workers=1)['ap'] for part in (train, ordered)]
+    np.testing.assert_allclose(*aps, atol=0.02)
+
+
 def test_one_hot_features_score_all_and_noise_scores_chance():
     labels = torch.arange(300) % 3
     right = make_split(torch.eye(3)[labels], labels, 3)
