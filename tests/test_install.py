@@ -40,7 +40,7 @@ def test_wheel_holds_every_module_and_no_more(wheel):
     modules = {
         str(path.relative_to(ROOT))
         for path in (ROOT / 'mmregioncl').rglob('*')
-        if path.suffix in ('.py', '.txt')
+        if path.suffix in ('.py', '.txt', '.html')
     }
     held = {name for name in wheel if not name.startswith('mmregioncl/.mim/')}
     assert {name for name in held if '.dist-info/' not in name} == modules
