@@ -84,7 +84,7 @@ def linear(study: Study,
         numbers=numbers,
         how=f'SGD for {epochs} epochs of {batch_size} on features of images '
         'without augmentation, the rate divided by 10 at 60 % and 80 %; the '
-        f'best rate, {best:g}, is chosen on the test set')
+        'best rate is chosen on the test set')
 
 
 def svm(study: Study, costs: Sequence[float] = COSTS) -> dict:
