@@ -1,5 +1,5 @@
 # Every target first sets up $(VENV), if it is not there.
-#   make demo      pre-train on handwritten digits, with k-NN and pictures
+#   make demo      pre-train on handwritten digits, and report on it
 #   make test      run the tests; NUMPY=1 runs them under numpy 1.26
 #   make lint      what a commit must pass; make format mends what it can
 PYTHON ?= python3
