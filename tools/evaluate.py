@@ -6,7 +6,7 @@ from pathlib import Path
 from mmengine.config import Config, DictAction
 from mmengine.logging import MMLogger
 
-from mmregioncl.engine.config import load_config
+from mmregioncl.engine.config import load_config, set_pretrained
 from mmregioncl.evaluation import check_classes, eval_dataset
 from mmregioncl.evaluation.protocols import (FEATURE_PROTOCOLS, RATES,
                                              config_digest, recipe)
@@ -79,8 +79,12 @@ def parse_args() -> argparse.Namespace:
         parser.error('give CONFIG and CHECKPOINT, or --compare')
     if bool(args.train) != bool(args.test):
         parser.error('--train and --test go together')
+    for name, least in dict(epochs=1, batch_size=1, workers=0, seed=0).items():
+        if getattr(args, name) < least:
+            option = name.replace('_', '-')
+            parser.error(f'--{option} takes a number from {least} on')
     for protocol in args.protocols:
-        if protocol not in FEATURE_PROTOCOLS and not Path(protocol).exists():
+        if protocol not in FEATURE_PROTOCOLS and not Path(protocol).is_file():
             parser.error(f'there is no protocol {protocol}, and no such file: '
                          f'take {", ".join(FEATURE_PROTOCOLS)} or a config of '
                          'configs/benchmarks/classification')
@@ -102,6 +106,11 @@ def evaluate(args: argparse.Namespace) -> bool:
             split: eval_dataset(cfg, split, getattr(args, split))
             for split in ('train', 'test')
         }
+    if set(args.protocols) & FEATURE_PROTOCOLS.keys():
+        for split in ('train', 'test'):  # before there is a folder
+            eval_dataset(cfg, split)
+    for protocol in set(args.protocols) - FEATURE_PROTOCOLS.keys():
+        set_pretrained(load_config(protocol), 'none')
     checkpoint = None if args.checkpoint == 'none' else args.checkpoint
     study = Study(cfg, checkpoint, args.out, args.batch_size, args.workers,
                   args.seed)
@@ -132,6 +141,8 @@ def main() -> None:
         write_report(report, args.compare or [args.out])
     except (ValueError, OSError) as error:
         sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit('interrupted: what is finished is kept, call it again')
     print(f'report: {report}')
     sys.exit(not finished)
 

@@ -1,6 +1,10 @@
+import copy
+import hashlib
+import logging
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import List, Optional, Tuple, Union
+from typing import Iterator, List, Optional, Tuple, Union
 
 import numpy as np
 import torch
@@ -8,6 +12,7 @@ from mmengine.config import Config
 from mmengine.dataset import BaseDataset, default_collate
 from mmengine.device import get_device
 from mmengine.dist import all_reduce, get_rank, get_world_size, is_main_process
+from mmengine.logging import MMLogger
 from mmengine.registry import DATASETS, MODELS, init_default_scope
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
@@ -31,12 +36,27 @@ def load_model(cfg: Config, checkpoint: Optional[str] = None) -> nn.Module:
         ValueError: If the checkpoint is of another architecture.
     """
     init_default_scope(cfg.get('default_scope', 'mmselfsup'))
-    model = MODELS.build(cfg.model)
+    model = MODELS.build(copy.deepcopy(cfg.model))  # it fills in types
     if checkpoint is None:
-        model.init_weights()
+        with quiet():  # it tells of each weight
+            model.init_weights()
     else:
         model.load_state_dict(check_weights(model, read_weights(checkpoint)))
     return model.to(get_device()).eval()
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Log warnings alone."""
+    logger = MMLogger.get_current_instance()
+    levels = [(handler, handler.level) for handler in logger.handlers]
+    for handler, _ in levels:
+        handler.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        for handler, level in levels:
+            handler.setLevel(level)
 
 
 def view_size(cfg: Config) -> int:
@@ -76,7 +96,14 @@ def eval_pipeline(size: int) -> List[dict]:
 
 
 def class_folder(root: str, size: int) -> dict:
-    """Config of a labelled data set: a folder with one folder per class."""
+    """Config of a labelled data set: a folder with one folder per class.
+
+    Raises:
+        FileNotFoundError: If there is no such folder.
+    """
+    if '://' not in root and not Path(root).is_dir():
+        raise FileNotFoundError(f'{root} is no folder: name one with a folder '
+                                'of images for each class')
     return dict(
         type='mmcls.CustomDataset',
         data_root=root,
@@ -102,7 +129,8 @@ def eval_dataset(cfg: Config,
     if given is None:
         raise ValueError(
             f'the config names no eval_datasets.{split}: give it a labelled '
-            'data set, or a folder with one folder for each class')
+            'data set, or name folders with one folder for each class by '
+            '--train and --test of a tool, train and test of a hook')
     if isinstance(given, str):
         given = class_folder(given, view_size(cfg))
     return given
@@ -124,6 +152,41 @@ def check_classes(train: str, test: str) -> None:
     if odd:
         raise ValueError(f'{train} and {test} need the same folders, one for '
                          f'each class; these differ: {", ".join(odd)}')
+
+
+def check_same_classes(train: BaseDataset, test: BaseDataset) -> None:
+    """Labels of two data sets have to mean the same.
+
+    Raises:
+        ValueError: If both know the names of their classes, and they differ.
+    """
+    names = [part.metainfo.get('classes') for part in (train, test)]
+    if all(names) and list(names[0]) != list(names[1]):
+        odd = sorted(set(names[0]) ^ set(names[1])) or ['their order']
+        raise ValueError('the train and the test set need the same classes, '
+                         f'and these differ: {", ".join(odd[:10])}')
+
+
+def summary(dataset: BaseDataset) -> dict:
+    """How many images a data set has, and which.
+
+    Args:
+        dataset (BaseDataset): Of any kind.
+
+    Returns:
+        dict: ``images``, their number, and ``digest`` of their labels and
+        of their paths below the data root, or of their pixels.
+    """
+    digest = hashlib.sha256()
+    root = getattr(dataset, 'data_root', None) or ''
+    for index in range(len(dataset)):
+        info = dataset.get_data_info(index)
+        image = info.get('img')
+        digest.update(str(info.get('gt_label')).encode())
+        digest.update(
+            info.get('img_path', '').removeprefix(root).encode() if image is
+            None else np.ascontiguousarray(image).data)
+    return dict(images=len(dataset), digest=digest.hexdigest()[:8])
 
 
 def read_labels(dataset: BaseDataset,
@@ -156,7 +219,8 @@ def read_labels(dataset: BaseDataset,
     if not odd and (None in flat or max(flat, default=-1) == -1):
         raise ValueError(
             f'{name} has images without a label: give a data set with '
-            'gt_label, or a folder with one folder for each class')
+            "gt_label, such as type='mmcls.CustomDataset' for a folder with "
+            'one folder for each class')
     least = -1 if partial else 0
     odd = odd or [label for label in flat if label < least]
     if odd:
@@ -262,14 +326,14 @@ def extract_rows(model: nn.Module,
 
 
 def extract_features(model: nn.Module,
-                     dataset: dict,
+                     dataset: Union[dict, BaseDataset],
                      batch_size: int = 128,
                      num_workers: int = 2) -> Tuple[Tensor, Tensor]:
     """Features and labels of a labelled data set, all on all ranks.
 
     Args:
         model (nn.Module): A pre-training algorithm of mmselfsup in eval mode.
-        dataset (dict): Config of the data set.
+        dataset (dict or BaseDataset): The data set, or its config.
         batch_size (int): Defaults to 128.
         num_workers (int): Defaults to 2.
 
@@ -281,7 +345,8 @@ def extract_features(model: nn.Module,
     Raises:
         ValueError: If a label is missing.
     """
-    dataset = DATASETS.build(dataset)
+    if isinstance(dataset, dict):
+        dataset = DATASETS.build(dataset)
     labels = read_labels(dataset)
     batches = rank_batches(len(dataset), batch_size)
     rows = extract_rows(model, dataset, batches, num_workers)

@@ -14,6 +14,7 @@ from torch import Tensor
 from mmregioncl.engine.config import check_data, set_pretrained
 from mmregioncl.engine.storage import find_checkpoint
 from mmregioncl.models.utils import feature_map
+from .features import summary
 from .knn import check_neighbours, nearest, vote
 from .linear import linear_probes
 from .study import Study
@@ -57,8 +58,8 @@ def knn(
             numbers[f'top-1, k={count}, T={value}'] = share
     return dict(
         numbers=numbers,
-        how=f'exact cosine k-NN with votes of exp(similarity / T), '
-        f'{len(train)} train and {len(test)} test images')
+        how='exact cosine k-NN with votes of exp(similarity / T), on '
+        'features as they are')
 
 
 def linear(study: Study,
@@ -157,6 +158,9 @@ def recipe(study: Study, config: str, digest: str) -> dict:
     try:
         runner = Runner.from_cfg(cfg)
         runner.train()
+        study.data = dict(
+            train=summary(runner.train_dataloader.dataset),
+            test=summary(runner.val_dataloader.dataset))
         scores = runner.message_hub.get_scalar('val/accuracy/top1').data[0]
         scores = scores.tolist()
         if len(scores) < runner.max_epochs:  # killed before the last was over

@@ -14,13 +14,16 @@ from typing import Callable, Dict, Optional, Tuple
 
 import torch
 from mmengine.config import Config
+from mmengine.dataset import BaseDataset
 from mmengine.device import get_device
 from mmengine.logging import print_log
+from mmengine.registry import DATASETS
 from torch import Tensor, nn
 
 from mmregioncl.engine.storage import AtomicBackend
 from mmregioncl.transfer import backbone_weights, load_backbone, read_weights
-from .features import check_finite, eval_dataset, extract_features, load_model
+from .features import (check_finite, eval_dataset, extract_features,
+                       load_model, summary)
 
 PACKAGES = ('mmregioncl', 'torch', 'torchvision', 'mmengine', 'mmcv',
             'mmcv-lite', 'mmselfsup', 'mmcls', 'numpy', 'scikit-learn')
@@ -58,31 +61,27 @@ class Study:
         self.batch_size = batch_size
         self.workers = workers
         self.seed = seed
+        self.datasets: Dict[str, BaseDataset] = {}
+        self.summaries: Dict[str, dict] = {}  # of them
+        self.data: Dict[str, dict] = {}  # what a protocol looked at
         self.results = self.open()
 
     def open(self) -> dict:
         """Results of an earlier call, or none yet."""
         path = self.out / 'results.json'
-        check_folder(self.out)
         run = describe(self.cfg, self.checkpoint, self.seed)
+        check_folder(self.out)
         if not path.exists():
             results = dict(run=run, protocols={})
             write_json(path, results)
             return results
-        try:
-            results = json.loads(path.read_text())
-            results['run'], results['protocols']
-        except (ValueError, KeyError, TypeError):
-            raise ValueError(f'{path} is damaged: remove it, or give another '
-                             'folder by --out') from None
-        odd = [
-            name for name in ('config', 'sha256', 'seed')
-            if results['run'][name] != run[name]
-        ]
-        if odd:
-            raise ValueError(
-                f'{path} holds results of another {odd[0]}: give another '
-                'folder by --out')
+        results = read_results(path)
+        words = dict(config='config', sha256='checkpoint', seed='seed')
+        for name, word in words.items():
+            if results['run'][name] != run[name]:
+                raise ValueError(
+                    f'{path} holds results of another {word}: give another '
+                    'folder by --out')
         return results
 
     def write(self, name: str) -> None:
@@ -110,18 +109,27 @@ class Study:
             split (str): 'train' or 'test'.
         """
         path = self.out / f'features-{split}.pt'
-        if not path.exists():
-            made = extract_features(self.model, self.dataset(split),
-                                    self.batch_size, self.workers)
+        dataset = self.dataset(split)
+        if split not in self.summaries:
+            self.summaries[split] = summary(dataset)
+        self.data[split] = self.summaries[split]
+        made = read_features(path, self.data[split])
+        if made is None:
+            features = extract_features(self.model, dataset, self.batch_size,
+                                        self.workers)
             part = path.with_name(f'{path.name}.part')
-            torch.save(made, part)
+            torch.save((*features, self.data[split]), part)
             part.replace(path)
-        features, labels = torch.load(path, mmap=True)
+            made = read_features(path, self.data[split])
+        features, labels = made
         return check_finite(features), labels
 
-    def dataset(self, split: str) -> dict:
-        """Config of the images of a split."""
-        return eval_dataset(self.cfg, split)
+    def dataset(self, split: str) -> BaseDataset:
+        """The images of a split."""
+        if split not in self.datasets:
+            self.datasets[split] = DATASETS.build(
+                eval_dataset(self.cfg, split))
+        return self.datasets[split]
 
     def add(self, name: str, protocol: Callable[..., dict],
             **settings) -> bool:
@@ -139,20 +147,28 @@ class Study:
         settings = json.loads(json.dumps(settings))  # as they will be read
         done = self.results['protocols']
         before = done.get(name, dict(error='not done'))
-        if 'error' not in before and before['settings'] == settings:
-            print_log(f'{name}: finished before', 'current')
-            return True
+        if 'error' not in before:
+            if before['settings'] == settings:
+                print_log(f'{name}: finished before', 'current')
+                return True
+            print_log(f'{name}: done anew, with other settings', 'current')
+        self.model.eval()  # built now: without it, nothing can be done
         start = time.time()
+        self.data = {}
         try:
             done[name] = protocol(self, **settings)
         except Exception as error:  # the other protocols can do without
             kind = '' if isinstance(error, (ValueError, OSError)) else \
                 f'{type(error).__name__}: '
-            done[name] = dict(error=f'{kind}{error}', numbers={})
-            print_log(f'{name}: {kind}{error}', 'current', logging.ERROR)
+            print_log(f'{name}: {kind}{error}', 'current', logging.WARNING)
             if kind:
-                print_log(traceback.format_exc(), 'current', logging.ERROR)
+                print_log(traceback.format_exc(), 'current', logging.WARNING)
+            if 'error' not in before:
+                print_log(f'{name}: its earlier numbers stay', 'current')
+                return False
+            done[name] = dict(error=f'{kind}{error}', numbers={})
         done[name].update(
+            data=self.data,
             settings=settings,
             seconds=round(time.time() - start, 1),
             date=time.strftime('%Y-%m-%d %H:%M'),
@@ -161,6 +177,50 @@ class Study:
         for what, number in done[name]['numbers'].items():
             print_log(f'{name}: {number:.4f} {what}', 'current')
         return 'error' not in done[name]
+
+
+def read_features(path: Path, data: dict) -> Optional[Tuple[Tensor, Tensor]]:
+    """Features and labels of an earlier call, if they are of this data.
+
+    Args:
+        path (Path): Where they may lie.
+        data (dict): Summary of the data set.
+    """
+    if not path.exists():
+        return None
+    try:
+        features, labels, of = torch.load(path, mmap=True)
+    except Exception:  # a damaged file may raise anything: it is made anew
+        return None
+    return (features, labels) if of == data else None
+
+
+def read_results(path: Path) -> dict:
+    """What a ``results.json`` holds.
+
+    Raises:
+        ValueError: If it is damaged.
+    """
+    try:
+        results = json.loads(path.read_text())
+        run = results['run']
+        for name in ('name', 'checkpoint', 'sha256', 'config', 'seed', 'date',
+                     'commit', 'device'):
+            run[name]
+        dict.items(run['versions'])
+        for result in results['protocols'].values():
+            for name in ('settings', 'seconds', 'date', 'commit', 'data'):
+                result[name]
+            if 'error' not in result:
+                result['how']
+            for number in (*result['numbers'].values(),
+                           *result.get('spread', {}).values()):
+                float.as_integer_ratio(number)
+    except (ValueError, KeyError, TypeError, AttributeError,
+            OverflowError) as error:
+        raise ValueError(f'{path} is damaged ({type(error).__name__}: {error})'
+                         ': remove it, or take another folder') from None
+    return results
 
 
 def check_folder(folder: Path) -> None:
@@ -189,6 +249,9 @@ def describe(cfg: Config, checkpoint: Optional[str], seed: int) -> dict:
     """
     digest = 'random weights'
     if checkpoint is not None:
+        if not Path(checkpoint).is_file():
+            raise FileNotFoundError(f'there is no checkpoint {checkpoint}: '
+                                    'name a file, or "none"')
         checksum = hashlib.sha256()
         with open(checkpoint, 'rb') as file:
             while part := file.read(2**20):

@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 from typing import Dict, List, Union
 
@@ -41,6 +42,11 @@ def read_curves(work_dir: Union[str, Path]) -> Dict[str, List[list]]:
     return curves
 
 
+def plain_label(name: str) -> str:
+    """A name for a legend, where ``$`` begins maths and ``_`` hides."""
+    return re.sub('^_', ' _', name).replace('$', r'\$')
+
+
 def curve_figure(curves: Dict[str, List[list]], title: str) -> Figure:
     """Curves over the steps of training, in one chart.
 
@@ -52,7 +58,10 @@ def curve_figure(curves: Dict[str, List[list]], title: str) -> Figure:
     axes = figure.subplots()
     for name, points in curves.items():
         # A few points are seen as such.
-        axes.plot(*zip(*points), '.-' if len(points) < 30 else '-', label=name)
+        axes.plot(
+            *zip(*points),
+            '.-' if len(points) < 30 else '-',
+            label=plain_label(name))
     axes.set_xlabel('step')
     axes.set_ylabel(title)
     axes.grid(alpha=0.3)

@@ -5,13 +5,13 @@ import numpy as np
 import torch
 from matplotlib import colormaps
 from matplotlib.figure import Figure
-from mmengine.registry import DATASETS
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 from torch import Tensor
 
 from mmregioncl.evaluation import nearest
 from mmregioncl.evaluation.study import Study
+from .curves import plain_label
 from .sheets import save, view_sheet
 
 
@@ -49,7 +49,7 @@ def draw_features(study: Study,
     rows = np.random.default_rng(study.seed).permutation(len(features))[:count]
     points = embed_2d(features[rows], study.seed)
     classes = int(labels.max()) + 1
-    names = DATASETS.build(study.dataset('test')).metainfo.get('classes')
+    names = study.dataset('test').metainfo.get('classes')
     names = names or range(classes)
     colors = colormaps['tab10' if classes <= 10 else 'gist_rainbow']
     figure = Figure(figsize=(6, 6), layout='constrained')
@@ -58,7 +58,11 @@ def draw_features(study: Study,
         mine = points[labels[rows].numpy() == number]
         color = colors(number if classes <= 10 else number / classes)
         axes.scatter(
-            *mine.T, s=6, color=color, label=names[number], linewidths=0)
+            *mine.T,
+            s=6,
+            color=color,
+            label=plain_label(str(names[number])),
+            linewidths=0)
     axes.set_xticks([])
     axes.set_yticks([])
     for side in axes.spines.values():
@@ -91,8 +95,7 @@ def draw_neighbours(study: Study,
     rows = np.random.default_rng(study.seed).permutation(len(test))[:count]
     k = min(k, len(train))
     _, found = nearest(train, torch.arange(len(train)), test[rows], k)
-    train_set, test_set = (
-        DATASETS.build(study.dataset(split)) for split in ('train', 'test'))
+    train_set, test_set = map(study.dataset, ('train', 'test'))
     flip = study.cfg.model.data_preprocessor.get('bgr_to_rgb', False)
     columns = dict(test=[picture(test_set, row, flip) for row in rows])
     for rank, column in enumerate(found.T.tolist(), 1):

@@ -12,7 +12,7 @@ from mmengine.logging import print_log
 from mmengine.runner import set_random_seed
 
 from mmregioncl.engine.storage import AtomicBackend
-from mmregioncl.evaluation.study import Study
+from mmregioncl.evaluation.study import Study, read_results
 from .browse import browse_views
 from .curves import curve_figure, read_curves
 from .features import draw_features, draw_neighbours
@@ -63,6 +63,8 @@ def draw_run(study: Study) -> None:
         'features.png': lambda path: draw_features(study, path),
         'neighbours.png': lambda path: draw_neighbours(study, path),
     }
+    if study.checkpoint is None:  # it saw no training
+        del painters['composites.png']
     for name, paint in painters.items():
         path = study.out / name
         if path.exists():
@@ -115,9 +117,14 @@ def read_runs(folders: Sequence[Path]) -> List[Run]:
             raise FileNotFoundError(
                 f'{folder} holds no results.json: evaluate a checkpoint with '
                 f'--out {folder} first')
-        results = json.loads(path.read_text())
-        curves = folder / 'curves.json'
-        curves = json.loads(curves.read_text()) if curves.exists() else {}
+        results = read_results(path)
+        curves = {}
+        if (folder / 'curves.json').exists():
+            try:
+                curves = json.loads((folder / 'curves.json').read_text())
+            except ValueError as error:
+                raise ValueError(f'{folder}/curves.json is damaged: remove it,'
+                                 ' and evaluate again') from error
         runs.append(Run(results['run']['name'], results, curves, folder))
     if len({run.name for run in runs}) < len(runs):
         names = distinct([run.folder.resolve() for run in runs])
@@ -137,18 +144,21 @@ def distinct(folders: Sequence[Path]) -> List[str]:
 def number_rows(runs: Sequence[Run]) -> List[dict]:
     """Every number of every protocol, with that of each run beside it.
 
-    Numbers that came about in another way have a row of their own.
+    Numbers that came about in another way, or on other images, have a row of
+    their own.
     """
     rows: Dict[tuple, dict] = {}
     for column, run in enumerate(runs):
         for protocol, result in run.results['protocols'].items():
             for what, number in result['numbers'].items():
-                row = rows.setdefault((protocol, result['how'], what),
-                                      dict(
-                                          protocol=protocol,
-                                          what=what,
-                                          how=result['how'],
-                                          cells=[{} for _ in runs]))
+                row = rows.setdefault(
+                    (protocol, result['how'], str(result['data']), what),
+                    dict(
+                        protocol=protocol,
+                        what=what,
+                        how=result['how'],
+                        data=result['data'],
+                        cells=[{} for _ in runs]))
                 row['cells'][column] = dict(
                     number=number, spread=result.get('spread', {}).get(what))
     failed = {
@@ -167,12 +177,12 @@ def number_rows(runs: Sequence[Run]) -> List[dict]:
                     protocol=protocol,
                     what='',
                     how='',
+                    data={},
                     cells=[{} for _ in runs])
             ]
             rows[protocol] = mine[0]
-        for row in mine:
-            for cell, error in zip(row['cells'], errors):
-                cell['error'] = error
+        for cell, error in zip(mine[0]['cells'], errors):  # said once
+            cell['error'] = error
     for row in rows.values():
         known = [c['number'] for c in row['cells'] if 'number' in c]
         row['best'] = max(known) if len(known) > 1 else None

@@ -1,6 +1,8 @@
 import copy
 import json
 import re
+import shutil
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from mmregioncl.evaluation.protocols import (FEATURE_PROTOCOLS, adopt_backbone,
                                              config_digest, recipe)
 from mmregioncl.evaluation.study import Study
 from mmregioncl.visualization import draw_run, read_scalars, write_report
+from mmregioncl.visualization.curves import curve_figure
 from mmregioncl.visualization.report import (CHARTS, draw_charts, number_rows,
                                              read_runs)
 
@@ -115,7 +118,8 @@ def test_what_is_finished_is_not_repeated(cfg, checkpoint, tmp_path):
 def test_another_checkpoint_is_refused(cfg, checkpoint, tmp_path):
     study(cfg, checkpoint, tmp_path / 'out')
     study(cfg, checkpoint, tmp_path / 'out')
-    with pytest.raises(ValueError, match='results of another sha256: give an'):
+    with pytest.raises(
+            ValueError, match='results of another checkpoint: give an'):
         study(cfg, None, tmp_path / 'out')
     cfg.model.queue_len = 64
     with pytest.raises(ValueError, match='results of another config: give an'):
@@ -169,7 +173,7 @@ def test_report_of_two_runs(cfg, checkpoint, tmp_path):
     assert page.count('100.00 %') >= 2  # k=1
     assert 'not done' in page  # linear of the first
     assert 'random &lt;b&gt;' in page and '<b>random' not in page
-    assert page.count('data:image/png') == 6
+    assert page.count('data:image/png') == 5  # random weights saw no views
     assert page.count('data:image/svg') == 1  # the loss
     assert 'http' not in page.replace('http://www.w3.org', '')
     assert 'RegionCLMoCo' in page and np.__version__ in page
@@ -290,8 +294,91 @@ def test_recipes_keep_their_batch(cfg, checkpoint, tmp_path):
 @pytest.mark.parametrize('content', ['', '{}', '[]', '{"run": 3'])
 def test_damaged_results(cfg, checkpoint, tmp_path, content):
     (tmp_path / 'results.json').write_text(content)
-    with pytest.raises(ValueError, match='is damaged: remove it'):
-        study(cfg, checkpoint, tmp_path)
+    for use in (lambda: study(cfg, checkpoint, tmp_path),
+                lambda: read_runs([tmp_path])):
+        with pytest.raises(
+                ValueError, match='results.json is damaged .*: rem'):
+            use()
+
+
+@pytest.mark.parametrize('place, value', [
+    (['run'], {}),
+    (['run', 'versions'], 3),
+    (['protocols', 'luck'], None),
+    (['protocols', 'luck', 'settings'], ...),
+    (['protocols', 'luck', 'how'], ...),
+    (['protocols', 'luck', 'numbers', 'top-1'], 'abc'),
+])
+def test_results_changed_by_hand(cfg, checkpoint, tmp_path, place, value):
+    study(cfg, checkpoint, tmp_path).add('luck', luck)
+    path = tmp_path / 'results.json'
+    results = json.loads(path.read_text())
+    part = results
+    for name in place[:-1]:
+        part = part[name]
+    if value is ...:
+        del part[place[-1]]
+    else:
+        part[place[-1]] = value
+    path.write_text(json.dumps(results))
+    for use in (lambda: study(cfg, checkpoint, tmp_path),
+                lambda: read_runs([tmp_path])):
+        with pytest.raises(ValueError, match='results.json is damaged'):
+            use()
+
+
+def luck(study, fails=False):
+    """A protocol."""
+    if fails:
+        raise ValueError('too few images')
+    return dict(numbers={'top-1': 0.5}, how='by chance')
+
+
+def test_an_error_leaves_earlier_numbers(cfg, checkpoint, tmp_path):
+    first = study(cfg, checkpoint, tmp_path)
+    assert first.add('luck', luck)
+    assert not first.add('luck', luck, fails=True)
+    again = study(cfg, checkpoint, tmp_path)
+    assert again.results['protocols']['luck']['numbers'] == {'top-1': 0.5}
+
+
+def test_features_are_of_these_images(cfg, checkpoint, tmp_path):
+    """Of other ones they are made anew, and have rows of their own."""
+    made = study(cfg, checkpoint, tmp_path / 'out')
+    made.add('knn', FEATURE_PROTOCOLS['knn'], **KNN)
+    before = made.features('test')[0]
+    root = tmp_path / 'images'
+    shutil.copytree(cfg.eval_datasets.test.data_root, root)
+    cfg.eval_datasets.test.data_root = str(root)
+    moved = study(cfg, checkpoint, tmp_path / 'moved')
+    shutil.copy(tmp_path / 'out/features-test.pt', tmp_path / 'moved')
+    moved.add('knn', FEATURE_PROTOCOLS['knn'], **KNN)
+    assert len(number_rows(read_runs([tmp_path / 'out', tmp_path / 'moved'
+                                      ]))) == 2  # the same images elsewhere
+    image = next(root.rglob('*.png'))
+    shutil.copy(image, image.with_name('another.png'))
+    later = study(cfg, checkpoint, tmp_path / 'moved')
+    assert len(later.features('test')[0]) == len(before) + 1
+    later = study(cfg, checkpoint, tmp_path / 'later')
+    later.add('knn', FEATURE_PROTOCOLS['knn'], **KNN)
+    rows = number_rows(read_runs([tmp_path / 'out', tmp_path / 'later']))
+    assert len(rows) == 4 and all(row['best'] is None for row in rows)
+
+
+def test_damaged_features_are_made_anew(cfg, checkpoint, tmp_path):
+    before = study(cfg, checkpoint, tmp_path).features('test')[0].clone()
+    path = tmp_path / 'features-test.pt'
+    path.write_bytes(path.read_bytes()[:1000])
+    again = study(cfg, checkpoint, tmp_path)
+    assert torch.equal(again.features('test')[0], before)
+
+
+@pytest.mark.parametrize('name', ['$x_$', 'q$\\foo$c', '_u', '__'])
+def test_any_name_is_drawn(name):
+    """Matplotlib reads maths between dollars, and hides what begins by _."""
+    figure = curve_figure({name: [[1, 2.]], 'b': [[1, 3.]]}, 'loss')
+    figure.savefig(BytesIO())
+    assert len(figure.axes[0].get_legend().get_texts()) == 2
 
 
 def test_a_folder_that_is_a_file(cfg, checkpoint, tmp_path):
@@ -312,4 +399,5 @@ def test_backbone_alone_is_enough(cfg, checkpoint, tmp_path):
     assert torch.equal(alone.features('test')[0], whole)
     torch.save(dict(weight=torch.ones(1)), tmp_path / 'other.pth')
     other = study(cfg, tmp_path / 'other.pth', tmp_path / '3')
-    assert not other.add('knn', FEATURE_PROTOCOLS['knn'], **KNN)
+    with pytest.raises(ValueError, match='the checkpoint holds no ResNet'):
+        other.add('knn', FEATURE_PROTOCOLS['knn'], **KNN)
