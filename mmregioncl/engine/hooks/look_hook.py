@@ -1,6 +1,7 @@
 from typing import Any, Dict, Optional
 
 from mmengine.hooks import Hook
+from mmengine.runner import IterBasedTrainLoop
 
 
 class LookHook(Hook):
@@ -26,6 +27,13 @@ class LookHook(Hook):
         self.interval = interval
         self.batch_size = batch_size
         self.num_workers = num_workers
+
+    def before_run(self, runner) -> None:
+        """Tell that a loop without epochs has only an end."""
+        if isinstance(runner._train_loop, IterBasedTrainLoop):
+            runner.logger.warning(
+                f'{type(self).__name__} looks after epochs, of which an '
+                'IterBasedTrainLoop has one: it will look at the end alone')
 
     def after_train_epoch(self, runner) -> None:
         """Look, when it is time."""

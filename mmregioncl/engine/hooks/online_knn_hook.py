@@ -7,9 +7,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mmregioncl.evaluation import (check_finite, check_neighbours,
-                                   eval_dataset, extract_rows, gather_rows,
-                                   keep_best, nearest, rank_batches,
-                                   read_labels, rows_of, vote)
+                                   check_same_classes, eval_dataset,
+                                   extract_rows, gather_rows, keep_best,
+                                   nearest, rank_batches, read_labels, rows_of,
+                                   vote)
 from mmregioncl.registry import HOOKS
 from ..aside import aside
 from .look_hook import LookHook
@@ -53,11 +54,13 @@ class OnlineKNNHook(LookHook):
         """Look for the data before hours are spent on training.
 
         Raises:
-            ValueError: If there are none, or too few for k.
+            ValueError: If there are none, or too few for k, or if their
+                classes differ.
         """
         self.train_set, self.test_set = (
             DATASETS.build(eval_dataset(runner.cfg, split, given))
             for split, given in dict(train=self.train, test=self.test).items())
+        check_same_classes(self.train_set, self.test_set)
         self.train_labels, self.test_labels = (
             read_labels(part, single=True)
             for part in (self.train_set, self.test_set))

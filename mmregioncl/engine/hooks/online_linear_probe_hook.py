@@ -1,16 +1,18 @@
+import logging
 from typing import List, Optional, Union
 
 import torch
 from mmengine.dist import all_gather
+from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from mmengine.registry import DATASETS
 from mmselfsup.datasets.transforms import PackSelfSupInputs
 from torch import Tensor, nn
 
 from mmregioncl.datasets.box_store import innermost
-from mmregioncl.evaluation import (check_finite, eval_dataset, extract_rows,
-                                   gather_rows, online_probe, rank_batches,
-                                   read_labels)
+from mmregioncl.evaluation import (check_finite, check_same_classes,
+                                   eval_dataset, extract_rows, gather_rows,
+                                   online_probe, rank_batches, read_labels)
 from mmregioncl.models.utils import feature_map
 from mmregioncl.registry import HOOKS
 from ..aside import aside
@@ -63,6 +65,7 @@ class OnlineLinearProbeHook(LookHook):
         Raises:
             ValueError: If it has none.
         """
+        super().before_run(runner)
         if isinstance(runner._train_loop, (dict, type(None))):
             return  # this run does not train
         self.classes = 0
@@ -78,6 +81,8 @@ class OnlineLinearProbeHook(LookHook):
         self.test_set = DATASETS.build(
             eval_dataset(runner.cfg, 'test', self.test))
         self.test_labels = read_labels(self.test_set, single=True)
+        for part in innermost(runner.train_dataloader.dataset):
+            check_same_classes(part, self.test_set)
         model = runner.model
         model = model.module if is_model_wrapper(model) else model
         self.handles = [
@@ -143,6 +148,8 @@ class OnlineLinearProbeHook(LookHook):
         features = torch.cat(all_gather(self.features))
         labels = torch.cat(all_gather(labels))
         self.views = None
+        if len(features) == 1:
+            return  # batch norm learns nothing from one image
         if self.probe is None:
             self.build(features)
         self.optimizer.zero_grad()
@@ -161,7 +168,15 @@ class OnlineLinearProbeHook(LookHook):
         self.probe.to(features.device)
         self.optimizer = torch.optim.SGD(
             self.probe.parameters(), self.lr, momentum=0.9)
-        if self.state is not None:
+        if self.state is None:
+            return
+        before = len(self.state['probe']['1.bias'])
+        if before != self.classes:
+            print_log(
+                f'the linear probe begins anew: that of the checkpoint knows '
+                f'{before} classes, and the data set has {self.classes}',
+                'current', logging.WARNING)
+        else:
             self.probe.load_state_dict(self.state['probe'])
             self.optimizer.load_state_dict(self.state['optimizer'])
 
@@ -170,6 +185,8 @@ class OnlineLinearProbeHook(LookHook):
 
     def look(self, runner) -> None:
         """Test, and tell."""
+        if self.probe is None:
+            return  # no batch had two images
         batches = rank_batches(len(self.test_set), self.batch_size)
         with aside(runner.model) as model:
             rows = check_finite(

@@ -36,7 +36,8 @@ class RepresentationHealthHook(LookHook):
             greater, so that it compares with those of as many images alone.
             Defaults to 1024.
         collapse (float): Spread, from 0 to 1, below which a warning is given,
-            as by a RankMe below 2 and by NaN. Defaults to 0.05.
+            as by a RankMe below 2, when it is so in two looks in a row or in
+            the last one; by NaN at once. Defaults to 0.05.
         batch_size (int): Even. Defaults to 64.
         num_workers (int, optional): Defaults to None, as many as in training.
     """
@@ -54,6 +55,7 @@ class RepresentationHealthHook(LookHook):
         super().__init__(interval, batch_size, num_workers)
         self.samples = samples
         self.collapse = collapse
+        self.bad_looks = 0  # in a row
 
     def look(self, runner) -> None:
         """Embed some training images, measure, and tell."""
@@ -96,13 +98,16 @@ class RepresentationHealthHook(LookHook):
             f'{name} is {value:.3g}' for name, value in scalars.items()
             if not value > least.get(name.split('/')[1], -torch.inf)
         ]  # or NaN
-        if collapsed:
+        self.bad_looks = self.bad_looks + 1 if collapsed else 0
+        # A first look may come before embeddings have spread.
+        if self.bad_looks == 2 or self.bad_looks == 1 and (
+                self.is_last_train_epoch(runner) or 'nan' in str(collapsed)):
             runner.logger.warning(
                 f'embeddings have collapsed {when}: {", ".join(collapsed)} '
-                '(healthy: std near 1, rankme far above 2); should it stay so,'
-                ' lower the learning rate, and see that the target gets no '
-                'gradient, that SimSiam and BYOL have their predictor, and '
-                'that batch norm sees enough images')
+                '(healthy: std near 1, rankme far above 2); lower the '
+                'learning rate, and see that the target gets no gradient, '
+                'that SimSiam and BYOL have their predictor, and that batch '
+                'norm sees enough images')
 
 
 class SeededViews(Dataset):

@@ -2,6 +2,7 @@ import copy
 import json
 import os
 import random
+import shutil
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -12,7 +13,8 @@ from mmengine.hooks import Hook
 from mmengine.registry import MODELS
 from mmengine.runner import Runner
 
-from mmregioncl.engine.hooks import RepresentationHealthHook
+from mmregioncl.engine.hooks import (OnlineLinearProbeHook,
+                                     RepresentationHealthHook)
 from mmregioncl.evaluation import (class_folder, extract_features,
                                    knn_accuracy, load_model, rankme,
                                    relative_std)
@@ -187,12 +189,16 @@ def test_probe_learns(online_cfg, tmp_path):
 ])
 def test_collapse_is_told(statistic, value, told):
     hook = RepresentationHealthHook()
-    runner = Mock(epoch=4, iter=9)
+    runner = Mock(epoch=4, iter=9, max_epochs=90)
     scalars = {'view/std': 1., 'view/rankme': 40., 'view/alignment': 0.}
     hook.report(runner, {**scalars, f'view/{statistic}': value})
+    if told is None or 'nan' not in told:  # a first look may be too early
+        runner.logger.warning.assert_not_called()
+        hook.report(runner, {**scalars, f'view/{statistic}': value})
     if told is None:
         runner.logger.warning.assert_not_called()
     else:
+        runner.logger.warning.assert_called_once()
         line = runner.logger.warning.call_args.args[0]
         assert f'embeddings have collapsed after epoch 5: {told}' in line
 
@@ -205,10 +211,61 @@ def test_collapsed_model_is_told(online_cfg, tmp_path, fill):
     with torch.no_grad():
         runner.model.neck.mlp[-1].weight.fill_(fill)
     runner.logger.warning = Mock()
-    RepresentationHealthHook(samples=10, batch_size=4).look(runner)
+    hook = RepresentationHealthHook(samples=10, batch_size=4)
+    for _ in range(2):
+        hook.look(runner)
     line = runner.logger.warning.call_args.args[0]
     assert f'view/std is {fill}' in line
     assert 'lower the learning rate' in line
+
+
+def test_classes_have_to_be_the_same(online_cfg, image_folder, tmp_path):
+    """Labels count folders: one less would shift them all."""
+    (tmp_path / 'test/b/c').mkdir(parents=True)
+    for name in ('b/c/00.png', 'b/c/02.png'):
+        shutil.copy(image_folder / name, tmp_path / 'test' / name)
+    other = class_folder(str(tmp_path / 'test'), 32)
+    online_cfg.eval_datasets.test = other
+    for name, hook in dict(knn=KNN, linear=LINEAR).items():
+        online_cfg.default_hooks = {name: hook}
+        with pytest.raises(ValueError, match='need the same classes.*: a$'):
+            train(online_cfg, tmp_path / name)
+
+
+def test_probe_passes_batches_of_one_image_by():
+    """Batch norm learns nothing from them."""
+    hook = OnlineLinearProbeHook()
+    hook.classes, hook.right, hook.seen = 2, 0, 0
+    sample = Mock()
+    sample.gt_label.value = torch.tensor([1])
+    for count in (1, 3):
+        hook.features = torch.randn(count, 64)
+        hook.after_train_iter(None, 0, dict(data_samples=[sample] * count))
+        assert (hook.probe is None) == (count == 1)
+
+
+def test_probe_begins_anew_with_other_classes(online_cfg, tmp_path):
+    online_cfg.default_hooks = dict(
+        linear=LINEAR, checkpoint=dict(type='CheckpointHook', interval=1))
+    train(online_cfg, tmp_path / 'two')
+    path = tmp_path / 'two/epoch_1.pth'
+    checkpoint = torch.load(path)
+    probe = checkpoint['online_linear']['probe']
+    for name in ('1.weight', '1.bias'):
+        probe[name] = probe[name][:1]
+    torch.save(checkpoint, path)
+    online_cfg.update(resume=True, load_from=str(path))
+    train(online_cfg, tmp_path / 'resumed')
+    probe = torch.load(tmp_path / 'resumed/epoch_2.pth')['online_linear']
+    assert len(probe['probe']['1.bias']) == 2
+
+
+def test_a_loop_without_epochs_is_told(online_cfg, tmp_path):
+    online_cfg.train_cfg = dict(type='IterBasedTrainLoop', max_iters=2)
+    online_cfg.default_hooks = dict(health=HEALTH)
+    told = train(online_cfg, tmp_path / 'run')[1]
+    assert any('it will look at the end alone' in line for line in told)
+    assert sum('embeddings after' in line for line in told) == 1
 
 
 def test_health_by_hand(online_cfg, tmp_path):
