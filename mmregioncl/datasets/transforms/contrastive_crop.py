@@ -2,11 +2,10 @@ import math
 import random
 from typing import Optional, Sequence, Tuple
 
-import mmcv
 import numpy as np
-from mmselfsup.datasets.transforms import RandomResizedCrop
 
 from mmregioncl.registry import TRANSFORMS
+from .fast import RandomResizedCrop
 
 Box = Tuple[float, float, float, float]
 
@@ -104,15 +103,8 @@ class ContrastiveCrop(RandomResizedCrop):
             box = results['ccrop_box']
         if box is None:
             return super().transform(results)
-        img = results['img']
-        top, left, height, width = self.draw_crop(img.shape[:2], box)
-        results['img'] = mmcv.imresize(
-            img[top:top + height, left:left + width],
-            tuple(self.size[::-1]),
-            interpolation=self.interpolation,
-            backend=self.backend)
-        results['img_shape'] = results['img'].shape[:2]
-        return results
+        return self.set_crop(results,
+                             *self.draw_crop(results['img'].shape[:2], box))
 
     def draw_crop(self, image_size: Tuple[int, int],
                   box: Box) -> Tuple[int, int, int, int]:

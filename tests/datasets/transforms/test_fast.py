@@ -1,0 +1,256 @@
+"""Against the transforms of mmselfsup and mmcv, on photographs."""
+import itertools
+import random
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmcv.image import (adjust_brightness, adjust_color, adjust_contrast,
+                        adjust_hue)
+from mmcv.transforms import Compose
+from mmengine.config import Config
+from mmengine.dataset import default_collate
+from mmengine.registry import TRANSFORMS as ROOT
+from mmengine.registry import DefaultScope
+from PIL import Image, ImageFilter
+from sklearn.datasets import load_sample_image
+
+from mmregioncl.datasets.transforms import ContrastiveCrop, pixels
+from mmregioncl.engine.config import FASTER, use_fast_transforms
+
+CHANGES = (adjust_brightness, adjust_contrast, adjust_color, adjust_hue)
+
+
+@pytest.fixture(scope='module')
+def photographs():
+    """Of a temple and of a flower, 427x640."""
+    return [
+        load_sample_image(name)[..., ::-1].copy()
+        for name in ('china.jpg', 'flower.jpg')
+    ]
+
+
+@pytest.fixture(autouse=True)
+def scope():
+    with DefaultScope.overwrite_default_scope('mmselfsup'):
+        yield
+
+
+def distance(ours, theirs):
+    """Mean absolute difference of 8-bit values."""
+    assert ours.dtype == theirs.dtype and ours.shape == theirs.shape
+    return np.abs(ours.astype(int) - theirs.astype(int)).mean()
+
+
+def views_of(base):
+    """The pipelines of views of one of mmselfsup's data set bases."""
+    path = f'mmselfsup::selfsup/_base_/datasets/{base}.py'
+    cfg = Config.fromstring(f'_base_ = {path!r}', '.py')
+    return cfg._cfg_dict.to_dict()['train_pipeline'][1:]
+
+
+def faster(pipeline):
+    cfg = Config(
+        dict(
+            default_scope='mmselfsup',
+            train_dataloader=dict(dataset=dict(pipeline=pipeline))))
+    use_fast_transforms(cfg)
+    return cfg.train_dataloader.dataset.pipeline
+
+
+@pytest.mark.parametrize('base', [
+    'imagenet_mocov1', 'imagenet_mocov2', 'imagenet_byol', 'imagenet_simclr',
+    'imagenet_swav_mcrop-2-6'
+])
+def test_one_seed_gives_the_same_views(base, photographs):
+    pipeline = views_of(base)
+    theirs, ours = Compose(pipeline), Compose(faster(pipeline))
+    distances = []
+    drawn = []
+    for pipeline in (theirs, ours):
+        random.seed(0)
+        np.random.seed(0)
+        # One after the other, so that a draw more or less would shift all
+        drawn.append([
+            pipeline(dict(img=img, img_path=''))['inputs']
+            for img in photographs * 6
+        ])
+    for their_views, our_views in zip(*drawn):
+        distances += [
+            distance(a.numpy(), b.numpy())
+            for a, b in zip(their_views, our_views)
+        ]
+    assert len(distances) >= 24
+    assert max(distances) < 2 and np.mean(distances) < 0.7
+
+
+@pytest.mark.parametrize('name', FASTER[:-1])
+def test_types_are_registered_beside_the_parents(name):
+    parent = ROOT.get(f'mmselfsup.{name}') or ROOT.get(f'mmcv.{name}')
+    ours = ROOT.get(f'mmregioncl.{name}')
+    assert ours is not parent and issubclass(ours, parent)
+
+
+@pytest.mark.parametrize('interpolation', ['bilinear', 'bicubic'])
+@pytest.mark.parametrize('extent', [(400, 420), (120, 100), (60, 640),
+                                    (300, 50), (1, 1)])
+@pytest.mark.parametrize('size', [(224, 224), (96, 160)])
+def test_resizes_as_pillow(size, extent, interpolation, photographs):
+    for img in photographs:
+        before = img.copy()
+        ours = pixels.resize_crop(img, (7, 0), extent, size, interpolation,
+                                  'pillow')
+        crop = Image.fromarray(img[7:7 + extent[0], :extent[1]])
+        theirs = np.array(
+            crop.resize(size[::-1], getattr(Image, interpolation.upper())))
+        assert distance(ours, theirs) < 0.6
+        assert (img == before).all()
+
+
+@pytest.mark.parametrize('order', [*itertools.permutations(range(4))])
+def test_jitters_as_pillow(order, photographs):
+    draw = np.random.RandomState(order[0])
+    for img in photographs:
+        img = cv2.resize(img, (96, 64), interpolation=cv2.INTER_AREA)
+        for _ in range(4):
+            factors = [*draw.uniform(0.6, 1.4, 3), draw.uniform(-0.1, 0.1)]
+            theirs = img
+            for step in order:
+                theirs = CHANGES[step](theirs, factors[step], backend='pillow')
+            ours = pixels.jitter_colors(img, *factors, order)
+            assert distance(ours, theirs) < 2
+
+
+@pytest.mark.parametrize('step, factor', [(0, 0.), (0, 0.5), (0, 2.), (1, 0.),
+                                          (1, 0.5), (1, 2.), (2, 0.), (2, 0.5),
+                                          (2, 2.), (3, -0.5), (3, 0.5),
+                                          (3, 0.), (3, 0.002)])
+def test_changes_one_thing_as_pillow(step, factor, photographs):
+    factors = [None] * 4
+    factors[step] = factor
+    for img in photographs:
+        ours = pixels.jitter_colors(img, *factors, range(4))
+        theirs = CHANGES[step](img, factor, backend='pillow')
+        assert distance(ours, theirs) < 1
+
+
+def test_what_has_no_factor_stays(photographs):
+    img = photographs[0]
+    assert pixels.jitter_colors(img, None, None, None, None, range(4)) is img
+
+
+@pytest.mark.parametrize('sigma', [0.1, 0.3, 0.49, 0.51, 0.8, 1.3, 2.])
+def test_blurs_as_pillow(sigma, photographs):
+    for img in photographs:
+        theirs = np.array(
+            Image.fromarray(img).filter(ImageFilter.GaussianBlur(sigma)))
+        assert distance(pixels.gaussian_blur(img, sigma), theirs) < 1
+
+
+def test_grays_and_solarizes_as_mmcv(photographs):
+    img = photographs[1]
+    for name, settings, most in (('RandomGrayscale',
+                                  dict(
+                                      prob=1.,
+                                      keep_channels=True,
+                                      channel_weights=(0.114, 0.587, 0.2989)),
+                                  0.05), ('RandomSolarize',
+                                          dict(prob=1., threshold=100),
+                                          0), ('RandomFlip', dict(prob=1.), 0),
+                                 ('RandomFlip',
+                                  dict(prob=1., direction='diagonal'), 0)):
+        results = [
+            ROOT.build(dict(type=scope + name, **settings))(dict(img=img))
+            for scope in ('', 'mmregioncl.')
+        ]
+        assert distance(*(result['img'] for result in results)) <= most
+        assert results[0].keys() == results[1].keys()
+
+
+def test_other_settings_are_the_parents(photographs):
+    img = photographs[0]
+    boxes = np.array([[10., 20., 30., 60.]])
+    for name, settings in (
+        ('RandomGrayscale', dict(prob=1.)),  # one channel
+        ('RandomGrayscale', dict(prob=0., color_format='hsv')),
+        ('ColorJitter', dict(brightness=0.4, hue=0.1, backend='cv2')),
+        ('RandomResizedCrop', dict(size=64)),  # by OpenCV
+        ('RandomResizedCrop', dict(size=(64, 32), interpolation='lanczos')),
+        ('RandomFlip',
+         dict(prob=[0.5, 0.5], direction=['vertical', 'diagonal']))):
+        results = []
+        for scope in ('', 'mmregioncl.'):
+            random.seed(1)
+            np.random.seed(1)
+            transform = ROOT.build(dict(type=scope + name, **settings))
+            results.append(
+                transform(dict(img=img.copy(), gt_bboxes=boxes.copy())))
+        assert (results[0]['img'] == results[1]['img']).all()
+        assert (results[0]['gt_bboxes'] == results[1]['gt_bboxes']).all()
+        np.testing.assert_equal(results[0], results[1])
+
+
+def test_views_leave_the_image_alone(photographs):
+
+    class Eraser:
+        """Begins a pipeline, and writes to the image."""
+
+        def __call__(self, results):
+            results['img'][:] = 0
+            return results
+
+    img = photographs[0]
+    before = img.copy()
+    crop = dict(type='RandomResizedCrop', size=32)
+    views = ROOT.build(
+        dict(
+            type='mmregioncl.MultiView',
+            num_views=[2, 1, 1],
+            transforms=[[crop, Eraser()], [Eraser()],
+                        [
+                            ContrastiveCrop(32, fixed_box=(0, 0, 1, 1)),
+                            Eraser()
+                        ]]))
+    results = views(dict(img=img))
+    assert [view.shape for view in results['img']
+            ] == [(32, 32, 3)] * 2 + [img.shape, (32, 32, 3)]
+    assert not any(view.any() for view in results['img'])
+    assert (img == before).all()
+
+
+def test_packs_the_same_pixels(photographs):
+    imgs = [photographs[0], photographs[1][..., :1]]
+    theirs, ours = (
+        ROOT.build(dict(type=scope + 'PackSelfSupInputs'))(
+            dict(img=list(imgs))) for scope in ('', 'mmregioncl.'))
+    for a, b in zip(theirs['inputs'], ours['inputs']):
+        assert torch.equal(a, b) and b.is_contiguous()
+    assert ours['data_samples'] == []
+    batch = default_collate([ours, ours])
+    assert batch['inputs'][0].shape == (2, 3, 427, 640)
+    assert batch['data_samples'] == []
+    # Of what is asked for, nothing is dropped.
+    sample = ROOT.build(
+        dict(
+            type='mmregioncl.PackSelfSupInputs',
+            algorithm_keys=['gt_label'],
+            meta_keys=['img_path']))(
+                dict(img=imgs[0], gt_label=3, img_path='a.png'))
+    assert sample['data_samples'].gt_label.value == 3
+    assert sample['data_samples'].img_path == 'a.png'
+    assert torch.equal(sample['inputs'][0], theirs['inputs'][0])
+    # What is no 8-bit image goes the parent's way.
+    video = np.zeros((1, 2, 3, 4, 4), dtype='float32')
+    packed = ROOT.build(dict(type='mmregioncl.PackSelfSupInputs'))(
+        dict(img=video))
+    assert packed['inputs'][0].shape == video.shape
+
+
+def test_flips_as_often(photographs):
+    flip = ROOT.build(dict(type='mmregioncl.RandomFlip', prob=0.3))
+    np.random.seed(0)
+    img = photographs[0][:2, :2]
+    flips = [flip(dict(img=img))['flip'] for _ in range(4000)]
+    # Standard error 0.007
+    assert abs(np.mean(flips) - 0.3) < 0.03
