@@ -1,3 +1,4 @@
+from .data_preprocessor import SelfSupDataPreprocessor, normalize
 from .ema import ForeachCosineEMA, ForeachEMA
 from .info_nce import info_nce, nt_xent
 from .localize import feature_map, heat_maps, heatmap_to_boxes
@@ -8,8 +9,9 @@ from .shuffle import draw_order, redistribute
 from .weights import check_weights, faults_of
 
 __all__ = [
-    'ForeachCosineEMA', 'ForeachEMA', 'Region', 'check_grid', 'check_pairs',
-    'check_weights', 'draw_order', 'enqueue', 'faults_of', 'feature_map',
-    'heat_maps', 'heatmap_to_boxes', 'info_nce', 'nt_xent', 'pool_region',
-    'redistribute', 'sample_region', 'swap_region'
+    'ForeachCosineEMA', 'ForeachEMA', 'Region', 'SelfSupDataPreprocessor',
+    'check_grid', 'check_pairs', 'check_weights', 'draw_order', 'enqueue',
+    'faults_of', 'feature_map', 'heat_maps', 'heatmap_to_boxes', 'info_nce',
+    'normalize', 'nt_xent', 'pool_region', 'redistribute', 'sample_region',
+    'swap_region'
 ]

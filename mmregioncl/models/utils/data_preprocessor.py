@@ -1,0 +1,77 @@
+from typing import List, Optional, Tuple
+
+import torch
+from mmselfsup.models.utils import SelfSupDataPreprocessor as Parent
+from torch import Tensor
+
+from mmregioncl.registry import MODELS
+
+
+def normalize(view: Tensor, scale: Tensor, shift: Tensor,
+              flip_channels: bool) -> Tensor:
+    """``scale * view + shift``, each value read once and written once.
+
+    Args:
+        view (Tensor): Shape (N, C, H, W), uint8 or float32.
+        scale, shift (Tensor): Shape (C, 1, 1), for the channels as returned.
+        flip_channels (bool): Whether to reverse the channels, BGR and RGB.
+
+    Returns:
+        Tensor: Shape (N, C, H, W), float32, in the layout of the view.
+    """
+    normalized = torch.empty_like(view, dtype=torch.float32)
+    channels = view.unbind(1)
+    for channel, a, b, out in zip(
+            channels[::-1] if flip_channels else channels, scale, shift,
+            normalized.unbind(1)):
+        torch.addcmul(b, channel, a, out=out)  # (N, H, W)
+    return normalized
+
+
+@MODELS.register_module()
+class SelfSupDataPreprocessor(Parent):
+    """Mmselfsup's ``SelfSupDataPreprocessor`` in one pass over each view.
+
+    The parent takes four, and waits for the device to take an index.
+
+    Args:
+        *args: Arguments of the parent: mean, std and so on.
+        non_blocking (bool): Whether copies to the device overlap with work
+            on the host, for which the dataloader needs ``pin_memory``.
+            Defaults to True.
+        **kwargs: Further arguments of the parent.
+    """
+
+    def __init__(self, *args, non_blocking: bool = True, **kwargs) -> None:
+        super().__init__(*args, non_blocking=non_blocking, **kwargs)
+        if self._enable_normalize:
+            scale = self.std.double().reciprocal()
+            shift = -self.mean.double() * scale
+            self.register_buffer('scale', scale.float(), persistent=False)
+            self.register_buffer('shift', shift.float(), persistent=False)
+
+    def forward(self,
+                data: dict,
+                training: bool = False) -> Tuple[List[Tensor], Optional[list]]:
+        """Move a batch to the device and normalise it.
+
+        Args:
+            data (dict): ``inputs``, a list of views (N, C, H, W) of uint8,
+                and ``data_samples``.
+            training (bool): Not used. Defaults to False.
+
+        Returns:
+            tuple: Views of float32, and the samples.
+        """
+        if not self._enable_normalize:
+            return super().forward(data, training)
+        data = self.cast_data(data)
+        views = []
+        for view in data['inputs']:
+            count = view.shape[1]
+            scale, shift = (
+                value.expand(count, 1, 1)
+                for value in (self.scale, self.shift))
+            views.append(
+                normalize(view, scale, shift, self._channel_conversion))
+        return views, data['data_samples']

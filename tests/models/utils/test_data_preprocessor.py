@@ -1,0 +1,51 @@
+import pytest
+import torch
+from mmengine.registry import MODELS
+
+STATISTICS = dict(mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.375))
+
+
+def both(**settings):
+    """The parent and ours."""
+    return [
+        MODELS.build(dict(type=scope + 'SelfSupDataPreprocessor', **settings))
+        for scope in ('', 'mmregioncl.')
+    ]
+
+
+@pytest.mark.parametrize('settings', [
+    dict(STATISTICS),
+    dict(STATISTICS, bgr_to_rgb=True),
+    dict(STATISTICS, rgb_to_bgr=True),
+    dict(mean=(127, ), std=(50, )),
+    dict(bgr_to_rgb=True),
+    dict()
+])
+@pytest.mark.parametrize('dtype', [torch.uint8, torch.float32])
+def test_views_are_the_parents(settings, dtype):
+    theirs, ours = both(**settings)
+    for layout in (torch.contiguous_format, torch.channels_last):
+        views = [
+            torch.randint(0, 256,
+                          (2, 3, 8, 6)).to(dtype, memory_format=layout)
+            for _ in range(2)
+        ]
+        data = dict(inputs=views, data_samples=[])
+        before = [view.clone() for view in views]
+        for a, b in zip(theirs(data)[0], ours(data)[0]):
+            assert b.dtype == torch.float32
+            torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-6)
+        assert all(map(torch.equal, views, before))
+        assert ours(data)[1] == []
+    assert ours.state_dict() == theirs.state_dict() == {}
+
+
+def test_one_pass_for_each_channel():
+    """No index, cast or division of a whole view of its own."""
+    ours = both(**STATISTICS, bgr_to_rgb=True)[1]
+    views = [torch.zeros(2, 3, 8, 8, dtype=torch.uint8) for _ in range(2)]
+    with torch.profiler.profile() as profile:
+        ours(dict(inputs=views, data_samples=[]))
+    calls = {e.key: e.count for e in profile.key_averages()}
+    assert calls['aten::addcmul'] == 6
+    assert not {'aten::index', 'aten::div', 'aten::sub'} & calls.keys()
