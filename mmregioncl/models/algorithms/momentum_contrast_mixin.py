@@ -1,4 +1,4 @@
-from typing import Tuple
+from typing import Dict, List, Tuple
 
 import torch
 from mmengine.dist import get_world_size
@@ -18,12 +18,14 @@ class MomentumContrastMixin(RegionSwapMixin):
     takes of whole views (N, 3, H, W), normalised.
     """
     head_type = RegionContrastiveHead
+    batches_to_enqueue = 1  # at once; AccumulationHook sets it
 
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
         self.encoder_k = ForeachEMA(
             nn.Sequential(self.backbone, self.neck),
             momentum=self.encoder_k.momentum)
+        self.waiting_keys: Dict[str, List[Tensor]] = {}
 
     @torch.no_grad()
     def encode_keys(self, view: Tensor) -> Tuple[Tensor, ...]:
@@ -55,4 +57,19 @@ class MomentumContrastMixin(RegionSwapMixin):
 
     def _dequeue_and_enqueue(self, keys: Tensor) -> None:
         """Write the keys (N, D) of all processes into the queue."""
-        enqueue(self.queue, self.queue_ptr, concat_all_gather(keys))
+        self.enqueue_later('queue', keys)
+
+    def enqueue_later(self, name: str, keys: Tensor) -> None:
+        """Gather keys (N, D) into a queue once there are enough batches.
+
+        Args:
+            name (str): Of the buffer, whose place is in ``NAME_ptr``.
+            keys (Tensor): Of one batch of this process.
+        """
+        waiting = self.waiting_keys.setdefault(name, [])
+        waiting.append(keys)
+        if len(waiting) >= self.batches_to_enqueue:
+            enqueue(
+                getattr(self, name), getattr(self, f'{name}_ptr'),
+                concat_all_gather(torch.cat(waiting)))
+            waiting.clear()

@@ -2,13 +2,11 @@ from typing import Dict, List, NamedTuple, Optional
 
 import torch
 from mmselfsup.models.algorithms import DenseCL
-from mmselfsup.utils import concat_all_gather
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mmregioncl.registry import MODELS
 from ..necks import RegionDenseCLNeck
-from ..utils import enqueue
 from .momentum_contrast_mixin import MomentumContrastMixin
 
 
@@ -93,7 +91,7 @@ class RegionCLDenseCL(MomentumContrastMixin, DenseCL):
 
     def _dequeue_and_enqueue2(self, keys: Tensor) -> None:
         """Write the mean cells (N, D) of all processes into the queue."""
-        enqueue(self.queue2, self.queue2_ptr, concat_all_gather(keys))
+        self.enqueue_later('queue2', keys)
 
 
 @torch.no_grad()
