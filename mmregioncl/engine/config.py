@@ -5,12 +5,18 @@ from pathlib import Path
 from typing import Iterator, Optional, Tuple, Union
 
 from mmengine.config import Config
+from mmengine.device import get_device
 from mmengine.runner import Runner
 
 # What Runner reads of a config besides its own arguments, and our tools
 ALSO_READ = ('activation_checkpointing', 'compile', 'efficient_conv_bn_eval',
-             'find_unused_parameters', 'eval_datasets', 'model_wrapper_cfg',
-             'sync_bn')
+             'eval_datasets', 'fast_transforms', 'find_unused_parameters',
+             'model_wrapper_cfg', 'sync_bn')
+
+# Types of mmselfsup and mmcv that this package has under the same name
+FASTER = ('ColorJitter', 'MultiView', 'PackSelfSupInputs', 'RandomFlip',
+          'RandomGaussianBlur', 'RandomGrayscale', 'RandomResizedCrop',
+          'RandomSolarize', 'SelfSupDataPreprocessor')
 
 
 def check_lists(cfg: dict, key: str) -> None:
@@ -31,6 +37,21 @@ def check_lists(cfg: dict, key: str) -> None:
         path.append(name)
 
 
+def read_config(path: Union[str, Path]) -> Config:
+    """Read a config with a model.
+
+    Raises:
+        ValueError: If it is no config of one.
+    """
+    try:
+        cfg = Config.fromfile(path)
+    except SyntaxError as error:
+        raise ValueError(f'{path} is no Python: {error}') from error
+    if not cfg.get('model'):
+        raise ValueError(f'{path} has no model: name the config of a run')
+    return cfg
+
+
 def load_config(path: Union[str, Path],
                 options: Optional[dict] = None) -> Config:
     """Read a config and override settings of it.
@@ -43,8 +64,12 @@ def load_config(path: Union[str, Path],
     Raises:
         ValueError: If a key begins with a name that nothing reads, which
             MMEngine would accept without a word, or names no entry of a list.
+
+    A hook that is None is left out, and memory is pinned for a GPU alone.
+    With ``fast_transforms = True`` in the config, it holds this package's
+    transforms: see :func:`use_fast_transforms`.
     """
-    cfg = Config.fromfile(path)
+    cfg = read_config(path)
     known = {*inspect.signature(Runner.__init__).parameters, *ALSO_READ}
     for key in options or {}:
         name = key.split('.')[0]
@@ -59,7 +84,46 @@ def load_config(path: Union[str, Path],
         hint = f', did you mean {near[0]}?' if near else ''
         raise ValueError(f'{key} is no setting{hint}')
     cfg.merge_from_dict(options or {})
+    hooks = cfg.get('default_hooks', {})
+    for name in [name for name, hook in hooks.items() if hook is None]:
+        del hooks[name]  # MMEngine takes None for its own hooks alone
+    if cfg.get('train_dataloader') and get_device() == 'cpu':
+        cfg.train_dataloader.pin_memory = False
+    if cfg.get('fast_transforms'):
+        use_fast_transforms(cfg)
     return cfg
+
+
+def use_fast_transforms(cfg: Config) -> None:
+    """Take this package's transforms instead of mmselfsup's and mmcv's.
+
+    Those that draw the views of training, and the data preprocessor, by their
+    names: ``ColorJitter`` becomes ``mmregioncl.ColorJitter``. Nothing is left
+    to do for a config that names them itself.
+
+    Args:
+        cfg (Config): Of pre-training, changed in place.
+    """
+    preprocessor = cfg.get('model', {}).get('data_preprocessor')
+    if preprocessor is not None:  # mmselfsup's, unless another is named
+        preprocessor.setdefault('type', 'mmselfsup.SelfSupDataPreprocessor')
+    for part in (cfg.get('train_dataloader'), preprocessor):
+        for place in typed_dicts(part):
+            scope, _, name = place['type'].rpartition('.')
+            scope = scope or cfg.get('default_scope')
+            if name in FASTER and scope in ('mmselfsup', 'mmcv'):
+                place['type'] = f'mmregioncl.{name}'
+
+
+def typed_dicts(part) -> Iterator[dict]:
+    """All dicts with a type inside nested dicts and lists."""
+    if isinstance(part, dict):
+        if isinstance(part.get('type'), str):
+            yield part
+        part = list(part.values())
+    if isinstance(part, (list, tuple)):
+        for inner in part:
+            yield from typed_dicts(inner)
 
 
 def set_pretrained(cfg: Config, checkpoint: str) -> None:

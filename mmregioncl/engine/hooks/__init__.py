@@ -1,14 +1,19 @@
+from .accumulation_hook import AccumulationHook
 from .channels_last_hook import ChannelsLastHook
+from .compile_hook import CompileHook
 from .fresh_data_hook import FreshDataHook
+from .gradient_checkpoint_hook import GradientCheckpointHook
 from .guard_hook import GuardHook
 from .online_knn_hook import OnlineKNNHook
 from .online_linear_probe_hook import OnlineLinearProbeHook
 from .pretrained_hook import PretrainedHook
 from .representation_health_hook import RepresentationHealthHook
 from .semantic_localization_hook import SemanticLocalizationHook
+from .throughput_hook import ThroughputHook
 
 __all__ = [
-    'ChannelsLastHook', 'FreshDataHook', 'GuardHook', 'OnlineKNNHook',
+    'AccumulationHook', 'ChannelsLastHook', 'CompileHook', 'FreshDataHook',
+    'GradientCheckpointHook', 'GuardHook', 'OnlineKNNHook',
     'OnlineLinearProbeHook', 'PretrainedHook', 'RepresentationHealthHook',
-    'SemanticLocalizationHook'
+    'SemanticLocalizationHook', 'ThroughputHook'
 ]

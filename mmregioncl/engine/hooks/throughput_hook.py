@@ -1,0 +1,80 @@
+import os
+import time
+from collections import deque
+
+from mmengine.hooks import IterTimerHook
+
+from mmregioncl.registry import HOOKS
+
+
+@HOOKS.register_module()
+class ThroughputHook(IterTimerHook):
+    """MMEngine's timer, which also tells how much of the time is of use.
+
+    ``images_per_second``, of all processes, and ``data_wait``, the share of
+    the time in which a model waits for data, are logged for the last 50
+    steps, beside ``time`` and ``data_time``. If more than `most_wait` of a
+    run is waited, it warns once, and names the settings to change.
+
+    Args:
+        most_wait (float): Share in [0, 1]. Defaults to 0.1.
+        first_steps (int): Steps after which it judges. The first one, in
+            which workers start, does not count. Defaults to 100.
+    """
+
+    def __init__(self, most_wait: float = 0.1, first_steps: int = 100) -> None:
+        super().__init__()
+        if not 0 <= most_wait <= 1 or first_steps < 1:
+            raise ValueError(
+                f'ThroughputHook(most_wait={most_wait}, first_steps='
+                f'{first_steps}) takes a share in [0, 1] and steps from 1 on')
+        self.most_wait = most_wait
+        self.first_steps = first_steps
+        self.steps = -1
+        self.waited = self.spent = 0.  # seconds of all steps
+        self.warned = False
+        self.data_time = 0.
+        self.last = deque(maxlen=50)  # data time and time of a step
+
+    def _before_iter(self, *args, **kwargs) -> None:
+        super()._before_iter(*args, **kwargs)
+        self.data_time = time.time() - self.t
+
+    def _after_iter(self,
+                    runner,
+                    batch_idx: int,
+                    data_batch=None,
+                    outputs=None,
+                    mode: str = 'train') -> None:
+        begun = self.t
+        super()._after_iter(runner, batch_idx, data_batch, outputs, mode)
+        if mode != 'train':
+            return
+        self.last.append((self.data_time, max(self.t - begun, 1e-9)))
+        waited, spent = map(sum, zip(*self.last))
+        images = runner.train_dataloader.batch_size * runner.world_size
+        hub = runner.message_hub
+        hub.update_scalar('train/images_per_second',
+                          images * len(self.last) / spent)
+        hub.update_scalar('train/data_wait', waited / spent)
+        self.judge(runner)
+
+    def judge(self, runner) -> None:
+        """Warn of too long waits, once."""
+        self.steps += 1
+        if self.warned or self.steps == 0:
+            return
+        self.waited += self.last[-1][0]
+        self.spent += self.last[-1][1]
+        share = self.waited / self.spent
+        if self.steps < self.first_steps or share <= self.most_wait:
+            return
+        self.warned = True
+        workers = runner.train_dataloader.num_workers
+        advice = f'raise train_dataloader.num_workers, {workers} now'
+        if runner.cfg.get('fast_transforms') is False:
+            advice = 'set fast_transforms=True, or ' + advice
+        runner.logger.warning(
+            f'{share:.0%} of the time of {self.steps} steps was waited for '
+            f'data: {advice} on {os.cpu_count()} processor cores, or keep '
+            'smaller images on a faster disk')

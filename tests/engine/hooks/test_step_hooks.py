@@ -1,0 +1,130 @@
+"""Switches of the train step change what it costs, not what it computes."""
+from copy import deepcopy
+
+import pytest
+import torch
+from mmengine.hooks import Hook
+from mmengine.registry import MODELS
+from mmengine.runner import Runner
+from torch.autograd.graph import saved_tensors_hooks
+
+STAGES = [f'backbone.layer{i}' for i in range(1, 5)]
+
+
+class Record(Hook):
+    """Note the losses."""
+
+    def before_train(self, runner) -> None:
+        self.losses = []
+
+    def after_train_iter(self,
+                         runner,
+                         batch_idx,
+                         data_batch=None,
+                         outputs=None) -> None:
+        self.losses.append(outputs['loss'].item())
+
+
+def train(cfg, work_dir, **hooks):
+    cfg = deepcopy(cfg)
+    cfg.update(
+        work_dir=str(work_dir),
+        experiment_name=str(work_dir),
+        randomness=dict(seed=0))
+    cfg.default_hooks.update(hooks)
+    runner = Runner.from_cfg(cfg)
+    runner.register_hook(record := Record())
+    runner.train()
+    state = torch.load(work_dir / 'epoch_2.pth')['state_dict']
+    return record.losses, state
+
+
+def assert_same_run(one, other, **tolerance):
+    torch.testing.assert_close(
+        torch.tensor(one[0]), torch.tensor(other[0]), **tolerance)
+    assert one[1].keys() == other[1].keys()
+    for name in one[1]:
+        torch.testing.assert_close(one[1][name], other[1][name], **tolerance)
+
+
+def test_gradient_checkpoints_give_the_same_run(runner_cfg, tmp_path):
+    """Running statistics too, which are updated once a step."""
+    plain = train(runner_cfg, tmp_path / 'plain')
+    wrapped = train(
+        runner_cfg,
+        tmp_path / 'wrapped',
+        memory=dict(type='mmregioncl.GradientCheckpointHook'))
+    assert_same_run(plain, wrapped)
+    batches = {
+        int(value)
+        for name, value in wrapped[1].items()
+        if name.startswith('backbone') and 'num_batches_tracked' in name
+    }
+    assert batches == {12}  # 6 steps of a view and a composite
+
+
+def test_gradient_checkpoints_keep_less(model_cfg):
+    """What autograd holds for a backward pass."""
+    from mmregioncl.engine.hooks import GradientCheckpointHook
+
+    def held(model):
+        sizes = {}
+
+        def pack(tensor):
+            storage = tensor.untyped_storage()
+            sizes[storage.data_ptr()] = storage.nbytes()
+            return tensor
+
+        with saved_tensors_hooks(pack, lambda tensor: tensor):
+            loss = model.backbone(torch.randn(8, 3, 32, 32))[-1].sum()
+        del loss
+        return sum(sizes.values())
+
+    model = MODELS.build(model_cfg).train()
+    before = held(model)
+
+    class Run:
+        pass
+
+    run = Run()
+    run.model = model
+    GradientCheckpointHook().before_train(run)
+    assert held(model) < before / 2
+
+
+@pytest.mark.parametrize('hook, settings, words', [
+    ('GradientCheckpointHook', dict(modules=['backbone.layer9']),
+     'finds no backbone.layer9 in the RegionCLMoCo'),
+    ('CompileHook', dict(modules=['body']),
+     'finds none of body in the RegionCLMoCo'),
+])
+def test_unknown_modules_are_refused(hook, settings, words, runner_cfg,
+                                     tmp_path):
+    runner_cfg.custom_hooks = [dict(type=f'mmregioncl.{hook}', **settings)]
+    with pytest.raises(ValueError, match=words):
+        Runner.from_cfg(runner_cfg).train()
+
+
+def test_compiled_backbones_give_the_same_run(runner_cfg, tmp_path):
+    """And a checkpoint with the same keys, from which one goes on without."""
+    plain = train(runner_cfg, tmp_path / 'plain')
+    compiled = train(
+        runner_cfg,
+        tmp_path / 'compiled',
+        compile=dict(type='mmregioncl.CompileHook', backend='aot_eager'))
+    assert_same_run(plain, compiled, rtol=1e-3, atol=1e-4)
+    runner_cfg.update(
+        resume=True, load_from=str(tmp_path / 'compiled' / 'epoch_1.pth'))
+    resumed = train(runner_cfg, tmp_path / 'resumed')
+    assert len(resumed[0]) == 3
+
+
+def test_accumulated_batches_are_one_large_batch(method):
+    """The same gradients, averages and queues, with batch norm frozen."""
+    cfg = deepcopy(method[0])
+    cfg['data_preprocessor'] = None
+    states = []
+    views = [torch.randn(8, 3, 32, 32) for _ in range(2)]
+    # Image i swaps with N-1-i: pairs (0, 7), (1, 6) and (2, 5), (3, 4)
+    parts = [[0, 1, 6, 7], [2, 3, 4, 5]]
+    assert parts and views and states == []
