@@ -1,6 +1,13 @@
 _base_ = 'mmselfsup::selfsup/_base_/default_runtime.py'
 
+# The transforms of mmselfsup by faster code; False: its own
+fast_transforms = True
+
+env_cfg = dict(cudnn_benchmark=True)  # views have one size
+
 default_hooks = dict(
+    accumulation=dict(type='mmregioncl.AccumulationHook'),
+    timer=dict(type='mmregioncl.ThroughputHook'),
     checkpoint=dict(
         max_keep_ckpts=3,
         # A run that is killed while it saves leaves no half of a file.

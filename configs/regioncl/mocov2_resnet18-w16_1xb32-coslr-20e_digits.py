@@ -28,7 +28,7 @@ train_dataloader = dict(
         pipeline=[
             dict(type='mmregioncl.LoadImage'),
             dict(type='MultiView', num_views=2, transforms=[view_pipeline]),
-            dict(type='PackSelfSupInputs', meta_keys=['img_path']),
+            dict(type='PackSelfSupInputs'),
         ]))
 
 eval_pipeline = [

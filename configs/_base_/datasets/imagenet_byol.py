@@ -1,6 +1,11 @@
 _base_ = 'mmselfsup::selfsup/_base_/datasets/imagenet_byol.py'
 
-_, views, pack = _base_.train_pipeline
+train_pipeline = [
+    dict(type='mmregioncl.LoadImage'),
+    _base_.train_pipeline[1],
+    dict(type='PackSelfSupInputs'),
+]
 train_dataloader = dict(
     drop_last=True,  # regions swap within pairs of images
-    dataset=dict(pipeline=[dict(type='mmregioncl.LoadImage'), views, pack]))
+    pin_memory=True,
+    dataset=dict(pipeline=train_pipeline))

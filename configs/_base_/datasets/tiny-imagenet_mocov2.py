@@ -6,7 +6,7 @@ view_pipeline = [dict(crop, size=64), *others]
 train_pipeline = [
     dict(type='mmregioncl.LoadImage'),
     dict(type='MultiView', num_views=2, transforms=[view_pipeline]),
-    dict(type='PackSelfSupInputs', meta_keys=['img_path']),
+    dict(type='PackSelfSupInputs'),
 ]
 
 tiny = dict(type='mmregioncl.TinyImageNet', data_root='data/tiny-imagenet-200')
