@@ -12,6 +12,7 @@ from mmengine.registry import DATASETS
 from mmengine.runner import Runner
 
 from mmregioncl.datasets.class_folders import CLASS_LISTS
+from mmregioncl.engine.config import FASTER, load_config, typed_dicts
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = sorted(
@@ -101,7 +102,7 @@ def shrink(cfg, folders, work_dir):
 
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
 def test_config_trains_a_step(path, folders, tmp_path):
-    cfg = shrink(Config.fromfile(path), folders, tmp_path / 'run')
+    cfg = shrink(load_config(path), folders, tmp_path / 'run')
     runner = Runner.from_cfg(cfg)
     runner.model.init_weights()
     before = {n: w.clone() for n, w in runner.model.named_parameters()}
@@ -126,9 +127,34 @@ def test_config_trains_a_step(path, folders, tmp_path):
     }
 
 
+def drawing_types(cfg):
+    """Types of transforms and preprocessor that we have faster."""
+    parts = [cfg.train_dataloader, cfg.model.data_preprocessor]
+    types = [place['type'] for place in typed_dicts(parts)]
+    return [name for name in types if name.rpartition('.')[2] in FASTER]
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
+def test_config_draws_views_fast(path):
+    """And by mmselfsup's transforms with one setting."""
+    fast = drawing_types(load_config(path))
+    assert 'mmregioncl.SelfSupDataPreprocessor' in fast
+    assert all(name.startswith('mmregioncl.') for name in fast)
+    cfg = load_config(path, dict(fast_transforms=False))
+    slow = drawing_types(cfg)
+    assert slow and not any('mmregioncl' in name for name in slow)
+    # Nobody reads samples: none is pickled.
+    packs = [
+        place for place in typed_dicts(cfg.train_dataloader)
+        if place['type'] == 'PackSelfSupInputs'
+    ]
+    assert packs and all(pack.keys() == {'type'} for pack in packs)
+
+
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
 def test_config_keeps_the_rules(path):
     cfg = Config.fromfile(path)
+    assert cfg.train_dataloader.pin_memory
     # Else every epoch repeats the random numbers of the first one.
     assert cfg.train_dataloader.persistent_workers
     assert cfg.train_dataloader.drop_last
@@ -162,7 +188,7 @@ def test_config_keeps_the_rules(path):
 def test_predictor_keeps_its_learning_rate(name, folders, tmp_path):
     """SimSiam, Appendix A; over two epochs of a cosine."""
     path = ROOT / f'configs/regioncl/{name}.py'
-    cfg = shrink(Config.fromfile(path), folders, tmp_path / 'run')
+    cfg = shrink(load_config(path), folders, tmp_path / 'run')
     cfg.train_cfg.max_epochs = 2
     cfg.param_scheduler = [dict(type='CosineAnnealingLR', T_max=2, end=2)]
     seen = []

@@ -45,6 +45,51 @@ def test_entries_of_lists_are_counted(key, tmp_path):
     assert cfg.model.a[0].b == 2
 
 
+def test_any_mmselfsup_config_draws_views_fast(tmp_path):
+    base = 'mmselfsup::selfsup/mocov2/mocov2_resnet50_8xb32-coslr-200e_in1k.py'
+    path = tmp_path / 'config.py'
+    path.write_text(f'_base_ = {base!r}\nfast_transforms = True')
+    cfg = load_config(path)
+    _, views, pack = cfg.train_dataloader.dataset.pipeline
+    assert views.type == 'mmregioncl.MultiView'
+    assert views.transforms[0][1].type == 'RandomApply'
+    assert views.transforms[0][1].transforms[0].type == \
+        'mmregioncl.ColorJitter'
+    assert pack.meta_keys == ['img_path']  # as it asks for them
+    # The same again, as of a config that a run has dumped
+    cfg.dump(tmp_path / 'dumped.py')
+    assert load_config(tmp_path / 'dumped.py').train_dataloader == \
+        cfg.train_dataloader
+    slow = load_config(path, dict(fast_transforms=False))
+    assert slow.train_dataloader.dataset.pipeline[1].type == 'MultiView'
+
+
+def test_transforms_of_other_packages_stay(tmp_path):
+    path = tmp_path / 'config.py'
+    path.write_text("""fast_transforms = True
+default_scope = 'mmdet'
+model = dict(type='MaskRCNN')
+train_dataloader = dict(dataset=dict(pipeline=[dict(type='RandomFlip')]))""")
+    pipeline = load_config(path).train_dataloader.dataset.pipeline
+    assert pipeline[0].type == 'RandomFlip'
+
+
+def test_hooks_are_left_out_by_none(tmp_path):
+    cfg = load_config(CONFIG, {'default_hooks.linear': None})
+    assert 'linear' not in cfg.default_hooks and 'knn' in cfg.default_hooks
+
+
+@pytest.mark.parametrize('text, words', [
+    ('a = = 3', 'is no Python'),
+    ('a = 3', 'has no model'),
+])
+def test_no_config_of_a_run(text, words, tmp_path):
+    path = tmp_path / 'config.py'
+    path.write_text(text)
+    with pytest.raises(ValueError, match=words):
+        load_config(path)
+
+
 @pytest.fixture
 def data_cfg(tmp_path):
     (tmp_path / 'train.json').touch()

@@ -1,6 +1,7 @@
 """Run by two gloo processes: queue and keys must agree across them."""
 import os
 import sys
+from functools import partial
 from types import SimpleNamespace
 from unittest.mock import Mock
 
@@ -55,6 +56,50 @@ def rows_travel_once() -> None:
         distributed.all_to_all_single = send
     # The views, then each part of the keys, this process' 6 rows of each
     assert sent == [6 * 3 * 32 * 32, *(part.numel() for part in key)]
+
+
+def steps_send_what_they_need() -> None:
+    """Bytes that each rank hands to collectives in a step, and no more.
+
+    The images to encode, once; the order they travel in; each key back once,
+    and once more to all for the queue. Gradients are DistributedDataParallel's
+    and are not counted here.
+    """
+    sent = []
+    calls = {
+        name: getattr(distributed, name)
+        for name in ('all_to_all_single', 'all_gather', 'broadcast',
+                     'all_reduce', 'all_gather_into_tensor')
+    }
+
+    def count(name, *args, **kwargs):
+        tensor = args[0] if name in ('broadcast', 'all_reduce') else args[1]
+        sent.append(tensor.nbytes)
+        return calls[name](*args, **kwargs)
+
+    views = [torch.randn(6, 3, 32, 32) for _ in range(2)]
+    image = 6 * 3 * 32 * 32 * 4
+    order = 2 * 6 * 8  # int64
+    key = 6 * 8 * 4  # 8 channels of float32
+    cells = 6 * 8 * 16 * 4  # of a 4x4 grid
+    features = 6 * 64 * 16 * 4  # the map that cells are matched by
+    wanted = dict(
+        RegionCLMoCo=[order, image, key, key],
+        RegionCLDenseCL=[
+            order, image, key, cells, key, features, key, key
+        ])
+    for name, sizes in wanted.items():
+        model = MODELS.build(method_cfgs(name)[0]).train()
+        for call in calls:
+            setattr(distributed, call, partial(count, call))
+        try:
+            model(views, mode='loss')
+        finally:
+            for call, send in calls.items():
+                setattr(distributed, call, send)
+        print(name, sent, sizes)
+        assert sorted(sent) == sorted(sizes), (name, sent, sizes)
+        sent.clear()
 
 
 def every_method_trains() -> None:
@@ -158,6 +203,7 @@ def main() -> None:
 
     redistribute_as_gathered()
     rows_travel_once()
+    steps_send_what_they_need()
     every_method_trains()
     simclr_takes_the_images_of_all()
 
