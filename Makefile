@@ -1,6 +1,7 @@
 # Every target first sets up $(VENV), if it is not there.
 #   make demo      pre-train on handwritten digits, and report on it
 #   make test      run the tests; NUMPY=1 runs them under numpy 1.26
+#   make bench     time and weigh it, into benchmarks/ (half an hour)
 #   make lint      what a commit must pass; make format mends what it can
 PYTHON ?= python3
 VENV ?= .venv
@@ -22,7 +23,7 @@ OWN_TORCH := $(shell $(PYTHON) -c "import os, sys; \
 NO_FIT := The torch of $(PYTHON) has no torchvision that fits: install one \
 beside it, or set PYTHON to an interpreter without torch.
 
-.PHONY: setup demo test lint format clean
+.PHONY: setup demo test bench lint format clean
 
 setup: $(READY)
 
@@ -50,6 +51,27 @@ demo: $(READY)
 
 test: $(READY)
 	$(BIN)/python -m pytest
+
+# Photographs and CIFAR-10, if there are any; scikit-learn's are taken else.
+PHOTOS := $(wildcard data/coco_small/images data/camvid/img_dir)
+PHOTOS := $(if $(PHOTOS),--images $(PHOTOS))
+CIFAR10 := $(if $(wildcard data/cifar10),--cifar10 data/cifar10)
+
+# A table is whole, or the one of before.
+define table
+	$(BIN)/python tools/benchmarks/$(1).py $(2) > benchmarks/$(3).txt.part
+	mv benchmarks/$(3).txt.part benchmarks/$(3).txt
+	cat benchmarks/$(3).txt
+
+endef
+
+bench: $(READY)
+	$(call table,transforms,$(PHOTOS) $(CIFAR10),transforms)
+	$(call table,loader,$(PHOTOS),loader)
+	$(call table,memory,,memory)
+	$(call table,switches,$(CIFAR10),switches)
+	$(foreach method,m d s byol simclr,$(call table,train_step,\
+	    --method $(method) --batch 8 --repeats 3,train_step_$(method)))
 
 lint: $(READY)
 	$(BIN)/flake8 $(SOURCES)

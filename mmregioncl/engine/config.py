@@ -8,15 +8,15 @@ from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.runner import Runner
 
+from mmregioncl.datasets.transforms import fast
+
 # What Runner reads of a config besides its own arguments, and our tools
 ALSO_READ = ('activation_checkpointing', 'compile', 'efficient_conv_bn_eval',
              'eval_datasets', 'fast_transforms', 'find_unused_parameters',
              'model_wrapper_cfg', 'sync_bn')
 
 # Types of mmselfsup and mmcv that this package has under the same name
-FASTER = ('ColorJitter', 'MultiView', 'PackSelfSupInputs', 'RandomFlip',
-          'RandomGaussianBlur', 'RandomGrayscale', 'RandomResizedCrop',
-          'RandomSolarize', 'SelfSupDataPreprocessor')
+FASTER = (*fast.__all__, 'SelfSupDataPreprocessor')
 
 
 def check_lists(cfg: dict, key: str) -> None:

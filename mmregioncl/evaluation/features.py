@@ -178,14 +178,14 @@ def summary(dataset: BaseDataset) -> dict:
         of their paths below the data root, or of their pixels.
     """
     digest = hashlib.sha256()
-    root = getattr(dataset, 'data_root', None) or ''
+    root = (getattr(dataset, 'data_root', None) or '').rstrip('/')
     for index in range(len(dataset)):
         info = dataset.get_data_info(index)
         image = info.get('img')
         digest.update(str(info.get('gt_label')).encode())
         digest.update(
-            info.get('img_path', '').removeprefix(root).encode() if image is
-            None else np.ascontiguousarray(image).data)
+            info.get('img_path', '').removeprefix(root).lstrip('/').encode(
+            ) if image is None else np.ascontiguousarray(image).data)
     return dict(images=len(dataset), digest=digest.hexdigest()[:8])
 
 

@@ -209,7 +209,8 @@ def read_results(path: Path) -> dict:
             run[name]
         dict.items(run['versions'])
         for result in results['protocols'].values():
-            for name in ('settings', 'seconds', 'date', 'commit', 'data'):
+            result.setdefault('data', {})  # of an earlier version
+            for name in ('settings', 'seconds', 'date', 'commit'):
                 result[name]
             if 'error' not in result:
                 result['how']

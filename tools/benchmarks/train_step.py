@@ -57,13 +57,18 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def build(name: str, args: argparse.Namespace) -> nn.Module:
-    """The ResNet-50 model of ours or of the parent, as published."""
-    parent = METHODS[args.method][0]
+def model_cfg(method: str, name: str = 'ours') -> dict:
+    """Config of the ResNet-50 model of ours or of the parent, as published."""
+    parent = METHODS[method][0]
     base = dict(
         parent=f'mmselfsup::selfsup/_base_/models/{parent}.py',
-        ours=str(BASES / f'regioncl-{args.method}.py'))[name]
-    cfg = Config.fromstring(f'_base_ = {base!r}', '.py').model
+        ours=str(BASES / f'regioncl-{method}.py'))[name]
+    return Config.fromstring(f'_base_ = {base!r}', '.py').model
+
+
+def build(name: str, args: argparse.Namespace) -> nn.Module:
+    """The model of ours or of the parent."""
+    cfg = model_cfg(args.method, name)
     if 'queue_len' in cfg:
         cfg.queue_len = args.queue
     torch.manual_seed(0)

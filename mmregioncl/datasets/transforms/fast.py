@@ -2,7 +2,8 @@
 
 Each draws by its parent's code, so that one seed gives both the same views,
 within 2/255 (mean absolute): see ``pixels.py``. ``fast_transforms = False`` in
-a config goes back to the parents.
+a config goes back to the parents; ContrastiveCrop, which has none, keeps the
+resize of this file.
 """
 import copy
 from typing import Optional
@@ -17,6 +18,12 @@ from mmselfsup.datasets import transforms as upstream
 from mmregioncl.registry import TRANSFORMS
 from .pixels import (gaussian_blur, jitter_colors, resize_crop, solarize,
                      weighted_gray)
+
+__all__ = [
+    'ColorJitter', 'MultiView', 'PackSelfSupInputs', 'RandomFlip',
+    'RandomGaussianBlur', 'RandomGrayscale', 'RandomResizedCrop',
+    'RandomSolarize'
+]
 
 
 @TRANSFORMS.register_module()
@@ -102,6 +109,8 @@ class RandomSolarize(upstream.RandomSolarize):
 
     def transform(self, results: dict) -> dict:
         """Invert what is bright in ``img`` (H, W, C)."""
+        if results['img'].dtype != np.uint8:
+            return super().transform(results)
         if np.random.rand() <= self.prob:
             results['img'] = solarize(results['img'], self.threshold)
         return results
@@ -141,7 +150,7 @@ class MultiView(upstream.MultiView):
         """Replace ``img`` by the list of its views."""
         views = []
         for pipeline in self.transforms:
-            first = pipeline.transforms[0]
+            first = next(iter(pipeline.transforms), None)
             own = copy.copy if isinstance(
                 first, upstream.RandomResizedCrop) else copy.deepcopy
             views.append(pipeline(own(results))['img'])
@@ -175,4 +184,6 @@ class PackSelfSupInputs(upstream.PackSelfSupInputs):
 
 def channels_first(img: np.ndarray) -> torch.Tensor:
     """An image (H, W, C) as a tensor (C, H, W)."""
-    return torch.from_numpy(np.ascontiguousarray(img.transpose(2, 0, 1)))
+    planes = np.empty((img.shape[2], *img.shape[:2]), img.dtype)
+    cv2.split(img, list(planes))  # writes into them
+    return torch.from_numpy(planes)

@@ -1,31 +1,56 @@
 import logging
+from io import BytesIO
 from typing import Optional
 
+import cv2
+import mmcv
+import numpy as np
 from mmcv.transforms import LoadImageFromFile
+from mmengine import fileio
 from mmengine.logging import print_log
+from PIL import Image
 
 from mmregioncl.registry import TRANSFORMS
+
+try:
+    import simplejpeg
+except ImportError:  # where it has no wheel, OpenCV decodes
+    simplejpeg = None
 
 
 @TRANSFORMS.register_module()
 class LoadImage(LoadImageFromFile):
     """Load an image as 8-bit BGR; a file that cannot be read has a name.
 
-    Grayscale, palette, CMYK and 16-bit images come out as 8-bit BGR, alpha is
-    dropped. A skipped file is replaced by another one, drawn at random, and
-    logged once by each worker.
+    A plain JPEG is decoded by simplejpeg, a little faster than by OpenCV, to
+    the same pixels. Grayscale, palette, CMYK and 16-bit images come out as
+    8-bit BGR, alpha is dropped. A skipped file is replaced by another one,
+    drawn at random, and logged once by each worker.
 
     Args:
         on_corrupt (str): 'skip' or 'raise'. Defaults to 'skip'.
+        min_side (int, optional): Decode a JPEG at 1/2, 1/4 or 1/8 of its
+            size, where its shorter side keeps so many pixels: faster, and not
+            quite the same image. Crops of at least a share s of the area, of
+            ratios up to r, do not have to grow to `size` where this is ``size
+            * (r / s) ** 0.5``: 579 for 224 pixels, 0.2 and 4 / 3. Defaults to
+            None, full size.
         **kwargs: Arguments of ``mmcv.LoadImageFromFile``.
     """
 
-    def __init__(self, on_corrupt: str = 'skip', **kwargs) -> None:
+    def __init__(self,
+                 on_corrupt: str = 'skip',
+                 min_side: Optional[int] = None,
+                 **kwargs) -> None:
         if on_corrupt not in ('skip', 'raise'):
             raise ValueError(
                 f'on_corrupt={on_corrupt!r} must be "skip" or "raise"')
         super().__init__(**kwargs)
+        if min_side is not None and min_side < 1:
+            raise ValueError(f'min_side={min_side} has to be a number of '
+                             'pixels, or None for the full size')
         self.on_corrupt = on_corrupt
+        self.min_side = min_side
         self.skipped = set()
 
     def transform(self, results: dict) -> Optional[dict]:
@@ -43,7 +68,7 @@ class LoadImage(LoadImageFromFile):
         """
         path = results['img_path']
         try:
-            return super().transform(results)
+            return self.decode(results)
         # A decoder may raise anything, and a run must survive any file.
         except Exception as error:
             reason = f'{type(error).__name__}: {error}'.splitlines()[0]
@@ -58,3 +83,69 @@ class LoadImage(LoadImageFromFile):
                 logger='current',
                 level=logging.WARNING)
         return None
+
+    def decode(self, results: dict) -> dict:
+        """The parent's transform; of most JPEGs by a faster library."""
+        if self.file_client_args is not None:
+            return super().transform(results)
+        content = fileio.get(
+            results['img_path'], backend_args=self.backend_args)
+        img = None
+        if (self.color_type, self.imdecode_backend) == ('color', 'cv2'):
+            img = decode_jpeg(content, self.min_side)
+        if img is None:
+            img = mmcv.imfrombytes(
+                content, flag=self.color_type, backend=self.imdecode_backend)
+        if img is None:
+            raise ValueError('no decoder takes it')
+        if self.to_float32:
+            img = img.astype(np.float32)
+        results.update(
+            img=img, img_shape=img.shape[:2], ori_shape=img.shape[:2])
+        return results
+
+
+def decode_jpeg(content: bytes,
+                min_side: Optional[int] = None) -> Optional[np.ndarray]:
+    """Decode a plain JPEG; the pixels are those of OpenCV.
+
+    Args:
+        content (bytes): Of a file.
+        min_side (int, optional): Least pixels of the shorter side, for a
+            smaller decoding. Defaults to None, full size.
+
+    Returns:
+        np.ndarray or None: Shape (H, W, 3), BGR; None for what is left to
+        OpenCV: other formats, photographs to be turned, damaged files.
+    """
+    if content[:3] != b'\xff\xd8\xff':
+        return None
+    if min_side is not None:
+        flag = reduction(content, min_side)
+        if flag is not None:
+            return cv2.imdecode(np.frombuffer(content, np.uint8), flag)
+    # Exif may say that the photograph is to be turned.
+    if simplejpeg is None or b'Exif\0' in content[:2**16]:
+        return None
+    try:
+        colors = simplejpeg.decode_jpeg_header(content)[2]
+        if colors in ('YCbCr', 'Gray'):
+            return simplejpeg.decode_jpeg(content, 'BGR')
+    except ValueError:  # damaged
+        pass
+    return None
+
+
+def reduction(content: bytes, min_side: int) -> Optional[int]:
+    """OpenCV's flag for a smaller decoding, None for full size.
+
+    Args:
+        content (bytes): Of a JPEG file.
+        min_side (int): Least pixels of the shorter side.
+    """
+    with Image.open(BytesIO(content)) as image:  # reads the header alone
+        side = min(image.size)
+    for factor in (8, 4, 2):
+        if side >= factor * min_side:
+            return getattr(cv2, f'IMREAD_REDUCED_COLOR_{factor}')
+    return None

@@ -3,6 +3,7 @@
 All functions take and give uint8 BGR images (H, W, 3), never write to what
 they take, and stay within 2/255 (mean absolute) of Pillow.
 """
+import math
 from typing import Optional, Sequence, Tuple
 
 import cv2
@@ -49,7 +50,7 @@ def resize_crop(img: np.ndarray,
             or crop.ndim != 3):
         return mmcv.imresize(
             crop, size[::-1], interpolation=interpolation, backend=backend)
-    # A copy with the channels last, for which PyTorch has a faster kernel
+    # Contiguous with the channels last, PyTorch has a faster kernel for it,
     # whose result has them last too.
     crop = torch.from_numpy(np.ascontiguousarray(crop))[None]  # (1, h, w, C)
     crop = F.interpolate(
@@ -130,7 +131,11 @@ def shift_hue(img: np.ndarray, hue: float) -> np.ndarray:
     In steps of 1/256, as Pillow's HSV has 8 bits.
     """
     hsv = cv2.cvtColor(img, cv2.COLOR_BGR2HSV_FULL)
-    hsv[..., 0] += np.uint8(int(hue * 255) % 256)  # uint8 wraps around
+    shift = np.zeros(img.shape[1:], np.uint8)  # of a row, (W, 3)
+    shift[:, 0] = int(hue * 255) % 256
+    # Rows without a stride are added at once; uint8 wraps around.
+    rows = hsv.reshape(len(hsv), -1)
+    rows += shift.reshape(-1)
     return cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR_FULL)
 
 
@@ -144,16 +149,18 @@ def weighted_gray(img: np.ndarray, weights: Sequence[float]) -> np.ndarray:
 def gaussian_blur(img: np.ndarray, sigma: float) -> np.ndarray:
     """Blur by a Gaussian of standard deviation sigma in pixels.
 
-    Pillow's are three box filters of the same variance, which a narrow
-    Gaussian loses when it is sampled: three taps keep it.
+    Pillow's are three box filters of the same variance, and reach no further
+    than 2.4 sigma. A narrow Gaussian loses its variance when it is sampled,
+    and three taps keep it.
     """
     if sigma < 0.5:
         side = sigma**2 / 2
         taps = np.array((side, 1 - 2 * side, side))
         return cv2.sepFilter2D(
             img, -1, taps, taps, borderType=cv2.BORDER_REPLICATE)
+    taps = 2 * math.ceil(2.4 * sigma) + 1
     return cv2.GaussianBlur(
-        img, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
+        img, (taps, taps), sigma, borderType=cv2.BORDER_REPLICATE)
 
 
 def solarize(img: np.ndarray, threshold: int) -> np.ndarray:

@@ -3,6 +3,7 @@ from mmengine.model import BaseAveragedModel
 from mmengine.optim import OptimWrapperDict
 
 from mmregioncl.registry import HOOKS
+from ..modules import unwrap
 
 
 @HOOKS.register_module()
@@ -13,16 +14,24 @@ class AccumulationHook(Hook):
     step for K batches, as its weights do, and a queue takes the keys of K
     batches at once. Otherwise averages would follow with momentum**K, and
     the batches of one update would meet each other's keys as negatives.
+    Models of mmselfsup with a queue cannot hold it, and stay as they are.
     """
 
     def before_train(self, runner) -> None:
-        """Tell the parts of the model."""
+        """Tell the parts of the model, in step with the optimiser."""
         wrapper = runner.optim_wrapper
         if isinstance(wrapper, OptimWrapperDict):
             return
         counts = wrapper._accumulative_counts
-        for module in runner.model.modules():
+        model = unwrap(runner.model)
+        holds = hasattr(model, 'batches_to_enqueue')
+        if counts == 1 or hasattr(model, 'queue') and not holds:
+            return
+        if holds:
+            model.batches_to_enqueue = counts
+        for module in model.modules():
             if isinstance(module, BaseAveragedModel) and module.interval == 1:
                 module.interval = counts
-            if hasattr(module, 'batches_to_enqueue'):
-                module.batches_to_enqueue = counts
+                # Of weights that were loaded, another number of batches
+                module.steps += (runner.iter - module.steps) % counts
+                module._host_steps = None

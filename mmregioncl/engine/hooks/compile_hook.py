@@ -1,10 +1,12 @@
-from operator import attrgetter
-from typing import Sequence
+from typing import Optional, Sequence
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 
 from mmregioncl.registry import HOOKS
+from ..modules import find_module, no_module
+
+# The backbone, and those of MoCo's key encoder and of BYOL's target network
+BACKBONES = ('backbone', 'encoder_k.module.0', 'target_net.module.0')
 
 
 @HOOKS.register_module()
@@ -12,20 +14,18 @@ class CompileHook(Hook):
     """Compile the backbones, of queries and keys, by ``torch.compile``.
 
     In place, so that names, checkpoints and DistributedDataParallel stay as
-    they are. Only what is called as a whole is worth it; queues, moving
-    averages and losses stay out. The first step takes a minute longer.
+    they are. Queues, moving averages and losses stay out. The first step
+    takes minutes longer.
 
     Args:
-        modules (Sequence[str]): Names of the modules, of which those that
-            the model lacks are passed over. Defaults to the backbone, and the
-            one in the key encoder of MoCo and the target network of BYOL.
+        modules (Sequence[str], optional): Names of the modules. Defaults to
+            None, all backbones that the model has.
         **kwargs: Arguments of ``torch.compile``, such as
             ``mode='max-autotune'``.
     """
 
     def __init__(self,
-                 modules: Sequence[str] = ('backbone', 'encoder_k.module.0',
-                                           'target_net.module.0'),
+                 modules: Optional[Sequence[str]] = None,
                  **kwargs) -> None:
         self.modules = modules
         self.kwargs = kwargs
@@ -34,20 +34,11 @@ class CompileHook(Hook):
         """Mark the modules; their first call compiles them.
 
         Raises:
-            ValueError: If the model has none of them.
+            ValueError: If the model lacks one that was named.
         """
-        model = runner.model
-        model = model.module if is_model_wrapper(model) else model
-        found = []
-        for name in self.modules:
-            try:
-                found.append(attrgetter(name)(model))
-            except AttributeError:
-                continue
-        if not found:
-            raise ValueError(
-                f'CompileHook finds none of {", ".join(self.modules)} in the '
-                f'{type(model).__name__}: set modules to names of '
-                'model.named_modules()')
-        for module in found:
-            module.compile(**self.kwargs)
+        for name in self.modules or BACKBONES:
+            module = find_module(runner.model, name)
+            if module is not None:
+                module.compile(**self.kwargs)
+            elif self.modules:
+                raise no_module(self, runner.model, name)

@@ -1,14 +1,16 @@
 from contextlib import contextmanager, nullcontext
-from functools import wraps
-from typing import Callable, Iterator, Sequence
+from functools import partial
+from types import MethodType
+from typing import Iterator, Sequence
 
+import torch
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
 from mmregioncl.registry import HOOKS
+from ..modules import find_module, no_module
 
 
 @contextmanager
@@ -30,24 +32,24 @@ def frozen_statistics(module: nn.Module) -> Iterator[None]:
             norm.num_batches_tracked.copy_(count)
 
 
-def recompute_backward(module: nn.Module) -> Callable:
-    """A forward of the module that keeps nothing but what goes in.
+@torch.compiler.disable  # it cannot trace what leaves statistics alone
+def recomputed_forward(module: nn.Module, *args, **kwargs):
+    """A forward pass of which nothing is kept but what goes in.
 
-    Its backward pass computes the rest anew, without a second update of the
+    The backward pass computes the rest anew, without a second update of the
     running statistics, which ``with_cp`` of mmcls's ResNet and MMEngine's
     ``activation_checkpointing`` make.
     """
-    forward = module.forward
 
     def contexts() -> tuple:
         return nullcontext(), frozen_statistics(module)
 
-    @wraps(forward)
-    def wrapper(*args, **kwargs):
-        return checkpoint(
-            forward, *args, use_reentrant=False, context_fn=contexts, **kwargs)
-
-    return wrapper
+    return checkpoint(
+        partial(type(module).forward, module),
+        *args,
+        use_reentrant=False,
+        context_fn=contexts,
+        **kwargs)
 
 
 @HOOKS.register_module()
@@ -55,7 +57,7 @@ class GradientCheckpointHook(Hook):
     """Spend a forward pass more to keep a fraction of the feature maps.
 
     Gradients, running statistics and the keys of checkpoints are those of a
-    run without it.
+    run without it. CompileHook leaves these blocks out.
 
     Args:
         modules (Sequence[str]): Each child of these is kept by its input
@@ -75,15 +77,9 @@ class GradientCheckpointHook(Hook):
         Raises:
             ValueError: If the model lacks a module.
         """
-        model = runner.model
-        model = model.module if is_model_wrapper(model) else model
         for name in self.modules:
-            try:
-                stage = model.get_submodule(name)
-            except AttributeError as error:
-                raise ValueError(
-                    f'GradientCheckpointHook finds no {name} in the '
-                    f'{type(model).__name__}: set modules to names of '
-                    'model.named_modules()') from error
-            for block in stage.children():
-                block.forward = recompute_backward(block)
+            stage = find_module(runner.model, name)
+            if stage is None:
+                raise no_module(self, runner.model, name)
+            for block in stage.children():  # bound: copies have their own
+                block.forward = MethodType(recomputed_forward, block)

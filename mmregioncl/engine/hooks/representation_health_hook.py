@@ -1,3 +1,4 @@
+import math
 import random
 from typing import Dict, List, Optional
 
@@ -101,7 +102,8 @@ class RepresentationHealthHook(LookHook):
         self.bad_looks = self.bad_looks + 1 if collapsed else 0
         # A first look may come before embeddings have spread.
         if self.bad_looks == 2 or self.bad_looks == 1 and (
-                self.is_last_train_epoch(runner) or 'nan' in str(collapsed)):
+                self.is_last_train_epoch(runner)
+                or any(map(math.isnan, scalars.values()))):
             runner.logger.warning(
                 f'embeddings have collapsed {when}: {", ".join(collapsed)} '
                 '(healthy: std near 1, rankme far above 2); lower the '

@@ -12,8 +12,10 @@ class ThroughputHook(IterTimerHook):
     """MMEngine's timer, which also tells how much of the time is of use.
 
     ``images_per_second``, of all processes, and ``data_wait``, the share of
-    the time in which a model waits for data, are logged for the last 50
-    steps, beside ``time`` and ``data_time``. If more than `most_wait` of a
+    the time in which the process waits for data, are logged for the last 50
+    steps, beside ``time`` and ``data_time``. (MMEngine reads each loss back
+    from the device, so that a GPU has nothing left to do at the end of a
+    step, and waits as well.) If more than `most_wait` of a
     run is waited, it warns once, and names the settings to change.
 
     Args:
@@ -72,7 +74,7 @@ class ThroughputHook(IterTimerHook):
         self.warned = True
         workers = runner.train_dataloader.num_workers
         advice = f'raise train_dataloader.num_workers, {workers} now'
-        if runner.cfg.get('fast_transforms') is False:
+        if not runner.cfg.get('fast_transforms'):
             advice = 'set fast_transforms=True, or ' + advice
         runner.logger.warning(
             f'{share:.0%} of the time of {self.steps} steps was waited for '

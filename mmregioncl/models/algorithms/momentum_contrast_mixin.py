@@ -60,7 +60,7 @@ class MomentumContrastMixin(RegionSwapMixin):
         self.enqueue_later('queue', keys)
 
     def enqueue_later(self, name: str, keys: Tensor) -> None:
-        """Gather keys (N, D) into a queue once there are enough batches.
+        """Gather keys (N, D) into a queue, of all batches of an update.
 
         Args:
             name (str): Of the buffer, whose place is in ``NAME_ptr``.
@@ -68,7 +68,8 @@ class MomentumContrastMixin(RegionSwapMixin):
         """
         waiting = self.waiting_keys.setdefault(name, [])
         waiting.append(keys)
-        if len(waiting) >= self.batches_to_enqueue:
+        # The key encoder counts batches, and goes on where a run is resumed.
+        if self.encoder_k._host_steps % self.batches_to_enqueue == 0:
             enqueue(
                 getattr(self, name), getattr(self, f'{name}_ptr'),
                 concat_all_gather(torch.cat(waiting)))

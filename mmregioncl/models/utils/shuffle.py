@@ -1,7 +1,18 @@
 """Batches mixed over processes, for the batch norm of keys."""
+from functools import lru_cache
+
 import torch
-from mmengine.dist import broadcast, get_rank, get_world_size
+from mmengine.dist import get_rank, get_world_size, sync_random_seed
 from torch import Tensor, distributed
+
+
+@lru_cache
+def shared_generator() -> torch.Generator:
+    """A generator that draws the same on all processes.
+
+    They agree on its seed once, instead of waiting for each other's draws.
+    """
+    return torch.Generator().manual_seed(sync_random_seed())
 
 
 def draw_order(count: int) -> Tensor:
@@ -15,9 +26,8 @@ def draw_order(count: int) -> Tensor:
         all of them, on the CPU. Process r gets the images that stand in places
         r x N to (r + 1) x N.
     """
-    order = torch.randperm(get_world_size() * count)
-    broadcast(order)
-    return order
+    return torch.randperm(
+        get_world_size() * count, generator=shared_generator())
 
 
 @torch.no_grad()

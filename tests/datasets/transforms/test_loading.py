@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 from mmengine.registry import DATASETS, TRANSFORMS
 from PIL import Image
+from sklearn.datasets import load_sample_image
+
+from mmregioncl.datasets.transforms.loading import decode_jpeg
 
 
 def encode(image, fmt: str, **kwargs) -> bytes:
@@ -113,3 +116,66 @@ def test_a_folder_with_corrupt_files_gives_whole_epochs(tmp_path):
     shown = {dataset[i]['data_samples'].img_path for i in range(len(dataset))}
     assert len(dataset) == 12
     assert {path.rsplit('/', 1)[1] for path in shown} == set(READABLE)
+
+
+@pytest.mark.parametrize('min_side, factor', [(427, 1), (213, 2), (107, 2),
+                                              (106, 4), (20, 8)])
+def test_large_photographs_are_decoded_smaller(min_side, factor, tmp_path):
+    photo = load_sample_image('china.jpg')[..., ::-1]  # 427x640
+    for name in ('photo.jpg', 'photo.png'):
+        cv2.imwrite(str(tmp_path / name), photo)
+    full, less = (
+        TRANSFORMS.build(dict(type='mmregioncl.LoadImage', **settings))(
+            dict(img_path=str(tmp_path / 'photo.jpg')))
+        for settings in (dict(), dict(min_side=min_side)))
+    height, width = (-(-side // factor) for side in (427, 640))
+    assert less['img'].shape == (height, width, 3)
+    assert less['img_shape'] == less['ori_shape'] == (height, width)
+    assert less.keys() == full.keys()
+    small = cv2.resize(
+        full['img'], (width, height), interpolation=cv2.INTER_AREA)
+    assert np.abs(small.astype(int) - less['img'].astype(int)).mean() < 8
+    # A PNG has no smaller decoding.
+    png = TRANSFORMS.build(
+        dict(type='mmregioncl.LoadImage', min_side=min_side))(
+            dict(img_path=str(tmp_path / 'photo.png')))
+    assert (png['img'] == photo).all()
+
+
+def test_min_side_makes_sense():
+    with pytest.raises(ValueError, match='min_side=0 has to be a number'):
+        TRANSFORMS.build(dict(type='mmregioncl.LoadImage', min_side=0))
+
+
+@pytest.mark.parametrize('settings', [
+    dict(),
+    dict(subsampling=0),
+    dict(subsampling=1, quality=95),
+    dict(progressive=True),
+    dict(quality=10),
+])
+@pytest.mark.parametrize('mode', ['RGB', 'L'])
+def test_plain_jpegs_are_decoded_as_by_opencv(mode, settings):
+    photo = Image.fromarray(load_sample_image('flower.jpg')).convert(mode)
+    for size in ((640, 427), (33, 17), (1, 1)):
+        code = encode(photo.resize(size), 'JPEG', **settings)
+        ours = decode_jpeg(code)
+        theirs = cv2.imdecode(np.frombuffer(code, np.uint8), cv2.IMREAD_COLOR)
+        assert (ours == theirs).all() and ours.flags.writeable
+
+
+def test_other_files_are_left_to_opencv():
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by 90 degrees
+    for code in (PNG, READABLE['cmyk.jpg'], JPEG[:300], JPEG[:20], b'',
+                 encode(RGB, 'JPEG', exif=exif)):
+        assert decode_jpeg(code) is None
+
+
+def test_photographs_are_turned(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    RGB.save(tmp_path / 'turned.jpg', exif=exif)
+    load = TRANSFORMS.build(dict(type='mmregioncl.LoadImage'))
+    assert load(dict(img_path=str(tmp_path /
+                                  'turned.jpg')))['img'].shape == (64, 48, 3)

@@ -1,5 +1,8 @@
 """Switches of the train step change what it costs, not what it computes."""
+import os
 from copy import deepcopy
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -8,7 +11,9 @@ from mmengine.registry import MODELS
 from mmengine.runner import Runner
 from torch.autograd.graph import saved_tensors_hooks
 
-STAGES = [f'backbone.layer{i}' for i in range(1, 5)]
+from mmregioncl.engine.hooks import GradientCheckpointHook
+
+ROOT = Path(__file__).parents[3]
 
 
 class Record(Hook):
@@ -65,7 +70,6 @@ def test_gradient_checkpoints_give_the_same_run(runner_cfg, tmp_path):
 
 def test_gradient_checkpoints_keep_less(model_cfg):
     """What autograd holds for a backward pass."""
-    from mmregioncl.engine.hooks import GradientCheckpointHook
 
     def held(model):
         sizes = {}
@@ -83,12 +87,7 @@ def test_gradient_checkpoints_keep_less(model_cfg):
     model = MODELS.build(model_cfg).train()
     before = held(model)
 
-    class Run:
-        pass
-
-    run = Run()
-    run.model = model
-    GradientCheckpointHook().before_train(run)
+    GradientCheckpointHook().before_train(SimpleNamespace(model=model))
     assert held(model) < before / 2
 
 
@@ -96,7 +95,7 @@ def test_gradient_checkpoints_keep_less(model_cfg):
     ('GradientCheckpointHook', dict(modules=['backbone.layer9']),
      'finds no backbone.layer9 in the RegionCLMoCo'),
     ('CompileHook', dict(modules=['body']),
-     'finds none of body in the RegionCLMoCo'),
+     'finds no body in the RegionCLMoCo'),
 ])
 def test_unknown_modules_are_refused(hook, settings, words, runner_cfg,
                                      tmp_path):
@@ -119,12 +118,57 @@ def test_compiled_backbones_give_the_same_run(runner_cfg, tmp_path):
     assert len(resumed[0]) == 3
 
 
-def test_accumulated_batches_are_one_large_batch(method):
-    """The same gradients, averages and queues, with batch norm frozen."""
-    cfg = deepcopy(method[0])
-    cfg['data_preprocessor'] = None
-    states = []
-    views = [torch.randn(8, 3, 32, 32) for _ in range(2)]
-    # Image i swaps with N-1-i: pairs (0, 7), (1, 6) and (2, 5), (3, 4)
-    parts = [[0, 1, 6, 7], [2, 3, 4, 5]]
-    assert parts and views and states == []
+def test_compiled_checkpoints_give_the_same_run(runner_cfg, tmp_path):
+    """Both at once, by the compiler that ships with PyTorch's defaults."""
+    plain = train(runner_cfg, tmp_path / 'plain')
+    both = train(
+        runner_cfg,
+        tmp_path / 'both',
+        memory=dict(type='mmregioncl.GradientCheckpointHook'),
+        compile=dict(type='mmregioncl.CompileHook', backend='aot_eager'))
+    assert_same_run(plain, both, rtol=1e-3, atol=1e-4)
+
+
+def test_copies_recompute_with_their_own_weights(model_cfg):
+    model = MODELS.build(model_cfg).train()
+    GradientCheckpointHook().before_train(SimpleNamespace(model=model))
+    other = deepcopy(model)
+    with torch.no_grad():
+        for weight in model.backbone.parameters():
+            weight.fill_(torch.nan)
+    image = torch.randn(2, 3, 32, 32)
+    assert other.backbone(image)[-1].isfinite().all()
+    assert model.backbone(image)[-1].isnan().all()
+
+
+def test_all_switches_on_two_ranks(runner_cfg, run_python, tmp_path):
+    """And a checkpoint that a run without them goes on from."""
+    plain = train(runner_cfg, tmp_path / 'plain')[1]
+    cfg = deepcopy(runner_cfg)
+    cfg.default_hooks.update(
+        layout=dict(type='mmregioncl.ChannelsLastHook'),
+        memory=dict(type='mmregioncl.GradientCheckpointHook'),
+        compile=dict(type='mmregioncl.CompileHook', backend='aot_eager'))
+    cfg.optim_wrapper = dict(
+        type='mmregioncl.AutocastOptimWrapper',
+        optimizer=dict(type='SGD', lr=0.01, fused=True))
+    cfg.fast_transforms = True
+    cfg.train_dataloader.batch_size = 2
+    cfg.work_dir = str(tmp_path / 'ranks')
+    cfg.dump(tmp_path / 'config.py')
+    run_python(
+        '-m',
+        'torch.distributed.run',
+        '--standalone',
+        '--nproc_per_node=2',
+        ROOT / 'tools/train.py',
+        tmp_path / 'config.py',
+        '--launcher=pytorch',
+        env=dict(os.environ, CUDA_VISIBLE_DEVICES='', OMP_NUM_THREADS='1'))
+    state = torch.load(tmp_path / 'ranks/epoch_2.pth')['state_dict']
+    assert state.keys() == plain.keys()
+    assert all(value.dtype == plain[name].dtype
+               for name, value in state.items())
+    runner_cfg.update(
+        resume=True, load_from=str(tmp_path / 'ranks/epoch_1.pth'))
+    assert len(train(runner_cfg, tmp_path / 'resumed')[0]) == 3

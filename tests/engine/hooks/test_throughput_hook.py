@@ -42,6 +42,7 @@ def test_images_and_waits_are_logged(runner_cfg, monkeypatch):
 
 
 def test_a_slow_disk_is_named_once(runner_cfg, monkeypatch):
+    runner_cfg.fast_transforms = True
     pipeline = runner_cfg.train_dataloader.dataset.pipeline
     pipeline.insert(1, dict(type='mmregioncl.Wait'))
     lines, warnings = train(runner_cfg, monkeypatch)

@@ -26,8 +26,8 @@ def update(cfg: dict, parts: list, rank: int = 0) -> dict:
     A third forward pass lets averages follow the weights. All is done in eval
     mode, in which batch norm keeps its statistics.
     """
-    MessageHub.get_current_instance().update_info(
-        'max_iters', 100 * max(len(parts), 1))
+    MessageHub.get_current_instance().update_info('max_iters',
+                                                  100 * max(len(parts), 1))
     torch.manual_seed(0)
     model = MODELS.build(cfg).eval()
     region = Region(1, 0, 2, 3)
@@ -38,7 +38,7 @@ def update(cfg: dict, parts: list, rank: int = 0) -> dict:
         accumulative_counts=max(len(parts), 1))
     wrapper.initialize_count_status(model, 0, 3 * len(parts))
     AccumulationHook().before_train(
-        SimpleNamespace(model=model, optim_wrapper=wrapper))
+        SimpleNamespace(model=model, optim_wrapper=wrapper, iter=0))
     forward = model
     if get_world_size() > 1:
         forward = MMDistributedDataParallel(

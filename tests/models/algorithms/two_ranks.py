@@ -61,9 +61,10 @@ def rows_travel_once() -> None:
 def steps_send_what_they_need() -> None:
     """Bytes that each rank hands to collectives in a step, and no more.
 
-    The images to encode, once; the order they travel in; each key back once,
-    and once more to all for the queue. Gradients are DistributedDataParallel's
-    and are not counted here.
+    The images to encode, once; what the key encoder makes of them back, once;
+    the keys once more, to all, for the queue. DenseCL matches cells by feature
+    maps of both views, so that one of the maps has to travel. Gradients are
+    DistributedDataParallel's and are not counted here.
     """
     sent = []
     calls = {
@@ -79,15 +80,12 @@ def steps_send_what_they_need() -> None:
 
     views = [torch.randn(6, 3, 32, 32) for _ in range(2)]
     image = 6 * 3 * 32 * 32 * 4
-    order = 2 * 6 * 8  # int64
     key = 6 * 8 * 4  # 8 channels of float32
     cells = 6 * 8 * 16 * 4  # of a 4x4 grid
     features = 6 * 64 * 16 * 4  # the map that cells are matched by
     wanted = dict(
-        RegionCLMoCo=[order, image, key, key],
-        RegionCLDenseCL=[
-            order, image, key, cells, key, features, key, key
-        ])
+        RegionCLMoCo=[image, key, key],
+        RegionCLDenseCL=[image, key, cells, key, features, key, key])
     for name, sizes in wanted.items():
         model = MODELS.build(method_cfgs(name)[0]).train()
         for call in calls:
@@ -97,7 +95,6 @@ def steps_send_what_they_need() -> None:
         finally:
             for call, send in calls.items():
                 setattr(distributed, call, send)
-        print(name, sent, sizes)
         assert sorted(sent) == sorted(sizes), (name, sent, sizes)
         sent.clear()
 

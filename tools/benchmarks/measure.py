@@ -1,0 +1,65 @@
+"""What the benchmarks share: interleaved times, and tables of them."""
+import os
+import platform
+import statistics
+import sys
+import time
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+from typing import Callable, Dict, List, Sequence
+
+import torch
+
+
+def processor() -> str:
+    """The name that the processor has for itself."""
+    try:
+        lines = Path('/proc/cpuinfo').read_text().splitlines()
+    except OSError:
+        lines = []
+    names = [
+        line.split(':')[1].strip() for line in lines if 'model name' in line
+    ]
+    return names[0] if names else platform.processor()
+
+
+def header(device: str, *packages: str) -> str:
+    """When, with what command, versions and hardware a table was made."""
+    script = os.path.relpath(sys.argv[0])
+    versions = ', '.join(f'{name} {version(name)}'
+                         for name in ('torch', *packages))
+    hardware = torch.cuda.get_device_name() if device == 'cuda' else (
+        f'{processor()}, {os.cpu_count()} cores, {torch.get_num_threads()} '
+        'threads')
+    return (f'{date.today()}  python {" ".join([script, *sys.argv[1:]])}\n'
+            f'{versions}, python {platform.python_version()}\n{hardware}\n')
+
+
+def seconds(step: Callable[[], object], device: str = 'cpu') -> float:
+    """Wall time of one call, to the end of its work on the device."""
+    if device == 'cuda':
+        torch.cuda.synchronize()
+    start = time.perf_counter()
+    step()
+    if device == 'cuda':
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
+def interleave(steps: Dict[str, Callable[[], object]],
+               repeats: int,
+               device: str = 'cpu') -> Dict[str, List[float]]:
+    """Times of each step in turn, after one round that does not count."""
+    times: Dict[str, List[float]] = {name: [] for name in steps}
+    for _ in range(repeats + 1):
+        for name, step in steps.items():
+            times[name].append(seconds(step, device))
+    return {name: values[1:] for name, values in times.items()}
+
+
+def ratio(base: Sequence[float], other: Sequence[float]) -> str:
+    """Median of the ratios of pairs, base by other, and their range."""
+    ratios = [a / b for a, b in zip(base, other)]
+    return (f'{statistics.median(ratios):6.2f}  '
+            f'({min(ratios):.2f} to {max(ratios):.2f})')

@@ -1,0 +1,164 @@
+"""Train with each switch of the step, and with all, side by side.
+
+RegionCL-M on a ResNet-18 for small images. All variants start from the same
+weights and take the same batches and regions in turn, so that their losses can
+be compared, and their times are interleaved.
+"""
+import argparse
+import statistics
+import time
+from contextlib import nullcontext
+from copy import deepcopy
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Callable, Dict, List
+
+import numpy as np
+import torch
+from measure import header
+from mmengine.logging import MessageHub, MMLogger
+from mmengine.registry import DATASETS, MODELS, TRANSFORMS, init_default_scope
+from sklearn.datasets import load_digits
+from torch import Tensor, nn
+
+from mmregioncl.engine.config import load_config
+from mmregioncl.engine.hooks import (ChannelsLastHook, CompileHook,
+                                     GradientCheckpointHook)
+from mmregioncl.engine.memory import keep_freed_memory
+
+CONFIG = (
+    Path(__file__).parents[2] / 'configs' / 'regioncl' /
+    'regioncl-m_resnet18_1xb512-coslr-200e_cifar10.py')
+SWITCHES: Dict[str, tuple] = {
+    'float32': (),
+    'bfloat16': ('bfloat16', ),
+    'channels last': ('channels last', ),
+    'foreach': ('foreach', ),
+    'fused': ('fused', ),
+    'compiled': ('compiled', ),
+    'gradient checkpoints': ('checkpoints', ),
+    'bfloat16, channels last': ('bfloat16', 'channels last'),
+    'all but checkpoints': ('bfloat16', 'channels last', 'fused', 'compiled'),
+}
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser.add_argument(
+        '--cifar10', metavar='DIR', help="(default: scikit-learn's digits)")
+    parser.add_argument('--steps', type=int, default=100)
+    parser.add_argument('--batch', type=int, default=16)
+    parser.add_argument(
+        '--device', default='cuda' if torch.cuda.is_available() else 'cpu')
+    return parser.parse_args()
+
+
+def batches(args: argparse.Namespace) -> List[List[Tensor]]:
+    """Two views of images, normalised, for each step."""
+    cfg = load_config(CONFIG)
+    count = args.steps * args.batch
+    preprocessor = MODELS.build(
+        dict(cfg.model.data_preprocessor, type='SelfSupDataPreprocessor'))
+    if args.cifar10:
+        dataset = dict(cfg.train_dataloader.dataset, data_prefix=args.cifar10)
+        dataset = DATASETS.build(dataset)
+        rows = [dataset[row % len(dataset)]['inputs'] for row in range(count)]
+    else:
+        views, pack = map(TRANSFORMS.build,
+                          cfg.train_dataloader.dataset.pipeline)
+        images = load_digits().images.repeat(4, 1).repeat(4, 2)  # (M, 32, 32)
+        images = np.uint8(images * 15)[..., None].repeat(3, -1)
+        rows = [
+            pack(views(dict(img=images[row % len(images)])))['inputs']
+            for row in range(count)
+        ]
+    found = []
+    for start in range(0, count, args.batch):
+        inputs = [
+            torch.stack(view) for view in zip(*rows[start:start + args.batch])
+        ]
+        inputs, _ = preprocessor(dict(inputs=inputs, data_samples=[]))
+        found.append([view.to(args.device) for view in inputs])
+    return found
+
+
+def build(switches: tuple, args: argparse.Namespace) -> Callable:
+    """A function that makes a step on a batch, and gives its loss."""
+    torch.manual_seed(0)
+    cfg = deepcopy(load_config(CONFIG).model)
+    cfg.update(queue_len=2048)
+    model: nn.Module = MODELS.build(cfg).to(args.device).train()
+    runner = SimpleNamespace(model=model)
+    for name, hook in {
+            'channels last': ChannelsLastHook,
+            'compiled': CompileHook,
+            'checkpoints': GradientCheckpointHook
+    }.items():
+        if name in switches:
+            hook().before_train(runner)
+    optim = torch.optim.SGD(
+        model.parameters(),
+        0.06,
+        0.9,
+        weight_decay=5e-4,
+        foreach='foreach' in switches,
+        fused='fused' in switches)
+    autocast = nullcontext()
+    if 'bfloat16' in switches:
+        autocast = torch.autocast(args.device, torch.bfloat16)
+
+    def step(views: List[Tensor], seed: int) -> Tensor:
+        torch.manual_seed(seed)  # of the region
+        with autocast:
+            loss = sum(model.loss(views, []).values())
+        optim.zero_grad()
+        loss.backward()
+        optim.step()
+        return loss.detach()
+
+    return step
+
+
+def main() -> None:
+    args = parse_args()
+    init_default_scope('mmselfsup')
+    MMLogger.get_instance('switches', log_level='ERROR')
+    MessageHub.get_current_instance().update_info('max_iters', 10**6)
+    if args.device == 'cuda':
+        torch.backends.cudnn.benchmark = True  # as in our configs
+    keep_freed_memory()
+    data = batches(args)
+    steps = {name: build(parts, args) for name, parts in SWITCHES.items()}
+    times: Dict[str, List[float]] = {name: [] for name in steps}
+    losses: Dict[str, List[float]] = {name: [] for name in steps}
+    for number, views in enumerate(data):
+        for name, step in steps.items():
+            start = time.perf_counter()
+            losses[name].append(float(step(views, number)))
+            times[name].append(time.perf_counter() - start)
+    print(header(args.device, 'mmselfsup'))
+    print('RegionCL-M, ResNet-18 for 32 px, batch '
+          f'{args.batch}, {"CIFAR-10" if args.cifar10 else "digits"}; medians '
+          f'of {args.steps} steps less the first 5, in turn\n')
+    marks = [step for step in (1, 10, 25, 50, 75, 100) if step <= args.steps]
+    print(f'{"":24} {"s a step":>8}  times as fast (middle half)   loss in '
+          f'step {", ".join(map(str, marks))}')
+    plain = times['float32'][5:]
+    for name, values in times.items():
+        values = values[5:]
+        ratios = sorted(a / b for a, b in zip(plain, values))
+        quarter = len(ratios) // 4
+        middle = ratios[quarter:len(ratios) - quarter]
+        spread = (f'{statistics.median(ratios):6.2f} ({middle[0]:.2f} to '
+                  f'{middle[-1]:.2f})')
+        curve = ' '.join(f'{losses[name][mark - 1]:8.4f}' for mark in marks)
+        print(f'{name:24} {statistics.median(values):8.4f} {spread:25} '
+              f'{curve}')
+    print('\nfurthest from float32 in any step: ' + ', '.join(
+        f'{name} '
+        f'{np.abs(np.subtract(values, losses["float32"])).max():.4f}'
+        for name, values in losses.items() if name != 'float32'))
+
+
+if __name__ == '__main__':
+    main()
