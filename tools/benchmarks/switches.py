@@ -40,6 +40,12 @@ SWITCHES: Dict[str, tuple] = {
     'bfloat16, channels last': ('bfloat16', 'channels last'),
     'all but checkpoints': ('bfloat16', 'channels last', 'fused', 'compiled'),
 }
+ON_CUDA: Dict[str, tuple] = {
+    'float16': ('float16', ),
+    'cudnn benchmark': ('cudnn', ),
+    'all with cudnn benchmark':
+    ('bfloat16', 'channels last', 'fused', 'compiled', 'cudnn'),
+}
 
 
 def parse_args() -> argparse.Namespace:
@@ -104,16 +110,20 @@ def build(switches: tuple, args: argparse.Namespace) -> Callable:
         foreach='foreach' in switches,
         fused='fused' in switches)
     autocast = nullcontext()
-    if 'bfloat16' in switches:
-        autocast = torch.autocast(args.device, torch.bfloat16)
+    for name in ('bfloat16', 'float16'):
+        if name in switches:
+            autocast = torch.autocast(args.device, getattr(torch, name))
+    scaler = torch.amp.GradScaler(args.device, enabled='float16' in switches)
 
     def step(views: List[Tensor], seed: int) -> Tensor:
+        torch.backends.cudnn.benchmark = 'cudnn' in switches
         torch.manual_seed(seed)  # of the region
         with autocast:
             loss = sum(model.loss(views, []).values())
         optim.zero_grad()
-        loss.backward()
-        optim.step()
+        scaler.scale(loss).backward()
+        scaler.step(optim)
+        scaler.update()
         return loss.detach()
 
     return step
@@ -125,7 +135,7 @@ def main() -> None:
     MMLogger.get_instance('switches', log_level='ERROR')
     MessageHub.get_current_instance().update_info('max_iters', 10**6)
     if args.device == 'cuda':
-        torch.backends.cudnn.benchmark = True  # as in our configs
+        SWITCHES.update(ON_CUDA)
     keep_freed_memory()
     data = batches(args)
     steps = {name: build(parts, args) for name, parts in SWITCHES.items()}

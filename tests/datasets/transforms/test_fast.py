@@ -257,3 +257,27 @@ def test_flips_as_often(photographs):
     flips = [flip(dict(img=img))['flip'] for _ in range(4000)]
     # Standard error 0.007
     assert abs(np.mean(flips) - 0.3) < 0.03
+
+
+def test_other_pixels_are_solarized_by_the_parent(photographs):
+    img = photographs[0].astype('float32')
+    theirs, ours = (
+        ROOT.build(dict(type=f'{scope}RandomSolarize', prob=1.))(dict(img=img))
+        for scope in ('', 'mmregioncl.'))
+    assert (theirs['img'] == ours['img']).all()
+
+
+def test_any_size_of_image_is_taken():
+    """Single pixels, lines and long strips, by a whole pipeline."""
+    pipeline = views_of('imagenet_byol')
+    theirs, ours = Compose(pipeline), Compose(faster(pipeline))
+    for size in ((1, 2), (1, 50), (50, 1), (2, 3), (1000, 7), (7, 1000)):
+        img = cv2.GaussianBlur(
+            np.random.randint(0, 256, (*size, 3), 'uint8'), (9, 9), 3)
+        drawn = []
+        for both in (theirs, ours):
+            random.seed(0)
+            np.random.seed(0)
+            drawn.append(both(dict(img=img, img_path=''))['inputs'])
+        for one, other in zip(*drawn):
+            assert distance(one.numpy(), other.numpy()) < 3
