@@ -10,12 +10,12 @@ import platform
 import statistics
 import subprocess
 import sys
-import time
 from datetime import date
 from pathlib import Path
 from typing import Callable, Dict, List
 
 import torch
+from measure import seconds
 from mmengine.config import Config
 from mmengine.logging import MessageHub, MMLogger
 from mmengine.registry import MODELS, init_default_scope
@@ -133,17 +133,6 @@ def loss_part_of(model: nn.Module,
         losses(model, views, args).backward()
 
     return step
-
-
-def seconds(step: Callable[[], None], device: str) -> float:
-    """Wall time of one call, to the end of its work on the device."""
-    if device == 'cuda':
-        torch.cuda.synchronize()
-    start = time.perf_counter()
-    step()
-    if device == 'cuda':
-        torch.cuda.synchronize()
-    return time.perf_counter() - start
 
 
 def interleave(make: Callable, args: argparse.Namespace) -> Dict[str, list]:
