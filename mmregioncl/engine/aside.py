@@ -5,9 +5,10 @@ from typing import Iterator
 import numpy as np
 import torch
 from mmengine.dist import broadcast
-from mmengine.model import is_model_wrapper
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
+
+from .modules import unwrap
 
 
 @contextmanager
@@ -23,8 +24,7 @@ def aside(model: nn.Module) -> Iterator[nn.Module]:
     Args:
         model (nn.Module): As the runner holds it.
     """
-    if is_model_wrapper(model):
-        model = model.module
+    model = unwrap(model)
     modes = {module: module.training for module in model.modules()}
     statistics = [
         value for module in modes if isinstance(module, _BatchNorm)

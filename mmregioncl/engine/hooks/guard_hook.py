@@ -4,12 +4,12 @@ from typing import Dict, List, Optional, Tuple
 import torch
 from mmengine.dist import all_reduce
 from mmengine.hooks import CheckpointHook, Hook
-from mmengine.model import is_model_wrapper
 from mmengine.optim.scheduler.param_scheduler import INF
 
 from mmregioncl.datasets.box_store import innermost
 from mmregioncl.models.utils import check_weights
 from mmregioncl.registry import HOOKS
+from ..modules import unwrap
 
 NEVER = 2**62
 
@@ -53,9 +53,7 @@ class GuardHook(Hook):
                 f'{loader.batch_size} on {runner.world_size} process(es): '
                 'lower train_dataloader.batch_size, or add images')
         check_images(loader.dataset)
-        model = runner.model
-        model = model.module if is_model_wrapper(model) else model
-        queue_len = getattr(model, 'queue_len', 0)
+        queue_len = getattr(unwrap(runner.model), 'queue_len', 0)
         if queue_len >= len(loader.dataset):
             runner.logger.warning(
                 f'queue_len={queue_len} for {len(loader.dataset)} images: an '
@@ -97,10 +95,8 @@ class GuardHook(Hook):
                 'alone: start anew from them by load_from, without --resume')
         if not self.strict_load:
             return
-        model = runner.model
         check_weights(
-            model.module if is_model_wrapper(model) else model,
-            checkpoint.get('state_dict', checkpoint))
+            unwrap(runner.model), checkpoint.get('state_dict', checkpoint))
 
     def after_train_iter(self,
                          runner,

@@ -4,7 +4,6 @@ from typing import List, Optional, Union
 import torch
 from mmengine.dist import all_gather
 from mmengine.logging import print_log
-from mmengine.model import is_model_wrapper
 from mmengine.registry import DATASETS
 from mmselfsup.datasets.transforms import PackSelfSupInputs
 from torch import Tensor, nn
@@ -16,6 +15,7 @@ from mmregioncl.evaluation import (check_finite, check_same_classes,
 from mmregioncl.models.utils import feature_map
 from mmregioncl.registry import HOOKS
 from ..aside import aside
+from ..modules import unwrap
 from .look_hook import LookHook
 
 
@@ -83,8 +83,7 @@ class OnlineLinearProbeHook(LookHook):
         self.test_labels = read_labels(self.test_set, single=True)
         for part in innermost(runner.train_dataloader.dataset):
             check_same_classes(part, self.test_set)
-        model = runner.model
-        model = model.module if is_model_wrapper(model) else model
+        model = unwrap(runner.model)
         self.handles = [
             model.data_preprocessor.register_forward_hook(self.note_views),
             model.backbone.register_forward_hook(self.note_features)

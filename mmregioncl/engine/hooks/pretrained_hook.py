@@ -1,10 +1,10 @@
 from typing import Optional, Sequence
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 
 from mmregioncl.registry import HOOKS
 from mmregioncl.transfer import backbone_weights, load_backbone, read_weights
+from ..modules import unwrap
 
 
 @HOOKS.register_module()
@@ -63,8 +63,7 @@ class PretrainedHook(Hook):
             raise ValueError('no pre-trained checkpoint is set: name it by '
                              '--pretrained CHECKPOINT, or start from random '
                              'weights by --pretrained none')
-        model = runner.model
-        model = model.module if is_model_wrapper(model) else model
+        model = unwrap(runner.model)
         parts = [model.get_submodule(part) for part in self.parts]
         parameters = [p for part in parts for p in part.parameters()]
         frozen = sum(not p.requires_grad for p in parameters)
