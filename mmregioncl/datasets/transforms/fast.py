@@ -28,7 +28,7 @@ __all__ = [
 
 @TRANSFORMS.register_module()
 class RandomResizedCrop(upstream.RandomResizedCrop):
-    """Mmselfsup's ``RandomResizedCrop``, without a copy of the crop.
+    """``RandomResizedCrop`` of mmselfsup, without a copy of the crop.
 
     Bilinear and bicubic resizing by ``backend='pillow'`` is done by PyTorch's
     antialiased one; all else as by the parent.
@@ -54,7 +54,7 @@ class RandomResizedCrop(upstream.RandomResizedCrop):
 
 @TRANSFORMS.register_module()
 class ColorJitter(upstream.ColorJitter):
-    """Mmselfsup's ``ColorJitter``, with at most four passes over the image.
+    """``ColorJitter`` of mmselfsup, with at most four passes over the image.
 
     For ``backend='pillow'``, the default; 'cv2' is the parent's.
     """
@@ -72,7 +72,7 @@ class ColorJitter(upstream.ColorJitter):
 
 @TRANSFORMS.register_module()
 class RandomGrayscale(mmcv.transforms.RandomGrayscale):
-    """Mmcv's ``RandomGrayscale``, in integers.
+    """``RandomGrayscale`` of mmcv, in integers.
 
     For BGR or RGB images that keep three channels; all else is the parent's.
     """
@@ -91,7 +91,7 @@ class RandomGrayscale(mmcv.transforms.RandomGrayscale):
 
 @TRANSFORMS.register_module()
 class RandomGaussianBlur(upstream.RandomGaussianBlur):
-    """Mmselfsup's ``RandomGaussianBlur``, by OpenCV."""
+    """``RandomGaussianBlur`` of mmselfsup, by OpenCV."""
 
     def transform(self, results: dict) -> dict:
         """Blur ``img`` (H, W, C)."""
@@ -105,7 +105,7 @@ class RandomGaussianBlur(upstream.RandomGaussianBlur):
 
 @TRANSFORMS.register_module()
 class RandomSolarize(upstream.RandomSolarize):
-    """Mmselfsup's ``RandomSolarize``, by a table."""
+    """``RandomSolarize`` of mmselfsup, by a table."""
 
     def transform(self, results: dict) -> dict:
         """Invert what is bright in ``img`` (H, W, C)."""
@@ -118,7 +118,7 @@ class RandomSolarize(upstream.RandomSolarize):
 
 @TRANSFORMS.register_module()
 class RandomFlip(mmcv.transforms.RandomFlip):
-    """Mmcv's ``RandomFlip``, by OpenCV for images without annotations."""
+    """``RandomFlip`` of mmcv, by OpenCV for images without annotations."""
     codes = dict(horizontal=1, vertical=0, diagonal=-1)
 
     def _flip(self, results: dict) -> None:
@@ -140,7 +140,7 @@ class RandomFlip(mmcv.transforms.RandomFlip):
 
 @TRANSFORMS.register_module()
 class MultiView(upstream.MultiView):
-    """Mmselfsup's ``MultiView``, which copies no image that is cropped first.
+    """``MultiView`` of mmselfsup, which copies no image that is cropped first.
 
     A pipeline that begins with ``RandomResizedCrop`` reads the image and makes
     one of its own; any other gets a deep copy, as by the parent.
@@ -160,7 +160,7 @@ class MultiView(upstream.MultiView):
 
 @TRANSFORMS.register_module()
 class PackSelfSupInputs(upstream.PackSelfSupInputs):
-    """Mmselfsup's ``PackSelfSupInputs``, with samples only if they say more.
+    """``PackSelfSupInputs`` of mmselfsup, with samples only if they say more.
 
     Without algorithm_keys, pseudo_label_keys and meta_keys, ``data_samples``
     is an empty list, and no object has to be pickled for each image; an

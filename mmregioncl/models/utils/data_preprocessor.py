@@ -30,7 +30,7 @@ def normalize(view: Tensor, scale: Tensor, shift: Tensor,
 
 @MODELS.register_module()
 class SelfSupDataPreprocessor(Parent):
-    """Mmselfsup's ``SelfSupDataPreprocessor`` in one pass over each view.
+    """``SelfSupDataPreprocessor`` of mmselfsup in one pass over each view.
 
     The parent takes four, and waits for the device to take an index.
 

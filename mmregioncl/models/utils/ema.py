@@ -56,7 +56,7 @@ class ForeachEMA(ExponentialMovingAverage):
 
 
 class ForeachCosineEMA(ForeachEMA, CosineEMA):
-    """Mmselfsup's CosineEMA, the average of BYOL, by ``torch._foreach``."""
+    """``CosineEMA`` of mmselfsup, the average of BYOL, by foreach."""
 
     def share(self, steps: int) -> float:
         """Falls from 1 - momentum to 1 - end_momentum along a cosine.
