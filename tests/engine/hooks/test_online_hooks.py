@@ -12,6 +12,8 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.registry import MODELS
 from mmengine.runner import Runner
+from tensorboard.backend.event_processing.event_accumulator import \
+    EventAccumulator
 
 from mmregioncl.engine.hooks import (OnlineLinearProbeHook,
                                      RepresentationHealthHook)
@@ -146,6 +148,37 @@ def test_both_processes_learn_one_classifier(online_cfg, tmp_path, run_python):
     assert int(first['0.num_batches_tracked']) == 2
     for name in first:
         assert torch.equal(first[name], second[name]), name
+
+    # One process learns the same from the same features.
+    ranks = [torch.load(tmp_path / f'two.{rank}.seen') for rank in (0, 1)]
+    alone = OnlineLinearProbeHook()
+    alone.classes, alone.right, alone.seen = 2, 0, 0
+    for shares in zip(*ranks):
+        features, labels = map(torch.cat, zip(*shares))
+        alone.features = features
+        samples = [Mock() for _ in labels]
+        for sample, label in zip(samples, labels):
+            sample.gt_label.value = label[None]
+        alone.after_train_iter(None, 0, dict(data_samples=samples))
+    for name, value in alone.probe.state_dict().items():
+        assert torch.equal(value, first[name]), name
+
+
+def test_tensorboard_shows_the_curves(online_cfg, tmp_path):
+    """By MMEngine's visualizer, as the log."""
+    online_cfg.visualizer = dict(
+        type='SelfSupVisualizer',
+        vis_backends=[dict(type='TensorboardVisBackend')])
+    train(online_cfg, tmp_path / 'run')
+    events, = (tmp_path / 'run').rglob('events.out.*')
+    board = EventAccumulator(str(events))
+    board.Reload()
+    tags = board.Tags()['scalars']
+    assert {
+        'knn/k1_T0.1', 'linear/accuracy', 'health/view/std',
+        'health/canvas/rankme', 'health/paste/alignment', 'loss_region'
+    } <= set(tags)
+    assert [point.step for point in board.Scalars('knn/k1_T0.1')] == [3, 6]
 
 
 def test_resumed_probe_is_the_uninterrupted_one(online_cfg, tmp_path):

@@ -14,10 +14,21 @@ def main(config: str, out: str) -> None:
     cfg = Config.fromfile(config)
     cfg.launcher = 'pytorch'
     runner = Runner.from_cfg(cfg)
-    runner.train()
     hook, = (
         hook for hook in runner.hooks
         if isinstance(hook, OnlineLinearProbeHook))
+    seen = []
+    learn = hook.after_train_iter
+
+    def note(runner, batch_idx, data_batch, outputs=None) -> None:
+        labels = torch.cat(
+            [sample.gt_label.value for sample in data_batch['data_samples']])
+        seen.append((hook.features, labels))
+        learn(runner, batch_idx, data_batch, outputs)
+
+    hook.after_train_iter = note
+    runner.train()
+    torch.save(seen, f'{out}.{get_rank()}.seen')
     torch.save(hook.probe.state_dict(), f'{out}.{get_rank()}')
 
 
