@@ -7,7 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..heads import RegionContrastiveHead
-from ..utils import ForeachEMA, draw_order, enqueue, redistribute
+from ..utils import (ForeachEMA, draw_order, enqueue, knows_its_batch,
+                     redistribute)
 from .region_swap_mixin import RegionSwapMixin
 
 
@@ -15,7 +16,7 @@ class MomentumContrastMixin(RegionSwapMixin):
     """What RegionCL-M and -D share: a key encoder and a queue of its keys.
 
     Each adds ``project(view, backbone, neck)``: a named tuple of all that it
-    takes of whole views (N, 3, H, W), normalised.
+    takes of whole views (N, 3, H, W).
     """
     head_type = RegionContrastiveHead
     batches_to_enqueue = 1  # at once; AccumulationHook sets it
@@ -40,9 +41,9 @@ class MomentumContrastMixin(RegionSwapMixin):
         self.encoder_k.update_parameters(
             nn.Sequential(self.backbone, self.neck))
 
-        # ShuffleBN (MoCo, Sec. 3.3) mixes the batches of several processes;
-        # within one it would leave all statistics as they are.
-        if get_world_size() == 1:
+        # ShuffleBN (MoCo, Sec. 3.3) mixes the batches of several processes.
+        # Where no statistics are of one process' batch, it changes nothing.
+        if get_world_size() == 1 or not knows_its_batch(self.encoder_k):
             return self.project(view, *self.encoder_k.module)
         order = draw_order(len(view))
         keys = self.project(redistribute(view, order), *self.encoder_k.module)

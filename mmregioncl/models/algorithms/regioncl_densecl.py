@@ -11,11 +11,11 @@ from .momentum_contrast_mixin import MomentumContrastMixin
 
 
 class DenseProjection(NamedTuple):
-    """What DenseCL takes of whole views, normalised; S cells to a map."""
-    vector: Tensor  # (N, D)
+    """What DenseCL takes of whole views; S cells to a map."""
+    vector: Tensor  # (N, D), as the next two normalised
     grid: Tensor  # (N, D, S)
     grid_mean: Tensor  # (N, D)
-    features: Tensor  # (N, C, S), of the backbone
+    features: Tensor  # (N, C, S), of the backbone, in its precision
 
 
 @MODELS.register_module()
@@ -77,7 +77,7 @@ class RegionCLDenseCL(MomentumContrastMixin, DenseCL):
     @staticmethod
     def project(view: Tensor, backbone: nn.Module,
                 neck: nn.Module) -> DenseProjection:
-        """Normalised projections of whole views (N, 3, H, W)."""
+        """Projections and features of whole views (N, 3, H, W)."""
         features = backbone(view)  # [(N, C, Hf, Wf)]
         vector, grid, grid_mean = neck(features)
         features = features[-1].flatten(2)  # (N, C, S)
@@ -86,8 +86,8 @@ class RegionCLDenseCL(MomentumContrastMixin, DenseCL):
                 f'the dense grid has {grid.shape[2]} cells and the feature map'
                 f' {features.shape[2]}, which cannot be matched: set num_grid='
                 'None of the neck')
-        return DenseProjection(
-            *map(F.normalize, (vector, grid, grid_mean, features)))
+        return DenseProjection(*map(F.normalize, (vector, grid, grid_mean)),
+                               features)
 
     def _dequeue_and_enqueue2(self, keys: Tensor) -> None:
         """Write the mean cells (N, D) of all processes into the queue."""
@@ -103,7 +103,8 @@ def match_cells(query: DenseProjection, key: DenseProjection) -> Tensor:
     Returns:
         Tensor: Dense keys (N x S, D), in the order of images and query cells.
     """
-    similarity = query.features.transpose(1, 2) @ key.features  # (N, S, S)
+    query_cells, key_cells = map(F.normalize, (query.features, key.features))
+    similarity = query_cells.transpose(1, 2) @ key_cells  # (N, S, S)
     nearest = similarity.max(2).indices[:, None]  # (N, 1, S)
     positives = key.grid.take_along_dim(nearest, 2)  # (N, D, S)
     return positives.transpose(1, 2).flatten(0, 1)

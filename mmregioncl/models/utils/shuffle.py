@@ -3,7 +3,8 @@ from functools import lru_cache
 
 import torch
 from mmengine.dist import get_rank, get_world_size, sync_random_seed
-from torch import Tensor, distributed
+from torch import Tensor, distributed, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 
 @lru_cache
@@ -13,6 +14,18 @@ def shared_generator() -> torch.Generator:
     They agree on its seed once, instead of waiting for each other's draws.
     """
     return torch.Generator().manual_seed(sync_random_seed())
+
+
+def knows_its_batch(encoder: nn.Module) -> bool:
+    """Whether what it makes of an image depends on the others of its process.
+
+    So it does by batch norm, unless that is frozen or of all processes.
+    """
+    return any(
+        isinstance(module, _BatchNorm)
+        and not isinstance(module, nn.SyncBatchNorm) and (
+            module.training or module.running_mean is None)
+        for module in encoder.modules())
 
 
 def draw_order(count: int) -> Tensor:

@@ -1,12 +1,13 @@
 """Run by two gloo processes: queue and keys must agree across them."""
 import os
 import sys
+from copy import deepcopy
 from functools import partial
 from types import SimpleNamespace
 from unittest.mock import Mock
 
 import torch
-from mmengine.dist import all_gather, broadcast, get_rank, init_dist
+from mmengine.dist import all_gather, get_rank, init_dist
 from mmengine.logging import MessageHub
 from mmengine.model import MMDistributedDataParallel
 from mmengine.registry import HOOKS, MODELS, init_default_scope
@@ -14,6 +15,7 @@ from torch import distributed
 from torch.nn.functional import normalize
 
 from mmregioncl.models.utils import draw_order, redistribute
+from mmregioncl.models.utils.shuffle import shared_generator
 
 sys.path.insert(0, os.environ['TESTS'])
 from conftest import MODEL, PARENTS, method_cfgs  # noqa: E402
@@ -86,8 +88,14 @@ def steps_send_what_they_need() -> None:
     wanted = dict(
         RegionCLMoCo=[image, key, key],
         RegionCLDenseCL=[image, key, cells, key, features, key, key])
-    for name, sizes in wanted.items():
+    # Without statistics of a process' own there is nothing to mix.
+    queued = dict(RegionCLMoCo=[key], RegionCLDenseCL=[key, key])
+    for frozen, name, sizes in [
+            *((False, *item) for item in wanted.items()),
+            *((True, *item) for item in queued.items())
+    ]:
         model = MODELS.build(method_cfgs(name)[0]).train()
+        model.encoder_k.train(not frozen)
         for call in calls:
             setattr(distributed, call, partial(count, call))
         try:
@@ -97,6 +105,40 @@ def steps_send_what_they_need() -> None:
                 setattr(distributed, call, send)
         assert sorted(sent) == sorted(sizes), (name, sent, sizes)
         sent.clear()
+
+
+def keys_are_of_mixed_batches() -> None:
+    """ShuffleBN: encoded among the images of its place, and brought back."""
+    torch.manual_seed(0)
+    model = MODELS.build(method_cfgs('RegionCLDenseCL')[0]).train()
+    encoder = deepcopy(model.encoder_k.module)
+    noise = torch.Generator().manual_seed(get_rank())
+    views = torch.randn(6, 3, 32, 32, generator=noise)
+    everyone = torch.cat(all_gather(views))  # (12, 3, H, W)
+
+    generator = shared_generator()
+    state = generator.get_state()
+    order = draw_order(6)
+    generator.set_state(state)
+    alone = [
+        model.project(everyone[places], *encoder)
+        for places in order.view(2, 6)
+    ]  # as both processes in turn
+    back = order.argsort().view(2, 6)[get_rank()]
+    keys = model.encode_keys(views)
+    for key, *parts in zip(keys, *alone):
+        torch.testing.assert_close(
+            key, torch.cat(parts)[back], rtol=0, atol=1e-5)
+    unmixed = model.project(views, *encoder)
+    assert (keys.vector - unmixed.vector).abs().max() > 1e-3
+
+    # Frozen statistics: all encode their own, and nothing is drawn.
+    model.encoder_k.eval()
+    state = generator.get_state()
+    keys = model.encode_keys(views)
+    assert torch.equal(generator.get_state(), state)
+    alone = model.project(views, *model.encoder_k.module)
+    assert all(map(torch.equal, keys, alone))
 
 
 def every_method_trains() -> None:
@@ -201,20 +243,9 @@ def main() -> None:
     redistribute_as_gathered()
     rows_travel_once()
     steps_send_what_they_need()
+    keys_are_of_mixed_batches()
     every_method_trains()
     simclr_takes_the_images_of_all()
-
-    # ShuffleBN: keys come back in the order of the views they are made of.
-    # With batch norm in eval mode, and with the same statistics on both ranks,
-    # nothing else depends on who encodes a view.
-    ddp.eval()
-    for buffer in model.buffers():
-        broadcast(buffer)
-    inputs = torch.randn(6, 3, 32, 32, generator=noise)
-    keys, = model.encode_keys(inputs)
-    alone = model.encoder_k(inputs)[0]
-    alone = torch.nn.functional.normalize(alone, dim=1)
-    torch.testing.assert_close(keys, alone, rtol=0, atol=1e-5)
 
     # A loss that is bad on one rank alone stops both, with the same words.
     guard = HOOKS.build(dict(type='mmregioncl.GuardHook'))

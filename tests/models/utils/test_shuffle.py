@@ -1,0 +1,29 @@
+import torch
+from torch import nn
+
+from mmregioncl.models.utils import knows_its_batch
+
+
+def test_knows_its_batch_says_what_an_output_depends_on():
+    """By the definition: change one image, look at another's output."""
+    images = torch.randn(
+        4, 8, 3, 3, generator=torch.Generator().manual_seed(0))
+    changed = torch.cat([images[:3], images[3:] + 1])
+    for norm, train, depends in (
+        (nn.BatchNorm2d(8), True, True),
+        (nn.BatchNorm2d(8), False, False),
+        (nn.BatchNorm2d(8, track_running_stats=False), False, True),
+        (nn.GroupNorm(2, 8), True, False),
+        (nn.InstanceNorm2d(8), True, False),
+        (nn.Identity(), True, False),
+    ):
+        encoder = nn.Sequential(nn.Conv2d(8, 8, 1), norm).train(train)
+        moved = not torch.equal(encoder(images)[0], encoder(changed)[0])
+        assert moved == knows_its_batch(encoder) == depends, norm
+
+
+def test_synchronised_batch_norm_does_not_know_its_process():
+    """Its statistics are of all processes, in whatever order they stand."""
+    assert not knows_its_batch(nn.SyncBatchNorm(8))
+    mixed = nn.Sequential(nn.SyncBatchNorm(8), nn.BatchNorm1d(8))
+    assert knows_its_batch(mixed)
