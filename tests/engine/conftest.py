@@ -1,5 +1,44 @@
+from copy import deepcopy
+
 import pytest
 from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+
+class Record(Hook):
+    """Note the losses and the feature maps."""
+
+    def before_train(self, runner) -> None:
+        self.losses, self.maps = [], []
+        runner.model.backbone.register_forward_hook(
+            lambda module, images, maps: self.maps.append(maps[-1]))
+
+    def after_train_iter(self,
+                         runner,
+                         batch_idx,
+                         data_batch=None,
+                         outputs=None) -> None:
+        self.losses.append(outputs['loss'].item())
+
+
+@pytest.fixture
+def train():
+    """A real run in a folder, with more hooks, and what it recorded."""
+
+    def run(cfg, work_dir, **hooks) -> Record:
+        cfg = deepcopy(cfg)
+        cfg.update(
+            work_dir=str(work_dir),
+            experiment_name=str(work_dir),
+            randomness=dict(seed=0))
+        cfg.default_hooks.update(hooks)
+        runner = Runner.from_cfg(cfg)
+        runner.register_hook(record := Record())
+        runner.train()
+        return record
+
+    return run
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from mmengine.hooks import Hook
 from mmengine.registry import MODELS
 from mmengine.runner import Runner
 from torch.autograd.graph import saved_tensors_hooks
@@ -14,55 +13,42 @@ from torch.autograd.graph import saved_tensors_hooks
 from mmregioncl.engine.hooks import GradientCheckpointHook
 
 ROOT = Path(__file__).parents[3]
+CHECKPOINTS = dict(type='mmregioncl.GradientCheckpointHook')
+# The compiler's front, with derivatives, without building kernels
+COMPILED = dict(type='mmregioncl.CompileHook', backend='aot_eager')
 
 
-class Record(Hook):
-    """Note the losses."""
-
-    def before_train(self, runner) -> None:
-        self.losses = []
-
-    def after_train_iter(self,
-                         runner,
-                         batch_idx,
-                         data_batch=None,
-                         outputs=None) -> None:
-        self.losses.append(outputs['loss'].item())
+def weights(work_dir, epoch=2):
+    return torch.load(work_dir / f'epoch_{epoch}.pth')['state_dict']
 
 
-def train(cfg, work_dir, **hooks):
-    cfg = deepcopy(cfg)
-    cfg.update(
-        work_dir=str(work_dir),
-        experiment_name=str(work_dir),
-        randomness=dict(seed=0))
-    cfg.default_hooks.update(hooks)
-    runner = Runner.from_cfg(cfg)
-    runner.register_hook(record := Record())
-    runner.train()
-    state = torch.load(work_dir / 'epoch_2.pth')['state_dict']
-    return record.losses, state
+@pytest.fixture
+def assert_same_run(train, runner_cfg, tmp_path):
+    """Losses and weights of a run with some hooks, against those without."""
+
+    def check(hooks, **tolerance):
+        runs = [
+            train(runner_cfg, tmp_path / 'plain'),
+            train(runner_cfg, tmp_path / 'switched', **hooks)
+        ]
+        torch.testing.assert_close(*(torch.tensor(run.losses) for run in runs),
+                                   **tolerance)
+        plain, switched = (
+            weights(tmp_path / name) for name in ('plain', 'switched'))
+        assert plain.keys() == switched.keys()
+        for name in plain:
+            torch.testing.assert_close(plain[name], switched[name],
+                                       **tolerance)
+
+    return check
 
 
-def assert_same_run(one, other, **tolerance):
-    torch.testing.assert_close(
-        torch.tensor(one[0]), torch.tensor(other[0]), **tolerance)
-    assert one[1].keys() == other[1].keys()
-    for name in one[1]:
-        torch.testing.assert_close(one[1][name], other[1][name], **tolerance)
-
-
-def test_gradient_checkpoints_give_the_same_run(runner_cfg, tmp_path):
+def test_gradient_checkpoints_give_the_same_run(assert_same_run, tmp_path):
     """Running statistics too, which are updated once a step."""
-    plain = train(runner_cfg, tmp_path / 'plain')
-    wrapped = train(
-        runner_cfg,
-        tmp_path / 'wrapped',
-        memory=dict(type='mmregioncl.GradientCheckpointHook'))
-    assert_same_run(plain, wrapped)
+    assert_same_run(dict(memory=CHECKPOINTS))
     batches = {
         int(value)
-        for name, value in wrapped[1].items()
+        for name, value in weights(tmp_path / 'switched').items()
         if name.startswith('backbone') and 'num_batches_tracked' in name
     }
     assert batches == {12}  # 6 steps of a view and a composite
@@ -104,29 +90,18 @@ def test_unknown_modules_are_refused(hook, settings, words, runner_cfg,
         Runner.from_cfg(runner_cfg).train()
 
 
-def test_compiled_backbones_give_the_same_run(runner_cfg, tmp_path):
+def test_compiled_backbones_give_the_same_run(assert_same_run, train,
+                                              runner_cfg, tmp_path):
     """And a checkpoint with the same keys, from which one goes on without."""
-    plain = train(runner_cfg, tmp_path / 'plain')
-    compiled = train(
-        runner_cfg,
-        tmp_path / 'compiled',
-        compile=dict(type='mmregioncl.CompileHook', backend='aot_eager'))
-    assert_same_run(plain, compiled, rtol=1e-3, atol=1e-4)
+    assert_same_run(dict(compile=COMPILED), rtol=1e-3, atol=1e-4)
     runner_cfg.update(
-        resume=True, load_from=str(tmp_path / 'compiled' / 'epoch_1.pth'))
-    resumed = train(runner_cfg, tmp_path / 'resumed')
-    assert len(resumed[0]) == 3
+        resume=True, load_from=str(tmp_path / 'switched/epoch_1.pth'))
+    assert len(train(runner_cfg, tmp_path / 'resumed').losses) == 3
 
 
-def test_compiled_checkpoints_give_the_same_run(runner_cfg, tmp_path):
-    """Both at once, by the compiler that ships with PyTorch's defaults."""
-    plain = train(runner_cfg, tmp_path / 'plain')
-    both = train(
-        runner_cfg,
-        tmp_path / 'both',
-        memory=dict(type='mmregioncl.GradientCheckpointHook'),
-        compile=dict(type='mmregioncl.CompileHook', backend='aot_eager'))
-    assert_same_run(plain, both, rtol=1e-3, atol=1e-4)
+def test_compiled_checkpoints_give_the_same_run(assert_same_run):
+    assert_same_run(
+        dict(memory=CHECKPOINTS, compile=COMPILED), rtol=1e-3, atol=1e-4)
 
 
 def test_copies_recompute_with_their_own_weights(model_cfg):
@@ -141,14 +116,15 @@ def test_copies_recompute_with_their_own_weights(model_cfg):
     assert model.backbone(image)[-1].isnan().all()
 
 
-def test_all_switches_on_two_ranks(runner_cfg, run_python, tmp_path):
+def test_all_switches_on_two_ranks(train, runner_cfg, run_python, tmp_path):
     """And a checkpoint that a run without them goes on from."""
-    plain = train(runner_cfg, tmp_path / 'plain')[1]
+    train(runner_cfg, tmp_path / 'plain')
+    plain = weights(tmp_path / 'plain')
     cfg = deepcopy(runner_cfg)
     cfg.default_hooks.update(
         layout=dict(type='mmregioncl.ChannelsLastHook'),
-        memory=dict(type='mmregioncl.GradientCheckpointHook'),
-        compile=dict(type='mmregioncl.CompileHook', backend='aot_eager'))
+        memory=CHECKPOINTS,
+        compile=COMPILED)
     cfg.optim_wrapper = dict(
         type='mmregioncl.AutocastOptimWrapper',
         optimizer=dict(type='SGD', lr=0.01, fused=True))
@@ -165,10 +141,10 @@ def test_all_switches_on_two_ranks(runner_cfg, run_python, tmp_path):
         tmp_path / 'config.py',
         '--launcher=pytorch',
         env=dict(os.environ, CUDA_VISIBLE_DEVICES='', OMP_NUM_THREADS='1'))
-    state = torch.load(tmp_path / 'ranks/epoch_2.pth')['state_dict']
+    state = weights(tmp_path / 'ranks')
     assert state.keys() == plain.keys()
     assert all(value.dtype == plain[name].dtype
                for name, value in state.items())
     runner_cfg.update(
         resume=True, load_from=str(tmp_path / 'ranks/epoch_1.pth'))
-    assert len(train(runner_cfg, tmp_path / 'resumed')[0]) == 3
+    assert len(train(runner_cfg, tmp_path / 'resumed').losses) == 3

@@ -1,0 +1,63 @@
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+
+class Watch(Hook):
+    """Note what each batch moves: weights, their average, places of keys."""
+
+    def before_train(self, runner) -> None:
+        self.before, self.moves = self.state(runner.model), []
+
+    def after_train_iter(self,
+                         runner,
+                         batch_idx,
+                         data_batch=None,
+                         outputs=None) -> None:
+        after = self.state(runner.model)
+        (weight, average, place) = (now - then
+                                    for now, then in zip(after, self.before))
+        self.before = after
+        self.moves.append(
+            (bool(weight.any()), bool(average.any()), int(place) % 32))
+
+    @staticmethod
+    def state(model) -> list:
+        average = model.encoder_k.module[1]
+        return [
+            next(model.neck.parameters()).clone(),
+            next(average.parameters()).clone(),
+            model.queue_ptr.clone()
+        ]
+
+
+def moves(cfg, work_dir) -> list:
+    cfg.update(work_dir=str(work_dir), experiment_name=str(work_dir))
+    cfg.optim_wrapper.accumulative_counts = 2
+    cfg.default_hooks.accumulation = dict(type='mmregioncl.AccumulationHook')
+    runner = Runner.from_cfg(cfg)
+    runner.register_hook(watch := Watch(), priority='LOWEST')
+    runner.train()
+    return watch.moves
+
+
+def test_a_resumed_run_stays_in_step(runner_cfg, tmp_path):
+    """Three batches of 4 an epoch: checkpoints lie within an update."""
+    whole = moves(runner_cfg, tmp_path / 'whole')
+    first, update, follow = (False, False, 0), (True, False, 8), (False, True,
+                                                                  0)
+    assert whole == [first, update, follow, update, follow, update]
+
+    # Gradient and keys of the third batch are lost; nothing else changes.
+    runner_cfg.load_from = str(tmp_path / 'whole/epoch_1.pth')
+    runner_cfg.resume = True
+    resumed = moves(runner_cfg, tmp_path / 'resumed')
+    assert resumed == [(True, False, 4), follow, update]
+
+
+def test_loaded_weights_begin_an_update(runner_cfg, tmp_path):
+    """However many batches they were trained by."""
+    moves(runner_cfg, tmp_path / 'whole')
+    runner_cfg.load_from = str(tmp_path / 'whole/epoch_1.pth')
+    loaded = moves(runner_cfg, tmp_path / 'loaded')
+    update, follow = (True, False, 8), (False, True, 0)
+    assert loaded == 3 * [follow, update]
