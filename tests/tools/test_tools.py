@@ -333,11 +333,3 @@ def test_demo(run_python, tmp_path):
     for words in ('RegionCL_M', 'untrained', 'Loss of canvas and paste',
                   'k-NN accuracy, k=20', 'Spread of pastes', 't-SNE'):
         assert words in page
-
-
-def test_train_step_benchmark(run_python):
-    done = run_python(TOOLS / 'benchmarks/train_step.py', '--batch', '2',
-                      '--queue', '256', '--repeats', '1', '--size', '224')
-    for title in ('step, s', 'loss part, s', 'peak memory, MiB',
-                  'loss part memory, MiB'):
-        assert title in done.stdout

@@ -52,11 +52,22 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument(
         '--cifar10', metavar='DIR', help="(default: scikit-learn's digits)")
+    parser.add_argument(
+        '--rows',
+        nargs='+',
+        metavar='ROW',
+        help='of the table, beside float32')
     parser.add_argument('--steps', type=int, default=100)
     parser.add_argument('--batch', type=int, default=16)
     parser.add_argument(
         '--device', default='cuda' if torch.cuda.is_available() else 'cpu')
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.device == 'cuda':
+        SWITCHES.update(ON_CUDA)
+    for row in args.rows or []:
+        if row not in SWITCHES:
+            parser.error(f'no row {row!r}: choose of {list(SWITCHES)}')
+    return args
 
 
 def batches(args: argparse.Namespace) -> List[List[Tensor]]:
@@ -134,11 +145,10 @@ def main() -> None:
     init_default_scope('mmselfsup')
     MMLogger.get_instance('switches', log_level='ERROR')
     MessageHub.get_current_instance().update_info('max_iters', 10**6)
-    if args.device == 'cuda':
-        SWITCHES.update(ON_CUDA)
     keep_freed_memory()
     data = batches(args)
-    steps = {name: build(parts, args) for name, parts in SWITCHES.items()}
+    rows = ['float32', *(args.rows or [*SWITCHES][1:])]
+    steps = {row: build(SWITCHES[row], args) for row in rows}
     times: Dict[str, List[float]] = {name: [] for name in steps}
     losses: Dict[str, List[float]] = {name: [] for name in steps}
     for number, views in enumerate(data):

@@ -6,16 +6,14 @@ constants: region swapping and pooling, losses, queues and moving averages.
 """
 import argparse
 import os
-import platform
 import statistics
 import subprocess
 import sys
-from datetime import date
 from pathlib import Path
 from typing import Callable, Dict, List
 
 import torch
-from measure import seconds
+from measure import header, interleave, ratio
 from mmengine.config import Config
 from mmengine.logging import MessageHub, MMLogger
 from mmengine.registry import MODELS, init_default_scope
@@ -135,17 +133,11 @@ def loss_part_of(model: nn.Module,
     return step
 
 
-def interleave(make: Callable, args: argparse.Namespace) -> Dict[str, list]:
-    """Times of each step in turn, after one round that does not count."""
-    steps = {
-        name: make(build(name, args), args)
-        for name in ('parent', 'ours')
-    }
-    times = {name: [] for name in steps}
-    for _ in range(args.repeats + 1):
-        for name, step in steps.items():
-            times[name].append(seconds(step, args.device))
-    return {name: values[1:] for name, values in times.items()}
+def times_of(make: Callable, args: argparse.Namespace) -> Dict[str, list]:
+    """Interleaved times of what is made of the parent and of ours."""
+    return interleave(
+        {name: make(build(name, args), args)
+         for name in ('parent', 'ours')}, args.repeats, args.device)
 
 
 def memory(field: str) -> float:
@@ -185,10 +177,8 @@ def peak_mib(args: argparse.Namespace) -> float:
 def row(title: str, times: Dict[str, list]) -> str:
     """One line of the table: medians, their ratio pair by pair, its range."""
     parent, ours = times.values()
-    ratios = [b / a for a, b in zip(parent, ours)]
     return (f'{title:22} {statistics.median(parent):9.4f} '
-            f'{statistics.median(ours):9.4f}   {statistics.median(ratios):.2f}'
-            f'  ({min(ratios):.2f} to {max(ratios):.2f})')
+            f'{statistics.median(ours):9.4f} {ratio(ours, parent)}')
 
 
 def peak_row(title: str, *options: str) -> str:
@@ -222,19 +212,15 @@ def main() -> None:
         return
 
     parent, parent_rows, our_rows = METHODS[args.method]
-    device = torch.cuda.get_device_name() if args.device == 'cuda' else (
-        f'{platform.processor() or platform.machine()}, '
-        f'{torch.get_num_threads()} threads')
-    print(f'{date.today()}  python {" ".join(sys.argv)}\n'
-          f'torch {torch.__version__}, python {platform.python_version()}, '
-          f'{device}\nResNet-50, {args.size} px, batch {args.batch}, queue '
-          f'{args.queue}, {args.dtype}; medians of {args.repeats} interleaved '
-          'repeats\n')
+    print(header(args.device, 'mmselfsup'))
+    print(
+        f'ResNet-50, {args.size} px, batch {args.batch}, queue {args.queue}, '
+        f'{args.dtype}; medians of {args.repeats} interleaved repeats\n')
     print(f'{"":22} {parent:>9} {"RegionCL":>9}  ratio')
     if not args.loss_part:
-        print(row('step, s', interleave(step_of, args)))
+        print(row('step, s', times_of(step_of, args)))
         print(peak_row('peak memory, MiB'))
-    times = interleave(loss_part_of, args)
+    times = times_of(loss_part_of, args)
     print(row('loss part, s', times))
     if parent_rows:
         for name, rows in zip(times, (parent_rows, our_rows)):

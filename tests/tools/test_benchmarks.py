@@ -1,0 +1,102 @@
+"""The tables of `make bench`, small."""
+import re
+import sys
+from copy import deepcopy
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.logging import MessageHub
+from mmengine.registry import MODELS
+from torch.profiler import ProfilerActivity, profile
+
+from mmregioncl.models.utils import swap_region
+
+BENCHMARKS = Path(__file__).parents[2] / 'tools/benchmarks'
+
+
+def values(table: str, title: str) -> list:
+    """The numbers of a line."""
+    line, = (line for line in table.splitlines() if line.startswith(title))
+    return [float(word) for word in re.findall(r'[\d.]+', line[len(title):])]
+
+
+def test_train_step(run_python):
+    table = run_python(BENCHMARKS / 'train_step.py', '--batch', '2', '--queue',
+                       '256', '--repeats', '1', '--size', '224').stdout
+    for title in ('step, s', 'peak memory, MiB', 'loss part, s',
+                  'loss part memory, MiB'):
+        theirs, ours, ratio, *_ = values(table, title)
+        assert ratio == pytest.approx(ours / theirs, rel=0.1, abs=0.01), title
+
+
+def test_transforms(run_python):
+    """Of scikit-learn's photographs, which are there without any data."""
+    table = run_python(BENCHMARKS / 'transforms.py', '--repeats', '1').stdout
+    theirs, ours, ratio, *_ = values(table, '  without decoding')
+    assert ratio == pytest.approx(theirs / ours, rel=0.01)
+    apart = re.search(r'The views are ([\d.]+) of 255 apart', table)
+    assert float(apart[1]) < 1
+
+
+def test_loader(run_python):
+    table = run_python(BENCHMARKS / 'loader.py', '--workers', '1', '--batches',
+                       '2', '--repeats', '1').stdout
+    theirs, ours, ratio, *_ = values(table, '1 worker(s)')
+    assert ratio == pytest.approx(ours / theirs, rel=0.1)
+
+
+def test_switches(run_python):
+    """One step by each: what is exact is exact from the first."""
+    table = run_python(BENCHMARKS / 'switches.py', '--steps', '6', '--batch',
+                       '2').stdout
+    distances = table[table.index('furthest from float32'):]
+    for name in ('foreach', 'fused', 'gradient checkpoints'):
+        assert f'{name} 0.0000' in distances
+
+
+@pytest.fixture
+def memory(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import memory
+    yield memory
+    for name in ('memory', 'measure', 'train_step'):
+        sys.modules.pop(name)
+
+
+@pytest.mark.parametrize('method', ['m', 'd'])
+def test_memory_is_what_a_step_takes(memory, method):
+    """On a CPU, where PyTorch's allocator tells what it is asked for.
+
+    Convolutions of a CPU ask for some workspace as well.
+    """
+    MessageHub.get_current_instance().update_info('max_iters', 10**6)
+    cfg = deepcopy(memory.model_cfg(method))
+    model = MODELS.build(cfg).train()
+    region = memory.REGION
+    model.region_swap = lambda views: (swap_region(views, region.scale(32)),
+                                       region)
+    optim = torch.optim.SGD(model.parameters(), 0.03, 0.9, weight_decay=1e-4)
+    weights = (*model.parameters(), *model.buffers())
+    with profile(
+            activities=[ProfilerActivity.CPU],
+            profile_memory=True) as profiler:
+        for _ in range(2):
+            views = [torch.randn(8, 3, 128, 128) for _ in range(2)]
+            loss = sum(model.loss(views, []).values())
+            optim.zero_grad()
+            loss.backward()
+            optim.step()
+            del loss, views
+    events = [
+        event for event in profiler.profiler.kineto_results.events()
+        if event.name() == '[memory]'
+    ]
+    peak = held = sum(weight.nbytes for weight in weights)
+    for event in sorted(events, key=lambda event: event.start_ns()):
+        held += event.nbytes()
+        peak = max(peak, held)
+    told = memory.peak_gib(method, 8, 128, 'ours')
+    assert told == pytest.approx(peak / 2**30, rel=0.005)
+    assert told < memory.peak_gib(method, 8, 128, 'published')
+    assert memory.peak_gib(method, 8, 128, 'checkpoints') < told
