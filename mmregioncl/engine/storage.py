@@ -1,5 +1,4 @@
 """Checkpoints that are whole or not there, and found again."""
-import os
 from pathlib import Path
 from typing import Optional, Tuple, Union
 
@@ -7,15 +6,12 @@ import torch
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.logging import print_log
 
+from mmregioncl.files import whole_file
+
 
 @register_backend('mmregioncl.atomic')
 class AtomicBackend(LocalBackend):
-    """Local files that are either whole or not there.
-
-    Bytes go to a temporary name in the same folder, which is then
-    renamed: a run that is killed while it writes a checkpoint leaves no
-    half of one.
-    """
+    """Local files, by :func:`mmregioncl.files.whole_file`."""
 
     def put(self, obj: bytes, filepath: Union[str, Path]) -> None:
         """Write bytes to a file, replacing it at once.
@@ -24,13 +20,8 @@ class AtomicBackend(LocalBackend):
             obj (bytes): What to write.
             filepath (str or Path): Where to; missing folders are made.
         """
-        part = Path(f'{filepath}.part')
-        part.parent.mkdir(parents=True, exist_ok=True)
-        with open(part, 'wb') as stream:
-            stream.write(obj)
-            stream.flush()
-            os.fsync(stream.fileno())  # or a power cut may leave a name alone
-        os.replace(part, filepath)
+        with whole_file(filepath) as part:
+            part.write_bytes(obj)
 
 
 def find_checkpoint(work_dir: Union[str, Path]) -> Optional[str]:

@@ -8,6 +8,8 @@ import torch
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor
 
+from mmregioncl.files import whole_file
+
 Weights = Dict[str, Tensor]
 
 
@@ -105,25 +107,29 @@ def write_weights(weights: Weights, path: Union[str, Path]) -> None:
         path (str or Path): ``.safetensors``; ``.pkl``, a pickle of arrays as
             detectron2 reads it; else PyTorch's format.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f'{path.name}.part')
-    if path.suffix == '.safetensors':
-        from safetensors.torch import save
+    suffix = Path(path).suffix
+    with whole_file(path) as part:
+        if suffix == '.safetensors':
+            from safetensors.torch import save
 
-        # Not save_file, which leaves a file that nobody else may read
-        part.write_bytes(save({k: v.contiguous() for k, v in weights.items()}))
-    elif path.suffix == '.pkl':
-        arrays = {name: value.numpy() for name, value in weights.items()}
-        with part.open('wb') as file:
-            pickle.dump(
-                dict(
-                    model=arrays,
-                    __author__='mmregioncl',
-                    matching_heuristics=True), file)
-    else:
-        torch.save(weights, part)
-    part.replace(path)
+            # Not save_file, which leaves a file that nobody else may read
+            part.write_bytes(
+                save({
+                    k: v.contiguous()
+                    for k, v in weights.items()
+                }))
+        elif suffix == '.pkl':
+            part.write_bytes(
+                pickle.dumps(
+                    dict(
+                        model={
+                            k: v.numpy()
+                            for k, v in weights.items()
+                        },
+                        __author__='mmregioncl',
+                        matching_heuristics=True)))
+        else:
+            torch.save(weights, part)
 
 
 def from_openselfsup(weights: Weights) -> Weights:

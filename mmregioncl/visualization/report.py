@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from mmengine.logging import print_log
 from mmengine.runner import set_random_seed
 
-from mmregioncl.engine.storage import AtomicBackend
 from mmregioncl.evaluation.study import Study, read_results
+from mmregioncl.files import whole_file, write_json
 from .browse import browse_views
 from .curves import curve_figure, read_curves
 from .features import draw_features, draw_neighbours
@@ -82,8 +82,7 @@ def draw_run(study: Study) -> None:
         except FileNotFoundError:
             return  # the checkpoint was taken elsewhere
         kept = {name: curves[name] for name in CHARTS if name in curves}
-        AtomicBackend().put(
-            json.dumps(kept).encode(), study.out / 'curves.json')
+        write_json(study.out / 'curves.json', kept)
 
 
 def write_report(path: Union[str, Path],
@@ -105,7 +104,8 @@ def write_report(path: Union[str, Path],
             rows=number_rows(runs),
             charts=draw_charts(runs),
             pictures=read_pictures(runs))
-    AtomicBackend().put(page.encode(), path)
+    with whole_file(path) as part:
+        part.write_text(page, 'utf-8')
 
 
 def read_runs(folders: Sequence[Path]) -> List[Run]:

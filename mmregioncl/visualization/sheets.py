@@ -8,6 +8,7 @@ from matplotlib.patches import Rectangle
 from mmengine.model import ImgDataPreprocessor
 from torch import Tensor
 
+from mmregioncl.files import whole_file
 from mmregioncl.models.utils import Region
 
 
@@ -153,8 +154,5 @@ def to_images(views: Tensor,
 
 def save(figure: Figure, path: Union[str, Path]) -> None:
     """Write a figure as PNG, under its name only when it is whole."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f'{path.name}.part')
-    figure.savefig(part, format='png', dpi=120)
-    part.replace(path)
+    with whole_file(path) as part:
+        figure.savefig(part, format='png', dpi=120)

@@ -4,9 +4,9 @@ For ``mmcls.ImageNet`` and the like; mmregioncl.ImageNetSubset needs none.
 """
 import argparse
 import os
-from pathlib import Path
 
 from mmregioncl.datasets import ImageNetSubset
+from mmregioncl.files import whole_file
 
 
 def parse_args() -> argparse.Namespace:
@@ -28,10 +28,8 @@ def main() -> None:
         f'{image["gt_label"]}\n'
         for image in map(images.get_data_info, range(len(images)))
     ]
-    part = Path(f'{args.out}.part')
-    part.parent.mkdir(parents=True, exist_ok=True)
-    part.write_text(''.join(lines))
-    part.rename(args.out)
+    with whole_file(args.out) as part:
+        part.write_text(''.join(lines))
     print(f'{args.out}: {len(lines)} images of '
           f'{len(images.metainfo["classes"])} classes')
 

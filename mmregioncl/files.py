@@ -1,0 +1,34 @@
+"""Files that are whole or not there."""
+import json
+import os
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Iterator, Union
+
+
+@contextmanager
+def whole_file(path: Union[str, Path]) -> Iterator[Path]:
+    """A name to write under, which becomes `path` when all went well.
+
+    A process that is killed while it writes leaves the file of before, and
+    ``PATH.part`` beside it.
+
+    Args:
+        path (str or Path): The file; missing folders are made.
+
+    Yields:
+        Path: A temporary name in the same folder.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f'{path.name}.part')
+    yield part
+    with open(part, 'rb') as file:
+        os.fsync(file.fileno())  # or a power cut may leave a name alone
+    part.replace(path)
+
+
+def write_json(path: Union[str, Path], content: dict) -> None:
+    """Write a dict, at once or not at all."""
+    with whole_file(path) as part:
+        part.write_text(json.dumps(content, indent=2))
