@@ -82,7 +82,7 @@ def peak_gib(method: str, batch: int, size: int, way: str) -> float:
             for value in (*model.parameters(), *model.buffers()):
                 meter.note(value)
             # A count without a value cannot be read.
-            model.encoder_k._host_steps = 1
+            model.encoder_k.count = 1
             model.region_swap = lambda views: (swap_region(
                 views, REGION.scale(32)), REGION)
             if way == 'checkpoints':

@@ -25,7 +25,14 @@ class AccumulationHook(Hook):
         counts = wrapper._accumulative_counts
         model = unwrap(runner.model)
         holds = hasattr(model, 'batches_to_enqueue')
-        if counts == 1 or hasattr(model, 'queue') and not holds:
+        if counts == 1:
+            return
+        if hasattr(model, 'queue') and not holds:
+            runner.logger.warning(
+                f'the queue and the key encoder of {type(model).__name__} move'
+                f' {counts} times an update, with accumulative_counts={counts}'
+                ': those of RegionCL wait for it, so that the two compare '
+                'with accumulative_counts=1')
             return
         if holds:
             model.batches_to_enqueue = counts
@@ -34,4 +41,4 @@ class AccumulationHook(Hook):
                 module.interval = counts
                 # Of weights that were loaded, another number of batches
                 module.steps += (runner.iter - module.steps) % counts
-                module._host_steps = None
+                module.count = None  # ForeachEMA's, to be read anew

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..heads import RegionContrastiveHead
-from ..utils import (ForeachEMA, draw_order, enqueue, knows_its_batch,
-                     redistribute)
+from ..utils import (ForeachEMA, depends_on_batch, draw_order, enqueue,
+                     plan_exchange, redistribute)
 from .region_swap_mixin import RegionSwapMixin
 
 
@@ -43,12 +43,16 @@ class MomentumContrastMixin(RegionSwapMixin):
 
         # ShuffleBN (MoCo, Sec. 3.3) mixes the batches of several processes.
         # Where no statistics are of one process' batch, it changes nothing.
-        if get_world_size() == 1 or not knows_its_batch(self.encoder_k):
+        if get_world_size() == 1 or not depends_on_batch(self.encoder_k):
             return self.project(view, *self.encoder_k.module)
+        device = view.device
+        if torch.is_autocast_enabled(device.type):  # as its first layer would
+            view = view.to(torch.get_autocast_dtype(device.type))
         order = draw_order(len(view))
-        keys = self.project(redistribute(view, order), *self.encoder_k.module)
-        return type(keys)(
-            *[redistribute(key, order.argsort()) for key in keys])
+        there = plan_exchange(order, device)
+        back = plan_exchange(order.argsort(), device)
+        keys = self.project(redistribute(view, there), *self.encoder_k.module)
+        return type(keys)(*[redistribute(key, back) for key in keys])
 
     def loss_region(self, view: Tensor, key: Tensor) -> Tensor:
         """Weighted region loss of views (N, 3, H, W) and keys (N, D)."""
@@ -70,7 +74,7 @@ class MomentumContrastMixin(RegionSwapMixin):
         waiting = self.waiting_keys.setdefault(name, [])
         waiting.append(keys)
         # The key encoder counts batches, and goes on where a run is resumed.
-        if self.encoder_k._host_steps % self.batches_to_enqueue == 0:
+        if self.encoder_k.count % self.batches_to_enqueue == 0:
             enqueue(
                 getattr(self, name), getattr(self, f'{name}_ptr'),
                 concat_all_gather(torch.cat(waiting)))

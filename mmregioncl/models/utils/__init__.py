@@ -5,13 +5,13 @@ from .localize import feature_map, heat_maps, heatmap_to_boxes
 from .queue import enqueue
 from .region import (Region, check_grid, check_pairs, pool_region,
                      sample_region, swap_region)
-from .shuffle import draw_order, knows_its_batch, redistribute
+from .shuffle import depends_on_batch, draw_order, plan_exchange, redistribute
 from .weights import check_weights, faults_of
 
 __all__ = [
     'ForeachCosineEMA', 'ForeachEMA', 'Region', 'SelfSupDataPreprocessor',
-    'check_grid', 'check_pairs', 'check_weights', 'draw_order', 'enqueue',
-    'faults_of', 'feature_map', 'heat_maps', 'heatmap_to_boxes', 'info_nce',
-    'knows_its_batch', 'normalize', 'nt_xent', 'pool_region', 'redistribute',
-    'sample_region', 'swap_region'
+    'check_grid', 'check_pairs', 'check_weights', 'depends_on_batch',
+    'draw_order', 'enqueue', 'faults_of', 'feature_map', 'heat_maps',
+    'heatmap_to_boxes', 'info_nce', 'normalize', 'nt_xent', 'plan_exchange',
+    'pool_region', 'redistribute', 'sample_region', 'swap_region'
 ]

@@ -15,6 +15,10 @@ class ForeachEMA(ExponentialMovingAverage):
     parameters in one call each instead of in a Python loop, and counts its
     steps on the host as well, where the parent reads them from the device
     twice a step.
+
+    Attributes:
+        count (int, optional): The steps, as the host knows them; None if they
+            have to be read from the device.
     """
 
     def __init__(self, *args, **kwargs) -> None:
@@ -22,11 +26,11 @@ class ForeachEMA(ExponentialMovingAverage):
         if self.update_buffers:
             raise ValueError('ForeachEMA copies buffers, it does not average '
                              'them: leave update_buffers=False')
-        self._host_steps = None
+        self.count = None
 
     def _load_from_state_dict(self, *args, **kwargs) -> None:
         super()._load_from_state_dict(*args, **kwargs)
-        self._host_steps = None  # `steps` was loaded: read it anew
+        self.count = None  # `steps` was loaded: read it anew
 
     def share(self, steps: int) -> float:
         """Share of the model in the average, after so many updates."""
@@ -39,20 +43,20 @@ class ForeachEMA(ExponentialMovingAverage):
         Args:
             model (nn.Module): A model of the same structure.
         """
-        if self._host_steps is None:
-            self._host_steps = int(self.steps)
+        if self.count is None:
+            self.count = int(self.steps)
 
         average = list(self.module.parameters())
         source = list(model.parameters())
-        if self._host_steps == 0:
+        if self.count == 0:
             torch._foreach_copy_(average, source)
-        elif self._host_steps % self.interval == 0:
-            torch._foreach_lerp_(average, source, self.share(self._host_steps))
+        elif self.count % self.interval == 0:
+            torch._foreach_lerp_(average, source, self.share(self.count))
         buffers = list(self.module.buffers())
         if buffers:  # group norm has none, and foreach wants some
             torch._foreach_copy_(buffers, list(model.buffers()))
         self.steps += 1
-        self._host_steps += 1
+        self.count += 1
 
 
 class ForeachCosineEMA(ForeachEMA, CosineEMA):

@@ -1,5 +1,6 @@
 """Batches mixed over processes, for the batch norm of keys."""
 from functools import lru_cache
+from typing import List, NamedTuple
 
 import torch
 from mmengine.dist import get_rank, get_world_size, sync_random_seed
@@ -16,7 +17,7 @@ def shared_generator() -> torch.Generator:
     return torch.Generator().manual_seed(sync_random_seed())
 
 
-def knows_its_batch(encoder: nn.Module) -> bool:
+def depends_on_batch(encoder: nn.Module) -> bool:
     """Whether what it makes of an image depends on the others of its process.
 
     So it does by batch norm, unless that is frozen or of all processes.
@@ -43,8 +44,43 @@ def draw_order(count: int) -> Tensor:
         get_world_size() * count, generator=shared_generator())
 
 
+class Exchange(NamedTuple):
+    """Who sends what to whom; N rows of each of W processes."""
+    sent: Tensor  # (N,), rows of this process, by receiver
+    sizes: List[int]  # (W,), how many for each
+    received: Tensor  # (N,), of what comes, by place
+    received_sizes: List[int]  # (W,), how many from each
+
+
+def plan_exchange(order: Tensor, device: torch.device) -> Exchange:
+    """What this process has to do for an order.
+
+    Args:
+        order (Tensor): From :func:`draw_order`; its ``argsort`` undoes it.
+        device (torch.device): Of the rows.
+    """
+    world, rank = get_world_size(), get_rank()
+    wanted = order.view(world, -1)  # (W, N), rows that each process gets
+    count = wanted.shape[1]
+    owner = wanted // count  # (W, N)
+    mine = owner == rank  # (W, N)
+    # They come sorted by owner, and from each owner in the order of places.
+    places = owner[rank].argsort(stable=True)
+    return Exchange(
+        to_device(wanted[mine] % count, device),
+        mine.sum(1).tolist(), to_device(places.argsort(), device),
+        owner[rank].bincount(minlength=world).tolist())
+
+
+def to_device(indices: Tensor, device: torch.device) -> Tensor:
+    """Copy from the host, which does not wait for it."""
+    if device.type == 'cuda':
+        indices = indices.pin_memory()
+    return indices.to(device, non_blocking=True)
+
+
 @torch.no_grad()
-def redistribute(rows: Tensor, order: Tensor) -> Tensor:
+def redistribute(rows: Tensor, exchange: Exchange) -> Tensor:
     """Hand the rows of all processes out anew.
 
     Every row travels once, from its owner to the process that gets it. (An
@@ -52,22 +88,13 @@ def redistribute(rows: Tensor, order: Tensor) -> Tensor:
 
     Args:
         rows (Tensor): Those of this process, shape (N, ...).
-        order (Tensor): From :func:`draw_order`; its ``argsort`` undoes it.
+        exchange (Exchange): From :func:`plan_exchange`.
 
     Returns:
         Tensor: What stands in this process' places of the order, (N, ...).
     """
-    count, rank = len(rows), get_rank()
-    wanted = order.view(-1, count)  # (W, N), rows that each process gets
-    owner = wanted // count  # (W, N)
-    mine = owner == rank  # (W, N)
-
-    sent = rows[wanted[mine].to(rows.device) % count]  # by receiver
-    sent = sent.contiguous()  # whatever its memory format
+    sent = rows[exchange.sent].contiguous()  # whatever its memory format
     received = torch.empty_like(sent)
-    distributed.all_to_all_single(
-        received, sent, owner[rank].bincount(minlength=len(owner)).tolist(),
-        mine.sum(1).tolist())
-    # They come sorted by owner, and from each owner in the order of places.
-    places = owner[rank].argsort(stable=True)
-    return received[places.argsort().to(rows.device)]
+    distributed.all_to_all_single(received, sent, exchange.received_sizes,
+                                  exchange.sizes)
+    return received[exchange.received]

@@ -1,3 +1,6 @@
+from unittest.mock import Mock
+
+import pytest
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
@@ -52,6 +55,22 @@ def test_a_resumed_run_stays_in_step(runner_cfg, tmp_path):
     runner_cfg.resume = True
     resumed = moves(runner_cfg, tmp_path / 'resumed')
     assert resumed == [(True, False, 4), follow, update]
+
+
+@pytest.mark.parametrize('method', ['RegionCLMoCo'], indirect=True)
+def test_a_parent_with_a_queue_stays(method, runner_cfg):
+    """It cannot hold its queue; one is told."""
+    runner_cfg.model = dict(
+        method[1], data_preprocessor=runner_cfg.model.data_preprocessor)
+    runner_cfg.optim_wrapper.accumulative_counts = 2
+    runner_cfg.default_hooks.accumulation = dict(
+        type='mmregioncl.AccumulationHook')
+    runner = Runner.from_cfg(runner_cfg)
+    runner.logger.warning = Mock()
+    runner.train()
+    assert runner.model.encoder_k.interval == 1
+    assert 'encoder of MoCo move 2 times an update' in '\n'.join(
+        call.args[0] for call in runner.logger.warning.call_args_list)
 
 
 def test_loaded_weights_begin_an_update(runner_cfg, tmp_path):
