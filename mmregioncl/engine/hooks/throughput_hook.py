@@ -2,21 +2,34 @@ import os
 import time
 from collections import deque
 
-from mmengine.hooks import IterTimerHook
+from mmengine.hooks import Hook, IterTimerHook
 
 from mmregioncl.registry import HOOKS
 
 
+class Mark(Hook):
+    """The time at which all hooks of a step are done, and data waited for."""
+    time = 0.
+
+    def before_train_epoch(self, runner) -> None:
+        """The first batch of an epoch is waited for."""
+        self.time = time.time()
+
+    def after_train_iter(self, *args, **kwargs) -> None:
+        """The next batch is waited for."""
+        self.time = time.time()
+
+
 @HOOKS.register_module()
 class ThroughputHook(IterTimerHook):
-    """MMEngine's timer, which also tells how much of the time is of use.
+    """MMEngine's timer, which also logs throughput and waits for data.
 
     ``images_per_second``, of all processes, and ``data_wait``, the share of
-    the time in which the process waits for data, are logged for the last 50
-    steps, beside ``time`` and ``data_time``. (MMEngine reads each loss back
-    from the device, so that a GPU has nothing left to do at the end of a
-    step, and waits as well.) If more than `most_wait` of a
-    run is waited, it warns once, and names the settings to change.
+    the time that the process waits for the dataloader, are logged for the
+    last 50 steps, beside ``time`` and ``data_time``. (``data_time`` counts the
+    hooks behind the timer as well, such as saving and logging.) MMEngine reads
+    each loss back from the device, so that a GPU waits as well. If the share
+    exceeds `most_wait`, it warns once, and names the settings to change.
 
     Args:
         most_wait (float): Share in [0, 1]. Defaults to 0.1.
@@ -35,12 +48,17 @@ class ThroughputHook(IterTimerHook):
         self.steps = -1
         self.waited = self.spent = 0.  # seconds of all steps
         self.warned = False
-        self.data_time = 0.
-        self.last = deque(maxlen=50)  # data time and time of a step
+        self.wait = 0.
+        self.last = deque(maxlen=50)  # wait and time of a step
+        self.mark = Mark()
+
+    def before_train(self, runner) -> None:
+        """Begin to mark the ends of steps."""
+        runner.register_hook(self.mark, 'LOWEST')
 
     def _before_iter(self, *args, **kwargs) -> None:
         super()._before_iter(*args, **kwargs)
-        self.data_time = time.time() - self.t
+        self.wait = time.time() - self.mark.time
 
     def _after_iter(self,
                     runner,
@@ -52,7 +70,7 @@ class ThroughputHook(IterTimerHook):
         super()._after_iter(runner, batch_idx, data_batch, outputs, mode)
         if mode != 'train':
             return
-        self.last.append((self.data_time, max(self.t - begun, 1e-9)))
+        self.last.append((self.wait, max(self.t - begun, 1e-9)))
         waited, spent = map(sum, zip(*self.last))
         images = runner.train_dataloader.batch_size * runner.world_size
         hub = runner.message_hub
