@@ -65,6 +65,7 @@ def main() -> None:
 
     if get_device() == 'cpu':
         keep_freed_memory()
+        cfg.train_dataloader.pin_memory = False  # there is none to copy to
     Runner.from_cfg(cfg).train()
 
 

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Iterator, Optional, Tuple, Union
 
 from mmengine.config import Config
-from mmengine.device import get_device
 from mmengine.runner import Runner
 
 from mmregioncl.datasets.transforms import fast
@@ -14,6 +13,10 @@ from mmregioncl.datasets.transforms import fast
 ALSO_READ = ('activation_checkpointing', 'compile', 'efficient_conv_bn_eval',
              'eval_datasets', 'fast_transforms', 'find_unused_parameters',
              'model_wrapper_cfg', 'sync_bn')
+
+# Those of MMEngine, which takes None for them
+MMENGINES_HOOKS = ('runtime_info', 'timer', 'sampler_seed', 'logger',
+                   'param_scheduler', 'checkpoint')
 
 # Types of mmselfsup and mmcv that this package has under the same name
 FASTER = (*fast.__all__, 'SelfSupDataPreprocessor')
@@ -65,9 +68,8 @@ def load_config(path: Union[str, Path],
         ValueError: If a key begins with a name that nothing reads, which
             MMEngine would accept without a word, or names no entry of a list.
 
-    A hook that is None is left out, and memory is pinned for a GPU alone.
-    With ``fast_transforms = True`` in the config, it holds this package's
-    transforms: see :func:`use_fast_transforms`.
+    A hook that is None is left out. ``fast_transforms`` in the config is
+    carried out: see :func:`set_transforms`.
     """
     cfg = read_config(path)
     known = {*inspect.signature(Runner.__init__).parameters, *ALSO_READ}
@@ -86,23 +88,22 @@ def load_config(path: Union[str, Path],
     cfg.merge_from_dict(options or {})
     hooks = cfg.get('default_hooks', {})
     for name in [name for name, hook in hooks.items() if hook is None]:
-        del hooks[name]  # MMEngine takes None for its own hooks alone
-    if cfg.get('train_dataloader') and get_device() == 'cpu':
-        cfg.train_dataloader.pin_memory = False
-    if cfg.get('fast_transforms'):
-        use_fast_transforms(cfg)
+        if name not in MMENGINES_HOOKS:  # those it leaves out itself
+            del hooks[name]
+    if cfg.get('fast_transforms') is not None:
+        set_transforms(cfg, cfg.fast_transforms)
     return cfg
 
 
-def use_fast_transforms(cfg: Config) -> None:
-    """Take this package's transforms instead of mmselfsup's and mmcv's.
+def set_transforms(cfg: Config, fast: bool) -> None:
+    """Take this package's transforms, or mmselfsup's and mmcv's.
 
     Those that draw the views of training, and the data preprocessor, by their
-    names: ``ColorJitter`` becomes ``mmregioncl.ColorJitter``. Nothing is left
-    to do for a config that names them itself.
+    names: ``ColorJitter`` becomes ``mmregioncl.ColorJitter``, or the reverse.
 
     Args:
         cfg (Config): Of pre-training, changed in place.
+        fast (bool): Whether to take this package's.
     """
     preprocessor = cfg.get('model', {}).get('data_preprocessor')
     if preprocessor is not None:  # mmselfsup's, unless another is named
@@ -111,8 +112,10 @@ def use_fast_transforms(cfg: Config) -> None:
         for place in typed_dicts(part):
             scope, _, name = place['type'].rpartition('.')
             scope = scope or cfg.get('default_scope')
-            if name in FASTER and scope in ('mmselfsup', 'mmcv'):
-                place['type'] = f'mmregioncl.{name}'
+            if name in FASTER and scope in ('mmselfsup', 'mmcv', 'mmregioncl'):
+                # mmselfsup's registry finds mmcv's transforms, too.
+                scope = 'mmregioncl' if fast else 'mmselfsup'
+                place['type'] = f'{scope}.{name}'
 
 
 def typed_dicts(part) -> Iterator[dict]:

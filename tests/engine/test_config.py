@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 from mmengine.config import Config
+from mmengine.runner import Runner
 
 from mmregioncl.engine.config import (check_data, checkpoint_name, load_config,
                                       set_pretrained)
@@ -61,7 +62,10 @@ def test_any_mmselfsup_config_draws_views_fast(tmp_path):
     assert load_config(tmp_path / 'dumped.py').train_dataloader == \
         cfg.train_dataloader
     slow = load_config(path, dict(fast_transforms=False))
-    assert slow.train_dataloader.dataset.pipeline[1].type == 'MultiView'
+    again = load_config(tmp_path / 'dumped.py', dict(fast_transforms=False))
+    for slow in (slow, again):
+        assert slow.train_dataloader.dataset.pipeline[1].type == \
+            'mmselfsup.MultiView'
 
 
 def test_transforms_of_other_packages_stay(tmp_path):
@@ -75,8 +79,18 @@ train_dataloader = dict(dataset=dict(pipeline=[dict(type='RandomFlip')]))""")
 
 
 def test_hooks_are_left_out_by_none(tmp_path):
-    cfg = load_config(CONFIG, {'default_hooks.linear': None})
-    assert 'linear' not in cfg.default_hooks and 'knn' in cfg.default_hooks
+    """Ours and MMEngine's, of which it has defaults."""
+    none = ['linear', 'checkpoint', 'timer']
+    cfg = load_config(CONFIG, {f'default_hooks.{name}': None for name in none})
+    for name in ('knn', 'health'):  # with data, which lie elsewhere
+        assert cfg.default_hooks.pop(name)
+    cfg.work_dir = str(tmp_path)
+    hooks = {type(hook).__name__ for hook in Runner.from_cfg(cfg).hooks}
+    assert 'GuardHook' in hooks
+    assert not {
+        'OnlineLinearProbeHook', 'CheckpointHook', 'ThroughputHook',
+        'IterTimerHook'
+    } & hooks
 
 
 @pytest.mark.parametrize('text, words', [

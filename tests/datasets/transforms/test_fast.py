@@ -17,7 +17,7 @@ from PIL import Image, ImageFilter
 from sklearn.datasets import load_sample_image
 
 from mmregioncl.datasets.transforms import ContrastiveCrop, fast, pixels
-from mmregioncl.engine.config import use_fast_transforms
+from mmregioncl.engine.config import set_transforms
 
 CHANGES = (adjust_brightness, adjust_contrast, adjust_color, adjust_hue)
 
@@ -55,7 +55,7 @@ def faster(pipeline):
         dict(
             default_scope='mmselfsup',
             train_dataloader=dict(dataset=dict(pipeline=pipeline))))
-    use_fast_transforms(cfg)
+    set_transforms(cfg, True)
     return cfg.train_dataloader.dataset.pipeline
 
 
