@@ -7,7 +7,7 @@ from mmengine.config import Config, DictAction
 from mmengine.logging import MMLogger
 
 from mmregioncl.engine.config import load_config, set_pretrained
-from mmregioncl.evaluation import check_classes, eval_dataset
+from mmregioncl.evaluation import check_class_folders, eval_dataset
 from mmregioncl.evaluation.protocols import (FEATURE_PROTOCOLS, RATES,
                                              config_digest, recipe)
 from mmregioncl.evaluation.study import Study
@@ -101,7 +101,7 @@ def evaluate(args: argparse.Namespace) -> bool:
                              'config of labelled sets')
         cfg.eval_datasets = given
     if args.train:
-        check_classes(args.train, args.test)
+        check_class_folders(args.train, args.test)
         cfg.eval_datasets = {
             split: eval_dataset(cfg, split, getattr(args, split))
             for split in ('train', 'test')

@@ -1,4 +1,4 @@
-from .features import (batch_loader, check_classes, check_finite,
+from .features import (batch_loader, check_class_folders, check_finite,
                        check_same_classes, class_folder, eval_dataset,
                        eval_pipeline, extract_features, extract_rows,
                        gather_rows, load_model, rank_batches, read_labels,
@@ -9,7 +9,7 @@ from .linear import linear_probes, online_probe
 from .statistics import alignment, rankme, relative_std, uniformity
 
 __all__ = [
-    'alignment', 'batch_loader', 'check_classes', 'check_finite',
+    'alignment', 'batch_loader', 'check_class_folders', 'check_finite',
     'check_neighbours', 'check_same_classes', 'class_folder', 'eval_dataset',
     'eval_pipeline', 'extract_features', 'extract_rows', 'gather_rows',
     'keep_best', 'knn_accuracy', 'knn_classify', 'linear_probes', 'load_model',

@@ -136,7 +136,7 @@ def eval_dataset(cfg: Config,
     return given
 
 
-def check_classes(train: str, test: str) -> None:
+def check_class_folders(train: str, test: str) -> None:
     """Labels count the folders: they have to be the same on both sides.
 
     Raises:
@@ -157,17 +157,21 @@ def check_classes(train: str, test: str) -> None:
 def check_same_classes(train: BaseDataset, test: BaseDataset) -> None:
     """Labels of two data sets have to mean the same.
 
+    Data sets of one kind name their classes alike. A folder and a named data
+    set, such as ImageNet's, may have no name in common: they are counted.
+
     Raises:
         ValueError: If both know the names of their classes, and they differ.
     """
-    names = [part.metainfo.get('classes') for part in (train, test)]
-    if all(names) and list(names[0]) != list(names[1]):
+    names = [part.metainfo.get('classes') or () for part in (train, test)]
+    alike = set(names[0]) & set(names[1]) or len(names[0]) != len(names[1])
+    if all(names) and alike and list(names[0]) != list(names[1]):
         odd = sorted(set(names[0]) ^ set(names[1])) or ['their order']
         raise ValueError('the train and the test set need the same classes, '
                          f'and these differ: {", ".join(odd[:10])}')
 
 
-def summary(dataset: BaseDataset) -> dict:
+def fingerprint(dataset: BaseDataset) -> dict:
     """How many images a data set has, and which.
 
     Args:

@@ -14,7 +14,7 @@ from torch import Tensor
 from mmregioncl.engine.config import check_data, set_pretrained
 from mmregioncl.engine.storage import find_checkpoint
 from mmregioncl.models.utils import feature_map
-from .features import summary
+from .features import fingerprint
 from .knn import check_neighbours, nearest, vote
 from .linear import linear_probes
 from .study import Study
@@ -159,8 +159,8 @@ def recipe(study: Study, config: str, digest: str) -> dict:
         runner = Runner.from_cfg(cfg)
         runner.train()
         study.data = dict(
-            train=summary(runner.train_dataloader.dataset),
-            test=summary(runner.val_dataloader.dataset))
+            train=fingerprint(runner.train_dataloader.dataset),
+            test=fingerprint(runner.val_dataloader.dataset))
         scores = runner.message_hub.get_scalar('val/accuracy/top1').data[0]
         scores = scores.tolist()
         if len(scores) < runner.max_epochs:  # killed before the last was over

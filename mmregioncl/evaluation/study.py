@@ -2,6 +2,7 @@
 import hashlib
 import json
 import logging
+import math
 import platform
 import subprocess
 import time
@@ -20,10 +21,10 @@ from mmengine.logging import print_log
 from mmengine.registry import DATASETS
 from torch import Tensor, nn
 
-from mmregioncl.engine.storage import AtomicBackend
+from mmregioncl.files import whole_file, write_json
 from mmregioncl.transfer import backbone_weights, load_backbone, read_weights
 from .features import (check_finite, eval_dataset, extract_features,
-                       load_model, summary)
+                       fingerprint, load_model)
 
 PACKAGES = ('mmregioncl', 'torch', 'torchvision', 'mmengine', 'mmcv',
             'mmcv-lite', 'mmselfsup', 'mmcls', 'numpy', 'scikit-learn')
@@ -111,15 +112,14 @@ class Study:
         path = self.out / f'features-{split}.pt'
         dataset = self.dataset(split)
         if split not in self.summaries:
-            self.summaries[split] = summary(dataset)
+            self.summaries[split] = fingerprint(dataset)
         self.data[split] = self.summaries[split]
         made = read_features(path, self.data[split])
         if made is None:
             features = extract_features(self.model, dataset, self.batch_size,
                                         self.workers)
-            part = path.with_name(f'{path.name}.part')
-            torch.save((*features, self.data[split]), part)
-            part.replace(path)
+            with whole_file(path) as part:
+                torch.save((*features, self.data[split]), part)
             made = read_features(path, self.data[split])
         features, labels = made
         return check_finite(features), labels
@@ -204,23 +204,28 @@ def read_results(path: Path) -> dict:
     try:
         results = json.loads(path.read_text())
         run = results['run']
-        for name in ('name', 'checkpoint', 'sha256', 'config', 'seed', 'date',
-                     'commit', 'device'):
-            run[name]
-        dict.items(run['versions'])
+        whole = run.keys() >= {
+            'name', 'checkpoint', 'sha256', 'config', 'seed', 'date', 'commit',
+            'device', 'versions'
+        } and isinstance(run['versions'], dict)
         for result in results['protocols'].values():
             result.setdefault('data', {})  # of an earlier version
-            for name in ('settings', 'seconds', 'date', 'commit'):
-                result[name]
-            if 'error' not in result:
-                result['how']
-            for number in (*result['numbers'].values(),
-                           *result.get('spread', {}).values()):
-                float.as_integer_ratio(number)
-    except (ValueError, KeyError, TypeError, AttributeError,
-            OverflowError) as error:
-        raise ValueError(f'{path} is damaged ({type(error).__name__}: {error})'
-                         ': remove it, or take another folder') from None
+            whole &= result.keys() >= {
+                'settings', 'seconds', 'date', 'commit', 'numbers',
+                'how' if 'error' not in result else 'error'
+            }
+            numbers = [
+                *result['numbers'].values(),
+                *result.get('spread', {}).values()
+            ]
+            whole &= all(
+                isinstance(number, (int, float)) and math.isfinite(number)
+                for number in numbers)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        whole = False
+    if not whole:
+        raise ValueError(
+            f'{path} is damaged: remove it, or take another folder')
     return results
 
 
@@ -302,8 +307,3 @@ def versions() -> Dict[str, str]:
         except PackageNotFoundError:
             pass
     return found
-
-
-def write_json(path: Path, content: dict) -> None:
-    """Write a file at once or not at all."""
-    AtomicBackend().put(json.dumps(content, indent=2).encode(), path)

@@ -5,7 +5,7 @@ from mmengine.config import DictAction
 from mmengine.logging import MMLogger
 
 from mmregioncl.engine.config import load_config
-from mmregioncl.evaluation import (check_classes, eval_dataset,
+from mmregioncl.evaluation import (check_class_folders, eval_dataset,
                                    extract_features, knn_accuracy, load_model)
 
 
@@ -39,7 +39,7 @@ def main() -> None:
     cfg = load_config(args.config, args.cfg_options)
     try:
         if args.train:
-            check_classes(args.train, args.test)
+            check_class_folders(args.train, args.test)
         sets = [
             eval_dataset(cfg, split, getattr(args, split))
             for split in ('train', 'test')

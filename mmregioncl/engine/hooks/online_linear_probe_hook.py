@@ -109,11 +109,13 @@ class OnlineLinearProbeHook(LookHook):
     def before_train_iter(self, runner, batch_idx: int, data_batch) -> None:
         self.views, self.features = [], None
 
+    @torch.compiler.disable  # not part of the model
     def note_views(self, module: nn.Module, args: tuple, output) -> None:
         """What the preprocessor gives the algorithm."""
         if self.views is not None:
             self.views = output[0]
 
+    @torch.compiler.disable  # not part of the model
     def note_features(self, module: nn.Module, args: tuple, output) -> None:
         """What the backbone makes of whole first views, in its first call.
 

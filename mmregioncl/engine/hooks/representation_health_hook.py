@@ -101,9 +101,9 @@ class RepresentationHealthHook(LookHook):
         ]  # or NaN
         self.bad_looks = self.bad_looks + 1 if collapsed else 0
         # A first look may come before embeddings have spread.
-        if self.bad_looks == 2 or self.bad_looks == 1 and (
-                self.is_last_train_epoch(runner)
-                or any(map(math.isnan, scalars.values()))):
+        if collapsed and (self.bad_looks == 2
+                          or any(map(math.isnan, scalars.values()))
+                          or self.is_last_train_epoch(runner)):
             runner.logger.warning(
                 f'embeddings have collapsed {when}: {", ".join(collapsed)} '
                 '(healthy: std near 1, rankme far above 2); lower the '

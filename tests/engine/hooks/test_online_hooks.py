@@ -17,9 +17,9 @@ from tensorboard.backend.event_processing.event_accumulator import \
 
 from mmregioncl.engine.hooks import (OnlineLinearProbeHook,
                                      RepresentationHealthHook)
-from mmregioncl.evaluation import (class_folder, extract_features,
-                                   knn_accuracy, load_model, rankme,
-                                   relative_std)
+from mmregioncl.evaluation import (check_same_classes, class_folder,
+                                   extract_features, knn_accuracy, load_model,
+                                   rankme, relative_std)
 from mmregioncl.visualization import read_scalars
 
 LAUNCH = ('-m', 'torch.distributed.run', '--standalone', '--nproc_per_node=2')
@@ -200,6 +200,25 @@ def test_resumed_probe_is_the_uninterrupted_one(online_cfg, tmp_path):
         assert torch.equal(whole[name], resumed[name]), name
 
 
+def test_compiled_model_is_looked_at_the_same(online_cfg, tmp_path):
+    """The hooks on its modules are no part of what is compiled."""
+    online_cfg.randomness = dict(seed=0)
+    online_cfg.train_dataloader.update(num_workers=0, persistent_workers=False)
+    lines = []
+    for compiled in (False, True):
+        if compiled:
+            online_cfg.default_hooks.compile = dict(
+                type='mmregioncl.CompileHook', backend='aot_eager')
+        runner, _ = train(online_cfg, tmp_path / str(compiled), seeded=True)
+        lines.append([
+            curve(runner, name)
+            for name in ('knn/k1_T0.1', 'linear/train_accuracy',
+                         'health/view/std')
+        ])
+    for plain, other in zip(*lines):
+        assert plain == pytest.approx(other, abs=1e-3)
+
+
 def test_probe_learns(online_cfg, tmp_path):
     """Twelve images by heart, where the views are always the same."""
     online_cfg.train_dataloader.dataset.pipeline[1].transforms = [[
@@ -236,6 +255,18 @@ def test_collapse_is_told(statistic, value, told):
         assert f'embeddings have collapsed after epoch 5: {told}' in line
 
 
+def test_last_look_is_told_again():
+    """And NaN, however many looks were bad before."""
+    hook = RepresentationHealthHook()
+    runner = Mock(epoch=4, iter=9, max_epochs=9)
+    for std, epoch, told in ((0.04, 1, 0), (0.04, 2, 1), (0.04, 3, 0),
+                             (torch.nan, 4, 1), (1., 5, 0), (0.04, 8, 1)):
+        runner.epoch = epoch
+        runner.logger.warning.reset_mock()
+        hook.report(runner, {'view/std': std})
+        assert runner.logger.warning.call_count == told, (std, epoch)
+
+
 @pytest.mark.parametrize('fill', [0, torch.nan])
 def test_collapsed_model_is_told(online_cfg, tmp_path, fill):
     """Embeddings all alike, and such as are no numbers."""
@@ -250,6 +281,19 @@ def test_collapsed_model_is_told(online_cfg, tmp_path, fill):
     line = runner.logger.warning.call_args.args[0]
     assert f'view/std is {fill}' in line
     assert 'lower the learning rate' in line
+
+
+def test_names_of_another_kind_are_counted():
+    """Folders of ImageNet are numbers of WordNet, and its classes words."""
+
+    def dataset(*classes):
+        return Mock(metainfo=dict(classes=classes))
+
+    check_same_classes(dataset('n01', 'n02'), dataset('tench', 'goldfish'))
+    check_same_classes(dataset('n01', 'n02'), Mock(metainfo={}))
+    for other in (('n02', 'n01'), ('n01', ), ('n02', 'n03'), ('tench', )):
+        with pytest.raises(ValueError, match='need the same classes'):
+            check_same_classes(dataset('n01', 'n02'), dataset(*other))
 
 
 def test_classes_have_to_be_the_same(online_cfg, image_folder, tmp_path):
