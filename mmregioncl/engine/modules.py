@@ -1,7 +1,4 @@
 """Parts of the model of a run."""
-from operator import attrgetter
-from typing import Optional
-
 from mmengine.model import is_model_wrapper
 from torch import nn
 
@@ -11,22 +8,20 @@ def unwrap(model: nn.Module) -> nn.Module:
     return model.module if is_model_wrapper(model) else model
 
 
-def find_module(model: nn.Module, name: str) -> Optional[nn.Module]:
-    """A part by its dotted name, as of ``named_modules``; None if missing.
+def get_module(model: nn.Module, name: str) -> nn.Module:
+    """A part by its name, as of ``named_modules``.
 
     Args:
         model (nn.Module): Wrapped or not.
         name (str): Such as 'backbone.layer1'.
+
+    Raises:
+        ValueError: If there is none.
     """
+    model = unwrap(model)
     try:
-        return attrgetter(name)(unwrap(model))
+        return model.get_submodule(name)
     except AttributeError:
-        return None
-
-
-def no_module(hook: object, model: nn.Module, name: str) -> ValueError:
-    """What to raise for a name that the model does not have."""
-    return ValueError(
-        f'{type(hook).__name__} finds no {name} in the '
-        f'{type(unwrap(model)).__name__}: set modules to names of '
-        'model.named_modules()')
+        raise ValueError(f'there is no module {name} in the '
+                         f'{type(model).__name__}: set modules to names of '
+                         'model.named_modules()') from None

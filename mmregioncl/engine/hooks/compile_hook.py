@@ -3,7 +3,7 @@ from typing import Optional, Sequence
 from mmengine.hooks import Hook
 
 from mmregioncl.registry import HOOKS
-from ..modules import find_module, no_module
+from ..modules import get_module, unwrap
 
 # The backbone, and those of MoCo's key encoder and of BYOL's target network
 BACKBONES = ('backbone', 'encoder_k.module.0', 'target_net.module.0')
@@ -36,9 +36,9 @@ class CompileHook(Hook):
         Raises:
             ValueError: If the model lacks one that was named.
         """
-        for name in self.modules or BACKBONES:
-            module = find_module(runner.model, name)
-            if module is not None:
-                module.compile(**self.kwargs)
-            elif self.modules:
-                raise no_module(self, runner.model, name)
+        names = self.modules
+        if names is None:
+            has = dict(unwrap(runner.model).named_modules())
+            names = [name for name in BACKBONES if name in has]
+        for name in names:
+            get_module(runner.model, name).compile(**self.kwargs)

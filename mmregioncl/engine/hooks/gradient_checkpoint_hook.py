@@ -10,7 +10,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
 from mmregioncl.registry import HOOKS
-from ..modules import find_module, no_module
+from ..modules import get_module
 
 
 @contextmanager
@@ -78,8 +78,6 @@ class GradientCheckpointHook(Hook):
             ValueError: If the model lacks a module.
         """
         for name in self.modules:
-            stage = find_module(runner.model, name)
-            if stage is None:
-                raise no_module(self, runner.model, name)
-            for block in stage.children():  # bound: copies have their own
+            # Bound methods, so that copies have their own
+            for block in get_module(runner.model, name).children():
                 block.forward = MethodType(recomputed_forward, block)

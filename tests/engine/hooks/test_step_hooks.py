@@ -2,6 +2,7 @@
 import os
 from copy import deepcopy
 from pathlib import Path
+from shutil import which
 from types import SimpleNamespace
 
 import pytest
@@ -77,12 +78,18 @@ def test_gradient_checkpoints_keep_less(model_cfg):
     assert held(model) < before / 2
 
 
-@pytest.mark.parametrize('hook, settings, words', [
-    ('GradientCheckpointHook', dict(modules=['backbone.layer9']),
-     'finds no backbone.layer9 in the RegionCLMoCo'),
-    ('CompileHook', dict(modules=['body']),
-     'finds no body in the RegionCLMoCo'),
-])
+@pytest.mark.parametrize(
+    'hook, settings, words',
+    [
+        ('GradientCheckpointHook', dict(modules=['backbone.layer9']),
+         'no module backbone.layer9 in the RegionCLMoCo'),
+        ('CompileHook', dict(modules=['body']),
+         'no module body in the RegionCLMoCo'),
+        (
+            'CompileHook',
+            dict(modules=['loss']),  # a method
+            'no module loss in the RegionCLMoCo'),
+    ])
 def test_unknown_modules_are_refused(hook, settings, words, runner_cfg,
                                      tmp_path):
     runner_cfg.custom_hooks = [dict(type=f'mmregioncl.{hook}', **settings)]
@@ -90,10 +97,18 @@ def test_unknown_modules_are_refused(hook, settings, words, runner_cfg,
         Runner.from_cfg(runner_cfg).train()
 
 
-def test_compiled_backbones_give_the_same_run(assert_same_run, train,
+@pytest.mark.parametrize('backend', [
+    'aot_eager',
+    pytest.param(
+        'inductor',
+        marks=pytest.mark.skipif(
+            which('g++') is None, reason='needs a C++ compiler')),
+])
+def test_compiled_backbones_give_the_same_run(assert_same_run, train, backend,
                                               runner_cfg, tmp_path):
     """And a checkpoint with the same keys, from which one goes on without."""
-    assert_same_run(dict(compile=COMPILED), rtol=1e-3, atol=1e-4)
+    compiled = dict(COMPILED, backend=backend)
+    assert_same_run(dict(compile=compiled), rtol=1e-3, atol=1e-4)
     runner_cfg.update(
         resume=True, load_from=str(tmp_path / 'switched/epoch_1.pth'))
     assert len(train(runner_cfg, tmp_path / 'resumed').losses) == 3
