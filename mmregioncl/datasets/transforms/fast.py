@@ -1,9 +1,8 @@
 """Transforms of mmselfsup under their own names, several times faster.
 
-Each draws by its parent's code, so that one seed gives both the same views,
-within 2/255 (mean absolute): see ``pixels.py``. ``fast_transforms = False`` in
-a config goes back to the parents; ContrastiveCrop, which has none, keeps the
-resize of this file.
+Each draws by its parent's code, so that one seed gives both the same views, to
+what ``pixels.py`` says. ``fast_transforms = False`` in a config goes back to
+the parents; ContrastiveCrop, which has none, keeps the resize of this file.
 """
 import copy
 from typing import Optional
@@ -54,7 +53,7 @@ class RandomResizedCrop(upstream.RandomResizedCrop):
 
 @TRANSFORMS.register_module()
 class ColorJitter(upstream.ColorJitter):
-    """``ColorJitter`` of mmselfsup, with at most four passes over the image.
+    """``ColorJitter`` of mmselfsup, in as few passes as its factors allow.
 
     For ``backend='pillow'``, the default; 'cv2' is the parent's.
     """
@@ -118,7 +117,11 @@ class RandomSolarize(upstream.RandomSolarize):
 
 @TRANSFORMS.register_module()
 class RandomFlip(mmcv.transforms.RandomFlip):
-    """``RandomFlip`` of mmcv, by OpenCV for images without annotations."""
+    """``RandomFlip`` of mmcv, for images without annotations by OpenCV.
+
+    Its result is contiguous, and packed sooner than a view with a negative
+    stride.
+    """
     codes = dict(horizontal=1, vertical=0, diagonal=-1)
 
     def _flip(self, results: dict) -> None:

@@ -121,7 +121,7 @@ def decode_jpeg(content: bytes,
     if content[:3] != b'\xff\xd8\xff':
         return None
     if min_side is not None:
-        flag = reduction(content, min_side)
+        flag = reduced_flag(content, min_side)
         if flag is not None:
             return cv2.imdecode(np.frombuffer(content, np.uint8), flag)
     # Exif may say that the photograph is to be turned.
@@ -136,7 +136,7 @@ def decode_jpeg(content: bytes,
     return None
 
 
-def reduction(content: bytes, min_side: int) -> Optional[int]:
+def reduced_flag(content: bytes, min_side: int) -> Optional[int]:
     """OpenCV's flag for a smaller decoding, None for full size.
 
     Args:

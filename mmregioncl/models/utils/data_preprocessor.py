@@ -9,7 +9,9 @@ from mmregioncl.registry import MODELS
 
 def normalize(view: Tensor, scale: Tensor, shift: Tensor,
               flip_channels: bool) -> Tensor:
-    """``scale * view + shift``, each value read once and written once.
+    """``scale * view + shift``, by one operation for each channel.
+
+    On a GPU each value is read once and written once.
 
     Args:
         view (Tensor): Shape (N, C, H, W), uint8 or float32.
@@ -30,9 +32,10 @@ def normalize(view: Tensor, scale: Tensor, shift: Tensor,
 
 @MODELS.register_module()
 class SelfSupDataPreprocessor(Parent):
-    """``SelfSupDataPreprocessor`` of mmselfsup in one pass over each view.
+    """``SelfSupDataPreprocessor`` of mmselfsup, in one pass over each view.
 
-    The parent takes four, and waits for the device to take an index.
+    The parent makes four (cast, swap of channels, difference, quotient), and
+    waits for the device to take an index.
 
     Args:
         *args: Arguments of the parent: mean, std and so on.

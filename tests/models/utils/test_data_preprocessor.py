@@ -41,7 +41,7 @@ def test_views_are_the_parents(settings, dtype):
 
 
 def test_one_pass_for_each_channel():
-    """No index, cast or division of a whole view of its own."""
+    """No swap of channels, difference or quotient of its own."""
     ours = both(**STATISTICS, bgr_to_rgb=True)[1]
     views = [torch.zeros(2, 3, 8, 8, dtype=torch.uint8) for _ in range(2)]
     with torch.profiler.profile() as profile:
