@@ -112,10 +112,12 @@ def set_transforms(cfg: Config, fast: bool) -> None:
         for place in typed_dicts(part):
             scope, _, name = place['type'].rpartition('.')
             scope = scope or cfg.get('default_scope')
-            if name in FASTER and scope in ('mmselfsup', 'mmcv', 'mmregioncl'):
-                # mmselfsup's registry finds mmcv's transforms, too.
-                scope = 'mmregioncl' if fast else 'mmselfsup'
-                place['type'] = f'{scope}.{name}'
+            if name not in FASTER:
+                continue
+            if fast and scope in ('mmselfsup', 'mmcv'):
+                place['type'] = f'mmregioncl.{name}'
+            elif not fast and scope == 'mmregioncl':
+                place['type'] = name  # of the default scope, or mmcv's
 
 
 def typed_dicts(part) -> Iterator[dict]:
