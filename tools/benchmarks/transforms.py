@@ -238,11 +238,16 @@ def main() -> None:
             RandomGrayscale=gray,
             RandomGaussianBlur=blur,
             RandomSolarize=dict(prob=1.),
-            RandomFlip=dict(prob=1.),
             PackSelfSupInputs={})
         for name, settings in singles.items():
             items = images if settings is crop else views
             compare(f'  {name}', single(name, **settings), items, args.repeats)
+        pack = TRANSFORMS.build(dict(type='mmregioncl.PackSelfSupInputs'))
+        flips = {
+            package: lambda img, flip=flip: pack(flip(img))
+            for package, flip in single('RandomFlip', prob=1.).items()
+        }  # a flip that is a view is paid for by what reads it
+        compare('  RandomFlip, and our packing', flips, views, args.repeats)
         if args.cifar10:
             small_apart = cifar10(args)
         small_views = reduced(paths, args.repeats)
