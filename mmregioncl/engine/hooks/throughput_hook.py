@@ -1,23 +1,30 @@
 import os
 import time
 from collections import deque
+from typing import Sequence
 
 from mmengine.hooks import Hook, IterTimerHook
+from torch import Tensor
 
 from mmregioncl.registry import HOOKS
+from ..config import draws_slowly
+
+
+def count_images(inputs: Sequence[Tensor]) -> int:
+    """Of a list of views (N, C, H, W), of images (C, H, W), or of a batch."""
+    views = isinstance(inputs, (list, tuple)) and inputs[0].ndim > 3
+    return len(inputs[0] if views else inputs)
 
 
 class Mark(Hook):
     """The time at which all hooks of a step are done, and data waited for."""
     time = 0.
 
-    def before_train_epoch(self, runner) -> None:
-        """The first batch of an epoch is waited for."""
-        self.time = time.time()
-
-    def after_train_iter(self, *args, **kwargs) -> None:
+    def note(self, *args, **kwargs) -> None:
         """The next batch is waited for."""
         self.time = time.time()
+
+    before_train_epoch = after_train_iter = after_val_epoch = note
 
 
 @HOOKS.register_module()
@@ -49,11 +56,12 @@ class ThroughputHook(IterTimerHook):
         self.waited = self.spent = 0.  # seconds of all steps
         self.warned = False
         self.wait = 0.
-        self.last = deque(maxlen=50)  # wait and time of a step
+        self.last = deque(maxlen=50)  # wait, time and images of a step
         self.mark = Mark()
 
     def before_train(self, runner) -> None:
         """Begin to mark the ends of steps."""
+        super().before_train(runner)
         runner.register_hook(self.mark, 'LOWEST')
 
     def _before_iter(self, *args, **kwargs) -> None:
@@ -70,12 +78,11 @@ class ThroughputHook(IterTimerHook):
         super()._after_iter(runner, batch_idx, data_batch, outputs, mode)
         if mode != 'train':
             return
-        self.last.append((self.wait, max(self.t - begun, 1e-9)))
-        waited, spent = map(sum, zip(*self.last))
-        images = runner.train_dataloader.batch_size * runner.world_size
+        images = runner.world_size * count_images(data_batch['inputs'])
+        self.last.append((self.wait, max(self.t - begun, 1e-9), images))
+        waited, spent, images = map(sum, zip(*self.last))
         hub = runner.message_hub
-        hub.update_scalar('train/images_per_second',
-                          images * len(self.last) / spent)
+        hub.update_scalar('train/images_per_second', images / spent)
         hub.update_scalar('train/data_wait', waited / spent)
         self.judge(runner)
 
@@ -90,11 +97,13 @@ class ThroughputHook(IterTimerHook):
         if self.steps < self.first_steps or share <= self.most_wait:
             return
         self.warned = True
-        workers = runner.train_dataloader.num_workers
-        advice = f'raise train_dataloader.num_workers, {workers} now'
-        if not runner.cfg.get('fast_transforms'):
-            advice = 'set fast_transforms=True, or ' + advice
+        workers, cores = runner.train_dataloader.num_workers, os.cpu_count()
+        advice = [
+            'set fast_transforms=True' if draws_slowly(runner.cfg) else '',
+            f'raise train_dataloader.num_workers, {workers} now on {cores} '
+            'processor cores' if workers * runner.world_size < cores else '',
+            'keep smaller images on a faster disk'
+        ]
         runner.logger.warning(
             f'{share:.0%} of the time of {self.steps} steps was waited for '
-            f'data: {advice} on {os.cpu_count()} processor cores, or keep '
-            'smaller images on a faster disk')
+            f'data: {", or ".join(filter(None, advice))}')

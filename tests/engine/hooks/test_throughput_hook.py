@@ -1,11 +1,18 @@
 import json
+import os
 import time
 from pathlib import Path
 
 import pytest
+import torch
 from mmengine.hooks import Hook
-from mmengine.runner import Runner
+from mmengine.registry import DATA_SAMPLERS, LOOPS
+from mmengine.runner import IterBasedTrainLoop, Runner
+from torch.utils.data import BatchSampler
 
+from mmregioncl.engine.config import set_transforms
+from mmregioncl.engine.hooks import ThroughputHook
+from mmregioncl.engine.hooks.throughput_hook import Mark, count_images
 from mmregioncl.registry import HOOKS, TRANSFORMS
 
 
@@ -59,22 +66,77 @@ def test_slow_hooks_are_no_waits(runner_cfg, monkeypatch):
 
 
 def test_a_slow_disk_is_named_once(runner_cfg, monkeypatch):
-    runner_cfg.fast_transforms = True
+    set_transforms(runner_cfg, True)
     pipeline = runner_cfg.train_dataloader.dataset.pipeline
     pipeline.insert(1, dict(type='mmregioncl.Wait'))
     lines, warnings = train(runner_cfg, monkeypatch)
     assert len(warnings) == 1
-    assert 'raise train_dataloader.num_workers, 1 now' in warnings[0]
+    assert ('raise train_dataloader.num_workers, 1 now' in warnings[0]) == (
+        os.cpu_count() > 1)
     assert 'fast_transforms' not in warnings[0]
     assert lines[-1]['data_wait'] > 0.1
 
 
 def test_slow_transforms_are_named(runner_cfg, monkeypatch):
-    runner_cfg.fast_transforms = False
     runner_cfg.train_dataloader.dataset.pipeline.insert(
         1, dict(type='mmregioncl.Wait'))
     warnings = train(runner_cfg, monkeypatch)[1]
-    assert 'set fast_transforms=True, or raise' in warnings[0]
+    assert 'set fast_transforms=True, or ' in warnings[0]
+
+
+def test_validation_is_no_wait(runner_cfg, monkeypatch):
+    """Between two steps of a loop by iterations."""
+
+    class Look(IterBasedTrainLoop):
+
+        def run_iter(self, data_batch):
+            super().run_iter(data_batch)
+            time.sleep(0.4)
+            for hook in self.runner.hooks:  # as a loop with validation
+                if isinstance(hook, Mark):
+                    hook.after_val_epoch(self.runner, metrics=None)
+
+    LOOPS.register_module('Look', module=Look, force=True)
+    runner_cfg.train_cfg = dict(type='Look', max_iters=3)
+    runner_cfg.default_hooks.checkpoint.by_epoch = False
+    lines, warnings = train(runner_cfg, monkeypatch, most_wait=0.5)
+    assert lines[-1]['time'] > 0.2 and not warnings
+    assert lines[-1]['data_wait'] < 0.3
+
+
+def test_images_are_counted(runner_cfg, monkeypatch):
+    """Of batches that differ, and that a sampler of batches makes."""
+    DATA_SAMPLERS.register_module(module=BatchSampler, force=True)
+    loader = runner_cfg.train_dataloader
+    del loader['batch_size'], loader['drop_last']
+    loader.batch_sampler = dict(
+        type='BatchSampler', batch_size=8, drop_last=False)
+    lines, _ = train(runner_cfg, monkeypatch)
+    assert len(lines) == 4  # of 8 and 4 images
+    assert lines[-1]['images_per_second'] == pytest.approx(
+        6 / lines[-1]['time'], rel=0.05)
+
+
+def test_resumed_run_knows_its_eta(runner_cfg, monkeypatch):
+    """By the steps since it was resumed, as MMEngine's timer."""
+    train(runner_cfg, monkeypatch)
+    runner_cfg.update(
+        resume=True, load_from=f'{runner_cfg.work_dir}/epoch_1.pth')
+    runner_cfg.default_hooks.timer = dict(type='mmregioncl.ThroughputHook')
+    runner = Runner.from_cfg(runner_cfg)
+    runner.train()
+    timer, = (
+        hook for hook in runner.hooks if isinstance(hook, ThroughputHook))
+    assert timer.start_iter == 3
+
+
+@pytest.mark.parametrize('inputs, count', [
+    ([torch.zeros(4, 3, 8, 8)] * 2, 4),
+    ([torch.zeros(3, 8, 8)] * 5, 5),
+    (torch.zeros(6, 3, 8, 8), 6),
+])
+def test_batches_of_any_kind(inputs, count):
+    assert count_images(inputs) == count
 
 
 @pytest.mark.parametrize('settings', [
