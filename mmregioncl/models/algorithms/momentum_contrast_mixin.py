@@ -1,4 +1,4 @@
-from typing import Dict, List, Tuple
+from typing import Dict, List, Optional, Tuple
 
 import torch
 from mmengine.dist import get_world_size
@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from ..heads import RegionContrastiveHead
 from ..utils import (ForeachEMA, depends_on_batch, draw_order, enqueue,
-                     plan_exchange, redistribute)
+                     plan_exchange, redistribute, shared_generator)
 from .region_swap_mixin import RegionSwapMixin
 
 
@@ -20,6 +20,7 @@ class MomentumContrastMixin(RegionSwapMixin):
     """
     head_type = RegionContrastiveHead
     batches_to_enqueue = 1  # at once; AccumulationHook sets it
+    orders: Optional[torch.Generator] = None  # of ShuffleBN, for a run
 
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
@@ -48,7 +49,9 @@ class MomentumContrastMixin(RegionSwapMixin):
         device = view.device
         if torch.is_autocast_enabled(device.type):  # as its first layer would
             view = view.to(torch.get_autocast_dtype(device.type))
-        order = draw_order(len(view))
+        if self.orders is None:
+            self.orders = shared_generator()
+        order = draw_order(len(view), self.orders)
         there = plan_exchange(order, device)
         back = plan_exchange(order.argsort(), device)
         keys = self.project(redistribute(view, there), *self.encoder_k.module)

@@ -5,7 +5,8 @@ from .localize import feature_map, heat_maps, heatmap_to_boxes
 from .queue import enqueue
 from .region import (Region, check_grid, check_pairs, pool_region,
                      sample_region, swap_region)
-from .shuffle import depends_on_batch, draw_order, plan_exchange, redistribute
+from .shuffle import (depends_on_batch, draw_order, plan_exchange,
+                      redistribute, shared_generator)
 from .weights import check_weights, faults_of
 
 __all__ = [
@@ -13,5 +14,6 @@ __all__ = [
     'check_grid', 'check_pairs', 'check_weights', 'depends_on_batch',
     'draw_order', 'enqueue', 'faults_of', 'feature_map', 'heat_maps',
     'heatmap_to_boxes', 'info_nce', 'normalize', 'nt_xent', 'plan_exchange',
-    'pool_region', 'redistribute', 'sample_region', 'swap_region'
+    'pool_region', 'redistribute', 'sample_region', 'shared_generator',
+    'swap_region'
 ]

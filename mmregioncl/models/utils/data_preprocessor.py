@@ -66,15 +66,25 @@ class SelfSupDataPreprocessor(Parent):
         Returns:
             tuple: Views of float32, and the samples.
         """
-        if not self._enable_normalize:
+        if not self._enable_normalize or not self.takes(data):
             return super().forward(data, training)
         data = self.cast_data(data)
         views = []
         for view in data['inputs']:
-            count = view.shape[1]
             scale, shift = (
-                value.expand(count, 1, 1)
+                value.expand(view.shape[1], 1, 1)
                 for value in (self.scale, self.shift))
             views.append(
                 normalize(view, scale, shift, self._channel_conversion))
         return views, data['data_samples']
+
+    def takes(self, data: dict) -> bool:
+        """Whether a batch is as described; the parent takes others, too."""
+        if not isinstance(data, dict) or \
+                not {'inputs', 'data_samples'} <= data.keys():
+            return False
+        channels = (3, ) if self._channel_conversion else (1, 2, 3, 4)
+        return all(
+            view.ndim == 4 and view.shape[1] in channels and len(self.scale) in
+            (1, view.shape[1]) and not view.requires_grad
+            for view in data['inputs'])

@@ -1,5 +1,4 @@
 """Batches mixed over processes, for the batch norm of keys."""
-from functools import lru_cache
 from typing import List, NamedTuple
 
 import torch
@@ -8,11 +7,10 @@ from torch import Tensor, distributed, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 
-@lru_cache
 def shared_generator() -> torch.Generator:
     """A generator that draws the same on all processes.
 
-    They agree on its seed once, instead of waiting for each other's draws.
+    They agree on its seed, and need not wait for each other's draws.
     """
     return torch.Generator().manual_seed(sync_random_seed())
 
@@ -29,19 +27,19 @@ def depends_on_batch(encoder: nn.Module) -> bool:
         for module in encoder.modules())
 
 
-def draw_order(count: int) -> Tensor:
+def draw_order(count: int, generator: torch.Generator) -> Tensor:
     """Draw who encodes which image of all processes.
 
     Args:
         count (int): Images of each process, N.
+        generator (torch.Generator): From :func:`shared_generator`.
 
     Returns:
         Tensor: A permutation of the W x N images of W processes, the same on
         all of them, on the CPU. Process r gets the images that stand in places
         r x N to (r + 1) x N.
     """
-    return torch.randperm(
-        get_world_size() * count, generator=shared_generator())
+    return torch.randperm(get_world_size() * count, generator=generator)
 
 
 class Exchange(NamedTuple):

@@ -15,8 +15,8 @@ from mmengine.registry import HOOKS, MODELS, init_default_scope
 from torch import distributed
 from torch.nn.functional import normalize
 
-from mmregioncl.models.utils import draw_order, plan_exchange, redistribute
-from mmregioncl.models.utils.shuffle import shared_generator
+from mmregioncl.models.utils import (draw_order, plan_exchange, redistribute,
+                                     shared_generator)
 
 sys.path.insert(0, os.environ['TESTS'])
 from conftest import MODEL, PARENTS, method_cfgs  # noqa: E402
@@ -29,13 +29,14 @@ def agree(tensor: torch.Tensor) -> bool:
 
 def redistribute_as_gathered() -> None:
     """Against the definition: row i of all processes, wherever it goes."""
+    generator = shared_generator()
     noise = torch.Generator().manual_seed(get_rank())
     rows = torch.randn(6, 2, 3, generator=noise)
     everyone = torch.cat(all_gather(rows))  # (12, 2, 3)
     for _ in range(5):
         rows = rows.transpose(1, 2)  # in any memory format
         everyone = everyone.transpose(1, 2)
-        order = draw_order(6)
+        order = draw_order(6, generator)
         assert agree(order) and order.sort().values.tolist() == [*range(12)]
         there, back = (
             plan_exchange(way, rows.device)
@@ -81,6 +82,8 @@ def steps_send_what_they_need() -> None:
         ]
         model = MODELS.build(method_cfgs(name)[0]).train()
         model.encoder_k.train(not frozen)
+        if not frozen:
+            model.orders = shared_generator()  # of which they agree once
         for call in calls:
             setattr(distributed, call, partial(count, call))
         try:
@@ -102,10 +105,10 @@ def keys_are_of_mixed_batches() -> None:
     views = torch.randn(6, 3, 32, 32, generator=noise)
     everyone = torch.cat(all_gather(views))  # (12, 3, H, W)
 
-    generator = shared_generator()
-    state = generator.get_state()
-    order = draw_order(6)
-    generator.set_state(state)
+    model.orders = shared_generator()
+    state = model.orders.get_state()
+    order = draw_order(6, model.orders)
+    model.orders.set_state(state)
     alone = [
         model.project(everyone[places], *encoder)
         for places in order.view(2, 6)
@@ -120,9 +123,9 @@ def keys_are_of_mixed_batches() -> None:
 
     # Frozen statistics: all encode their own, and nothing is drawn.
     model.encoder_k.eval()
-    state = generator.get_state()
+    state = model.orders.get_state()
     keys = model.encode_keys(views)
-    assert torch.equal(generator.get_state(), state)
+    assert torch.equal(model.orders.get_state(), state)
     alone = model.project(views, *model.encoder_k.module)
     assert all(map(torch.equal, keys, alone))
 
