@@ -18,8 +18,12 @@ ALSO_READ = ('activation_checkpointing', 'compile', 'efficient_conv_bn_eval',
 MMENGINES_HOOKS = ('runtime_info', 'timer', 'sampler_seed', 'logger',
                    'param_scheduler', 'checkpoint')
 
-# Types of mmselfsup and mmcv that this package has under the same name
-FASTER = (*fast.__all__, 'SelfSupDataPreprocessor')
+# Types that this package has under the same name, and whose they are
+FASTER = {
+    name: getattr(fast, name).__base__.__module__.split('.')[0]
+    for name in fast.__all__
+}
+FASTER['SelfSupDataPreprocessor'] = 'mmselfsup'
 
 
 def check_lists(cfg: dict, key: str) -> None:
@@ -85,13 +89,23 @@ def load_config(path: Union[str, Path],
         near = get_close_matches(name, known, n=1)
         hint = f', did you mean {near[0]}?' if near else ''
         raise ValueError(f'{key} is no setting{hint}')
+    for key, value in (options or {}).items():
+        known = [*(cfg.get('default_hooks') or {}), *MMENGINES_HOOKS]
+        part, _, name = key.partition('.')
+        if part == 'default_hooks' and value is None and name and \
+                name not in known:
+            raise ValueError(f'there is no hook {name} to leave out: name one '
+                             f'of {", ".join(known)}')
     cfg.merge_from_dict(options or {})
-    hooks = cfg.get('default_hooks', {})
+    hooks = cfg.get('default_hooks') or {}
     for name in [name for name, hook in hooks.items() if hook is None]:
         if name not in MMENGINES_HOOKS:  # those it leaves out itself
             del hooks[name]
-    if cfg.get('fast_transforms') is not None:
-        set_transforms(cfg, cfg.fast_transforms)
+    fast = cfg.get('fast_transforms')
+    if fast not in (None, True, False):
+        raise ValueError(f'fast_transforms={fast!r} has to be True or False')
+    if fast is not None:
+        set_transforms(cfg, fast)
     return cfg
 
 
@@ -105,19 +119,26 @@ def set_transforms(cfg: Config, fast: bool) -> None:
         cfg (Config): Of pre-training, changed in place.
         fast (bool): Whether to take this package's.
     """
+    default = cfg.get('default_scope')
     preprocessor = cfg.get('model', {}).get('data_preprocessor')
-    if preprocessor is not None:  # mmselfsup's, unless another is named
-        preprocessor.setdefault('type', 'mmselfsup.SelfSupDataPreprocessor')
+    if preprocessor is not None and default == 'mmselfsup':
+        preprocessor.setdefault('type', 'SelfSupDataPreprocessor')
     for part in (cfg.get('train_dataloader'), preprocessor):
         for place in typed_dicts(part):
             scope, _, name = place['type'].rpartition('.')
-            scope = scope or cfg.get('default_scope')
             if name not in FASTER:
                 continue
-            if fast and scope in ('mmselfsup', 'mmcv'):
+            if fast and (scope or default) in ('mmselfsup', 'mmcv'):
                 place['type'] = f'mmregioncl.{name}'
             elif not fast and scope == 'mmregioncl':
-                place['type'] = name  # of the default scope, or mmcv's
+                place['type'] = f'{FASTER[name]}.{name}'
+
+
+def draws_slowly(cfg: Config) -> bool:
+    """Whether a pipeline of training has a transform that could be faster."""
+    return any(place['type'].rpartition('.')[2] in FASTER
+               and not place['type'].startswith('mmregioncl.')
+               for place in typed_dicts(cfg.get('train_dataloader')))
 
 
 def typed_dicts(part) -> Iterator[dict]:

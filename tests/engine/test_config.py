@@ -1,11 +1,13 @@
 from pathlib import Path
 
 import pytest
+from mmcv.transforms import Compose
 from mmengine.config import Config
 from mmengine.runner import Runner
+from mmselfsup.datasets.transforms import MultiView, PackSelfSupInputs
 
 from mmregioncl.engine.config import (check_data, checkpoint_name, load_config,
-                                      set_pretrained)
+                                      set_pretrained, typed_dicts)
 
 CONFIG = (
     Path(__file__).parents[2] / 'configs/regioncl' /
@@ -63,8 +65,12 @@ def test_any_mmselfsup_config_draws_views_fast(tmp_path):
         cfg.train_dataloader
     slow = load_config(path, dict(fast_transforms=False))
     again = load_config(tmp_path / 'dumped.py', dict(fast_transforms=False))
-    assert again.train_dataloader == slow.train_dataloader
-    assert slow.train_dataloader.dataset.pipeline[1].type == 'MultiView'
+    for slow in (slow, again):
+        pipeline = slow.train_dataloader.dataset.pipeline
+        assert not any('mmregioncl' in place['type']
+                       for place in typed_dicts(pipeline))
+        _, views, pack = Compose(pipeline).transforms
+        assert type(views) is MultiView and type(pack) is PackSelfSupInputs
 
 
 def test_transforms_of_other_packages_stay(tmp_path):
@@ -75,6 +81,40 @@ model = dict(type='MaskRCNN')
 train_dataloader = dict(dataset=dict(pipeline=[dict(type='RandomFlip')]))""")
     pipeline = load_config(path).train_dataloader.dataset.pipeline
     assert pipeline[0].type == 'RandomFlip'
+
+
+@pytest.mark.parametrize('fast', [True, False])
+def test_models_of_other_packages_stay(fast, tmp_path):
+    """And what is named in full is changed in any scope."""
+    names = {True: 'mmselfsup.ColorJitter', False: 'mmregioncl.ColorJitter'}
+    path = tmp_path / 'config.py'
+    path.write_text(f"""fast_transforms = {fast}
+default_scope = 'mmcls'
+model = dict(type='ImageClassifier', data_preprocessor=dict(num_classes=2))
+train_dataloader = dict(dataset=dict(pipeline=[
+    dict(type='RandomResizedCrop'), dict(type='{names[fast]}')]))""")
+    cfg = load_config(path)
+    assert 'type' not in cfg.model.data_preprocessor
+    crop, jitter = cfg.train_dataloader.dataset.pipeline
+    assert crop.type == 'RandomResizedCrop'
+    assert jitter.type == names[not fast]
+
+
+@pytest.mark.parametrize('options, words', [
+    ({
+        'fast_transforms': 'off'
+    }, "'off' has to be True or False"),
+    ({
+        'default_hooks.liner': None
+    }, 'there is no hook liner to leave out'),
+])
+def test_settings_that_would_do_nothing(options, words):
+    with pytest.raises(ValueError, match=words):
+        load_config(CONFIG, options)
+
+
+def test_no_hooks_at_all():
+    assert load_config(CONFIG, {'default_hooks': None}).default_hooks is None
 
 
 def test_hooks_are_left_out_by_none(tmp_path):
