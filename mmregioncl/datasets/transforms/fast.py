@@ -97,8 +97,8 @@ class RandomGaussianBlur(upstream.RandomGaussianBlur):
         if np.random.rand() > self.prob:
             return results
         sigma = np.random.uniform(self.sigma_min, self.sigma_max)
-        results['img'] = gaussian_blur(
-            results['img'].astype('uint8', copy=False), sigma)
+        img = results['img'].astype('uint8', copy=False)
+        results['img'] = gaussian_blur(img, sigma).reshape(img.shape)
         return results
 
 
@@ -111,7 +111,8 @@ class RandomSolarize(upstream.RandomSolarize):
         if results['img'].dtype != np.uint8:
             return super().transform(results)
         if np.random.rand() <= self.prob:
-            results['img'] = solarize(results['img'], self.threshold)
+            img = results['img']
+            results['img'] = solarize(img, self.threshold).reshape(img.shape)
         return results
 
 
@@ -125,13 +126,14 @@ class RandomFlip(mmcv.transforms.RandomFlip):
     codes = dict(horizontal=1, vertical=0, diagonal=-1)
 
     def _flip(self, results: dict) -> None:
-        if any(
+        img = results['img']
+        if img.dtype != np.uint8 or any(
                 results.get(key) is not None
                 for key in ('gt_bboxes', 'gt_keypoints', 'gt_seg_map')):
             super()._flip(results)
             return
-        results['img'] = cv2.flip(results['img'],
-                                  self.codes[results['flip_direction']])
+        code = self.codes[results['flip_direction']]
+        results['img'] = cv2.flip(img, code).reshape(img.shape)
 
     @cache_randomness
     def _choose_direction(self) -> Optional[str]:
@@ -154,9 +156,10 @@ class MultiView(upstream.MultiView):
         views = []
         for pipeline in self.transforms:
             first = next(iter(pipeline.transforms), None)
-            own = copy.copy if isinstance(
-                first, upstream.RandomResizedCrop) else copy.deepcopy
-            views.append(pipeline(own(results))['img'])
+            kept = {}  # what a deep copy takes as it is
+            if isinstance(first, upstream.RandomResizedCrop):
+                kept[id(results['img'])] = results['img']
+            views.append(pipeline(copy.deepcopy(results, kept))['img'])
         results['img'] = views
         return results
 

@@ -46,9 +46,14 @@ class LoadImage(LoadImageFromFile):
             raise ValueError(
                 f'on_corrupt={on_corrupt!r} must be "skip" or "raise"')
         super().__init__(**kwargs)
-        if min_side is not None and min_side < 1:
+        if min_side is not None and not (isinstance(min_side, int)
+                                         and min_side > 0):
             raise ValueError(f'min_side={min_side} has to be a number of '
                              'pixels, or None for the full size')
+        if min_side and (self.color_type, self.imdecode_backend) != ('color',
+                                                                     'cv2'):
+            raise ValueError('min_side is for colours by OpenCV: leave '
+                             'color_type and imdecode_backend, or min_side')
         self.on_corrupt = on_corrupt
         self.min_side = min_side
         self.skipped = set()
@@ -143,8 +148,11 @@ def reduced_flag(content: bytes, min_side: int) -> Optional[int]:
         content (bytes): Of a JPEG file.
         min_side (int): Least pixels of the shorter side.
     """
-    with Image.open(BytesIO(content)) as image:  # reads the header alone
-        side = min(image.size)
+    try:
+        with Image.open(BytesIO(content)) as image:  # reads the header alone
+            side = min(image.size)
+    except Image.DecompressionBombError:  # what Pillow finds too large
+        return None
     for factor in (8, 4, 2):
         if side >= factor * min_side:
             return getattr(cv2, f'IMREAD_REDUCED_COLOR_{factor}')

@@ -222,6 +222,36 @@ def test_views_leave_the_image_alone(photographs):
     assert (img == before).all()
 
 
+def test_views_share_nothing_but_the_image(photographs):
+    box = np.zeros(2)
+
+    def enlarge(results):
+        results['box'] += 1
+        return results
+
+    seen = []
+    views = ROOT.build(
+        dict(
+            type='mmregioncl.MultiView',
+            num_views=3,
+            transforms=[[
+                dict(type='RandomResizedCrop', size=32), enlarge,
+                lambda results: seen.append(results['box'][0]) or results
+            ]]))
+    views(dict(img=photographs[0], box=box))
+    assert seen == [1, 1, 1] and not box.any()
+
+
+@pytest.mark.parametrize('name', ['Flip', 'GaussianBlur', 'Solarize'])
+def test_one_channel_stays_one(name, photographs):
+    img = photographs[0][:40, :50, :1]
+    settings = dict(
+        sigma_min=1., sigma_max=1.) if name == 'GaussianBlur' else {}
+    transform = ROOT.build(
+        dict(type=f'mmregioncl.Random{name}', prob=1., **settings))
+    assert transform(dict(img=img))['img'].shape == (40, 50, 1)
+
+
 def test_packs_the_same_pixels(photographs):
     imgs = [photographs[0], photographs[1][..., :1]]
     theirs, ours = (

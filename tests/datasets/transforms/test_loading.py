@@ -142,9 +142,23 @@ def test_large_photographs_are_decoded_smaller(min_side, factor, tmp_path):
     assert (png['img'] == photo).all()
 
 
-def test_min_side_makes_sense():
-    with pytest.raises(ValueError, match='min_side=0 has to be a number'):
-        TRANSFORMS.build(dict(type='mmregioncl.LoadImage', min_side=0))
+@pytest.mark.parametrize('settings, words', [
+    (dict(min_side=0), 'min_side=0 has to be a number'),
+    (dict(min_side=2.5), 'min_side=2.5 has to be a number'),
+    (dict(min_side=64, color_type='grayscale'), 'is for colours by OpenCV'),
+])
+def test_min_side_makes_sense(settings, words):
+    with pytest.raises(ValueError, match=words):
+        TRANSFORMS.build(dict(type='mmregioncl.LoadImage', **settings))
+
+
+def test_what_pillow_finds_too_large_is_decoded(tmp_path, monkeypatch):
+    path = tmp_path / 'a.jpg'
+    Image.new('RGB', (400, 300)).save(path)
+    monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 1000)
+    load = TRANSFORMS.build(
+        dict(type='mmregioncl.LoadImage', min_side=100, on_corrupt='raise'))
+    assert load(dict(img_path=str(path)))['img'].shape == (300, 400, 3)
 
 
 @pytest.mark.parametrize('settings', [

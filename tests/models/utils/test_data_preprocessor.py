@@ -49,3 +49,14 @@ def test_one_pass_for_each_channel():
     calls = {e.key: e.count for e in profile.key_averages()}
     assert calls['aten::addcmul'] == 6
     assert not {'aten::index', 'aten::div', 'aten::sub'} & calls.keys()
+
+
+@pytest.mark.parametrize('data', [
+    dict(inputs=[torch.ones(2, 3, 4, 4, requires_grad=True)], data_samples=[]),
+    dict(inputs=[torch.ones(2, 4, 3, 8, 8)], data_samples=[]),
+    dict(images=[torch.ones(2, 3, 4, 4)], samples=[]),
+])
+def test_other_batches_are_the_parents(data):
+    theirs, ours = both(**STATISTICS)
+    for a, b in zip(theirs(data)[0], ours(data)[0]):
+        assert torch.equal(a, b) and a.requires_grad == b.requires_grad
