@@ -1,4 +1,6 @@
 """Parts of the model of a run."""
+from typing import Sequence, Union
+
 from mmengine.model import is_model_wrapper
 from torch import nn
 
@@ -6,6 +8,11 @@ from torch import nn
 def unwrap(model: nn.Module) -> nn.Module:
     """The model inside DistributedDataParallel and the like."""
     return model.module if is_model_wrapper(model) else model
+
+
+def names_of(modules: Union[str, Sequence[str]]) -> Sequence[str]:
+    """Names of modules, of which there may be one."""
+    return [modules] if isinstance(modules, str) else modules
 
 
 def get_module(model: nn.Module, name: str) -> nn.Module:

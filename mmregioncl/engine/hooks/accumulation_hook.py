@@ -21,6 +21,10 @@ class AccumulationHook(Hook):
         """Tell the parts of the model, in step with the optimiser."""
         wrapper = runner.optim_wrapper
         if isinstance(wrapper, OptimWrapperDict):
+            if any(part._accumulative_counts > 1 for part in wrapper.values()):
+                runner.logger.warning(
+                    'averages and queues move once a batch, as there are '
+                    'several optimisers: leave accumulative_counts of theirs')
             return
         counts = wrapper._accumulative_counts
         model = unwrap(runner.model)

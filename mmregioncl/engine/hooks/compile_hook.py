@@ -3,7 +3,7 @@ from typing import Optional, Sequence
 from mmengine.hooks import Hook
 
 from mmregioncl.registry import HOOKS
-from ..modules import get_module, unwrap
+from ..modules import get_module, names_of, unwrap
 
 # The backbone, and those of MoCo's key encoder and of BYOL's target network
 BACKBONES = ('backbone', 'encoder_k.module.0', 'target_net.module.0')
@@ -27,7 +27,7 @@ class CompileHook(Hook):
     def __init__(self,
                  modules: Optional[Sequence[str]] = None,
                  **kwargs) -> None:
-        self.modules = modules
+        self.modules = None if modules is None else names_of(modules)
         self.kwargs = kwargs
 
     def before_train(self, runner) -> None:

@@ -10,7 +10,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
 from mmregioncl.registry import HOOKS
-from ..modules import get_module
+from ..modules import get_module, names_of
 
 
 @contextmanager
@@ -69,7 +69,7 @@ class GradientCheckpointHook(Hook):
         modules: Sequence[str] = ('backbone.layer1', 'backbone.layer2',
                                   'backbone.layer3', 'backbone.layer4')
     ) -> None:
-        self.modules = modules
+        self.modules = names_of(modules)
 
     def before_train(self, runner) -> None:
         """Wrap the forward of the blocks.

@@ -55,6 +55,14 @@ def test_gradient_checkpoints_give_the_same_run(assert_same_run, tmp_path):
     assert batches == {12}  # 6 steps of a view and a composite
 
 
+def test_one_module_may_be_named(model_cfg):
+    model = MODELS.build(model_cfg).train()
+    hook = GradientCheckpointHook(modules='backbone.layer1')
+    hook.before_train(SimpleNamespace(model=model))
+    assert 'forward' in vars(model.backbone.layer1[0])
+    assert 'forward' not in vars(model.backbone.layer2[0])
+
+
 def test_gradient_checkpoints_keep_less(model_cfg):
     """What autograd holds for a backward pass."""
 
