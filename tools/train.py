@@ -51,6 +51,7 @@ def main() -> None:
     check_data(cfg, 'train_dataloader', 'val_dataloader')
     if args.amp and get_device() == 'cpu':
         cfg.optim_wrapper.type = 'mmregioncl.AutocastOptimWrapper'
+        cfg.optim_wrapper.pop('dtype', None)  # of a GPU
     elif args.amp:
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
         cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')

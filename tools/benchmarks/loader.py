@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Dict, List
 
-from measure import header, ratio
+from measure import at_least, header, ratio
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from transforms import IMAGENET, photographs
@@ -22,10 +22,13 @@ from mmregioncl.engine.config import load_config
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('--images', nargs='+', metavar='DIR')
-    parser.add_argument('--count', type=int, default=40)
-    parser.add_argument('--workers', type=int, nargs='+', default=[1, 2])
-    parser.add_argument('--batches', type=int, default=12)
-    parser.add_argument('--repeats', type=int, default=5)
+    parser.add_argument(
+        '--count', type=at_least(1), default=40, help='images of a folder')
+    parser.add_argument(
+        '--workers', type=at_least(1), nargs='+', default=[1, 2])
+    parser.add_argument(
+        '--batches', type=at_least(1), default=12, help='of 32 images')
+    parser.add_argument('--repeats', type=at_least(1), default=5)
     return parser.parse_args()
 
 
@@ -84,6 +87,8 @@ def main() -> None:
             f'{f"{workers} worker(s)":38} {statistics.median(theirs):9.0f} '
             f'{statistics.median(ours):10.0f}', ratio(ours, theirs))
     first, last = args.workers[0], args.workers[-1]
+    if first == last:
+        return
     gain = ratio(rates[last, True], rates[first, True])
     print(f'\nOurs with {last} workers by ours with {first}: {gain}')
 

@@ -1,4 +1,5 @@
 """What the benchmarks share: interleaved times, and tables of them."""
+import argparse
 import os
 import platform
 import statistics
@@ -22,6 +23,31 @@ def processor() -> str:
         line.split(':')[1].strip() for line in lines if 'model name' in line
     ]
     return names[0] if names else platform.processor()
+
+
+def at_least(least: int) -> Callable[[str], int]:
+    """A type of arguments: whole numbers from `least` on."""
+
+    def number(text: str) -> int:
+        value = int(text)
+        if value < least:
+            raise argparse.ArgumentTypeError(
+                f'{value} is not a number from {least} on')
+        return value
+
+    return number
+
+
+def image_size(text: str) -> int:
+    """A type of arguments: sides of images with room for a region.
+
+    RegionSwap takes up to 5 of at least 6 cells of 32 pixels.
+    """
+    value = int(text)
+    if value < 192 or value % 32:
+        raise argparse.ArgumentTypeError(
+            f'{value} is no multiple of 32 from 192 on')
+    return value
 
 
 def header(device: str, *packages: str) -> str:

@@ -15,7 +15,7 @@ from typing import Callable, Dict, List
 import cv2
 import numpy as np
 import torch
-from measure import header, interleave, ratio
+from measure import at_least, header, interleave, ratio
 from mmcv.transforms import Compose
 from mmengine.config import Config
 from mmengine.registry import DATASETS, TRANSFORMS, init_default_scope
@@ -27,6 +27,7 @@ from mmregioncl.datasets.transforms import pixels
 from mmregioncl.engine.config import load_config
 
 CONFIGS = Path(__file__).parents[2] / 'configs' / 'regioncl'
+LIBRARIES = ('torchvision', 'kornia', 'albumentations')
 IMAGENET = CONFIGS / 'regioncl-m_resnet50_8xb128-coslr-200e_in1k.py'
 CIFAR10 = CONFIGS / 'regioncl-m_resnet18_1xb512-coslr-200e_cifar10.py'
 
@@ -40,8 +41,9 @@ def parse_args() -> argparse.Namespace:
         help='folders of photographs; those with a side of 480 pixels or more '
         "are taken (default: scikit-learn's two)")
     parser.add_argument('--cifar10', metavar='DIR', help='of the data set')
-    parser.add_argument('--count', type=int, default=40)
-    parser.add_argument('--repeats', type=int, default=9)
+    parser.add_argument(
+        '--count', type=at_least(1), default=40, help='images of a folder')
+    parser.add_argument('--repeats', type=at_least(1), default=9)
     return parser.parse_args()
 
 
@@ -255,6 +257,9 @@ def main() -> None:
               'as this package')
         ours = {'mmregioncl': steps['mmregioncl']}
         compare('  views: ', {**ours, **libraries()}, images, args.repeats)
+        missing = [name for name in LIBRARIES if not find_spec(name)]
+        if missing:
+            print(f'  not installed: {", ".join(missing)}')
         print('\nDecoding; times as fast as mmcv.LoadImageFromFile (OpenCV)')
         compare('  file: ', decoders(), paths, args.repeats)
     height, width = np.median([size[:2] for size in sizes], axis=0)
