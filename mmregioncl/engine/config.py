@@ -63,39 +63,19 @@ def load_config(path: Union[str, Path],
                 options: Optional[dict] = None) -> Config:
     """Read a config and override settings of it.
 
+    A hook that is None is left out. ``fast_transforms`` in the config is
+    carried out: see :func:`set_transforms`.
+
     Args:
         path (str or Path): The config file.
         options (dict, optional): Values by dotted keys, such as
             ``{'train_cfg.max_epochs': 100}``. Defaults to None.
 
     Raises:
-        ValueError: If a key begins with a name that nothing reads, which
-            MMEngine would accept without a word, or names no entry of a list.
-
-    A hook that is None is left out. ``fast_transforms`` in the config is
-    carried out: see :func:`set_transforms`.
+        ValueError: If an option has no effect.
     """
     cfg = read_config(path)
-    known = {*inspect.signature(Runner.__init__).parameters, *ALSO_READ}
-    for key in options or {}:
-        name = key.split('.')[0]
-        if name in known:
-            check_lists(cfg._cfg_dict, key)
-            continue
-        if name in cfg:
-            raise ValueError(
-                f'{key} has no effect once {path} was read: override where it '
-                f'is used, such as train_dataloader.dataset.{key}')
-        near = get_close_matches(name, known, n=1)
-        hint = f', did you mean {near[0]}?' if near else ''
-        raise ValueError(f'{key} is no setting{hint}')
-    for key, value in (options or {}).items():
-        known = [*(cfg.get('default_hooks') or {}), *MMENGINES_HOOKS]
-        part, _, name = key.partition('.')
-        if part == 'default_hooks' and value is None and name and \
-                name not in known:
-            raise ValueError(f'there is no hook {name} to leave out: name one '
-                             f'of {", ".join(known)}')
+    check_options(cfg, options or {})
     cfg.merge_from_dict(options or {})
     hooks = cfg.get('default_hooks') or {}
     for name in [name for name, hook in hooks.items() if hook is None]:
@@ -107,6 +87,32 @@ def load_config(path: Union[str, Path],
     if fast is not None:
         set_transforms(cfg, fast)
     return cfg
+
+
+def check_options(cfg: Config, options: dict) -> None:
+    """Refuse what MMEngine would accept without a word.
+
+    Raises:
+        ValueError: If a key begins with a name that nothing reads, names no
+            entry of a list, or leaves out a hook that is not there.
+    """
+    known = {*inspect.signature(Runner.__init__).parameters, *ALSO_READ}
+    hooks = [*(cfg.get('default_hooks') or {}), *MMENGINES_HOOKS]
+    for key, value in options.items():
+        name, *rest = key.split('.')
+        if name not in known and name in cfg:
+            raise ValueError(
+                f'{key} has no effect once {cfg.filename} was read: override '
+                f'where it is used, such as train_dataloader.dataset.{key}')
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            hint = f', did you mean {near[0]}?' if near else ''
+            raise ValueError(f'{key} is no setting{hint}')
+        check_lists(cfg._cfg_dict, key)
+        if name == 'default_hooks' and value is None and len(rest) == 1 and \
+                rest[0] not in hooks:
+            raise ValueError(f'there is no hook {rest[0]} to leave out: name '
+                             f'one of {", ".join(hooks)}')
 
 
 def set_transforms(cfg: Config, fast: bool) -> None:

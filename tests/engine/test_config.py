@@ -113,6 +113,12 @@ def test_settings_that_would_do_nothing(options, words):
         load_config(CONFIG, options)
 
 
+def test_settings_of_hooks_may_be_none():
+    cfg = load_config(CONFIG,
+                      {'default_hooks.checkpoint.max_keep_ckpts': None})
+    assert cfg.default_hooks.checkpoint.max_keep_ckpts is None
+
+
 def test_no_hooks_at_all():
     assert load_config(CONFIG, {'default_hooks': None}).default_hooks is None
 
