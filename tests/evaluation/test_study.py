@@ -296,8 +296,7 @@ def test_damaged_results(cfg, checkpoint, tmp_path, content):
     (tmp_path / 'results.json').write_text(content)
     for use in (lambda: study(cfg, checkpoint, tmp_path),
                 lambda: read_runs([tmp_path])):
-        with pytest.raises(
-                ValueError, match='results.json is damaged .*: rem'):
+        with pytest.raises(ValueError, match='results.json is damaged: rem'):
             use()
 
 
