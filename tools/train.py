@@ -51,7 +51,7 @@ def main() -> None:
     check_data(cfg, 'train_dataloader', 'val_dataloader')
     if args.amp and get_device() == 'cpu':
         cfg.optim_wrapper.type = 'mmregioncl.AutocastOptimWrapper'
-        cfg.optim_wrapper.pop('dtype', None)  # of a GPU
+        cfg.optim_wrapper.pop('dtype', None)  # a GPU's
     elif args.amp:
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
         cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
@@ -66,7 +66,7 @@ def main() -> None:
 
     if get_device() == 'cpu':
         keep_freed_memory()
-        cfg.train_dataloader.pin_memory = False  # there is none to copy to
+        cfg.train_dataloader.pin_memory = False  # no device to copy to
     Runner.from_cfg(cfg).train()
 
 

@@ -63,7 +63,7 @@ class Study:
         self.workers = workers
         self.seed = seed
         self.datasets: Dict[str, BaseDataset] = {}
-        self.summaries: Dict[str, dict] = {}  # of them
+        self.fingerprints: Dict[str, dict] = {}  # of them
         self.data: Dict[str, dict] = {}  # what a protocol looked at
         self.results = self.open()
 
@@ -111,9 +111,9 @@ class Study:
         """
         path = self.out / f'features-{split}.pt'
         dataset = self.dataset(split)
-        if split not in self.summaries:
-            self.summaries[split] = fingerprint(dataset)
-        self.data[split] = self.summaries[split]
+        if split not in self.fingerprints:
+            self.fingerprints[split] = fingerprint(dataset)
+        self.data[split] = self.fingerprints[split]
         made = read_features(path, self.data[split])
         if made is None:
             features = extract_features(self.model, dataset, self.batch_size,
@@ -184,7 +184,7 @@ def read_features(path: Path, data: dict) -> Optional[Tuple[Tensor, Tensor]]:
 
     Args:
         path (Path): Where they may lie.
-        data (dict): Summary of the data set.
+        data (dict): Fingerprint of the data set.
     """
     if not path.exists():
         return None

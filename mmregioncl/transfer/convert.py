@@ -113,21 +113,17 @@ def write_weights(weights: Weights, path: Union[str, Path]) -> None:
             from safetensors.torch import save
 
             # Not save_file, which leaves a file that nobody else may read
-            part.write_bytes(
-                save({
-                    k: v.contiguous()
-                    for k, v in weights.items()
-                }))
+            tensors = {k: v.contiguous() for k, v in weights.items()}
+            part.write_bytes(save(tensors))
         elif suffix == '.pkl':
-            part.write_bytes(
-                pickle.dumps(
-                    dict(
-                        model={
-                            k: v.numpy()
-                            for k, v in weights.items()
-                        },
-                        __author__='mmregioncl',
-                        matching_heuristics=True)))
+            content = dict(
+                model={
+                    k: v.numpy()
+                    for k, v in weights.items()
+                },
+                __author__='mmregioncl',
+                matching_heuristics=True)
+            part.write_bytes(pickle.dumps(content))
         else:
             torch.save(weights, part)
 

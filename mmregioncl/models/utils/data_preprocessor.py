@@ -83,8 +83,12 @@ class SelfSupDataPreprocessor(Parent):
         if not isinstance(data, dict) or \
                 not {'inputs', 'data_samples'} <= data.keys():
             return False
-        channels = (3, ) if self._channel_conversion else (1, 2, 3, 4)
-        return all(
-            view.ndim == 4 and view.shape[1] in channels and len(self.scale) in
-            (1, view.shape[1]) and not view.requires_grad
-            for view in data['inputs'])
+        return all(self.takes_view(view) for view in data['inputs'])
+
+    def takes_view(self, view: Tensor) -> bool:
+        if view.ndim != 4 or view.requires_grad:
+            return False
+        channels = view.shape[1]
+        if self._channel_conversion and channels != 3:
+            return False
+        return len(self.scale) in (1, channels)
