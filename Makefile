@@ -69,6 +69,7 @@ bench: $(READY)
 	$(call table,transforms,$(PHOTOS) $(CIFAR10),transforms)
 	$(call table,loader,$(PHOTOS),loader)
 	$(call table,memory,,memory)
+	$(call table,shuffle,,shuffle)
 	$(call table,switches,$(CIFAR10),switches)
 	$(foreach method,m d s byol simclr,$(call table,train_step,\
 	    --method $(method) --batch 8 --repeats 3,train_step_$(method)))

@@ -7,8 +7,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..heads import RegionContrastiveHead
-from ..utils import (ForeachEMA, depends_on_batch, draw_order, enqueue,
-                     plan_exchange, redistribute, shared_generator)
+from ..utils import (ForeachEMA, ShuffledBatchNorm, draw_order, enqueue,
+                     in_groups, local_batch_norms, plan_exchange, plan_groups,
+                     redistribute, shared_generator)
 from .region_swap_mixin import RegionSwapMixin
 
 
@@ -17,16 +18,29 @@ class MomentumContrastMixin(RegionSwapMixin):
 
     Each adds ``project(view, backbone, neck)``: a named tuple of all that it
     takes of whole views (N, 3, H, W).
+
+    Args:
+        shuffle_bn (str): What several processes send for ShuffleBN (MoCo, Sec.
+            3.3): 'images', to where they are encoded, and what is made of them
+            back; or 'statistics' of batch norm, which is less, but many times
+            a step. Both give the same keys.
+        **kwargs: Arguments of the parents.
     """
     head_type = RegionContrastiveHead
     batches_to_enqueue = 1  # at once; AccumulationHook sets it
     orders: Optional[torch.Generator] = None  # of ShuffleBN, for a run
 
-    def __init__(self, *args, **kwargs) -> None:
+    def __init__(self, *args, shuffle_bn: str = 'images', **kwargs) -> None:
         super().__init__(*args, **kwargs)
+        if shuffle_bn not in ('images', 'statistics'):
+            raise ValueError(f"shuffle_bn={shuffle_bn!r} has to be 'images' or"
+                             " 'statistics'")
         self.encoder_k = ForeachEMA(
             nn.Sequential(self.backbone, self.neck),
             momentum=self.encoder_k.momentum)
+        self.send_statistics = shuffle_bn == 'statistics'
+        if self.send_statistics:
+            ShuffledBatchNorm.convert(self.encoder_k)
         self.waiting_keys: Dict[str, List[Tensor]] = {}
 
     @torch.no_grad()
@@ -44,14 +58,18 @@ class MomentumContrastMixin(RegionSwapMixin):
 
         # ShuffleBN (MoCo, Sec. 3.3) mixes the batches of several processes.
         # Where no statistics are of one process' batch, it changes nothing.
-        if get_world_size() == 1 or not depends_on_batch(self.encoder_k):
+        if get_world_size() == 1 or not local_batch_norms(self.encoder_k):
             return self.project(view, *self.encoder_k.module)
-        device = view.device
-        if torch.is_autocast_enabled(device.type):  # as its first layer would
-            view = view.to(torch.get_autocast_dtype(device.type))
         if self.orders is None:
             self.orders = shared_generator()
         order = draw_order(len(view), self.orders)
+        device = view.device
+        if self.send_statistics:
+            with in_groups(self.encoder_k, plan_groups(order, device)):
+                return self.project(view, *self.encoder_k.module)
+
+        if torch.is_autocast_enabled(device.type):  # as its first layer would
+            view = view.to(torch.get_autocast_dtype(device.type))
         there = plan_exchange(order, device)
         back = plan_exchange(order.argsort(), device)
         keys = self.project(redistribute(view, there), *self.encoder_k.module)

@@ -37,10 +37,19 @@ class RegionCLDenseCL(MomentumContrastMixin, DenseCL):
         head (dict): ``mmregioncl.RegionContrastiveHead``.
         region_swap (dict): Defaults to ``mmregioncl.RegionSwap``.
         region_weight (float): Weight of the region loss. Defaults to 1.0.
+        shuffle_bn (str): What several processes send for ShuffleBN, see
+            ``MomentumContrastMixin``. Defaults to 'statistics': with 'images'
+            the backbone's map, by which cells are matched, comes back as well.
         **kwargs: Further arguments of ``DenseCL``: queue_len, feat_dim,
             momentum, loss_lambda, pretrained, data_preprocessor, init_cfg.
     """
     neck_type = RegionDenseCLNeck
+
+    def __init__(self,
+                 *args,
+                 shuffle_bn: str = 'statistics',
+                 **kwargs) -> None:
+        super().__init__(*args, shuffle_bn=shuffle_bn, **kwargs)
 
     def loss(self,
              inputs: List[Tensor],

@@ -30,6 +30,8 @@ class RegionCLMoCo(MomentumContrastMixin, MoCo):
         head (dict): ``mmregioncl.RegionContrastiveHead``.
         region_swap (dict): Defaults to ``mmregioncl.RegionSwap``.
         region_weight (float): Weight of the region loss. Defaults to 1.0.
+        shuffle_bn (str): What several processes send for ShuffleBN, see
+            ``MomentumContrastMixin``. Defaults to 'images'.
         **kwargs: Further arguments of ``MoCo``: queue_len, feat_dim,
             momentum, pretrained, data_preprocessor, init_cfg.
     """

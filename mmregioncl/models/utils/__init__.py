@@ -5,15 +5,16 @@ from .localize import feature_map, heat_maps, heatmap_to_boxes
 from .queue import enqueue
 from .region import (Region, check_grid, check_pairs, pool_region,
                      sample_region, swap_region)
-from .shuffle import (depends_on_batch, draw_order, plan_exchange,
+from .shuffle import (draw_order, local_batch_norms, plan_exchange,
                       redistribute, shared_generator)
+from .shuffled_norm import ShuffledBatchNorm, in_groups, plan_groups
 from .weights import check_weights, faults_of
 
 __all__ = [
     'ForeachCosineEMA', 'ForeachEMA', 'Region', 'SelfSupDataPreprocessor',
-    'check_grid', 'check_pairs', 'check_weights', 'depends_on_batch',
+    'ShuffledBatchNorm', 'check_grid', 'check_pairs', 'check_weights',
     'draw_order', 'enqueue', 'faults_of', 'feature_map', 'heat_maps',
-    'heatmap_to_boxes', 'info_nce', 'normalize', 'nt_xent', 'plan_exchange',
-    'pool_region', 'redistribute', 'sample_region', 'shared_generator',
-    'swap_region'
+    'heatmap_to_boxes', 'in_groups', 'info_nce', 'local_batch_norms',
+    'normalize', 'nt_xent', 'plan_exchange', 'plan_groups', 'pool_region',
+    'redistribute', 'sample_region', 'shared_generator', 'swap_region'
 ]

@@ -15,16 +15,21 @@ def shared_generator() -> torch.Generator:
     return torch.Generator().manual_seed(sync_random_seed())
 
 
-def depends_on_batch(encoder: nn.Module) -> bool:
-    """Whether what it makes of an image depends on the others of its process.
+def is_local(module: nn.Module) -> bool:
+    """Whether it is batch norm, and not that of all processes."""
+    return isinstance(module,
+                      _BatchNorm) and not isinstance(module, nn.SyncBatchNorm)
 
-    So it does by batch norm, unless that is frozen or of all processes.
+
+def local_batch_norms(encoder: nn.Module) -> List[_BatchNorm]:
+    """Those by which an image depends on the others of its process.
+
+    Frozen batch norm is not among them.
     """
-    return any(
-        isinstance(module, _BatchNorm)
-        and not isinstance(module, nn.SyncBatchNorm) and (
+    return [
+        module for module in encoder.modules() if is_local(module) and (
             module.training or module.running_mean is None)
-        for module in encoder.modules())
+    ]
 
 
 def draw_order(count: int, generator: torch.Generator) -> Tensor:

@@ -5,17 +5,18 @@ from copy import deepcopy
 from functools import partial
 from itertools import product
 from types import SimpleNamespace
-from unittest.mock import Mock
+from unittest.mock import Mock, patch
 
 import torch
 from mmengine.dist import all_gather, get_rank, init_dist
 from mmengine.logging import MessageHub
 from mmengine.model import MMDistributedDataParallel
 from mmengine.registry import HOOKS, MODELS, init_default_scope
-from torch import distributed
+from torch import distributed, nn
 from torch.nn.functional import normalize
 
-from mmregioncl.models.utils import (draw_order, plan_exchange, redistribute,
+from mmregioncl.models.utils import (ShuffledBatchNorm, draw_order, in_groups,
+                                     plan_exchange, plan_groups, redistribute,
                                      shared_generator)
 
 sys.path.insert(0, os.environ['TESTS'])
@@ -46,12 +47,20 @@ def redistribute_as_gathered() -> None:
         assert torch.equal(redistribute(moved, back), rows)
 
 
+def build(name: str, shuffle_bn: str) -> nn.Module:
+    torch.manual_seed(0)
+    cfg = dict(method_cfgs(name)[0], shuffle_bn=shuffle_bn)
+    model = MODELS.build(cfg).train()
+    model.orders = shared_generator()  # of which they agree once
+    return model
+
+
 def steps_send_what_they_need() -> None:
     """Bytes that each rank hands to collectives in a step, and no more.
 
-    The images to encode, once; what the key encoder makes of them back, once;
-    the keys once more, to all, for the queue. DenseCL matches cells by feature
-    maps of both views, so that one of the maps has to travel. Gradients are
+    For ShuffleBN either two moments of each channel and process, in each layer
+    of batch norm; or the images to encode, once, and what the key encoder
+    makes of them back, once. The keys, to all, for the queue. Gradients are
     DistributedDataParallel's and are not counted here.
     """
     sent = []
@@ -71,19 +80,28 @@ def steps_send_what_they_need() -> None:
     key = 6 * 8 * 4  # 8 channels of float32
     cells = 6 * 8 * 16 * 4  # of a 4x4 grid
     features = 6 * 64 * 16 * 4  # the map that cells are matched by
-    wanted = dict(
-        RegionCLMoCo=[image, key, key],
-        RegionCLDenseCL=[image, key, cells, key, features, key, key])
-    # Without statistics of a process' own there is nothing to mix.
     queued = dict(RegionCLMoCo=[key], RegionCLDenseCL=[key, key])
-    for frozen, half, name in product((False, True), (False, True), wanted):
-        sizes = [
-            size // (1 + half) for size in (queued if frozen else wanted)[name]
-        ]
-        model = MODELS.build(method_cfgs(name)[0]).train()
-        model.encoder_k.train(not frozen)
-        if not frozen:
-            model.orders = shared_generator()  # of which they agree once
+    exchanged = dict(
+        RegionCLMoCo=[image, key],
+        RegionCLDenseCL=[image, key, cells, key, features])
+    assert MODELS.build(method_cfgs('RegionCLDenseCL')[0]).send_statistics
+    ways = ('images', 'statistics')
+    for way, frozen, half, name in product(ways, (False, True), (False, True),
+                                           queued):
+        model = build(name, way)
+        rows, moments = [*queued[name]], []
+        if frozen:  # without statistics of a process' own, nothing to mix
+            model.encoder_k.eval()
+        elif way == 'images':
+            rows += exchanged[name]
+        else:
+            moments = [
+                2 * 2 * norm.num_features * 8  # of float64
+                for norm in model.encoder_k.modules()
+                if isinstance(norm, ShuffledBatchNorm)
+            ]
+            assert len(moments) == 20
+        wanted = [size // (1 + half) for size in rows] + moments
         for call in calls:
             setattr(distributed, call, partial(count, call))
         try:
@@ -92,34 +110,46 @@ def steps_send_what_they_need() -> None:
         finally:
             for call, send in calls.items():
                 setattr(distributed, call, send)
-        assert sorted(sent) == sorted(sizes), (name, sent, sizes)
+        assert sorted(sent) == sorted(wanted), (name, sent, wanted)
         sent.clear()
 
 
-def keys_are_of_mixed_batches() -> None:
+def keys_are_of_mixed_batches(shuffle_bn: str) -> None:
     """ShuffleBN: encoded among the images of its place, and brought back."""
-    torch.manual_seed(0)
-    model = MODELS.build(method_cfgs('RegionCLDenseCL')[0]).train()
-    encoder = deepcopy(model.encoder_k.module)
+    model = build('RegionCLDenseCL', shuffle_bn).double()
+    encoders = [deepcopy(model.encoder_k.module) for _ in range(2)]
     noise = torch.Generator().manual_seed(get_rank())
-    views = torch.randn(6, 3, 32, 32, generator=noise)
+    views = torch.randn(6, 3, 32, 32, generator=noise, dtype=torch.float64)
     everyone = torch.cat(all_gather(views))  # (12, 3, H, W)
 
-    model.orders = shared_generator()
     state = model.orders.get_state()
     order = draw_order(6, model.orders)
     model.orders.set_state(state)
     alone = [
         model.project(everyone[places], *encoder)
-        for places in order.view(2, 6)
+        for places, encoder in zip(order.view(2, 6), encoders)
     ]  # as both processes in turn
     back = order.argsort().view(2, 6)[get_rank()]
     keys = model.encode_keys(views)
     for key, *parts in zip(keys, *alone):
+        assert not key.requires_grad
         torch.testing.assert_close(
-            key, torch.cat(parts)[back], rtol=0, atol=1e-5)
-    unmixed = model.project(views, *encoder)
+            key, torch.cat(parts)[back], rtol=0, atol=1e-11)
+    for buffer, wanted in zip(model.encoder_k.module.buffers(),
+                              encoders[get_rank()].buffers()):
+        torch.testing.assert_close(buffer, wanted, rtol=0, atol=1e-11)
+    unmixed = model.project(views, *deepcopy(model.encoder_k.module))
     assert (keys.vector - unmixed.vector).abs().max() > 1e-3
+
+    # As one graph, and the same one whoever is in a group
+    model.orders.set_state(state)
+    hook = HOOKS.build(
+        dict(type='mmregioncl.CompileHook', backend='eager', fullgraph=True))
+    hook.before_train(SimpleNamespace(model=model))
+    for key, eager in zip(model.encode_keys(views), keys):
+        torch.testing.assert_close(key, eager, rtol=0, atol=1e-11)
+    with patch('torch._dynamo.config.error_on_recompile', True):
+        model.encode_keys(views)
 
     # Frozen statistics: all encode their own, and nothing is drawn.
     model.encoder_k.eval()
@@ -128,6 +158,56 @@ def keys_are_of_mixed_batches() -> None:
     assert torch.equal(model.orders.get_state(), state)
     alone = model.project(views, *model.encoder_k.module)
     assert all(map(torch.equal, keys, alone))
+
+
+def batch_norms_of_groups() -> None:
+    """Against PyTorch's, of the rows of each group, whatever its settings."""
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.Generator().manual_seed(get_rank())
+    for kind, shape, options in (
+        (nn.BatchNorm1d, (6, 5), dict()),
+        (nn.BatchNorm1d, (6, 5, 7), dict(momentum=None)),
+        (nn.BatchNorm2d, (6, 5, 4, 3), dict(momentum=0.3, eps=0.1)),
+        (nn.BatchNorm2d, (6, 5, 4, 3), dict(affine=False)),
+        (nn.BatchNorm2d, (6, 5, 4, 3), dict(bias=False)),
+        (nn.BatchNorm2d, (6, 5, 4, 3), dict(track_running_stats=False)),
+        (nn.BatchNorm3d, (6, 5, 4, 3, 2), dict()),
+    ):
+        torch.manual_seed(0)
+        encoder = nn.Sequential(kind(5, **options)).double()
+        for parameter in encoder.parameters():
+            nn.init.normal_(parameter)
+        plain = [deepcopy(encoder) for _ in range(2)]
+        ShuffledBatchNorm.convert(encoder)
+        for _ in range(2):
+            rows = torch.randn(shape, generator=noise, dtype=torch.float64)
+            rows += 1000
+            everyone = torch.cat(all_gather(rows))
+            order = draw_order(6, generator)
+            with in_groups(encoder, plan_groups(order, rows.device)):
+                normalised = encoder(rows)
+            groups = [
+                norm(everyone[places])
+                for places, norm in zip(order.view(2, 6), plain)
+            ]
+            torch.testing.assert_close(
+                normalised,
+                torch.cat(groups)[order.argsort().view(2, 6)[get_rank()]],
+                rtol=0,
+                atol=1e-8)
+            for name, value in encoder.state_dict().items():
+                torch.testing.assert_close(
+                    value, plain[get_rank()].state_dict()[name])
+        # A difference of squares in float32 would be off by 0.1.
+        encoder.float()
+        with in_groups(encoder, plan_groups(order, rows.device)):
+            torch.testing.assert_close(
+                encoder(rows.float()), normalised.float(), rtol=0, atol=5e-3)
+            assert encoder(rows.bfloat16()).dtype == torch.bfloat16
+        # Outside of it, plain batch norm
+        plain = plain[get_rank()].float()
+        plain.load_state_dict(encoder.state_dict())
+        assert torch.equal(encoder(rows.float()), plain(rows.float()))
 
 
 def every_method_trains() -> None:
@@ -231,7 +311,9 @@ def main() -> None:
 
     redistribute_as_gathered()
     steps_send_what_they_need()
-    keys_are_of_mixed_batches()
+    batch_norms_of_groups()
+    for shuffle_bn in ('images', 'statistics'):
+        keys_are_of_mixed_batches(shuffle_bn)
     every_method_trains()
     simclr_takes_the_images_of_all()
 

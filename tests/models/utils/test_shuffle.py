@@ -1,10 +1,10 @@
 import torch
 from torch import nn
 
-from mmregioncl.models.utils import depends_on_batch
+from mmregioncl.models.utils import local_batch_norms
 
 
-def test_depends_on_batch_says_what_an_output_depends_on():
+def test_local_batch_norms_are_what_an_output_depends_by():
     """By the definition: change one image, look at another's output."""
     images = torch.randn(
         4, 8, 3, 3, generator=torch.Generator().manual_seed(0))
@@ -19,11 +19,11 @@ def test_depends_on_batch_says_what_an_output_depends_on():
     ):
         encoder = nn.Sequential(nn.Conv2d(8, 8, 1), norm).train(train)
         moved = not torch.equal(encoder(images)[0], encoder(changed)[0])
-        assert moved == depends_on_batch(encoder) == depends, norm
+        assert moved == depends, norm
+        assert local_batch_norms(encoder) == [norm] * depends
 
 
 def test_synchronised_batch_norm_does_not_know_its_process():
     """Its statistics are of all processes, in whatever order they stand."""
-    assert not depends_on_batch(nn.SyncBatchNorm(8))
     mixed = nn.Sequential(nn.SyncBatchNorm(8), nn.BatchNorm1d(8))
-    assert depends_on_batch(mixed)
+    assert local_batch_norms(mixed) == [mixed[1]]
