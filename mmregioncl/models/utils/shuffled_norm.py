@@ -5,7 +5,6 @@ from typing import Iterator, Optional, Tuple
 import torch
 from mmengine.dist import get_rank, get_world_size
 from torch import Tensor, distributed, nn
-from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from .shuffle import is_local, local_batch_norms, to_device
@@ -25,7 +24,8 @@ def plan_groups(order: Tensor, device: torch.device) -> Tensor:
     world = get_world_size()
     count = len(order) // world
     groups = order.argsort().view(world, count)[get_rank()] // count  # (N,)
-    return to_device(F.one_hot(groups, world).double(), device)
+    one_hot = groups[:, None] == torch.arange(world)  # (N, W)
+    return to_device(one_hot.double(), device)
 
 
 def precision_of(rows: Tensor) -> torch.dtype:

@@ -15,12 +15,14 @@ from mmengine.registry import HOOKS, MODELS, init_default_scope
 from torch import distributed, nn
 from torch.nn.functional import normalize
 
-from mmregioncl.models.utils import (ShuffledBatchNorm, draw_order, in_groups,
-                                     plan_exchange, plan_groups, redistribute,
-                                     shared_generator)
+from mmregioncl.models.utils import (Region, ShuffledBatchNorm, draw_order,
+                                     in_groups, plan_exchange, plan_groups,
+                                     redistribute, shared_generator,
+                                     swap_region)
 
 sys.path.insert(0, os.environ['TESTS'])
 from conftest import MODEL, PARENTS, method_cfgs  # noqa: E402
+from test_host_waits import WAITS, operators  # noqa: E402
 
 
 def agree(tensor: torch.Tensor) -> bool:
@@ -58,6 +60,8 @@ def build(name: str, shuffle_bn: str) -> nn.Module:
 def steps_send_what_they_need() -> None:
     """Bytes that each rank hands to collectives in a step, and no more.
 
+    Nothing waits for the device in between.
+
     For ShuffleBN either two moments of each channel and process, in each layer
     of batch norm; or the images to encode, once, and what the key encoder
     makes of them back, once. The keys, to all, for the queue. Gradients are
@@ -85,14 +89,19 @@ def steps_send_what_they_need() -> None:
         RegionCLMoCo=[image, key],
         RegionCLDenseCL=[image, key, cells, key, features])
     assert MODELS.build(method_cfgs('RegionCLDenseCL')[0]).send_statistics
+    region = Region(1, 0, 2, 3)
     ways = ('images', 'statistics')
     for way, frozen, half, name in product(ways, (False, True), (False, True),
                                            queued):
         model = build(name, way)
+        model.region_swap = lambda views: (swap_region(views, region.scale(8)),
+                                           region)
+        model.encoder_k.count = 0
+        exchanges = way == 'images' and not frozen
         rows, moments = [*queued[name]], []
         if frozen:  # without statistics of a process' own, nothing to mix
             model.encoder_k.eval()
-        elif way == 'images':
+        elif exchanges:
             rows += exchanged[name]
         else:
             moments = [
@@ -106,11 +115,14 @@ def steps_send_what_they_need() -> None:
             setattr(distributed, call, partial(count, call))
         try:
             with torch.autocast('cpu', torch.bfloat16, enabled=half):
-                model(views, mode='loss')
+                counts = operators(lambda: model(views, mode='loss'))
         finally:
             for call, send in calls.items():
                 setattr(distributed, call, send)
         assert sorted(sent) == sorted(wanted), (name, sent, wanted)
+        # Images that go to another process are found on the host.
+        masked = {'aten::nonzero'} if exchanges else set()
+        assert WAITS & counts.keys() == masked, (name, way)
         sent.clear()
 
 
