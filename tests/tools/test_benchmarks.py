@@ -61,7 +61,7 @@ def test_switches(run_python):
 def test_shuffle(run_python):
     """Bytes as counted by hand: ResNet-50 has 26,560 normalised channels."""
     table = run_python(BENCHMARKS / 'shuffle.py', '--batch', '2', '--size',
-                       '192', '--repeats', '1').stdout
+                       '192', '--repeats', '1', '--dtypes', 'float32').stdout
     image, cell, key = 3 * 192 * 192, 6 * 6 * 128, 128
     features = 6 * 6 * 2048
     wanted = dict(
@@ -70,7 +70,7 @@ def test_shuffle(run_python):
     for method, rows in wanted.items():
         mib = [2 * 4 * row / 2**20 for row in rows]
         mib[1] += 2 * 2 * 26560 * 8 / 2**20
-        *sent, images, stats, ratio = values(table, f'RegionCL-{method}')[:5]
+        *sent, images, stats, ratio = values(table, f'-{method}, float32')[:5]
         assert sent == pytest.approx(mib, abs=0.01)
         assert ratio == pytest.approx(images / stats, rel=0.01, abs=0.01)
 

@@ -22,8 +22,10 @@ class MomentumContrastMixin(RegionSwapMixin):
     Args:
         shuffle_bn (str): What several processes send for ShuffleBN (MoCo, Sec.
             3.3): 'images', to where they are encoded, and what is made of them
-            back; or 'statistics' of batch norm, which is less, but many times
-            a step. Both give the same keys.
+            back; or 'statistics' of batch norm, which do not grow with the
+            batch, but are sent by each layer. Both give the same keys. Where
+            the encoder has batch norm of other classes than PyTorch's, images
+            are sent.
         **kwargs: Arguments of the parents.
     """
     head_type = RegionContrastiveHead
@@ -31,15 +33,14 @@ class MomentumContrastMixin(RegionSwapMixin):
     orders: Optional[torch.Generator] = None  # of ShuffleBN, for a run
 
     def __init__(self, *args, shuffle_bn: str = 'images', **kwargs) -> None:
-        super().__init__(*args, **kwargs)
         if shuffle_bn not in ('images', 'statistics'):
             raise ValueError(f"shuffle_bn={shuffle_bn!r} has to be 'images' or"
                              " 'statistics'")
+        super().__init__(*args, **kwargs)
         self.encoder_k = ForeachEMA(
             nn.Sequential(self.backbone, self.neck),
             momentum=self.encoder_k.momentum)
-        self.send_statistics = shuffle_bn == 'statistics'
-        if self.send_statistics:
+        if shuffle_bn == 'statistics':
             ShuffledBatchNorm.convert(self.encoder_k)
         self.waiting_keys: Dict[str, List[Tensor]] = {}
 
@@ -58,14 +59,15 @@ class MomentumContrastMixin(RegionSwapMixin):
 
         # ShuffleBN (MoCo, Sec. 3.3) mixes the batches of several processes.
         # Where no statistics are of one process' batch, it changes nothing.
-        if get_world_size() == 1 or not local_batch_norms(self.encoder_k):
+        norms = local_batch_norms(self.encoder_k)
+        if get_world_size() == 1 or not norms:
             return self.project(view, *self.encoder_k.module)
         if self.orders is None:
             self.orders = shared_generator()
         order = draw_order(len(view), self.orders)
         device = view.device
-        if self.send_statistics:
-            with in_groups(self.encoder_k, plan_groups(order, device)):
+        if all(isinstance(norm, ShuffledBatchNorm) for norm in norms):
+            with in_groups(norms, plan_groups(order, device)):
                 return self.project(view, *self.encoder_k.module)
 
         if torch.is_autocast_enabled(device.type):  # as its first layer would

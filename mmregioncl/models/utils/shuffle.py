@@ -15,19 +15,15 @@ def shared_generator() -> torch.Generator:
     return torch.Generator().manual_seed(sync_random_seed())
 
 
-def is_local(module: nn.Module) -> bool:
-    """Whether it is batch norm, and not that of all processes."""
-    return isinstance(module,
-                      _BatchNorm) and not isinstance(module, nn.SyncBatchNorm)
-
-
 def local_batch_norms(encoder: nn.Module) -> List[_BatchNorm]:
     """Those by which an image depends on the others of its process.
 
-    Frozen batch norm is not among them.
+    Frozen batch norm is not among them, nor is that of all processes.
     """
     return [
-        module for module in encoder.modules() if is_local(module) and (
+        module for module in encoder.modules()
+        if isinstance(module, _BatchNorm)
+        and not isinstance(module, nn.SyncBatchNorm) and (
             module.training or module.running_mean is None)
     ]
 

@@ -1,13 +1,14 @@
 """Batches mixed over processes by their statistics; no image travels."""
 from contextlib import contextmanager
-from typing import Iterator, Optional, Tuple
+from typing import Iterator, Optional, Sequence, Tuple
 
 import torch
 from mmengine.dist import get_rank, get_world_size
 from torch import Tensor, distributed, nn
+from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from .shuffle import is_local, local_batch_norms, to_device
+from .shuffle import to_device
 
 
 def plan_groups(order: Tensor, device: torch.device) -> Tensor:
@@ -33,6 +34,35 @@ def precision_of(rows: Tensor) -> torch.dtype:
     return torch.promote_types(rows.dtype, torch.float32)
 
 
+def moments(pixels: Tensor) -> Tensor:
+    """Means of values and of their squares.
+
+    Args:
+        pixels (Tensor): Shape (N, C, S).
+
+    Returns:
+        Tensor: Shape (2, N, C), float64, so that a variance can be told from
+        them.
+    """
+    if pixels.is_cuda:
+        return moments_by_reductions(pixels)
+    pixels = pixels.to(precision_of(pixels))
+    mean = pixels.mean(2)  # (N, C)
+    variance = (pixels - mean[..., None]).square_().mean(2).double()
+    mean = mean.double()
+    return torch.stack([mean, variance + mean.square()])
+
+
+def moments_by_reductions(pixels: Tensor) -> Tensor:
+    """The same in two kernels, which read half precision as it is.
+
+    Reductions in float64 are slow on a CPU.
+    """
+    mean = pixels.mean(2, dtype=torch.float64)
+    norm = torch.linalg.vector_norm(pixels, dim=2, dtype=torch.float64)
+    return torch.stack([mean, norm.square() / pixels.shape[2]])
+
+
 @torch.no_grad()
 def group_statistics(rows: Tensor, groups: Tensor) -> Tuple[Tensor, Tensor]:
     """Mean and variance of each channel in each group, over all processes.
@@ -43,29 +73,44 @@ def group_statistics(rows: Tensor, groups: Tensor) -> Tuple[Tensor, Tensor]:
         groups (Tensor): From :func:`plan_groups`, shape (N, W).
 
     Returns:
-        tuple[Tensor, Tensor]: Shape (W, C) each, float64, so that a difference
-        of squares loses nothing.
+        tuple[Tensor, Tensor]: Shape (W, C) each, float64.
     """
-    rows = rows.to(precision_of(rows))
-    pixels = rows.reshape(*rows.shape[:2], -1)  # (N, C, S)
-    mean = pixels.mean(2)  # (N, C)
-    # torch.var_mean is a pass less, and several times slower on a CPU.
-    variance = (pixels - mean[..., None]).square_().mean(2)
-    mean = mean.double()
-    moments = torch.stack([mean, variance + mean.square()])  # (2, N, C)
-    moments = groups.T @ moments / len(rows)  # (2, W, C)
-    distributed.all_reduce(moments)
-    mean, square = moments
+    sums = groups.T @ moments(rows.reshape(*rows.shape[:2], -1))  # (2, W, C)
+    distributed.all_reduce(sums)
+    mean, square = sums / len(rows)
     return mean, (square - mean.square()).clamp(min=0)
+
+
+def scale_and_shift(rows: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    """Scale and shift each channel of each image.
+
+    Args:
+        rows (Tensor): Shape (N, C, ...).
+        scale (Tensor): Shape (N, C), in the precision to compute in.
+        shift (Tensor): Shape (N, C), the same.
+
+    Returns:
+        Tensor: In the precision and memory format of the rows.
+    """
+    if rows.is_contiguous():
+        # As the channels of one image, normalised already: a single kernel
+        scale, shift = scale.flatten(), shift.flatten()
+        mean, variance = torch.zeros_like(scale), torch.ones_like(scale)
+        channels = rows.view(1, len(scale), -1)  # (1, N x C, S)
+        return F.batch_norm(
+            channels, mean, variance, scale, shift, eps=0.).view_as(rows)
+    shape = *scale.shape, *[1] * (rows.dim() - 2)  # (N, C, 1, ...)
+    scaled = rows.to(scale.dtype) * scale.view(shape)
+    return scaled.add_(shift.view(shape)).to(rows.dtype)
 
 
 class ShuffledBatchNorm(_BatchNorm):
     """Batch norm by groups of images that are spread over processes.
 
-    By ShuffleBN (MoCo, Sec. 3.3) images are sent to where the batch is that
-    they are normalised with. All that they do there is to add to its means and
-    variances: here those are sent, and images stay. The results are the same,
-    running statistics included. Without gradient, as keys are.
+    ShuffleBN (MoCo, Sec. 3.3) sends each image to another process, to be
+    normalised with the batch there. To that batch it matters by mean and
+    variance alone: here those are sent, and images stay. The results are the
+    same, running statistics included. Without gradient, as keys are.
 
     Attributes:
         groups (Tensor, optional): From :func:`plan_groups`; None for plain
@@ -75,9 +120,12 @@ class ShuffledBatchNorm(_BatchNorm):
 
     @classmethod
     def convert(cls, encoder: nn.Module) -> None:
-        """Turn batch norms of one process into it; all they have stays."""
+        """Turn PyTorch's batch norms into it; all they have stays.
+
+        Those of other libraries may do more than normalise, and stay as well.
+        """
         for norm in encoder.modules():
-            if is_local(norm):
+            if type(norm) in (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d):
                 norm.__class__ = cls
 
     def _check_input_dim(self, rows: Tensor) -> None:
@@ -97,10 +145,9 @@ class ShuffledBatchNorm(_BatchNorm):
         shift = -mean * scale
         if self.bias is not None:
             shift = shift + self.bias
-        shape = *rows.shape[:2], *[1] * (rows.dim() - 2)
-        scale, shift = ((self.groups @ of_groups).to(
-            precision_of(rows)).view(shape) for of_groups in (scale, shift))
-        return torch.addcmul(shift, rows, scale).to(rows.dtype)
+        scale, shift = ((self.groups @ of_groups).to(precision_of(rows))
+                        for of_groups in (scale, shift))  # (N, C)
+        return scale_and_shift(rows, scale, shift)
 
     @torch.no_grad()
     def track(self, mean: Tensor, variance: Tensor, count: int) -> None:
@@ -122,14 +169,14 @@ class ShuffledBatchNorm(_BatchNorm):
 
 
 @contextmanager
-def in_groups(encoder: nn.Module, groups: Tensor) -> Iterator[None]:
-    """Within, batch norms of the encoder normalise by groups.
+def in_groups(norms: Sequence[ShuffledBatchNorm],
+              groups: Tensor) -> Iterator[None]:
+    """Within, batch norms normalise by groups.
 
     Args:
-        encoder (nn.Module): Converted by :class:`ShuffledBatchNorm`.
+        norms (Sequence[ShuffledBatchNorm]): Those not frozen.
         groups (Tensor): From :func:`plan_groups`.
     """
-    norms = local_batch_norms(encoder)
     try:
         for norm in norms:
             norm.groups = groups

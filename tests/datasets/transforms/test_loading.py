@@ -146,18 +146,29 @@ def test_large_photographs_are_decoded_smaller(min_side, factor, tmp_path):
     (dict(min_side=0), 'min_side=0 has to be a number'),
     (dict(min_side=2.5), 'min_side=2.5 has to be a number'),
     (dict(min_side=64, color_type='grayscale'), 'is for colours by OpenCV'),
+    (dict(min_side=64, file_client_args=dict(backend='disk')),
+     'leave .* file_client_args, or min_side'),
 ])
 def test_min_side_makes_sense(settings, words):
     with pytest.raises(ValueError, match=words):
         TRANSFORMS.build(dict(type='mmregioncl.LoadImage', **settings))
 
 
-def test_what_pillow_finds_too_large_is_decoded(tmp_path, monkeypatch):
-    path = tmp_path / 'a.jpg'
-    Image.new('RGB', (400, 300)).save(path)
-    monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 1000)
+def test_what_pillow_refuses_is_decoded_in_full(tmp_path, monkeypatch):
     load = TRANSFORMS.build(
         dict(type='mmregioncl.LoadImage', min_side=100, on_corrupt='raise'))
+    path = tmp_path / 'a.jpg'
+    Image.new('RGB', (400, 300)).save(path)
+    code = path.read_bytes()
+    # A marker of Adobe's that ends too soon
+    path.write_bytes(code[:2] + b'\xff\xee\x00\x08Adobe\0' + code[2:])
+    with pytest.raises(Exception):
+        Image.open(path)
+    assert load(dict(img_path=str(path)))['img'].shape == (300, 400, 3)
+
+    path.write_bytes(code)
+    assert load(dict(img_path=str(path)))['img'].shape == (150, 200, 3)
+    monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 1000)
     assert load(dict(img_path=str(path)))['img'].shape == (300, 400, 3)
 
 

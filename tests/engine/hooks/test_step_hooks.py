@@ -139,11 +139,14 @@ def test_copies_recompute_with_their_own_weights(model_cfg):
     assert model.backbone(image)[-1].isnan().all()
 
 
-def test_all_switches_on_two_ranks(train, runner_cfg, run_python, tmp_path):
+@pytest.mark.parametrize('shuffle_bn', ['images', 'statistics'])
+def test_all_switches_on_two_ranks(train, runner_cfg, run_python, tmp_path,
+                                   shuffle_bn):
     """And a checkpoint that a run without them goes on from."""
     train(runner_cfg, tmp_path / 'plain')
     plain = weights(tmp_path / 'plain')
     cfg = deepcopy(runner_cfg)
+    cfg.model.shuffle_bn = shuffle_bn
     cfg.default_hooks.update(
         layout=dict(type='mmregioncl.ChannelsLastHook'),
         memory=CHECKPOINTS,

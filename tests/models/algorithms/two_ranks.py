@@ -1,60 +1,30 @@
 """Run by two gloo processes: queue and keys must agree across them."""
 import os
 import sys
-from copy import deepcopy
 from functools import partial
 from itertools import product
 from types import SimpleNamespace
-from unittest.mock import Mock, patch
+from unittest.mock import Mock
 
 import torch
 from mmengine.dist import all_gather, get_rank, init_dist
 from mmengine.logging import MessageHub
 from mmengine.model import MMDistributedDataParallel
 from mmengine.registry import HOOKS, MODELS, init_default_scope
-from torch import distributed, nn
+from torch import distributed
 from torch.nn.functional import normalize
 
-from mmregioncl.models.utils import (Region, ShuffledBatchNorm, draw_order,
-                                     in_groups, plan_exchange, plan_groups,
-                                     redistribute, shared_generator,
-                                     swap_region)
+from mmregioncl.models.utils import Region, ShuffledBatchNorm, swap_region
 
 sys.path.insert(0, os.environ['TESTS'])
 from conftest import MODEL, PARENTS, method_cfgs  # noqa: E402
+from shuffle_ranks import WAYS, build  # noqa: E402
 from test_host_waits import WAITS, operators  # noqa: E402
 
 
 def agree(tensor: torch.Tensor) -> bool:
     first, second = all_gather(tensor)
     return torch.equal(first, second)
-
-
-def redistribute_as_gathered() -> None:
-    """Against the definition: row i of all processes, wherever it goes."""
-    generator = shared_generator()
-    noise = torch.Generator().manual_seed(get_rank())
-    rows = torch.randn(6, 2, 3, generator=noise)
-    everyone = torch.cat(all_gather(rows))  # (12, 2, 3)
-    for _ in range(5):
-        rows = rows.transpose(1, 2)  # in any memory format
-        everyone = everyone.transpose(1, 2)
-        order = draw_order(6, generator)
-        assert agree(order) and order.sort().values.tolist() == [*range(12)]
-        there, back = (
-            plan_exchange(way, rows.device)
-            for way in (order, order.argsort()))
-        moved = redistribute(rows, there)
-        assert torch.equal(moved, everyone[order.view(2, 6)[get_rank()]])
-        assert torch.equal(redistribute(moved, back), rows)
-
-
-def build(name: str, shuffle_bn: str) -> nn.Module:
-    torch.manual_seed(0)
-    cfg = dict(method_cfgs(name)[0], shuffle_bn=shuffle_bn)
-    model = MODELS.build(cfg).train()
-    model.orders = shared_generator()  # of which they agree once
-    return model
 
 
 def steps_send_what_they_need() -> None:
@@ -88,10 +58,8 @@ def steps_send_what_they_need() -> None:
     exchanged = dict(
         RegionCLMoCo=[image, key],
         RegionCLDenseCL=[image, key, cells, key, features])
-    assert MODELS.build(method_cfgs('RegionCLDenseCL')[0]).send_statistics
     region = Region(1, 0, 2, 3)
-    ways = ('images', 'statistics')
-    for way, frozen, half, name in product(ways, (False, True), (False, True),
+    for way, frozen, half, name in product(WAYS, (False, True), (False, True),
                                            queued):
         model = build(name, way)
         model.region_swap = lambda views: (swap_region(views, region.scale(8)),
@@ -124,102 +92,6 @@ def steps_send_what_they_need() -> None:
         masked = {'aten::nonzero'} if exchanges else set()
         assert WAITS & counts.keys() == masked, (name, way)
         sent.clear()
-
-
-def keys_are_of_mixed_batches(shuffle_bn: str) -> None:
-    """ShuffleBN: encoded among the images of its place, and brought back."""
-    model = build('RegionCLDenseCL', shuffle_bn).double()
-    encoders = [deepcopy(model.encoder_k.module) for _ in range(2)]
-    noise = torch.Generator().manual_seed(get_rank())
-    views = torch.randn(6, 3, 32, 32, generator=noise, dtype=torch.float64)
-    everyone = torch.cat(all_gather(views))  # (12, 3, H, W)
-
-    state = model.orders.get_state()
-    order = draw_order(6, model.orders)
-    model.orders.set_state(state)
-    alone = [
-        model.project(everyone[places], *encoder)
-        for places, encoder in zip(order.view(2, 6), encoders)
-    ]  # as both processes in turn
-    back = order.argsort().view(2, 6)[get_rank()]
-    keys = model.encode_keys(views)
-    for key, *parts in zip(keys, *alone):
-        assert not key.requires_grad
-        torch.testing.assert_close(
-            key, torch.cat(parts)[back], rtol=0, atol=1e-11)
-    for buffer, wanted in zip(model.encoder_k.module.buffers(),
-                              encoders[get_rank()].buffers()):
-        torch.testing.assert_close(buffer, wanted, rtol=0, atol=1e-11)
-    unmixed = model.project(views, *deepcopy(model.encoder_k.module))
-    assert (keys.vector - unmixed.vector).abs().max() > 1e-3
-
-    # As one graph, and the same one whoever is in a group
-    model.orders.set_state(state)
-    hook = HOOKS.build(
-        dict(type='mmregioncl.CompileHook', backend='eager', fullgraph=True))
-    hook.before_train(SimpleNamespace(model=model))
-    for key, eager in zip(model.encode_keys(views), keys):
-        torch.testing.assert_close(key, eager, rtol=0, atol=1e-11)
-    with patch('torch._dynamo.config.error_on_recompile', True):
-        model.encode_keys(views)
-
-    # Frozen statistics: all encode their own, and nothing is drawn.
-    model.encoder_k.eval()
-    state = model.orders.get_state()
-    keys = model.encode_keys(views)
-    assert torch.equal(model.orders.get_state(), state)
-    alone = model.project(views, *model.encoder_k.module)
-    assert all(map(torch.equal, keys, alone))
-
-
-def batch_norms_of_groups() -> None:
-    """Against PyTorch's, of the rows of each group, whatever its settings."""
-    generator = torch.Generator().manual_seed(0)
-    noise = torch.Generator().manual_seed(get_rank())
-    for kind, shape, options in (
-        (nn.BatchNorm1d, (6, 5), dict()),
-        (nn.BatchNorm1d, (6, 5, 7), dict(momentum=None)),
-        (nn.BatchNorm2d, (6, 5, 4, 3), dict(momentum=0.3, eps=0.1)),
-        (nn.BatchNorm2d, (6, 5, 4, 3), dict(affine=False)),
-        (nn.BatchNorm2d, (6, 5, 4, 3), dict(bias=False)),
-        (nn.BatchNorm2d, (6, 5, 4, 3), dict(track_running_stats=False)),
-        (nn.BatchNorm3d, (6, 5, 4, 3, 2), dict()),
-    ):
-        torch.manual_seed(0)
-        encoder = nn.Sequential(kind(5, **options)).double()
-        for parameter in encoder.parameters():
-            nn.init.normal_(parameter)
-        plain = [deepcopy(encoder) for _ in range(2)]
-        ShuffledBatchNorm.convert(encoder)
-        for _ in range(2):
-            rows = torch.randn(shape, generator=noise, dtype=torch.float64)
-            rows += 1000
-            everyone = torch.cat(all_gather(rows))
-            order = draw_order(6, generator)
-            with in_groups(encoder, plan_groups(order, rows.device)):
-                normalised = encoder(rows)
-            groups = [
-                norm(everyone[places])
-                for places, norm in zip(order.view(2, 6), plain)
-            ]
-            torch.testing.assert_close(
-                normalised,
-                torch.cat(groups)[order.argsort().view(2, 6)[get_rank()]],
-                rtol=0,
-                atol=1e-8)
-            for name, value in encoder.state_dict().items():
-                torch.testing.assert_close(
-                    value, plain[get_rank()].state_dict()[name])
-        # A difference of squares in float32 would be off by 0.1.
-        encoder.float()
-        with in_groups(encoder, plan_groups(order, rows.device)):
-            torch.testing.assert_close(
-                encoder(rows.float()), normalised.float(), rtol=0, atol=5e-3)
-            assert encoder(rows.bfloat16()).dtype == torch.bfloat16
-        # Outside of it, plain batch norm
-        plain = plain[get_rank()].float()
-        plain.load_state_dict(encoder.state_dict())
-        assert torch.equal(encoder(rows.float()), plain(rows.float()))
 
 
 def every_method_trains() -> None:
@@ -321,11 +193,7 @@ def main() -> None:
         optim.step()
         assert all(agree(weight) for weight in model.parameters())
 
-    redistribute_as_gathered()
     steps_send_what_they_need()
-    batch_norms_of_groups()
-    for shuffle_bn in ('images', 'statistics'):
-        keys_are_of_mixed_batches(shuffle_bn)
     every_method_trains()
     simclr_takes_the_images_of_all()
 
