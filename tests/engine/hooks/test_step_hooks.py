@@ -11,7 +11,7 @@ from mmengine.registry import MODELS
 from mmengine.runner import Runner
 from torch.autograd.graph import saved_tensors_hooks
 
-from mmregioncl.engine.hooks import GradientCheckpointHook
+from mmregioncl.engine.hooks import ChannelsLastHook, GradientCheckpointHook
 
 ROOT = Path(__file__).parents[3]
 CHECKPOINTS = dict(type='mmregioncl.GradientCheckpointHook')
@@ -137,6 +137,12 @@ def test_copies_recompute_with_their_own_weights(model_cfg):
     image = torch.randn(2, 3, 32, 32)
     assert other.backbone(image)[-1].isfinite().all()
     assert model.backbone(image)[-1].isnan().all()
+
+
+def test_channels_last_knows_its_wrapper():
+    wrapped = torch.nn.DataParallel(torch.nn.Conv2d(1, 1, 1))
+    with pytest.raises(ValueError, match='within DataParallel: leave the'):
+        ChannelsLastHook().before_train(SimpleNamespace(model=wrapped))
 
 
 @pytest.mark.parametrize('shuffle_bn', ['images', 'statistics'])

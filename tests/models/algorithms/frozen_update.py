@@ -9,8 +9,10 @@ from mmengine.logging import MessageHub
 from mmengine.model import MMDistributedDataParallel
 from mmengine.optim import OptimWrapper
 from mmengine.registry import MODELS, init_default_scope
+from torch import nn
 
-from mmregioncl.engine.hooks import AccumulationHook
+from mmregioncl.engine.hooks import (AccumulationHook, ChannelsLastHook,
+                                     GradientCheckpointHook)
 from mmregioncl.models.utils import Region, swap_region
 
 sys.path.insert(0, os.environ['TESTS'])
@@ -20,7 +22,13 @@ from conftest import method_cfgs  # noqa: E402
 PARTS = ([0, 1, 6, 7], [2, 3, 4, 5])
 
 
-def update(cfg: dict, parts: list, rank: int = 0) -> dict:
+def wrap(_, model: nn.Module) -> nn.Module:
+    """As MMEngine's Runner does."""
+    return MMDistributedDataParallel(
+        model, device_ids=[get_rank()], broadcast_buffers=False)
+
+
+def update(cfg: dict, parts: list, hooks: tuple = ()) -> dict:
     """State after two updates, each by all of these parts of 8 images.
 
     A third forward pass lets averages follow the weights. All is done in eval
@@ -41,14 +49,16 @@ def update(cfg: dict, parts: list, rank: int = 0) -> dict:
         SimpleNamespace(model=model, optim_wrapper=wrapper, iter=0))
     forward = model
     if get_world_size() > 1:
-        forward = MMDistributedDataParallel(
-            model, device_ids=[rank], broadcast_buffers=False)
+        forward = wrap(None, model)
+    runner = SimpleNamespace(model=forward, cfg=dict(), wrap_model=wrap)
+    for hook in hooks:
+        hook.before_train(runner)
     noise = torch.Generator().manual_seed(0)
     for _ in range(3):
         batch = torch.randn(2, 8, 3, 32, 32, generator=noise)
         for part in parts:
-            with wrapper.optim_context(forward):
-                losses = forward(list(batch[:, part]), mode='loss')
+            with wrapper.optim_context(runner.model):
+                losses = runner.model(list(batch[:, part]), mode='loss')
                 wrapper.update_params(sum(losses.values()))
     return model.state_dict()
 
@@ -60,12 +70,14 @@ def main() -> None:
         init_dist('pytorch', backend='gloo')
     init_default_scope('mmselfsup')
     torch.set_num_threads(1)
-    ways = dict(whole=[list(range(8))], parts=PARTS, untouched=[])
+    ways = dict(whole=[[list(range(8))]], parts=[PARTS], untouched=[[]])
     if ranks:
-        ways = dict(ranks=[PARTS[get_rank()]])
+        part = [PARTS[get_rank()]]
+        switches = ChannelsLastHook(), GradientCheckpointHook()
+        ways = dict(ranks=[part], switched=[part, switches])
     for name in names:
-        for way, parts in ways.items():
-            state = update(method_cfgs(name)[0], parts, rank=get_rank())
+        for way, settings in ways.items():
+            state = update(method_cfgs(name)[0], *settings)
             if get_rank() == 0:
                 torch.save(state, f'{folder}/{name}-{way}.pth')
 

@@ -1,4 +1,7 @@
-"""Accumulation and processes give the update of one large batch."""
+"""Accumulation and processes give the update of one large batch.
+
+With channels last and gradient checkpoints as well ("switched").
+"""
 import os
 from pathlib import Path
 
@@ -32,7 +35,7 @@ def states(run_python, tmp_path):
     return {
         name: {
             way: torch.load(tmp_path / f'{name}-{way}.pth')
-            for way in ('untouched', 'whole', 'parts', 'ranks')
+            for way in ('untouched', 'whole', 'parts', 'ranks', 'switched')
         }
         for name in METHODS
     }
@@ -43,7 +46,7 @@ def test_parts_and_ranks_are_one_batch(states):
         whole = ways['whole']
         weight = 'backbone.conv1.weight'
         assert not torch.allclose(whole[weight], ways['untouched'][weight])
-        for way in ('parts', 'ranks'):
+        for way in ('parts', 'ranks', 'switched'):
             assert whole.keys() == ways[way].keys()
             for name in whole:
                 assert_same(name, whole[name], ways[way][name],
