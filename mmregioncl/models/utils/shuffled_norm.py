@@ -46,9 +46,11 @@ def moments(pixels: Tensor) -> Tensor:
     """
     if pixels.is_cuda:
         return moments_by_reductions(pixels)
+    copied = pixels.dtype != precision_of(pixels)
     pixels = pixels.to(precision_of(pixels))
     mean = pixels.mean(2)  # (N, C)
-    variance = (pixels - mean[..., None]).square_().mean(2).double()
+    subtract = pixels.sub_ if copied else pixels.sub
+    variance = subtract(mean[..., None]).square_().mean(2).double()
     mean = mean.double()
     return torch.stack([mean, variance + mean.square()])
 
@@ -100,8 +102,8 @@ def scale_and_shift(rows: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
         return F.batch_norm(
             channels, mean, variance, scale, shift, eps=0.).view_as(rows)
     shape = *scale.shape, *[1] * (rows.dim() - 2)  # (N, C, 1, ...)
-    scaled = rows.to(scale.dtype) * scale.view(shape)
-    return scaled.add_(shift.view(shape)).to(rows.dtype)
+    return torch.addcmul(shift.view(shape), rows,
+                         scale.view(shape)).to(rows.dtype)
 
 
 class ShuffledBatchNorm(_BatchNorm):
