@@ -72,7 +72,7 @@ bench: $(READY)
 	$(call table,shuffle,,shuffle)
 	$(call table,switches,$(CIFAR10),switches)
 	$(foreach method,m d s byol simclr,$(call table,train_step,\
-	    --method $(method) --batch 8 --repeats 3,train_step_$(method)))
+	    --method $(method) --batch 8 --repeats 7,train_step_$(method)))
 
 lint: $(READY)
 	$(BIN)/flake8 $(SOURCES)

@@ -38,6 +38,14 @@ def at_least(least: int) -> Callable[[str], int]:
     return number
 
 
+def pairs(text: str) -> int:
+    """A type of arguments: batches of images that swap regions in pairs."""
+    value = at_least(2)(text)
+    if value % 2:
+        raise argparse.ArgumentTypeError(f'{value} is not an even number')
+    return value
+
+
 def image_size(text: str) -> int:
     """A type of arguments: sides of images with room for a region.
 

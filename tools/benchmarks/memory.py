@@ -14,7 +14,7 @@ from typing import Optional
 from unittest.mock import patch
 
 import torch
-from measure import at_least, header, image_size
+from measure import header, image_size, pairs
 from mmengine.logging import MessageHub, MMLogger
 from mmengine.registry import MODELS, init_default_scope
 from torch import Tensor, nn
@@ -107,8 +107,7 @@ def peak_gib(method: str, batch: int, size: int, way: str) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
-    parser.add_argument(
-        '--batches', type=at_least(2), nargs='+', default=[32, 128])
+    parser.add_argument('--batches', type=pairs, nargs='+', default=[32, 128])
     parser.add_argument('--size', type=image_size, default=224)
     args = parser.parse_args()
     init_default_scope('mmselfsup')

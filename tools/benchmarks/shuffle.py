@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Callable, Dict, List
 
 import torch
-from measure import at_least, header, image_size, interleave, ratio
+from measure import at_least, header, image_size, interleave, pairs, ratio
 from mmengine.logging import MMLogger
 from mmengine.model import MMDistributedDataParallel
 from mmengine.registry import MODELS, init_default_scope
@@ -34,7 +34,7 @@ def parse_args() -> argparse.Namespace:
         type=at_least(2),
         default=max(2, torch.cuda.device_count()))
     parser.add_argument(
-        '--batch', type=at_least(2), default=8, help='of each process')
+        '--batch', type=pairs, default=8, help='of each process')
     parser.add_argument('--size', type=image_size, default=224)
     parser.add_argument('--repeats', type=at_least(1), default=5)
     parser.add_argument(

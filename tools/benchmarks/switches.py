@@ -15,7 +15,7 @@ from typing import Callable, Dict, List
 
 import numpy as np
 import torch
-from measure import at_least, header
+from measure import at_least, header, pairs
 from mmengine.logging import MessageHub, MMLogger
 from mmengine.registry import DATASETS, MODELS, TRANSFORMS, init_default_scope
 from mmengine.runner import set_random_seed
@@ -60,7 +60,7 @@ def parse_args() -> argparse.Namespace:
         metavar='ROW',
         help=f'of the table, beside float32: {", ".join(SWITCHES)}')
     parser.add_argument('--steps', type=at_least(10), default=100)
-    parser.add_argument('--batch', type=at_least(2), default=16)
+    parser.add_argument('--batch', type=pairs, default=16)
     parser.add_argument(
         '--device', default='cuda' if torch.cuda.is_available() else 'cpu')
     args = parser.parse_args()

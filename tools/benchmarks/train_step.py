@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Callable, Dict, List
 
 import torch
-from measure import at_least, header, image_size, interleave, ratio
+from measure import at_least, header, image_size, interleave, pairs, ratio
 from mmengine.config import Config
 from mmengine.logging import MessageHub, MMLogger
 from mmengine.registry import MODELS, init_default_scope
@@ -37,7 +37,7 @@ def parse_args() -> argparse.Namespace:
         description=__doc__.split('\n')[0],
         formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument('--method', choices=METHODS, default='m')
-    parser.add_argument('--batch', type=at_least(2), default=16)
+    parser.add_argument('--batch', type=pairs, default=16)
     parser.add_argument('--queue', type=at_least(1), default=65536)
     parser.add_argument('--size', type=image_size, default=224)
     parser.add_argument('--repeats', type=at_least(1), default=7)
