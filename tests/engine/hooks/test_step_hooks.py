@@ -4,9 +4,11 @@ from copy import deepcopy
 from pathlib import Path
 from shutil import which
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 import torch
+from mmengine.model import MMDistributedDataParallel
 from mmengine.registry import MODELS
 from mmengine.runner import Runner
 from torch.autograd.graph import saved_tensors_hooks
@@ -140,9 +142,17 @@ def test_copies_recompute_with_their_own_weights(model_cfg):
 
 
 def test_channels_last_knows_its_wrapper():
-    wrapped = torch.nn.DataParallel(torch.nn.Conv2d(1, 1, 1))
+    layer = torch.nn.Conv2d(2, 2, 3)
+    wrapped = torch.nn.DataParallel(layer)
     with pytest.raises(ValueError, match='within DataParallel: leave the'):
         ChannelsLastHook().before_train(SimpleNamespace(model=wrapped))
+    # As MMEngine's compile=True leaves it
+    wrapped = MMDistributedDataParallel.__new__(MMDistributedDataParallel)
+    torch.nn.Module.__init__(wrapped)
+    wrapped.module, wrapped.train_step = layer, Mock()
+    with pytest.raises(ValueError, match='take mmregioncl.CompileHook'):
+        ChannelsLastHook().before_train(SimpleNamespace(model=wrapped))
+    assert layer.weight.is_contiguous()  # nothing was changed
 
 
 @pytest.mark.parametrize('shuffle_bn', ['images', 'statistics'])

@@ -1,4 +1,4 @@
-"""Two updates by frozen batch norm: of one batch, of parts, of two ranks."""
+"""Two updates by frozen batch norm: of one batch, parts, or two ranks."""
 import os
 import sys
 from types import SimpleNamespace
@@ -22,14 +22,16 @@ from conftest import method_cfgs  # noqa: E402
 PARTS = ([0, 1, 6, 7], [2, 3, 4, 5])
 
 
-def wrap(_, model: nn.Module) -> nn.Module:
+def wrap(cfg: dict, model: nn.Module) -> nn.Module:
     """As MMEngine's Runner does."""
     return MMDistributedDataParallel(
-        model, device_ids=[get_rank()], broadcast_buffers=False)
+        model, device_ids=[get_rank()], broadcast_buffers=False, **cfg)
 
 
 def update(cfg: dict, parts: list, hooks: tuple = ()) -> dict:
     """State after two updates, each by all of these parts of 8 images.
+
+    Hooks change the model when it is wrapped, as in a run.
 
     A third forward pass lets averages follow the weights. All is done in eval
     mode, in which batch norm keeps its statistics.
@@ -47,10 +49,15 @@ def update(cfg: dict, parts: list, hooks: tuple = ()) -> dict:
     wrapper.initialize_count_status(model, 0, 3 * len(parts))
     AccumulationHook().before_train(
         SimpleNamespace(model=model, optim_wrapper=wrapper, iter=0))
+    # With it, buckets of other strides mix up gradients in every step.
+    wrapper_cfg = dict(find_unused_parameters=bool(hooks))
     forward = model
     if get_world_size() > 1:
-        forward = wrap(None, model)
-    runner = SimpleNamespace(model=forward, cfg=dict(), wrap_model=wrap)
+        forward = wrap(wrapper_cfg, model)
+    runner = SimpleNamespace(
+        model=forward,
+        cfg=dict(model_wrapper_cfg=wrapper_cfg),
+        wrap_model=wrap)
     for hook in hooks:
         hook.before_train(runner)
     noise = torch.Generator().manual_seed(0)
