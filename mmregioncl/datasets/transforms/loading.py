@@ -50,11 +50,13 @@ class LoadImage(LoadImageFromFile):
                                          and min_side > 0):
             raise ValueError(f'min_side={min_side} has to be a number of '
                              'pixels, or None for the full size')
-        if min_side and (self.color_type, self.imdecode_backend,
-                         self.file_client_args) != ('color', 'cv2', None):
-            raise ValueError(
-                'min_side is for colours by OpenCV: leave color_type, '
-                'imdecode_backend and file_client_args, or min_side')
+        if min_side and (self.color_type, self.imdecode_backend) != ('color',
+                                                                     'cv2'):
+            raise ValueError('min_side is for colours by OpenCV: leave '
+                             'color_type and imdecode_backend, or min_side')
+        if min_side and self.file_client_args is not None:
+            raise ValueError('min_side does not go with file_client_args: set '
+                             'backend_args instead')
         self.on_corrupt = on_corrupt
         self.min_side = min_side
         self.skipped = set()
@@ -153,7 +155,7 @@ def reduced_flag(content: bytes, min_side: int) -> Optional[int]:
         with Image.open(BytesIO(content)) as image:  # reads the header alone
             side = min(image.size)
     # Pillow refuses what OpenCV takes: huge images, odd headers.
-    except (Image.DecompressionBombError, OSError, SyntaxError, ValueError):
+    except (Image.DecompressionBombError, OSError):
         return None
     for factor in (8, 4, 2):
         if side >= factor * min_side:
