@@ -1,6 +1,7 @@
 """The tables of `make bench`, small."""
 import re
 import sys
+from argparse import ArgumentTypeError
 from copy import deepcopy
 from pathlib import Path
 
@@ -73,6 +74,15 @@ def test_shuffle(run_python):
         *sent, images, stats, ratio = values(table, f'-{method}, float32')[:5]
         assert sent == pytest.approx(mib, abs=0.01)
         assert ratio == pytest.approx(images / stats, rel=0.01, abs=0.01)
+
+
+def test_batches_are_of_pairs(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    from measure import pairs
+    assert pairs('4') == 4
+    for text in ('3', '0'):
+        with pytest.raises(ArgumentTypeError):
+            pairs(text)
 
 
 @pytest.fixture

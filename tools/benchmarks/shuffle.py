@@ -1,4 +1,4 @@
-"""What ShuffleBN sends and takes, by images and by statistics.
+"""What ShuffleBN hands to collectives and takes, by images and statistics.
 
 A train step of RegionCL-M and -D on several processes, each way in turn, with
 ResNet-50. The losses are the same, and are compared.
@@ -41,7 +41,7 @@ def parse_args() -> argparse.Namespace:
         '--dtypes',
         nargs='+',
         choices=DTYPES,
-        default=['float32', 'bfloat16'],
+        default=list(DTYPES),
         help='bfloat16 by autocast, with channels last')
     return parser.parse_args()
 
@@ -65,14 +65,14 @@ def step_of(method: str, way: str, dtype: str, args: argparse.Namespace,
     cfg = dict(model_cfg(method), queue_len=4096, shuffle_bn=way)
     torch.manual_seed(0)
     model = MODELS.build(cfg).to(device).train()
+    half = dtype == 'bfloat16'
+    if half:
+        model.to(memory_format=torch.channels_last)
     model.orders = torch.Generator().manual_seed(0)  # the same for both
     model = MMDistributedDataParallel(
         model,
         broadcast_buffers=False,  # as MMEngine does
         device_ids=[device.index] if device.type == 'cuda' else None)
-    half = dtype == 'bfloat16'
-    if half:
-        model = model.to(memory_format=torch.channels_last)
     optim = torch.optim.SGD(model.parameters(), 0.03, 0.9, weight_decay=1e-4)
     noise = torch.Generator().manual_seed(distributed.get_rank())
     views = [
@@ -115,7 +115,7 @@ def run(rank: int, args: argparse.Namespace, store: str) -> None:
          'handed to\ncollectives by each process in a step, but for '
          'gradients. bfloat16 with channels last.\n')
     show(f'{"":20} {"MiB, images":>12} {"statistics":>11} '
-         f'{"s, images":>10} {"statistics":>11}  ratio of times')
+         f'{"s, images":>10} {"statistics":>11}  images / statistics')
     sent: List[int] = []
     count_bytes(sent)
     for dtype, method in product(args.dtypes, ('m', 'd')):

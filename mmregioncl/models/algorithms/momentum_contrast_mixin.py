@@ -23,9 +23,9 @@ class MomentumContrastMixin(RegionSwapMixin):
         shuffle_bn (str): What several processes send for ShuffleBN (MoCo, Sec.
             3.3): 'images', to where they are encoded, and what is made of them
             back; or 'statistics' of batch norm, which do not grow with the
-            batch, but are sent by each layer. Both give the same keys. Where
-            the encoder has batch norm of other classes than PyTorch's, images
-            are sent.
+            batch, but are sent by each layer. Both give the same keys, but
+            for rounding. Where the encoder has batch norm of other classes
+            than PyTorch's, images are sent.
         **kwargs: Arguments of the parents.
     """
     head_type = RegionContrastiveHead

@@ -3,8 +3,8 @@ from contextlib import contextmanager
 from typing import Iterator, Optional, Sequence, Tuple
 
 import torch
-from mmengine.dist import get_rank, get_world_size
-from torch import Tensor, distributed, nn
+from mmengine.dist import all_reduce, get_rank, get_world_size
+from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -78,7 +78,7 @@ def group_statistics(rows: Tensor, groups: Tensor) -> Tuple[Tensor, Tensor]:
         tuple[Tensor, Tensor]: Shape (W, C) each, float64.
     """
     sums = groups.T @ moments(rows.reshape(*rows.shape[:2], -1))  # (2, W, C)
-    distributed.all_reduce(sums)
+    all_reduce(sums)
     mean, square = sums / len(rows)
     return mean, (square - mean.square()).clamp(min=0)
 
@@ -102,8 +102,10 @@ def scale_and_shift(rows: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
         return F.batch_norm(
             channels, mean, variance, scale, shift, eps=0.).view_as(rows)
     shape = *scale.shape, *[1] * (rows.dim() - 2)  # (N, C, 1, ...)
-    return torch.addcmul(shift.view(shape), rows,
-                         scale.view(shape)).to(rows.dtype)
+    # Autocast would copy the rows to float32 first, on a GPU.
+    with torch.autocast(rows.device.type, enabled=False):
+        return torch.addcmul(shift.view(shape), rows,
+                             scale.view(shape)).to(rows.dtype)
 
 
 class ShuffledBatchNorm(_BatchNorm):
@@ -111,8 +113,9 @@ class ShuffledBatchNorm(_BatchNorm):
 
     ShuffleBN (MoCo, Sec. 3.3) sends each image to another process, to be
     normalised with the batch there. To that batch it matters by mean and
-    variance alone: here those are sent, and images stay. The results are the
-    same, running statistics included. Without gradient, as keys are.
+    variance alone: here those are sent, and images stay. But for rounding, the
+    results are the same, running statistics included. Without gradient, as
+    keys are.
 
     Attributes:
         groups (Tensor, optional): From :func:`plan_groups`; None for plain

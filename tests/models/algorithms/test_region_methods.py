@@ -10,7 +10,8 @@ import torch
 from mmengine.registry import MODELS
 from torch import nn
 
-from mmregioncl.models.utils import Region
+from mmregioncl.models.utils import (Region, ShuffledBatchNorm,
+                                     local_batch_norms)
 
 T = 0.2
 
@@ -362,6 +363,25 @@ def test_parts_of_the_parent_are_refused(method, part):
 def test_weight_that_would_repel_is_refused(method, weight):
     with pytest.raises(ValueError, match='0 or a positive number'):
         MODELS.build(dict(method[0], region_weight=weight))
+
+
+@pytest.mark.parametrize(
+    'method, default', [('RegionCLMoCo', 'images'),
+                        ('RegionCLDenseCL', 'statistics')],
+    indirect=['method'])
+def test_batches_are_mixed_by(method, default):
+    """What is set, or the default; anything else is refused."""
+    for settings in (dict(), dict(shuffle_bn='images'),
+                     dict(shuffle_bn='statistics')):
+        model = MODELS.build(dict(method[0], **settings))
+        norms = local_batch_norms(model.encoder_k)
+        by_statistics = settings.get('shuffle_bn', default) == 'statistics'
+        assert len(norms) == 20
+        assert all(
+            isinstance(norm, ShuffledBatchNorm) == by_statistics
+            for norm in norms)
+    with pytest.raises(ValueError, match="='maps' has to be 'images' or"):
+        MODELS.build(dict(method[0], shuffle_bn='maps'))
 
 
 @pytest.mark.parametrize('part', [None, 'neck', 'head', 'region_swap'])

@@ -1,7 +1,7 @@
 """One process; several are those of algorithms/shuffle_ranks.py."""
 import pytest
 import torch
-from torch import distributed, nn
+from torch import nn
 
 from mmregioncl.models.utils import ShuffledBatchNorm, in_groups
 from mmregioncl.models.utils.shuffled_norm import (moments,
@@ -9,14 +9,6 @@ from mmregioncl.models.utils.shuffled_norm import (moments,
                                                    scale_and_shift)
 
 FORMATS = [torch.contiguous_format, torch.channels_last]
-
-
-@pytest.fixture
-def one_process(tmp_path):
-    distributed.init_process_group(
-        'gloo', init_method=f'file://{tmp_path}/store', rank=0, world_size=1)
-    yield
-    distributed.destroy_process_group()
 
 
 @pytest.mark.parametrize('memory_format', FORMATS)
@@ -55,7 +47,7 @@ def test_scale_and_shift(dtype, memory_format):
 
 @pytest.mark.parametrize('memory_format', FORMATS)
 @pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float32])
-def test_one_group_is_plain_batch_norm(one_process, dtype, memory_format):
+def test_one_group_is_plain_batch_norm(dtype, memory_format):
     plain = nn.Sequential(nn.BatchNorm2d(3, momentum=0.3), nn.BatchNorm2d(3))
     shuffled = nn.Sequential(
         nn.BatchNorm2d(3, momentum=0.3), nn.BatchNorm2d(3))
@@ -71,7 +63,7 @@ def test_one_group_is_plain_batch_norm(one_process, dtype, memory_format):
         torch.testing.assert_close(shuffled.state_dict()[name], value)
 
 
-def test_constant_channels(one_process):
+def test_constant_channels():
     """Their variance is 0, and not less by rounding."""
     norm = nn.BatchNorm1d(100, eps=1e-30).double()
     ShuffledBatchNorm.convert(norm)
