@@ -1,6 +1,7 @@
 import torch
 from mmengine.hooks import Hook
-from mmengine.model import MMDistributedDataParallel, is_model_wrapper
+from mmengine.model import MMDistributedDataParallel
+from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from mmregioncl.registry import HOOKS
@@ -24,18 +25,27 @@ class ChannelsLastHook(Hook):
                 DistributedDataParallel, or MMEngine compiled that.
         """
         wrapper, model = runner.model, unwrap(runner.model)
-        wrapped = is_model_wrapper(wrapper)
-        if wrapped and type(wrapper) not in (DistributedDataParallel,
-                                             MMDistributedDataParallel):
-            raise ValueError(
-                'ChannelsLastHook cannot change the layout of weights within '
-                f'{type(wrapper).__name__}: leave the hook out')
-        if wrapped and 'train_step' in vars(wrapper):
-            raise ValueError('ChannelsLastHook wraps anew what compile=True '
-                             'has compiled: take mmregioncl.CompileHook')
+        if wrapper is not model:
+            check_wrapper(wrapper)
         model.to(memory_format=torch.channels_last)
-        if wrapped:
+        if wrapper is not model:
             # Its buckets know gradients by the strides that weights had, and
             # would mix up their elements.
             runner.model = runner.wrap_model(
                 runner.cfg.get('model_wrapper_cfg'), model)
+
+
+def check_wrapper(wrapper: nn.Module) -> None:
+    """Refuse what cannot be made anew around its model.
+
+    Raises:
+        ValueError: If it is not DistributedDataParallel, or was compiled.
+    """
+    if type(wrapper) not in (DistributedDataParallel,
+                             MMDistributedDataParallel):
+        raise ValueError(
+            'ChannelsLastHook cannot change the layout of weights within '
+            f'{type(wrapper).__name__}: leave the hook out')
+    if 'train_step' in vars(wrapper):  # by MMEngine
+        raise ValueError('ChannelsLastHook wraps anew what compile=True has '
+                         'compiled: take mmregioncl.CompileHook')
