@@ -6,7 +6,7 @@ from packaging.version import Version
 
 from .version import __version__
 
-# The window of each package: from this version on, and below that one.
+# Supported versions: the first included, the second excluded.
 STACK = dict(
     torch=('2.6', '3'),
     mmengine=('0.10.7', '0.11'),
@@ -16,9 +16,9 @@ MMCV = ('2.0.1', '2.1')  # what mmselfsup 1.0.0 and mmdet 3.3 accept
 
 
 def _check_stack() -> None:
-    """Raise an ImportError in one sentence if the stack does not fit."""
+    """Raise an ImportError if a package is missing or not supported."""
     windows = dict(STACK)
-    # mmcv and mmcv-lite are two distributions of one module.
+    # Two distributions provide the module mmcv.
     full = any(metadata.distributions(name='mmcv'))
     windows['mmcv' if full else 'mmcv-lite'] = MMCV
 
@@ -41,6 +41,6 @@ from . import compat  # noqa: E402
 
 compat.apply()
 
-from .engine import storage  # noqa: E402, F401  registers its backend
+from .engine import storage  # noqa: E402, F401  registers a backend
 
 __all__ = ['__version__']

@@ -1,4 +1,4 @@
-"""Files that are whole or not there."""
+"""Files that are written completely or not at all."""
 import json
 import os
 from contextlib import contextmanager
@@ -7,18 +7,18 @@ from typing import Iterator, Union
 
 
 @contextmanager
-def whole_file(path: Union[str, Path]) -> Iterator[Path]:
-    """A name to write under, which becomes `path` when all went well.
+def atomic_write(path: Union[str, Path]) -> Iterator[Path]:
+    """Write a temporary file that replaces `path` on success.
 
-    A process that is killed while it writes leaves the file of before, and
-    ``PATH.part`` beside it; an error leaves the file of before alone.
+    An error leaves the previous file as it is. So does a killed process, which
+    also leaves ``PATH.part`` behind.
 
     Args:
-        path (str or Path): The file, or a link to it; missing folders are
-            made.
+        path (str or Path): The file, or a link to it. Missing folders are
+            created.
 
     Yields:
-        Path: A temporary name in the same folder.
+        Path: The temporary file, in the same folder.
     """
     path = Path(path).resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -26,14 +26,14 @@ def whole_file(path: Union[str, Path]) -> Iterator[Path]:
     try:
         yield part
         with open(part, 'rb') as file:
-            os.fsync(file.fileno())  # or a power cut may leave a name alone
+            os.fsync(file.fileno())  # a power cut could leave an empty file
         part.replace(path)
     except BaseException:
-        part.unlink(missing_ok=True)  # it may have filled the disk
+        part.unlink(missing_ok=True)  # the disk may be full
         raise
 
 
 def write_json(path: Union[str, Path], content: dict) -> None:
-    """Write a dict, at once or not at all."""
-    with whole_file(path) as part:
+    """Write a dict as JSON, completely or not at all."""
+    with atomic_write(path) as part:
         part.write_text(json.dumps(content, indent=2))

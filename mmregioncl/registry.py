@@ -1,7 +1,7 @@
-"""Registries of mmregioncl, each a child of MMEngine's of the same name.
+"""Registries of mmregioncl, children of MMEngine's of the same names.
 
-A type is named ``mmregioncl.X`` in a config; the prefix alone imports
-what it takes, so that no ``custom_imports`` is needed.
+Configs name a type as ``mmregioncl.X``. The prefix imports the module that
+registers it, so that no ``custom_imports`` is needed.
 """
 
 from mmengine.registry import DATASETS as MMENGINE_DATASETS
@@ -18,9 +18,8 @@ DATASETS = Registry(
 TRANSFORMS = Registry(
     'transform',
     parent=MMENGINE_TRANSFORMS,
-    locations=['mmregioncl.datasets.transforms'])
-HOOKS = Registry(
-    'hook', parent=MMENGINE_HOOKS, locations=['mmregioncl.engine.hooks'])
+    locations=['mmregioncl.datasets.transforms', 'mmregioncl.models.utils'])
+HOOKS = Registry('hook', parent=MMENGINE_HOOKS, locations=['mmregioncl.hooks'])
 OPTIM_WRAPPERS = Registry(
     'optimizer wrapper',
     parent=MMENGINE_OPTIM_WRAPPERS,

@@ -1,17 +1,21 @@
-"""All it takes to run the OpenMMLab releases of 2023 on today's PyTorch.
+"""Patches that let the OpenMMLab releases of 2023 run on current PyTorch.
 
-One file a cause, which states what is wrong upstream and mends that alone.
+One module per cause. Its docstring says what is wrong upstream, and its
+``patch()`` fixes only that.
 """
 from . import (adjust_hue, checkpoint_files, checkpoint_globals, collate_scope,
-               cpu_launch, deformable_attention, mmcv_operators, package_utils,
-               runner_registries)
+               cpu_launch, deformable_attention, detector_import,
+               mmcv_operators, package_utils, runner_registries)
 
-CAUSES = (mmcv_operators, deformable_attention, adjust_hue, checkpoint_files,
-          checkpoint_globals, collate_scope, cpu_launch, package_utils,
-          runner_registries)
+PATCHES = (detector_import, mmcv_operators, deformable_attention, adjust_hue,
+           checkpoint_files, checkpoint_globals, collate_scope, cpu_launch,
+           package_utils, runner_registries)
 
 
 def apply() -> None:
-    """Mend what is broken in the installed stack; safe to call twice."""
-    for cause in CAUSES:
-        cause.mend()
+    """Apply all patches that the installed stack needs.
+
+    Calling it again has no effect.
+    """
+    for module in PATCHES:
+        module.patch()

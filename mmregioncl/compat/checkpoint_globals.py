@@ -1,8 +1,8 @@
-"""``--resume`` dies on HistoryBuffer: torch >= 2.6 unpickles weights only.
+"""``--resume`` fails on HistoryBuffer: torch >= 2.6 unpickles weights only.
 
-MMEngine keeps its log in a checkpoint as HistoryBuffer objects, which hold
-numpy arrays and methods of their class (open-mmlab/mmengine#1655). They are
-put on torch's list of safe types; loading stays restricted to that list.
+MMEngine stores its log in checkpoints as HistoryBuffer objects, which hold
+numpy arrays and methods of their class (open-mmlab/mmengine#1655). These are
+added to torch's safe globals. Loading stays restricted to that list.
 """
 from pickle import UnpicklingError
 from typing import Callable
@@ -19,8 +19,8 @@ except ImportError:  # numpy < 1.26
 STATISTICS = ('min', 'max', 'current', 'mean')
 
 
-def mend() -> None:
-    # numpy 2 renamed numpy.core; a checkpoint may come from either side.
+def patch() -> None:
+    # numpy 2 renamed numpy.core. A checkpoint may come from either version.
     functions = [(getattr(multiarray, name), f'numpy.{core}.multiarray.{name}')
                  for name in ('_reconstruct', 'scalar')
                  for core in ('core', '_core')]
@@ -33,14 +33,20 @@ def mend() -> None:
 
 
 def get_statistic(owner: type, name: str) -> Callable:
-    """All that ``getattr`` may do in a checkpoint.
+    """Replace ``getattr`` when a checkpoint is unpickled.
 
-    Pickle writes a method as getattr(class, name). The real one would hand
-    out attributes of anything.
+    Pickle writes a method as ``getattr(class, name)``. The builtin would give
+    access to any attribute of any object.
 
     Args:
         owner (type): HistoryBuffer.
         name (str): Name of one of its statistics.
+
+    Returns:
+        Callable: The method that computes the statistic.
+
+    Raises:
+        UnpicklingError: If anything else is asked for.
     """
     if owner is not HistoryBuffer or name not in STATISTICS:
         raise UnpicklingError(f'getattr({owner}, {name!r}) is not allowed in '

@@ -1,8 +1,8 @@
-"""Data sets inherited from ``_base_ = 'mmselfsup::...'`` yield no batch.
+"""Dataloaders inherited from ``_base_ = 'mmselfsup::...'`` cannot be built.
 
-MMEngine 0.10.7 marks every dict of a base of another package with
-``_scope_``, and its Runner hands that mark to the collate function, which dies
-with an unexpected keyword argument.
+MMEngine 0.10.7 adds ``_scope_`` to every dict of another package's base. Its
+Runner passes the key to the collate function, which raises a TypeError for the
+unexpected argument.
 """
 import functools
 from copy import copy
@@ -12,7 +12,7 @@ from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 
-def mend() -> None:
+def patch() -> None:
     original = Runner.build_dataloader
     if '_scope_' in original.__code__.co_consts:
         return

@@ -1,8 +1,8 @@
-"""``--launcher pytorch`` dies on a machine without an accelerator.
+"""``--launcher pytorch`` fails on a machine without an accelerator.
 
 MMEngine 0.10.7 selects a CUDA device before it joins the process group, and
-hands device ids to DistributedDataParallel, which takes none for a model on
-the CPU. Distributed code can then be tried out on a GPU machine only.
+passes device ids to DistributedDataParallel, which accepts none for a model on
+the CPU. Distributed code could be tried on GPU machines only.
 """
 import atexit
 import functools
@@ -17,7 +17,7 @@ from torch import distributed
 from .substitute import substitute
 
 
-def mend() -> None:
+def patch() -> None:
     selects = 'set_device' in utils._init_dist_pytorch.__code__.co_names
     if get_device() != 'cpu' or not selects:
         return
@@ -40,8 +40,8 @@ def init_dist_on_cpu(backend: str = 'gloo', **kwargs) -> None:
     """Join the process group that torchrun describes in the environment.
 
     Args:
-        backend (str): That of the config; 'nccl', which has no CPU, is taken
-            as 'gloo'.
+        backend (str): Backend of the config. 'nccl' does not support CPUs and
+            is replaced by 'gloo'.
         **kwargs: Arguments of ``init_process_group``.
     """
     kwargs.pop('init_backend', None)
@@ -51,7 +51,10 @@ def init_dist_on_cpu(backend: str = 'gloo', **kwargs) -> None:
 
 
 def leave_group() -> None:
-    """End gloo's threads: one that outlives Python aborts a finished run."""
-    gc.collect()  # a model in a cycle of references holds the group
+    """Destroy the process group at exit.
+
+    Threads of gloo that outlive Python abort a finished run.
+    """
+    gc.collect()  # a model in a reference cycle keeps the group alive
     if distributed.is_initialized():
         distributed.destroy_process_group()

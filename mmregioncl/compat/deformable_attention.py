@@ -1,11 +1,11 @@
-"""At import, mmcv-lite warns of an operator that nobody asked for.
+"""Importing mmcv-lite warns about an operator that is not needed.
 
-``mmcv.cnn`` tries to import deformable attention, which no model of this
-package uses, and mmcv-lite is what this package asks for.
+``mmcv.cnn`` tries to import deformable attention, which mmcv-lite does not
+have and no model of this package uses.
 """
 import warnings
 
 
-def mend() -> None:
+def patch() -> None:
     warnings.filterwarnings(
         'ignore', message='Fail to import ``MultiScaleDeformableAttention``')

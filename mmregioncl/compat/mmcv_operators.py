@@ -1,9 +1,9 @@
-"""MMDetection does not import without mmcv's compiled operators.
+"""MMDetection cannot be imported without mmcv's compiled operators.
 
-mmcv 2.0.1 has wheels with ``mmcv._ext`` for torch up to 2.1 alone. Where there
-is none, torchvision's operators take its place: those that are here give what
-the compiled ones are defined to give. All others raise when they are
-called. ``tools/build_mmcv.sh`` compiles the full mmcv.
+mmcv 2.0.1 has wheels with ``mmcv._ext`` for torch <= 2.1 only. Where it is
+missing, the operators below compute the same with torchvision. All others
+raise a NotImplementedError when they are called. ``tools/build_mmcv.sh``
+compiles the full mmcv.
 """
 import sys
 from importlib.machinery import ModuleSpec
@@ -17,7 +17,7 @@ from torch import Tensor
 NAME = 'mmcv._ext'
 
 
-def mend() -> None:
+def patch() -> None:
     if NAME in sys.modules or find_spec(NAME) is not None:
         return
     if find_spec('torchvision') is not None:
@@ -25,13 +25,13 @@ def mend() -> None:
 
 
 def operators() -> object:
-    """Those of torchvision, whose import is slow: most runs need none."""
-    import torchvision  # noqa: F401, registers them
+    """Return torchvision's operators, imported when the first is called."""
+    import torchvision  # noqa: F401, registers the operators
     return torch.ops.torchvision
 
 
 def stand_in() -> ModuleType:
-    """A module with a function for every name that mmcv asks it for."""
+    """Create a module with a function for every name that mmcv imports."""
     module = ModuleType(NAME, __doc__)
     module.__spec__ = ModuleSpec(NAME, loader=None)
     for operator in OPERATORS:
@@ -41,10 +41,10 @@ def stand_in() -> ModuleType:
 
 
 def missing(name: str) -> Callable[..., NoReturn]:
-    """A function in the place of an operator that torchvision does not have.
+    """Return a function that raises, for an operator torchvision lacks.
 
     Args:
-        name (str): Of the operator.
+        name (str): Name of the operator.
     """
     if name.startswith('__'):
         raise AttributeError(name)
@@ -52,20 +52,24 @@ def missing(name: str) -> Callable[..., NoReturn]:
     def operator(*args, **kwargs) -> NoReturn:
         raise NotImplementedError(
             f'{name} is an operator of the full mmcv, which is not installed: '
-            'compile it by tools/build_mmcv.sh')
+            'compile it with tools/build_mmcv.sh')
 
     return operator
 
 
 def nms(boxes: Tensor, scores: Tensor, iou_threshold: float,
         offset: int) -> Tensor:
-    """Indices of the boxes to keep, (M,), best first.
+    """Non-maximum suppression.
 
     Args:
         boxes (Tensor): Left, top, right and bottom, shape (N, 4).
-        scores (Tensor): Shape (N,).
-        iou_threshold (float): Drops boxes that overlap a better one more.
-        offset (int): What right - left lacks of a width, 0 or 1.
+        scores (Tensor): Scores, shape (N,).
+        iou_threshold (float): A box is dropped if its IoU with a better one
+            is larger.
+        offset (int): The width of a box is right - left + offset. 0 or 1.
+
+    Returns:
+        Tensor: Indices of the boxes to keep, shape (M,), best first.
     """
     boxes = boxes + boxes.new_tensor([0, 0, offset, offset])
     return operators().nms(boxes, scores, iou_threshold)
@@ -98,7 +102,7 @@ def roi_align_backward(grad_output: Tensor, rois: Tensor, argmax_y: Tensor,
 
 
 def check_average(pool_mode: int) -> None:
-    """Refuse the maximum (0), which torchvision does not have."""
+    """Refuse max pooling (0), which torchvision does not have."""
     if pool_mode != 1:
         missing('roi_align with pool_mode="max"')()
 
@@ -106,15 +110,15 @@ def check_average(pool_mode: int) -> None:
 def sigmoid_focal_loss_forward(input: Tensor, target: Tensor, weight: Tensor,
                                output: Tensor, gamma: float,
                                alpha: float) -> None:
-    """Fill `output` (N, C) by the focal loss of each class.
+    """Fill `output` (N, C) with the focal loss of each class.
 
     Args:
         input (Tensor): Logits, shape (N, C).
-        target (Tensor): Classes, shape (N,); C is the background.
-        weight (Tensor): Of the target classes, shape (C,), or empty.
-        output (Tensor): Shape (N, C).
+        target (Tensor): Classes, shape (N,). C is the background.
+        weight (Tensor): Weights of the target classes, shape (C,), or empty.
+        output (Tensor): Losses, shape (N, C).
         gamma (float): Exponent.
-        alpha (float): Weight of the target classes against the others.
+        alpha (float): Weight of positives. That of negatives is 1 - alpha.
     """
     output.copy_(focal_loss(input, target, weight, gamma, alpha))
 
@@ -122,7 +126,7 @@ def sigmoid_focal_loss_forward(input: Tensor, target: Tensor, weight: Tensor,
 def sigmoid_focal_loss_backward(input: Tensor, target: Tensor, weight: Tensor,
                                 grad_input: Tensor, gamma: float,
                                 alpha: float) -> None:
-    """Fill `grad_input` (N, C) by the derivative of each loss."""
+    """Fill `grad_input` (N, C) with the derivative of each loss."""
     with torch.enable_grad():
         logits = input.detach().requires_grad_()
         loss = focal_loss(logits, target, weight, gamma, alpha).sum()
@@ -131,13 +135,13 @@ def sigmoid_focal_loss_backward(input: Tensor, target: Tensor, weight: Tensor,
 
 def focal_loss(logits: Tensor, target: Tensor, weight: Tensor, gamma: float,
                alpha: float) -> Tensor:
-    """The loss of each class, shape (N, C); see above."""
+    """Return the loss of each class, shape (N, C)."""
     from torchvision.ops import sigmoid_focal_loss
     count = logits.size(1)
     hot = torch.nn.functional.one_hot(target, count + 1)[:, :count]
     loss = sigmoid_focal_loss(logits, hot.to(logits), alpha, gamma)
     if weight.numel():
-        # A background row has no class to weigh it by.
+        # Background rows have weight 1.
         rows = torch.cat((weight, weight.new_ones(1)))[target]  # (N,)
         loss = loss * rows[:, None]
     return loss
@@ -146,7 +150,7 @@ def focal_loss(logits: Tensor, target: Tensor, weight: Tensor, gamma: float,
 def deform_conv_forward(input: Tensor, weight: Tensor, offset: Tensor,
                         output: Tensor, columns: Tensor, ones: Tensor,
                         **layout) -> None:
-    """Fill `output` (N, D, H', W') by a deformable convolution."""
+    """Fill `output` (N, D, H', W') with a deformable convolution."""
     output.copy_(operators().deform_conv2d(input, weight, offset,
                                            *unmodulated(input, weight),
                                            *in_order(layout), False))
@@ -170,7 +174,7 @@ def deform_conv_backward_parameters(input: Tensor, offset: Tensor,
                                     columns: Tensor, ones: Tensor,
                                     scale: float, **layout) -> None:
     """Add to `gradWeight`."""
-    # Any weight of this shape does: its gradient does not depend on it.
+    # The gradient does not depend on the weight, only on its shape.
     grads = operators()._deform_conv2d_backward(
         gradOutput, input, gradWeight, offset, *unmodulated(input, gradWeight),
         *in_order(layout), False)
@@ -195,28 +199,28 @@ def modulated_deform_conv_backward(input: Tensor, weight: Tensor, bias: Tensor,
                                    grad_offset: Tensor, grad_mask: Tensor,
                                    grad_output: Tensor, with_bias: bool,
                                    **layout) -> None:
-    """Fill the five gradients, without a bias four."""
+    """Fill the gradients, five with a bias and four without."""
     if not with_bias:
         bias = unmodulated(input, weight)[1]
     grads = operators()._deform_conv2d_backward(grad_output, input, weight,
                                                 offset, mask, bias,
                                                 *in_order(layout), True)
-    mine = (grad_input, grad_weight, grad_offset, grad_mask, grad_bias)
-    for ours, grad in zip(mine if with_bias else mine[:-1], grads):
-        ours.copy_(grad)
+    targets = (grad_input, grad_weight, grad_offset, grad_mask, grad_bias)
+    for target, grad in zip(targets if with_bias else targets[:-1], grads):
+        target.copy_(grad)
 
 
 def unmodulated(input: Tensor, weight: Tensor) -> Tuple[Tensor, Tensor]:
-    """No mask, and a bias of zeros."""
+    """Return an empty mask and a bias of zeros."""
     return input.new_zeros(input.size(0), 0), input.new_zeros(weight.size(0))
 
 
 def in_order(layout: Dict[str, int]) -> List[int]:
-    """Stride, padding, dilation and groups, as torchvision takes them.
+    """Return stride, padding, dilation and groups in torchvision's order.
 
     Args:
-        layout (dict[str, int]): By either of the names that mmcv gives them,
-            with the size of the kernel and more that is not needed.
+        layout (dict[str, int]): Settings by one of the two sets of names that
+            mmcv uses. Others, such as the kernel size, are ignored.
     """
     names = ('dH', 'dW', 'padH', 'padW', 'dilationH', 'dilationW')
     if 'stride_h' in layout:

@@ -1,9 +1,9 @@
-"""``_base_ = 'mmselfsup::...'`` dies: no module ``pkg_resources``.
+"""``_base_ = 'mmselfsup::...'`` fails: no module named ``pkg_resources``.
 
-MMEngine 0.10.7 asks pkg_resources where a package lies; setuptools >= 82 no
-longer has it, older ones warn at each call, and Python >= 3.12 makes
-environments without setuptools (open-mmlab/mmcv#3325 is the same cause). The
-standard library knows as well.
+MMEngine 0.10.7 locates packages with pkg_resources. setuptools >= 82 no longer
+has it, older versions warn at each call, and Python >= 3.12 creates
+environments without setuptools (open-mmlab/mmcv#3325 has the same cause). The
+standard library does the same.
 """
 import importlib.util
 from importlib import metadata
@@ -14,15 +14,15 @@ from mmengine.utils import package_utils
 from .substitute import substitute
 
 
-def mend() -> None:
-    for mended in (is_installed, get_installed_path):
-        original = getattr(package_utils, mended.__name__)
+def patch() -> None:
+    for patched in (is_installed, get_installed_path):
+        original = getattr(package_utils, patched.__name__)
         if 'pkg_resources' in original.__code__.co_names:
-            substitute(original, mended)
+            substitute(original, patched)
 
 
 def is_installed(package: str) -> bool:
-    """Whether there is a distribution or a module of that name."""
+    """Return whether a distribution or a module of this name exists."""
     if next(iter(metadata.distributions(name=package)), None):
         return True
     spec = importlib.util.find_spec(package)
@@ -30,15 +30,19 @@ def is_installed(package: str) -> bool:
 
 
 def get_installed_path(package: str) -> str:
-    """Folder of an installed package.
+    """Return the folder of an installed package.
 
     Args:
-        package (str): Name of the distribution, such as mmcv-lite, or of the
+        package (str): Name of a distribution, such as mmcv-lite, or of a
             module.
 
+    Returns:
+        str: Path of the folder.
+
     Raises:
-        PackageNotFoundError: If there is neither.
-        RuntimeError: If it is a namespace package, which has no one folder.
+        PackageNotFoundError: If neither exists.
+        RuntimeError: If it is a namespace package, which may have several
+            folders.
     """
     module = package
     if importlib.util.find_spec(package) is None:

@@ -1,7 +1,7 @@
-"""A Runner in scope mmselfsup dies: no module ``mmselfsup.engine.runner``.
+"""A Runner in scope mmselfsup fails: no module ``mmselfsup.engine.runner``.
 
-The wheel of mmselfsup 1.0.0 names that module as the location of three
-registries without containing it (fixed upstream after the release).
+Three registries of mmselfsup 1.0.0 name this module as their location, and its
+wheel does not contain it (fixed upstream after the release).
 """
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from mmselfsup import registry
 MISSING = 'mmselfsup.engine.runner'
 
 
-def mend() -> None:
+def patch() -> None:
     engine = Path(mmselfsup.__file__).parent / 'engine'
     if any(engine.glob('runner*')):
         return

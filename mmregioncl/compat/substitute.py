@@ -2,13 +2,17 @@ import sys
 from typing import Callable
 
 
-def substitute(original: Callable, mended: Callable) -> None:
-    """Put `mended` wherever an OpenMMLab module holds `original` by name.
+def substitute(original: Callable, patched: Callable) -> None:
+    """Replace a function in every OpenMMLab module that has imported it.
 
-    Modules imported earlier have taken the function with ``from x import y``,
-    so that a new attribute of its own module alone would not reach them.
+    Modules that ran ``from x import y`` hold their own reference, which
+    setting an attribute of ``x`` does not change.
+
+    Args:
+        original (Callable): The function to replace.
+        patched (Callable): Its replacement.
     """
     for name, module in list(sys.modules.items()):
         if name.startswith('mm') and vars(module).get(
                 original.__name__) is original:
-            setattr(module, original.__name__, mended)
+            setattr(module, original.__name__, patched)
