@@ -1,39 +1,54 @@
 from typing import List, Tuple
 
+from mmselfsup.models.algorithms import BaseModel
 from torch import Tensor
 
 from mmregioncl.registry import TRANSFORMS
-from ..utils import check_grid, check_pairs
+from ..utils import RegionSwap, check_pairs
 
 
-class RegionSwapMixin:
+class RegionSwapMixin(BaseModel):
     """What every RegionCL algorithm adds to its parent.
 
     Args:
+        backbone (dict): With one feature map as output.
+        neck (dict): Config of the neck. The parent's type is replaced by its
+            region neck.
+        head (dict): Config of the head. The parent's type is replaced by its
+            region head.
+        *args: Further arguments of the parent.
         region_swap (dict): Transform of a batch of views to composites and
-            the region in them. Defaults to ``mmregioncl.RegionSwap`` with
-            its official sizes, for ResNet-50 at 224 pixels.
+            the region in them. Defaults to ``mmregioncl.RegionSwap``.
         region_weight (float): Weight of the region loss, 0 or more. Defaults
             to 1.0.
-        **kwargs: Arguments of the parent, which refuses unknown ones.
+        **kwargs: Further arguments of the parent, which refuses unknown ones.
+
+    Raises:
+        TypeError: If neck or head cannot project or compare regions.
+        ValueError: If region_weight is negative, infinite or NaN.
     """
-    # The parts that an algorithm takes, or subclasses of them
+    # The region neck and head, subclasses of the parent's
     neck_type: type
     head_type: type
 
     def __init__(self,
+                 backbone: dict,
+                 neck: dict,
+                 head: dict,
                  *args,
                  region_swap: dict = dict(type='mmregioncl.RegionSwap'),
                  region_weight: float = 1.0,
                  **kwargs) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(backbone, region_part(neck, self.neck_type),
+                         region_part(head, self.head_type), *args, **kwargs)
         for part in ('neck', 'head'):
             module, wanted = getattr(self, part), getattr(self, f'{part}_type')
             if not isinstance(module, wanted):
+                scope = wanted.__module__.partition('.')[0]
                 raise TypeError(
                     f'{type(self).__name__} takes a {part} that knows regions,'
                     f' not {type(module).__name__}: set {part}.type to '
-                    f'mmregioncl.{wanted.__name__}')
+                    f'{scope}.{wanted.__name__} or a subclass')
         if not 0 <= region_weight < float('inf'):
             raise ValueError(f'region_weight={region_weight} has to be 0 or '
                              'a positive number')
@@ -47,8 +62,8 @@ class RegionSwapMixin:
             inputs (list[Tensor]): Two views, (N, 3, H, W) each.
 
         Raises:
-            ValueError: If they are not two, not of one size, or not of an even
-                batch.
+            ValueError: If there are not two, if their sizes differ, or if the
+                batch is odd.
         """
         name = type(self).__name__
         if len(inputs) != 2:
@@ -60,25 +75,51 @@ class RegionSwapMixin:
                 f'{name} takes views of one size, not {first} and {second}: '
                 'crop both to the same size')
         check_pairs(len(inputs[0]))
-        return tuple(inputs)
+        return inputs[0], inputs[1]
 
-    def project_regions(self, views: Tensor) -> Tuple[Tensor, Tensor]:
+    def project_regions(self, views: Tensor,
+                        grid: Tuple[int, int]) -> Tuple[Tensor, Tensor]:
         """Swap regions between views and project them.
 
         Composites pass the backbone in a call of their own, as in the official
-        code: batch norm normalises whole views and composites apart, and its
-        running statistics average over both.
+        code: batch norm normalises whole views and composites separately, and
+        its running statistics average over both.
 
         Args:
             views (Tensor): Shape (N, 3, H, W).
+            grid (tuple[int, int]): Rows and columns of the feature map of a
+                whole view.
 
         Returns:
             tuple[Tensor, Tensor]: Canvas and paste, (N, D) each, not
             normalised; row i of both belongs to image i.
         """
-        composites, region = self.region_swap(views)
-        features = self.backbone(composites)  # [(N, C, H/stride, W/stride)]
-        stride = getattr(self.region_swap, 'stride', None)
-        if stride:  # any callable may swap, but ours says on which grid
-            check_grid(features[-1], composites, stride)
+        swap = self.region_swap
+        if isinstance(swap, RegionSwap):  # any callable may take its place
+            swap = swap.fit(grid, (views.shape[2], views.shape[3]))
+        composites, region = swap(views)
+        features = self.backbone(composites)  # [(N, C, Hf, Wf)]
         return self.neck.forward_region(features, region)
+
+
+def region_part(cfg: dict, wanted: type) -> dict:
+    """Replace the parent's type of a neck or head by the region type.
+
+    Args:
+        cfg (dict): Config of a neck or head.
+        wanted (type): The region neck or head.
+
+    Returns:
+        dict: The config, with type `wanted` if it names one of the classes
+        of mmselfsup that `wanted` derives from. Other types stay.
+    """
+    parents = {
+        base.__name__: base
+        for base in wanted.__mro__ if base.__module__.startswith('mmselfsup.')
+    }
+    given = cfg.get('type')
+    if isinstance(given, str):
+        scope, _, name = given.rpartition('.')
+        scope = scope or cfg.get('_scope_', 'mmselfsup')
+        given = parents.get(name) if scope == 'mmselfsup' else None
+    return dict(cfg, type=wanted) if given in parents.values() else cfg

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from mmregioncl.registry import MODELS
 from ..heads import RegionLatentPredictHead
 from ..necks import RegionNonLinearNeck
-from ..utils import ForeachCosineEMA
+from ..utils import ForeachCosineEMA, UpdateClock, grid_of
 from .symmetric_region_mixin import SymmetricRegionMixin
 
 
@@ -17,16 +17,16 @@ class RegionCLBYOL(SymmetricRegionMixin, BYOL):
 
     Canvas and paste pass the online projector and predictor, and predict the
     target network's projection of the other whole view of their image. This
-    package's definition: RegionCL-S with BYOL's target. The region loss is 4
-    times the mean over regions and views, as BYOL's own is over views, so that
-    a weight of 1 puts both on one scale as in RegionCL-M.
+    is the package's definition: RegionCL-S with BYOL's target. The region loss
+    is 4 times the mean over regions and views, as BYOL's own loss is over
+    views, so that both have the same scale at a weight of 1, as in RegionCL-M.
 
-    Checkpoints of mmselfsup's ``BYOL`` fit both ways.
+    Checkpoints load from and into mmselfsup's ``BYOL``.
 
     Args:
         backbone (dict): With one feature map as output.
-        neck (dict): ``mmregioncl.RegionNonLinearNeck``.
-        head (dict): ``mmregioncl.RegionLatentPredictHead``.
+        neck (dict): The parent's, or ``mmregioncl.RegionNonLinearNeck``.
+        head (dict): The parent's, or ``mmregioncl.RegionLatentPredictHead``.
         symmetric (bool): Whether composites are made of both views. Defaults
             to True.
         region_swap (dict): Defaults to ``mmregioncl.RegionSwap``.
@@ -36,12 +36,14 @@ class RegionCLBYOL(SymmetricRegionMixin, BYOL):
     """
     neck_type = RegionNonLinearNeck
     head_type = RegionLatentPredictHead
+    target_net: ForeachCosineEMA
 
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
         self.target_net = ForeachCosineEMA(
             nn.Sequential(self.backbone, self.neck),
             momentum=self.target_net.momentum)
+        self.clock = UpdateClock()
 
     def loss(self,
              inputs: List[Tensor],
@@ -57,20 +59,23 @@ class RegionCLBYOL(SymmetricRegionMixin, BYOL):
             dict[str, Tensor]: ``loss_instance`` and ``loss_region``.
         """
         views = self.take_views(inputs)
-        online = [self.neck(self.backbone(view))[0] for view in views]
+        maps = [self.backbone(view) for view in views]  # [[(N, C, Hf, Wf)]]
+        online = [self.neck(features)[0] for features in maps]  # (N, D)
         with torch.no_grad():
             self.target_net.update_parameters(
-                nn.Sequential(self.backbone, self.neck))
+                nn.Sequential(self.backbone, self.neck),
+                move=self.clock.begins_update)
+            self.clock.tick()
             target = [self.target_net(view)[0] for view in views]
 
         loss_instance = self.head(online[0], target[1]) + self.head(
             online[1], target[0])
         losses_region = [
             self.head.loss_region(canvas, paste, other)
-            for (canvas,
-                 paste), other in zip(self.region_pairs(views), target[::-1])
+            for (canvas, paste), other in zip(
+                self.region_pairs(views, grid_of(maps[0])), target[::-1])
         ]
-        # BYOL's loss is twice a sum over views, this one is a mean.
+        # BYOL's loss is twice the sum over views; mean_region is a mean.
         return dict(
             loss_instance=2 * loss_instance,
             loss_region=4 * self.mean_region(losses_region))

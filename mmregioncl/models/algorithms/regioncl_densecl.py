@@ -7,14 +7,15 @@ from torch.nn import functional as F
 
 from mmregioncl.registry import MODELS
 from ..necks import RegionDenseCLNeck
+from ..utils import grid_of
 from .momentum_contrast_mixin import MomentumContrastMixin
 
 
 class DenseProjection(NamedTuple):
-    """What DenseCL takes of whole views; S cells to a map."""
-    vector: Tensor  # (N, D), as the next two normalised
-    grid: Tensor  # (N, D, S)
-    grid_mean: Tensor  # (N, D)
+    """What DenseCL's losses need of whole views; S cells per feature map."""
+    vector: Tensor  # (N, D), normalised
+    grid: Tensor  # (N, D, S), normalised
+    grid_mean: Tensor  # (N, D), normalised
     features: Tensor  # (N, C, S), of the backbone, in its precision
 
 
@@ -22,40 +23,31 @@ class DenseProjection(NamedTuple):
 class RegionCLDenseCL(MomentumContrastMixin, DenseCL):
     """RegionCL-D: DenseCL with region swapping.
 
-    All of DenseCL stays as it is; composites take no part in its dense loss.
-    The region loss is that of RegionCL-M, with the global branch of the neck,
-    the global key and the global queue, and is added with weight 1, that of M,
-    to 0.5 single and 0.5 dense. This package's definition: the authors name
-    the method and its results, and released neither code nor weights; the one
-    variant that has published results (CoinCheung/DenseCL) weighs it so.
+    DenseCL is unchanged; composites take no part in its dense loss. The region
+    loss of RegionCL-M, computed with the global branch of the neck, the global
+    key and the global queue, is added to it with a weight of 1, as in M. This
+    is the package's definition: the authors report results of the method, but
+    released neither code nor weights. The only published re-implementation
+    (CoinCheung/DenseCL) uses the same weights.
 
-    Checkpoints of mmselfsup's ``DenseCL`` fit both ways.
+    Checkpoints load from and into mmselfsup's ``DenseCL``.
 
     Args:
         backbone (dict): With one feature map as output.
-        neck (dict): ``mmregioncl.RegionDenseCLNeck``.
-        head (dict): ``mmregioncl.RegionContrastiveHead``.
+        neck (dict): The parent's, or ``mmregioncl.RegionDenseCLNeck``.
+        head (dict): The parent's, or ``mmregioncl.RegionContrastiveHead``.
         region_swap (dict): Defaults to ``mmregioncl.RegionSwap``.
         region_weight (float): Weight of the region loss. Defaults to 1.0.
-        shuffle_bn (str): What several processes send for ShuffleBN, see
-            ``MomentumContrastMixin``. Defaults to 'statistics': with 'images'
-            the backbone's map, by which cells are matched, comes back as well.
         **kwargs: Further arguments of ``DenseCL``: queue_len, feat_dim,
             momentum, loss_lambda, pretrained, data_preprocessor, init_cfg.
     """
     neck_type = RegionDenseCLNeck
 
-    def __init__(self,
-                 *args,
-                 shuffle_bn: str = 'statistics',
-                 **kwargs) -> None:
-        super().__init__(*args, shuffle_bn=shuffle_bn, **kwargs)
-
     def loss(self,
              inputs: List[Tensor],
              data_samples: Optional[list] = None,
              **kwargs) -> Dict[str, Tensor]:
-        """One step of RegionCL-D; updates key encoder and both queues.
+        """One step of RegionCL-D; moves the key encoder and both queues.
 
         Args:
             inputs (list[Tensor]): Two views, (N, 3, H, W) each.
@@ -67,7 +59,8 @@ class RegionCLDenseCL(MomentumContrastMixin, DenseCL):
         """
         view_q, view_k = self.take_views(inputs)
         key = self.encode_keys(view_k)
-        query = self.project(view_q, self.backbone, self.neck)
+        features = self.backbone(view_q)  # [(N, C, Hf, Wf)]
+        query = self.project(features, self.neck)
 
         loss_single = self.head.loss_instance(query.vector, key.vector,
                                               self.queue)
@@ -77,26 +70,27 @@ class RegionCLDenseCL(MomentumContrastMixin, DenseCL):
         losses = dict(
             loss_single=(1 - self.loss_lambda) * loss_single,
             loss_dense=self.loss_lambda * loss_dense,
-            loss_region=self.loss_region(view_q, key.vector))
+            loss_region=self.loss_region(view_q, grid_of(features),
+                                         key.vector))
 
         self._dequeue_and_enqueue(key.vector)
         self._dequeue_and_enqueue2(key.grid_mean)
+        self.clock.tick()
         return losses
 
     @staticmethod
-    def project(view: Tensor, backbone: nn.Module,
-                neck: nn.Module) -> DenseProjection:
-        """Projections and features of whole views (N, 3, H, W)."""
-        features = backbone(view)  # [(N, C, Hf, Wf)]
+    def project(features: List[Tensor], neck: nn.Module) -> DenseProjection:
+        """Projections of feature maps, [(N, C, Hf, Wf)], and the maps."""
         vector, grid, grid_mean = neck(features)
-        features = features[-1].flatten(2)  # (N, C, S)
-        if grid.shape[2] != features.shape[2]:
+        cells = features[-1].flatten(2)  # (N, C, S)
+        if grid.shape[2] != cells.shape[2]:
             raise ValueError(
                 f'the dense grid has {grid.shape[2]} cells and the feature map'
-                f' {features.shape[2]}, which cannot be matched: set num_grid='
+                f' {cells.shape[2]}, which cannot be matched: set num_grid='
                 'None of the neck')
-        return DenseProjection(*map(F.normalize, (vector, grid, grid_mean)),
-                               features)
+        return DenseProjection(
+            F.normalize(vector), F.normalize(grid), F.normalize(grid_mean),
+            cells)
 
     def _dequeue_and_enqueue2(self, keys: Tensor) -> None:
         """Write the mean cells (N, D) of all processes into the queue."""

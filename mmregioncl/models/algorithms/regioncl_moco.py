@@ -6,11 +6,12 @@ from torch.nn import functional as F
 
 from mmregioncl.registry import MODELS
 from ..necks import RegionMoCoV2Neck
+from ..utils import grid_of
 from .momentum_contrast_mixin import MomentumContrastMixin
 
 
 class Projection(NamedTuple):
-    """What MoCo takes of whole views."""
+    """What MoCo's loss needs of whole views."""
     vector: Tensor  # (N, D)
 
 
@@ -21,17 +22,15 @@ class RegionCLMoCo(MomentumContrastMixin, MoCo):
     `RegionCL: Exploring Contrastive Region Pairs for Self-supervised
     Representation Learning <https://arxiv.org/abs/2111.12309>`_.
 
-    Parameters, buffers and their names are those of mmselfsup's ``MoCo``, so
-    that checkpoints fit both ways.
+    Parameters and buffers have the names that they have in mmselfsup's
+    ``MoCo``, so checkpoints load from and into it.
 
     Args:
         backbone (dict): With one feature map as output.
-        neck (dict): ``mmregioncl.RegionMoCoV2Neck``.
-        head (dict): ``mmregioncl.RegionContrastiveHead``.
+        neck (dict): The parent's, or ``mmregioncl.RegionMoCoV2Neck``.
+        head (dict): The parent's, or ``mmregioncl.RegionContrastiveHead``.
         region_swap (dict): Defaults to ``mmregioncl.RegionSwap``.
         region_weight (float): Weight of the region loss. Defaults to 1.0.
-        shuffle_bn (str): What several processes send for ShuffleBN, see
-            ``MomentumContrastMixin``. Defaults to 'images'.
         **kwargs: Further arguments of ``MoCo``: queue_len, feat_dim,
             momentum, pretrained, data_preprocessor, init_cfg.
     """
@@ -42,7 +41,7 @@ class RegionCLMoCo(MomentumContrastMixin, MoCo):
              inputs: List[Tensor],
              data_samples: Optional[list] = None,
              **kwargs) -> Dict[str, Tensor]:
-        """One step of Algorithm RegionCL-M; updates key encoder and queue.
+        """One step of RegionCL-M; moves the key encoder and the queue.
 
         Args:
             inputs (list[Tensor]): Two views, (N, 3, H, W) each.
@@ -52,20 +51,21 @@ class RegionCLMoCo(MomentumContrastMixin, MoCo):
             dict[str, Tensor]: ``loss_instance`` and ``loss_region``.
         """
         view_q, view_k = self.take_views(inputs)
-        # Keys first: what their forward pass takes is free again before the
-        # graphs of the queries are built.
+        # Keys first, so that their activations are freed before the graphs of
+        # the queries are built.
         key = self.encode_keys(view_k).vector  # (N, D)
-        query = self.project(view_q, self.backbone, self.neck).vector  # (N, D)
+        features = self.backbone(view_q)  # [(N, C, Hf, Wf)]
+        query = self.project(features, self.neck).vector  # (N, D)
 
         losses = dict(
             loss_instance=self.head.loss_instance(query, key, self.queue),
-            loss_region=self.loss_region(view_q, key))
+            loss_region=self.loss_region(view_q, grid_of(features), key))
 
         self._dequeue_and_enqueue(key)
+        self.clock.tick()
         return losses
 
     @staticmethod
-    def project(view: Tensor, backbone: nn.Module,
-                neck: nn.Module) -> Projection:
-        """Normalised projections of whole views (N, 3, H, W)."""
-        return Projection(F.normalize(neck(backbone(view))[0]))
+    def project(features: List[Tensor], neck: nn.Module) -> Projection:
+        """Normalised projections of feature maps, [(N, C, Hf, Wf)]."""
+        return Projection(F.normalize(neck(features)[0]))

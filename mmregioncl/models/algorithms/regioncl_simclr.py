@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from mmregioncl.registry import MODELS
 from ..heads import RegionNTXentHead
 from ..necks import RegionNonLinearNeck
+from ..utils import grid_of, partner
 from .symmetric_region_mixin import SymmetricRegionMixin
 
 
@@ -16,19 +17,19 @@ from .symmetric_region_mixin import SymmetricRegionMixin
 class RegionCLSimCLR(SymmetricRegionMixin, SimCLR):
     """SimCLR with region swapping.
 
-    Canvas and paste take the place of their view in NT-Xent: they are drawn to
-    the other view of their image, and pushed from the views of all other
-    images and from their neighbour in the composite. The neighbour gets no
-    gradient, as in RegionCL-M; views do, as in NT-Xent. This package's
-    definition: both terms then have the same negatives and temperature, and a
-    weight of 1 as in RegionCL-M.
+    Canvas and paste replace their view in NT-Xent: the other view of their
+    image is the positive; the views of all other images and the neighbour in
+    the composite are negatives. The neighbour gets no gradient, as in
+    RegionCL-M, and views do, as in NT-Xent. This is the package's definition:
+    both terms have the same negatives and temperature, and the weight is 1 as
+    in RegionCL-M.
 
-    Checkpoints of mmselfsup's ``SimCLR`` fit both ways.
+    Checkpoints load from and into mmselfsup's ``SimCLR``.
 
     Args:
         backbone (dict): With one feature map as output.
-        neck (dict): ``mmregioncl.RegionNonLinearNeck``.
-        head (dict): ``mmregioncl.RegionNTXentHead``.
+        neck (dict): The parent's, or ``mmregioncl.RegionNonLinearNeck``.
+        head (dict): The parent's, or ``mmregioncl.RegionNTXentHead``.
         symmetric (bool): Whether composites are made of both views. Defaults
             to True.
         region_swap (dict): Defaults to ``mmregioncl.RegionSwap``.
@@ -54,14 +55,17 @@ class RegionCLSimCLR(SymmetricRegionMixin, SimCLR):
         """
         views = self.take_views(inputs)
         both = torch.stack(views, 1).flatten(0, 1)  # (2N, 3, H, W)
-        z = F.normalize(self.neck(self.backbone(both))[0])  # (2N, D)
+        features = self.backbone(both)  # [(2N, C, Hf, Wf)]
+        z = F.normalize(self.neck(features)[0])  # (2N, D)
         z = torch.cat(GatherLayer.apply(z))  # of all processes
 
         losses_region = []
-        for source, pair in enumerate(self.region_pairs(views)):
-            regions = F.normalize(torch.stack(pair), dim=2)  # (2, N, D)
-            # Canvas i holds the paste of image N-1-i, and the other way round.
-            neighbours = regions.detach().flip(0, 1)  # (2, N, D)
+        pairs = self.region_pairs(views, grid_of(features))
+        for source, (canvas, paste) in enumerate(pairs):
+            regions = torch.stack((canvas, paste))  # (2, N, D)
+            regions = F.normalize(regions, dim=2)
+            # Canvas i surrounds the paste of i's partner, and vice versa.
+            neighbours = partner(regions.flip(0), dim=1).detach()  # (2, N, D)
             regions, neighbours = (
                 torch.cat(GatherLayer.apply(part), dim=1)
                 for part in (regions, neighbours))

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from mmregioncl.registry import MODELS
 from ..heads import RegionLatentPredictHead
 from ..necks import RegionNonLinearNeck
+from ..utils import grid_of
 from .symmetric_region_mixin import SymmetricRegionMixin
 
 
@@ -15,17 +16,17 @@ class RegionCLSimSiam(SymmetricRegionMixin, SimSiam):
     """RegionCL-S: SimSiam with region swapping.
 
     Canvas and paste pass projector and predictor, and predict the projection
-    of the other whole view of their image. This package's definition: the
-    authors name the method and its results, and released no code. There are no
-    negatives in SimSiam, so none are added for regions; the weight of 1 and
-    the mean over both regions are RegionCL-M's.
+    of the other whole view of their image. This is the package's definition:
+    the authors report results of the method, but released no code. SimSiam has
+    no negatives, so regions have none either. The weight of 1 and the mean
+    over both regions are those of RegionCL-M.
 
-    Checkpoints of mmselfsup's ``SimSiam`` fit both ways.
+    Checkpoints load from and into mmselfsup's ``SimSiam``.
 
     Args:
         backbone (dict): With one feature map as output.
-        neck (dict): ``mmregioncl.RegionNonLinearNeck``.
-        head (dict): ``mmregioncl.RegionLatentPredictHead``.
+        neck (dict): The parent's, or ``mmregioncl.RegionNonLinearNeck``.
+        head (dict): The parent's, or ``mmregioncl.RegionLatentPredictHead``.
         symmetric (bool): Whether composites are made of both views. Defaults
             to True.
         region_swap (dict): Defaults to ``mmregioncl.RegionSwap``.
@@ -50,22 +51,24 @@ class RegionCLSimSiam(SymmetricRegionMixin, SimSiam):
             dict[str, Tensor]: ``loss_instance`` and ``loss_region``.
         """
         views = self.take_views(inputs)
-        z1, z2 = (self.neck(self.backbone(view))[0] for view in views)
+        maps = [self.backbone(view) for view in views]  # [[(N, C, Hf, Wf)]]
+        z1, z2 = (self.neck(features)[0] for features in maps)  # (N, D)
 
         loss_instance = (self.head(z1, z2) + self.head(z2, z1)) / 2
         losses_region = [
             self.head.loss_region(canvas, paste, target)
-            for (canvas,
-                 paste), target in zip(self.region_pairs(views), (z2, z1))
+            for (canvas, paste), target in zip(
+                self.region_pairs(views, grid_of(maps[0])), (z2, z1))
         ]
         return dict(
             loss_instance=loss_instance,
             loss_region=self.mean_region(losses_region))
 
     def take_views(self, inputs: List[Tensor]) -> Tuple[Tensor, Tensor]:
-        """Refuse what is too few for the batch norm that ends the projector.
+        """Refuse batches that are too small for the projector's batch norm.
 
-        It turns two rows into plus and minus one, whatever they were.
+        The last layer of the projector is batch norm, which turns any two rows
+        into plus and minus one.
         """
         views = super().take_views(inputs)
         synced = any(

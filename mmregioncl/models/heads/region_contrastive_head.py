@@ -5,18 +5,18 @@ from mmselfsup.models.heads import ContrastiveHead
 from torch import Tensor
 
 from mmregioncl.registry import MODELS
-from ..utils import info_nce
+from ..utils import info_nce, partner
 
 
 class PlainContrastiveHead(ContrastiveHead):
     """What the contrastive heads of this package share.
 
-    Their losses are cross entropies at one temperature, which never form the
+    Their losses are cross entropies at one temperature. They never build the
     (N, 1 + K) matrix of logits that the parent's ``forward(pos, neg)`` takes.
 
     Args:
-        loss (dict, optional): The parent's cross entropy. It is not called
-            here, so it may not have settings of its own. Defaults to None,
+        loss (dict, optional): The parent's cross entropy. It is not called,
+            so it must not have settings. Defaults to None,
             ``mmcls.CrossEntropyLoss``.
         temperature (float): Temperature of both losses. Defaults to 0.2, as
             in the official recipe.
@@ -69,8 +69,9 @@ class RegionContrastiveHead(PlainContrastiveHead):
                     queue: Tensor) -> Tensor:
         """RegionCL's loss: canvas and paste of image i against key i.
 
-        Negatives are the queue and the other region of the same composite,
-        which gets no gradient as a negative. Mean over the 2N rows.
+        The negatives are the queue and the other region of the same composite,
+        which gets no gradient as a negative. The loss is the mean over 2N
+        rows.
 
         Args:
             canvas (Tensor): Normalised, shape (N, D), row i shows image i.
@@ -82,8 +83,7 @@ class RegionContrastiveHead(PlainContrastiveHead):
             Tensor: A scalar.
         """
         regions = torch.cat((canvas, paste))  # (2N, D)
-        # Canvas i holds the paste of image N-1-i, and the other way round:
-        # each row's neighbour is the row that mirrors it in the 2N.
-        neighbours = regions.detach().flip(0)  # (2N, D)
+        # Canvas i surrounds the paste of i's partner, and vice versa.
+        neighbours = torch.cat((partner(paste), partner(canvas))).detach()
         return info_nce(regions, key.repeat(2, 1), queue, self.temperature,
                         neighbours)

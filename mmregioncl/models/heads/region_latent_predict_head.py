@@ -7,7 +7,7 @@ from mmregioncl.registry import MODELS
 
 @MODELS.register_module()
 class RegionLatentPredictHead(LatentPredictHead):
-    """Predicts the other view's projection from a region, too.
+    """Predict the projection of the other view, from views and regions.
 
     Args:
         loss (dict): The parent's, ``CosineSimilarityLoss``.
@@ -16,12 +16,12 @@ class RegionLatentPredictHead(LatentPredictHead):
 
     def loss_region(self, canvas: Tensor, paste: Tensor,
                     target: Tensor) -> Tensor:
-        """Mean over canvas and paste of the parent's loss.
+        """The parent's loss, averaged over canvas and paste.
 
-        Both pass the predictor in one batch, so that its batch norm sees them
-        together. This package's definition: without negatives, the rule of
-        RegionCL that a region agrees with the other view of its image is all
-        that remains.
+        Both pass the predictor in one batch, so its batch norm sees them
+        together. This is the package's definition: without negatives, what
+        remains of RegionCL is that a region agrees with the other view of its
+        image.
 
         Args:
             canvas (Tensor): Shape (N, D), row i shows image i.

@@ -10,7 +10,7 @@ from .region_contrastive_head import PlainContrastiveHead
 
 @MODELS.register_module()
 class RegionNTXentHead(PlainContrastiveHead):
-    """Instance and region loss on SimCLR, against the views of the batch.
+    """Instance and region loss of SimCLR, against the views of the batch.
 
     The projections of both views are interleaved: rows 2i and 2i + 1 of
     `views` show image i.
@@ -40,12 +40,12 @@ class RegionNTXentHead(PlainContrastiveHead):
 
     def loss_region(self, regions: Tensor, neighbours: Tensor, views: Tensor,
                     source: int) -> Tensor:
-        """Regions in the place of the views that they were cut from.
+        """NT-Xent with regions in place of the views they were cut from.
 
-        The row of a region is NT-Xent's row of its own view, with the region
-        in its place: drawn to the other view of its image, pushed from both
-        views of the others, and from its neighbour in the composite. Mean
-        over the 2N rows. This package's definition, see ``RegionCLSimCLR``.
+        The positive is the other view of the region's image. The negatives are
+        both views of all other images, and the neighbour in the composite. The
+        loss is the mean over 2N rows. This is the package's definition, see
+        ``RegionCLSimCLR``.
 
         Args:
             regions (Tensor): Normalised canvas and paste, shape (2, N, D); row

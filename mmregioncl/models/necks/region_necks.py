@@ -2,6 +2,7 @@
 from typing import List, Tuple
 
 import torch
+from mmengine.model import BaseModule
 from mmselfsup.models.necks import DenseCLNeck, MoCoV2Neck, NonLinearNeck
 from torch import Tensor, nn
 
@@ -9,12 +10,12 @@ from mmregioncl.registry import MODELS
 from ..utils import Region, pool_region
 
 
-class RegionNeckMixin:
+class RegionNeckMixin(BaseModule):
     """Adds :meth:`forward_region` to a neck of mmselfsup.
 
-    The neck must begin with a global average pool: a region is pooled by its
-    cells, and the pool leaves the resulting 1x1 map as it is. No parameter is
-    added or renamed.
+    The neck must begin with a global average pool. A region is pooled over its
+    cells, and the global pool leaves the resulting 1x1 map unchanged. No
+    parameter is added or renamed.
     """
     with_avg_pool = True  # where a neck has no such setting
 
@@ -25,23 +26,23 @@ class RegionNeckMixin:
                              'with_avg_pool must be True')
 
     def forward(self, features: List[Tensor]) -> List[Tensor]:
-        """The parent's, after a look at what the backbone gives.
+        """Project whole views by the parent's forward.
 
         Args:
             features (list[Tensor]): One feature map, (N, C, H, W).
 
         Returns:
-            list[Tensor]: As of the parent.
+            list[Tensor]: What the parent returns.
 
         Raises:
-            ValueError: If there are several maps, or not of C = in_channels.
+            ValueError: If there is not exactly one map, of C = in_channels.
         """
         wanted = next(layer.in_features for layer in self.modules()
                       if isinstance(layer, nn.Linear))
         given = [feature.shape[1] for feature in features]
         if given != [wanted]:
             raise ValueError(
-                f'the backbone gives maps of {given} channels, and the neck '
+                f'the backbone returns maps of {given} channels, and the neck '
                 f'takes one of {wanted}: set in_channels of the neck, and one '
                 'stage in out_indices of the backbone')
         return super().forward(features)
@@ -50,7 +51,7 @@ class RegionNeckMixin:
                        region: Region) -> Tuple[Tensor, Tensor]:
         """Project the canvas and the paste of composites, in one batch.
 
-        Batch norm, where the neck has some, sees canvas and paste together.
+        Batch norm in the neck, if any, sees canvas and paste together.
 
         Args:
             features (list[Tensor]): Feature maps of the composites, one
@@ -62,7 +63,8 @@ class RegionNeckMixin:
             both belongs to image i.
         """
         pooled = torch.cat(pool_region(features[-1], region))  # (2N, C)
-        return self.project_pooled(pooled).chunk(2)
+        canvas, paste = self.project_pooled(pooled).chunk(2)  # (N, D) each
+        return canvas, paste
 
     def project_pooled(self, pooled: Tensor) -> Tensor:
         """Project pooled features (N, C) to (N, D)."""
@@ -71,17 +73,17 @@ class RegionNeckMixin:
 
 @MODELS.register_module()
 class RegionMoCoV2Neck(RegionNeckMixin, MoCoV2Neck):
-    """The neck of MoCo v2, for whole views, canvas and paste."""
+    """The neck of MoCo v2, with regions."""
 
 
 @MODELS.register_module()
 class RegionNonLinearNeck(RegionNeckMixin, NonLinearNeck):
-    """The neck of SimSiam, BYOL and SimCLR, likewise."""
+    """The neck of SimSiam, BYOL and SimCLR, with regions."""
 
 
 @MODELS.register_module()
 class RegionDenseCLNeck(RegionNeckMixin, DenseCLNeck):
-    """The neck of DenseCL; regions take its global branch alone."""
+    """The neck of DenseCL, with regions in its global branch."""
 
     def project_pooled(self, pooled: Tensor) -> Tensor:
         """Project pooled features (N, C) to (N, D)."""

@@ -34,8 +34,8 @@ def normalize(view: Tensor, scale: Tensor, shift: Tensor,
 class SelfSupDataPreprocessor(Parent):
     """``SelfSupDataPreprocessor`` of mmselfsup, in one pass over each view.
 
-    The parent makes four (cast, swap of channels, difference, quotient), and
-    waits for the device to take an index.
+    The parent takes four passes (cast, channel order, difference, quotient)
+    and waits for the device once.
 
     Args:
         *args: Arguments of the parent: mean, std and so on.
@@ -79,7 +79,7 @@ class SelfSupDataPreprocessor(Parent):
         return views, data['data_samples']
 
     def takes(self, data: dict) -> bool:
-        """Whether a batch is as described; the parent takes others, too."""
+        """Whether a batch has that form; others are left to the parent."""
         if not isinstance(data, dict) or \
                 not {'inputs', 'data_samples'} <= data.keys():
             return False

@@ -1,56 +1,60 @@
 """Moving averages of all weights in a few kernels."""
 from math import cos, pi
+from typing import List, Optional
 
 import torch
 from mmengine.logging import MessageHub
 from mmengine.model import ExponentialMovingAverage
 from mmselfsup.models.utils import CosineEMA
-from torch import nn
+from torch import Tensor, nn
 
 
 class ForeachEMA(ExponentialMovingAverage):
     """MMEngine's moving average, updated by ``torch._foreach``.
 
-    Results and state-dict keys are those of the parent. It updates hundreds of
-    parameters in one call each instead of in a Python loop, and counts its
-    steps on the host as well, where the parent reads them from the device
-    twice a step.
+    Results and state-dict keys are those of the parent. All parameters are
+    updated in one call instead of a Python loop. Steps are counted on the host
+    as well, where the parent reads them from the device twice per step.
 
     Attributes:
-        count (int, optional): The steps, as the host knows them; None if they
-            have to be read from the device.
+        count (int, optional): Steps, as known to the host; None if they have
+            to be read from the device.
     """
 
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
         if self.update_buffers:
-            raise ValueError('ForeachEMA copies buffers, it does not average '
+            raise ValueError('ForeachEMA copies buffers and does not average '
                              'them: leave update_buffers=False')
-        self.count = None
+        self.count: Optional[int] = None
 
     def _load_from_state_dict(self, *args, **kwargs) -> None:
         super()._load_from_state_dict(*args, **kwargs)
         self.count = None  # `steps` was loaded: read it anew
 
     def share(self, steps: int) -> float:
-        """Share of the model in the average, after so many updates."""
+        """Weight of the model in the average after some steps."""
         return self.momentum
 
     @torch.no_grad()
-    def update_parameters(self, model: nn.Module) -> None:
+    def update_parameters(self, model: nn.Module, move: bool = True) -> None:
         """Move the average towards `model`; the first call copies it.
+
+        Buffers are copied in any case, and the step is counted.
 
         Args:
             model (nn.Module): A model of the same structure.
+            move (bool): Whether the average moves, which it should only do
+                when the model has changed. Defaults to True.
         """
         if self.count is None:
             self.count = int(self.steps)
 
-        average = list(self.module.parameters())
-        source = list(model.parameters())
+        average: List[Tensor] = list(self.module.parameters())
+        source: List[Tensor] = list(model.parameters())
         if self.count == 0:
             torch._foreach_copy_(average, source)
-        elif self.count % self.interval == 0:
+        elif move and self.count % self.interval == 0:
             torch._foreach_lerp_(average, source, self.share(self.count))
         buffers = list(self.module.buffers())
         if buffers:  # group norm has none, and foreach wants some
@@ -65,8 +69,8 @@ class ForeachCosineEMA(ForeachEMA, CosineEMA):
     def share(self, steps: int) -> float:
         """Falls from 1 - momentum to 1 - end_momentum along a cosine.
 
-        It stays there when the weights of a finished run are trained on, where
-        the parent turns back.
+        It stays there if a finished run is trained further; the parent's
+        cosine would rise again.
         """
         total = MessageHub.get_current_instance().get_info('max_iters')
         rest = (1 + cos(pi * min(steps / total, 1))) / 2

@@ -13,10 +13,10 @@ BLOCK = 2**25  # logits at a time, 128 MiB in float32
 class _QueueLogSumExp(Function):
     """Row-wise logsumexp of `query @ queue`, a block of rows at a time.
 
-    The gradient to the queries is formed in the forward pass, while the
-    exponentials are at hand. So no logits outlive their block: they are
-    neither kept nor computed again for the backward pass, and the queue may be
-    overwritten before that.
+    The gradient of the queries is computed in the forward pass, where the
+    exponentials are available. So no logits outlive their block: they are
+    neither kept nor recomputed for the backward pass, and the queue may be
+    overwritten before it.
     """
 
     @staticmethod
@@ -93,20 +93,21 @@ def info_nce(query: Tensor,
 
 def nt_xent(query: Tensor,
             views: Tensor,
-            positive: Tensor,
+            positive_index: Tensor,
             own: Tensor,
             temperature: float,
             extra: Optional[Tensor] = None) -> Tensor:
     r"""Cross entropy of queries against all other views of a batch.
 
     NT-Xent of SimCLR, Eq. 1 (https://arxiv.org/abs/2002.05709), for any rows:
-    query i belongs to the view `own[i]`, is drawn to the view `positive[i]`
-    and pushed from the others. Mean over the rows; in float32 at least.
+    query i belongs to the view `own[i]`, its positive is the view
+    `positive_index[i]`, and all other views are negatives. The loss is the
+    mean over the rows, in float32 at least.
 
     Args:
         query (Tensor): Normalised, shape (N, D).
         views (Tensor): Normalised, shape (M, D). Get gradient as well.
-        positive (Tensor): Indices of views, shape (N,), int64.
+        positive_index (Tensor): Indices of views, shape (N,), int64.
         own (Tensor): Indices of the views left out, shape (N,), int64.
         temperature (float): The temperature.
         extra (Tensor, optional): One more negative for each row, shape
@@ -123,4 +124,4 @@ def nt_xent(query: Tensor,
         if extra is not None:
             beside = (query * extra).sum(1, keepdim=True)  # (N, 1)
             logits = torch.cat((logits, beside), dim=1)  # (N, M + 1)
-        return F.cross_entropy(logits, positive)
+        return F.cross_entropy(logits, positive_index)

@@ -1,4 +1,4 @@
-"""Boxes around what a network responds to.
+"""Boxes around the strongest responses of a network.
 
 ``update_box`` of the official ContrastiveCrop (xyupeng/ContrastiveCrop at
 408f143, https://arxiv.org/abs/2202.03278).
@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 def feature_map(outputs: Union[Tensor, Sequence]) -> Tensor:
-    """The last feature map of whatever a backbone gives.
+    """The last feature map of a backbone's output.
 
     Args:
         outputs (Tensor or Sequence): A map or tokens, or the outputs of
@@ -25,7 +25,7 @@ def feature_map(outputs: Union[Tensor, Sequence]) -> Tensor:
     Raises:
         ValueError: If the last output has no rows and columns.
     """
-    while isinstance(outputs, (tuple, list)):
+    while not isinstance(outputs, Tensor):
         pair = len(outputs) == 2 and getattr(outputs[-1], 'ndim', 0) == 2
         outputs = outputs[0 if pair else -1]
     if outputs.ndim == 3:
@@ -41,9 +41,19 @@ def feature_map(outputs: Union[Tensor, Sequence]) -> Tensor:
     return outputs
 
 
+def grid_of(outputs: Union[Tensor, Sequence]) -> Tuple[int, int]:
+    """Rows and columns of the last feature map of a backbone's output.
+
+    Args:
+        outputs (Tensor or Sequence): As in :func:`feature_map`.
+    """
+    rows, cols = feature_map(outputs).shape[-2:]
+    return rows, cols
+
+
 def heat_maps(features: Tensor,
               image_size: Tuple[int, int]) -> Tuple[Tensor, Tensor]:
-    """How strongly each pixel responds, between 0 and 1.
+    """How strongly a network responds to each pixel, from 0 to 1.
 
     The channels' sum is scaled to [0, 1] at the size of the map, and enlarged
     to that of the image (ContrastiveCrop's code).

@@ -1,9 +1,8 @@
 """What a region is: drawn, pasted and pooled in one unit, the feature cell.
 
 RegionCL (https://arxiv.org/abs/2111.12309) swaps one rectangle between the
-images of a batch. The *paste* is the rectangle, the *canvas* what is left
-around it. Image i is paired with image N-1-i, the batch in reverse, so that
-reversing once more finds the way back.
+images of a batch. The *paste* is the rectangle, the *canvas* is what is left
+around it. Image i is paired with image N-1-i (:func:`partner`).
 """
 from typing import NamedTuple, Optional, Tuple
 
@@ -89,27 +88,35 @@ def check_pairs(count: int) -> None:
             'even batch_size and drop_last=True in the dataloader')
 
 
-def check_grid(features: Tensor, images: Tensor, stride: int) -> None:
-    """Refuse features that are not on the grid that regions are drawn on.
+def default_size(grid: Tuple[int, int]) -> Tuple[int, int]:
+    """Shortest and longest side of a region: 3/7 to 5/7 of a grid, rounded.
+
+    The official regions have 3 to 5 of 7 cells on a side. A grid of 4 gives 2
+    to 3 cells, one of 8 gives 3 to 6, and one of 12 gives 5 to 9.
 
     Args:
-        features (Tensor): Shape (N, C, Hf, Wf).
-        images (Tensor): What they were made of, shape (N, 3, H, W).
-        stride (int): Pixels to a cell.
-
-    Raises:
-        ValueError: If (Hf, Wf) is not (H, W) divided by the stride.
+        grid (tuple[int, int]): Rows and columns of the feature map, in cells.
     """
-    cells, pixels = tuple(features.shape[-2:]), tuple(images.shape[-2:])
-    if tuple(side * stride for side in cells) != pixels:
-        raise ValueError(
-            f'the backbone makes {cells[0]}x{cells[1]} cells of '
-            f'{pixels[0]}x{pixels[1]} pixels, which is not the stride={stride}'
-            f' of RegionSwap: set its stride={pixels[0] // cells[0]}')
+    side = min(grid)
+    return max(1, round(3 / 7 * side)), max(1, round(5 / 7 * side))
+
+
+def partner(rows: Tensor, dim: int = 0) -> Tensor:
+    """Each row's partner: row N-1-i in the place of row i.
+
+    This is the one place that knows how images are paired. The partner's
+    partner is the row itself. Composite i holds the canvas of image i and the
+    paste of its partner.
+
+    Args:
+        rows (Tensor): N images, regions or features along `dim`.
+        dim (int): Defaults to 0.
+    """
+    return rows.flip(dim)
 
 
 def swap_region(views: Tensor, region: Region) -> Tensor:
-    """Paste onto each image the same patch of its partner, image N-1-i.
+    """Paste onto each image the same patch of its partner.
 
     Swapping the same region twice gives the views back.
 
@@ -121,7 +128,7 @@ def swap_region(views: Tensor, region: Region) -> Tensor:
         Tensor: Composites of shape (N, C, H, W); `views` is left as it is.
     """
     composites = views.clone()
-    composites[region.window] = views[region.window].flip(0)
+    composites[region.window] = partner(views[region.window])
     return composites
 
 
@@ -135,7 +142,7 @@ def pool_region(features: Tensor, region: Region) -> Tuple[Tensor, Tensor]:
     Returns:
         tuple[Tensor, Tensor]: Canvas and paste, both of shape (N, C) and both
         in source order: row i of either one shows image i. (The paste of
-        image i lies in composite N-1-i.)
+        image i lies in its partner's composite.)
     """
     # A sum over many cells may be more than float16 holds.
     dtype = torch.promote_types(features.dtype, torch.float32)
@@ -147,4 +154,4 @@ def pool_region(features: Tensor, region: Region) -> Tuple[Tensor, Tensor]:
         sums = torch.einsum('nchw,rhw->rnc', features.to(dtype), masks)
     means = sums / masks.sum((1, 2))[:, None, None]  # (2, N, C)
     canvas, paste = means.to(features.dtype)
-    return canvas, paste.flip(0)
+    return canvas, partner(paste)

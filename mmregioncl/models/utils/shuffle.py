@@ -1,4 +1,4 @@
-"""Batches mixed over processes, for the batch norm of keys."""
+"""ShuffleBN: batches of keys mixed over processes (MoCo, Sec. 3.3)."""
 from typing import List, NamedTuple
 
 import torch
@@ -8,17 +8,14 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 
 def shared_generator() -> torch.Generator:
-    """A generator that draws the same on all processes.
-
-    They agree on its seed, and need not wait for each other's draws.
-    """
+    """A generator that draws the same numbers on all processes."""
     return torch.Generator().manual_seed(sync_random_seed())
 
 
 def local_batch_norms(encoder: nn.Module) -> List[_BatchNorm]:
-    """Those by which an image depends on the others of its process.
+    """Batch-norm layers that use this process's batch statistics.
 
-    Frozen batch norm is not among them, nor is that of all processes.
+    Frozen and synchronised layers are not among them.
     """
     return [
         module for module in encoder.modules()
@@ -29,7 +26,7 @@ def local_batch_norms(encoder: nn.Module) -> List[_BatchNorm]:
 
 
 def draw_order(count: int, generator: torch.Generator) -> Tensor:
-    """Draw who encodes which image of all processes.
+    """Draw which process encodes which image.
 
     Args:
         count (int): Images of each process, N.
@@ -37,33 +34,35 @@ def draw_order(count: int, generator: torch.Generator) -> Tensor:
 
     Returns:
         Tensor: A permutation of the W x N images of W processes, the same on
-        all of them, on the CPU. Process r gets the images that stand in places
+        all of them, on the CPU. Process r encodes the images at the positions
         r x N to (r + 1) x N.
     """
     return torch.randperm(get_world_size() * count, generator=generator)
 
 
 class Exchange(NamedTuple):
-    """Who sends what to whom; N rows of each of W processes."""
-    sent: Tensor  # (N,), rows of this process, by receiver
-    sizes: List[int]  # (W,), how many for each
-    received: Tensor  # (N,), of what comes, by place
-    received_sizes: List[int]  # (W,), how many from each
+    """What this process sends and receives; N rows per process, W
+    processes."""
+    sent: Tensor  # (N,), rows to send, sorted by receiver
+    sizes: List[int]  # (W,), rows for each receiver
+    received: Tensor  # (N,), which received row belongs at each position
+    received_sizes: List[int]  # (W,), rows from each sender
 
 
 def plan_exchange(order: Tensor, device: torch.device) -> Exchange:
-    """What this process has to do for an order.
+    """Plan the exchange for an order.
 
     Args:
-        order (Tensor): From :func:`draw_order`; its ``argsort`` undoes it.
-        device (torch.device): Of the rows.
+        order (Tensor): From :func:`draw_order`; its ``argsort`` plans the way
+            back.
+        device (torch.device): Device of the rows.
     """
     world, rank = get_world_size(), get_rank()
     wanted = order.view(world, -1)  # (W, N), rows that each process gets
     count = wanted.shape[1]
     owner = wanted // count  # (W, N)
     mine = owner == rank  # (W, N)
-    # They come sorted by owner, and from each owner in the order of places.
+    # Rows arrive sorted by owner, and by position for each owner.
     places = owner[rank].argsort(stable=True)
     return Exchange(
         to_device(wanted[mine] % count, device),
@@ -72,7 +71,7 @@ def plan_exchange(order: Tensor, device: torch.device) -> Exchange:
 
 
 def to_device(indices: Tensor, device: torch.device) -> Tensor:
-    """Copy from the host, which does not wait for it."""
+    """Copy indices to a device without blocking the host."""
     if device.type == 'cuda':
         indices = indices.pin_memory()
     return indices.to(device, non_blocking=True)
@@ -80,17 +79,17 @@ def to_device(indices: Tensor, device: torch.device) -> Tensor:
 
 @torch.no_grad()
 def redistribute(rows: Tensor, exchange: Exchange) -> Tensor:
-    """Hand the rows of all processes out anew.
+    """Exchange rows between processes.
 
-    Every row travels once, from its owner to the process that gets it. (An
-    all-gather, as in mmselfsup, sends every row to every process.)
+    Every row is sent once, to the process that needs it. (An all-gather, as in
+    mmselfsup, sends every row to every process.)
 
     Args:
-        rows (Tensor): Those of this process, shape (N, ...).
+        rows (Tensor): Rows of this process, shape (N, ...).
         exchange (Exchange): From :func:`plan_exchange`.
 
     Returns:
-        Tensor: What stands in this process' places of the order, (N, ...).
+        Tensor: Rows at this process's positions of the order, (N, ...).
     """
     sent = rows[exchange.sent].contiguous()  # whatever its memory format
     received = torch.empty_like(sent)

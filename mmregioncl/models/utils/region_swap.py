@@ -1,0 +1,129 @@
+import operator
+from copy import copy
+from typing import Optional, Tuple
+
+from torch import Tensor
+
+from mmregioncl.registry import TRANSFORMS
+from .region import (Region, check_pairs, default_size, sample_region,
+                     swap_region)
+
+
+@TRANSFORMS.register_module()
+class RegionSwap:
+    """Swap one region between the images of a batch.
+
+    All images share the region, and image i is paired with image N-1-i. The
+    region is drawn from torch's global generator on the CPU, which MMEngine
+    seeds alike on all ranks unless ``diff_rank_seed`` is set.
+
+    Args:
+        size (tuple[int, int], optional): Shortest and longest side of the
+            region in cells, both included. Defaults to None, 3/7 to 5/7 of
+            the grid's shorter side, rounded: the official 3 to 5 of 7 cells.
+        stride (int, optional): Pixels per cell, the stride of the backbone.
+            Defaults to None: an algorithm takes the stride of its backbone
+            (:meth:`fit`), and 32 is used if the transform is called alone.
+    """
+
+    def __init__(self,
+                 size: Optional[Tuple[int, int]] = None,
+                 stride: Optional[int] = None) -> None:
+        valid = True
+        try:
+            if size is not None:
+                low, high = map(operator.index, size)
+                size, valid = (low, high), 1 <= low <= high
+            if stride is not None:
+                stride = operator.index(stride)
+                valid = valid and stride >= 1
+        except (TypeError, ValueError):
+            valid = False
+        if not valid:
+            raise ValueError(
+                f'RegionSwap(size={size}, stride={stride}) takes two whole '
+                'numbers of cells, (shortest, longest) from 1 on, and a stride'
+                ' of at least 1 pixel')
+        self.size = size
+        self.stride = stride
+
+    def fit(self, grid: Tuple[int, int],
+            image_size: Tuple[int, int]) -> 'RegionSwap':
+        """The transform for a backbone that maps an image to a grid.
+
+        Args:
+            grid (tuple[int, int]): Rows and columns of the feature map.
+            image_size (tuple[int, int]): Height and width in pixels.
+
+        Returns:
+            RegionSwap: With a size and a stride.
+
+        Raises:
+            ValueError: If the image is not a whole number of pixels per cell,
+                or the stride is not the one that was set.
+        """
+        (rows, cols), (height, width) = grid, image_size
+        stride = self.stride or height // max(rows, 1)
+        # Strided convolutions round up, so 4 rows of 112 pixels are no stride
+        # of 28: a stride that was not set has to be a power of two.
+        whole = (rows * stride,
+                 cols * stride) == (height, width) and (self.stride or stride &
+                                                        (stride - 1) == 0)
+        if whole:
+            fitted = copy(self)
+            fitted.size = self.size or default_size(grid)
+            fitted.stride = stride
+            return fitted
+        if self.stride:
+            self.check_size(height, width)
+            raise ValueError(
+                f'the backbone makes {rows}x{cols} cells of {height}x{width} '
+                f'pixels, which is not the stride={stride} of RegionSwap: set '
+                f'its stride={height // rows}')
+        raise ValueError(
+            f'the backbone makes {rows}x{cols} cells of {height}x{width} '
+            'pixels, which is not a whole number of pixels per cell: use views'
+            " whose sides are multiples of the backbone's stride, or set "
+            'stride of RegionSwap')
+
+    def check_size(self, height: int, width: int) -> None:
+        """Refuse images that are not a whole number of cells.
+
+        Args:
+            height, width (int): Size of the images in pixels.
+
+        Raises:
+            ValueError: If a side is not a multiple of the stride.
+        """
+        stride = self.stride or 32
+        if height % stride or width % stride:
+            raise ValueError(
+                f'RegionSwap got images of {height}x{width} pixels, which are '
+                f'no multiple of stride={stride}: change the size of the '
+                'views, or set stride to that of the backbone')
+
+    def __call__(self, views: Tensor) -> Tuple[Tensor, Region]:
+        """Make a composite of each view.
+
+        Args:
+            views (Tensor): Shape (N, C, H, W); N is even, H and W are
+                multiples of the stride.
+
+        Returns:
+            tuple[Tensor, Region]: Composites of shape (N, C, H, W), and the
+            region in cells.
+
+        Raises:
+            ValueError: If the batch is odd, the size of the images is not a
+                multiple of the stride, or the region leaves no canvas.
+        """
+        count, _, height, width = views.shape
+        check_pairs(count)
+        stride = self.stride or 32
+        self.check_size(height, width)
+        grid = (height // stride, width // stride)
+        region = sample_region(grid, self.size or default_size(grid))
+        return swap_region(views, region.scale(stride)), region
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(size={self.size}, stride={self.stride})'
