@@ -2,7 +2,6 @@ from .cifar import CIFAR10, CIFAR100
 from .class_folders import ImageNetSubset, TinyImageNet
 from .image_folder import ImageFolder
 from .stl10 import STL10
-from .transforms import *  # noqa: F401,F403
 
 __all__ = [
     'CIFAR10', 'CIFAR100', 'ImageFolder', 'ImageNetSubset', 'STL10',

@@ -1,24 +1,24 @@
-import hashlib
-from pathlib import Path
-from typing import Iterator, List, Optional, Tuple
+from typing import List, Optional, Tuple
 
-import numpy as np
 import torch
-from mmengine.dataset import BaseDataset, Compose
+from mmengine.dataset import Compose
 from torch import Tensor
+
+from .nested import innermost
 
 
 class BoxStore:
-    """A box for each image of a data set, in memory that workers share.
+    """One box per image of a data set, in shared memory.
 
-    Boxes count the pixels of the image in which they were found: a byte for
-    each edge up to 255 pixels, two bytes above. The boxes of ImageNet-1k take
-    5 MB on each rank at 224 pixels, and those of eight ranks fit into the
-    64 MB of shared memory that a container has by default (batches go through
-    it as well: raise it with ``--shm-size`` if a worker dies of a bus error).
+    Edges are stored in whole pixels of the image in which the box was found,
+    in one byte each up to 255 pixels and in two above. The boxes of
+    ImageNet-1k take 5 MB per rank at 224 pixels. Those of eight ranks fit into
+    the 64 MB of shared memory that a container has by default. Batches pass
+    through it as well: raise it with ``--shm-size`` if a worker dies of a bus
+    error.
 
     Args:
-        count (int): Images.
+        count (int): Number of images.
         image_size (tuple[int, int]): Height and width in pixels.
     """
 
@@ -28,7 +28,7 @@ class BoxStore:
         self.whole = torch.tensor([0, 0, height, width])
         self.scale = torch.tensor([height, width, height, width])
         dtype = torch.uint8 if max(image_size) < 256 else torch.int16
-        # Both are changed in place alone: workers hold the same memory.
+        # Changed in place only, since workers share the memory
         self.edges = self.whole.to(dtype).repeat(count, 1).share_memory_()
         self.active = torch.zeros(1, dtype=torch.bool).share_memory_()
 
@@ -37,7 +37,12 @@ class BoxStore:
 
     def __getitem__(self,
                     index: int) -> Optional[Tuple[float, float, float, float]]:
-        """Top, left, bottom and right in fractions, or None if not active."""
+        """Return a box, or None while the store is not active.
+
+        Returns:
+            tuple[float, float, float, float]: Top, left, bottom and right as
+            fractions of the image.
+        """
         if not self.active:
             return None
         height, width = self.image_size
@@ -46,24 +51,24 @@ class BoxStore:
 
     @property
     def boxes(self) -> Tensor:
-        """All boxes in fractions, (N, 4) float32."""
+        """All boxes as fractions of the image, (N, 4) float32."""
         return self.edges / self.scale
 
     def to_edges(self, boxes: Tensor) -> Tensor:
-        """Boxes in fractions to whole pixels, (N, 4) int64."""
+        """Convert boxes from fractions to whole pixels, (N, 4) int64."""
         return (boxes * self.scale.to(boxes.device)).round().long()
 
     def update(self, edges: Tensor) -> None:
-        """Take over edges in pixels, (N, 4); rows below 0 stay as they are."""
+        """Set edges in pixels, (N, 4), except for rows of -1."""
         self.edges.copy_(torch.where(edges >= 0, edges, self.edges))
 
 
 class HandOutBox:
-    """First step of a pipeline: add ``ccrop_box`` to a sample.
+    """First step of a pipeline, which adds ``ccrop_box`` to a sample.
 
     Args:
-        store (BoxStore): Indexed by ``sample_idx``, which every data set of
-            MMEngine gives to its samples.
+        store (BoxStore): The boxes, indexed by ``sample_idx``, which MMEngine
+            adds to the samples of every data set.
     """
 
     def __init__(self, store: BoxStore) -> None:
@@ -75,30 +80,19 @@ class HandOutBox:
         return results
 
 
-def innermost(dataset) -> Iterator[BaseDataset]:
-    """The data sets that index images themselves, below all wrappers."""
-    if hasattr(dataset, 'datasets'):
-        for part in dataset.datasets:
-            yield from innermost(part)
-    elif hasattr(dataset, 'dataset'):
-        yield from innermost(dataset.dataset)
-    else:
-        yield dataset
-
-
 def attach_boxes(dataset, image_size: Tuple[int, int]) -> List[BoxStore]:
-    """Let a data set hand ``ccrop_box`` to each of its samples.
+    """Add ``ccrop_box`` to each sample of a data set.
 
-    Call it before workers are started, which copy the data set.
+    Call it before workers are started, since they copy the data set.
 
     Args:
-        dataset (BaseDataset): Of any class of the OpenMMLab packages, or such
-            data sets in wrappers.
+        dataset (BaseDataset): A data set of any OpenMMLab package, or a
+            wrapper of several.
         image_size (tuple[int, int]): Height and width in pixels of the images
             in which boxes are found.
 
     Returns:
-        list[BoxStore]: One for each innermost data set, not active yet.
+        list[BoxStore]: One store per innermost data set, not active yet.
     """
     stores = []
     for part in innermost(dataset):
@@ -106,29 +100,3 @@ def attach_boxes(dataset, image_size: Tuple[int, int]) -> List[BoxStore]:
         part.pipeline = Compose(
             [HandOutBox(stores[-1]), *part.pipeline.transforms])
     return stores
-
-
-def fingerprint(dataset: BaseDataset) -> str:
-    """A hash of the images of a data set and of their order.
-
-    Files count by their names below the root, which may move; images without a
-    file by their pixels, or by where they stand in their archive.
-    """
-    roots = [dataset.data_root, *dataset.data_prefix.values()]
-    roots = [str(Path(root).expanduser()) for root in roots if root]
-    digest = hashlib.blake2b(digest_size=16)
-    for index in range(len(dataset)):
-        # Not what a subclass adds, such as the pixels of STL-10
-        info = BaseDataset.get_data_info(dataset, index)
-        path = info.get('img_path')
-        if path is not None:
-            path = str(Path(path).expanduser())
-            for root in roots:
-                path = path.removeprefix(root)
-            info = dict(path=path.lstrip('/'))
-        for name in sorted(info):
-            value = info[name]
-            value = value.tobytes() if isinstance(
-                value, np.ndarray) else str(value).encode()
-            digest.update(name.encode() + b'=' + value + b';')
-    return digest.hexdigest()

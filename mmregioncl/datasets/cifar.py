@@ -10,24 +10,23 @@ from mmregioncl.registry import DATASETS
 
 
 class CIFARMixin:
-    """CIFAR from the official pickles or from archives of JPEG bytes.
+    """CIFAR from the official pickles or from an archive of JPEG bytes.
 
-    Images are BGR, as if loaded from files, where mmcls has them in RGB: the
-    colour transforms and preprocessors of the OpenMMLab bases are made for
-    BGR.
+    Images are BGR, as if loaded from files. mmcls has them in RGB, but the
+    colour transforms and preprocessors of the OpenMMLab bases expect BGR.
 
-    An archive, ``train.npz`` or ``test.npz`` in ``data_prefix``, is taken
-    where there is one. It holds ``jpeg``, the bytes of all images in a row
-    (uint8), ``offset`` (int64), where image i is
-    ``jpeg[offset[i]:offset[i + 1]]``, and ``labels`` (int64).
+    An archive ``train.npz`` or ``test.npz`` in ``data_prefix`` is preferred.
+    It holds ``jpeg``, the concatenated bytes of all images (uint8), ``offset``
+    (int64), by which image i is ``jpeg[offset[i]:offset[i + 1]]``, and
+    ``labels`` (int64).
 
     Args:
         data_prefix (str): Folder of the archives, or of the official
             ``cifar-10-batches-py`` or ``cifar-100-python``.
-        test_mode (bool): Whether to take the test images. Defaults to False.
-        download (bool): Whether to fetch the official set if it is not there.
-            Defaults to False.
-        **kwargs: Arguments of mmcls's class.
+        test_mode (bool): Whether to load the test images. Defaults to False.
+        download (bool): Whether to download the official data if it is
+            missing. Defaults to False.
+        **kwargs: Arguments of the class of mmcls.
     """
 
     def __init__(self,
@@ -65,7 +64,11 @@ class CIFAR100(CIFARMixin, mmcls.CIFAR100):
 
 
 def load_archive(path: str) -> List[dict]:
-    """Decode an archive of JPEG bytes to a list of samples."""
+    """Decode an archive of JPEG bytes to a list of samples.
+
+    Raises:
+        ValueError: If an image is broken or a label is missing.
+    """
     with np.load(BytesIO(get(path)), allow_pickle=False) as archive:
         jpeg, offset = archive['jpeg'], archive['offset']
         labels = archive['labels'].tolist()
@@ -77,7 +80,7 @@ def load_archive(path: str) -> List[dict]:
     if broken or len(images) != len(labels):
         raise ValueError(
             f'{path} holds {len(images)} images, {len(broken)} of them broken,'
-            f' and {len(labels)} labels: make it anew')
+            f' and {len(labels)} labels: create it again')
     return [
         dict(img=image, gt_label=label)
         for image, label in zip(images, labels)

@@ -1,4 +1,4 @@
-"""Labelled folders that mmcls has no class for."""
+"""Data sets in labelled folders for which mmcls has no class."""
 import os
 from pathlib import Path
 from typing import List
@@ -14,15 +14,17 @@ CLASS_LISTS = Path(__file__).parent / 'class_lists'
 
 @DATASETS.register_module()
 class ImageNetSubset(BaseDataset):
-    """Some classes of ImageNet-1k, from folders that are named by their ids.
+    """A subset of the classes of ImageNet-1k.
+
+    Labels are the indices of the sorted class ids.
 
     Args:
-        data_root (str): Folder with a folder for each class, such as
-            ``imagenet/train``.
+        data_root (str): Folder with one folder per class, named by its id,
+            such as ``imagenet/train``.
         classes (str): ``'imagenet100'``, the list of `CMC
             <https://github.com/HobbitLong/CMC>`_, ``'imagenet200'``, that of
             `ContrastiveCrop <https://github.com/xyupeng/ContrastiveCrop>`_, or
-            a text file with an id in each line. Labels count the sorted ids.
+            a text file with one id per line.
         **kwargs: Arguments of ``mmengine.dataset.BaseDataset``.
     """
 
@@ -34,11 +36,11 @@ class ImageNetSubset(BaseDataset):
             raise FileNotFoundError(f'classes={classes!r} is neither a file '
                                     f'nor one of {known}')
         ids = get_text(path).split()
-        odd = [name for name in ids if ids.count(name) > 1 or '/' in name]
-        if odd or not ids:
+        invalid = [name for name in ids if ids.count(name) > 1 or '/' in name]
+        if invalid or not ids:
             raise ValueError(
                 f'classes={classes!r} must list folders, each once, and holds '
-                f'{odd[0] if odd else "none"}')
+                f'{invalid[0] if invalid else "none"}')
         super().__init__(
             data_root=os.path.expanduser(data_root),
             metainfo=dict(classes=tuple(sorted(ids))),
@@ -60,11 +62,11 @@ class ImageNetSubset(BaseDataset):
 
 @DATASETS.register_module()
 class TinyImageNet(BaseDataset):
-    """Tiny-ImageNet, 200 classes of 64x64 pixels, as it is distributed.
+    """Tiny-ImageNet, 200 classes of 64x64 pixels, in its original layout.
 
     Args:
         data_root (str): Folder ``tiny-imagenet-200``.
-        test_mode (bool): Whether to take its validation images. Defaults to
+        test_mode (bool): Whether to load the validation images. Defaults to
             False.
         **kwargs: Arguments of ``mmengine.dataset.BaseDataset``.
     """

@@ -8,14 +8,14 @@ from sklearn.model_selection import train_test_split
 
 
 def write_digits(root: Union[str, Path], size: int = 32) -> Path:
-    """Write scikit-learn's handwritten digits out as folders of images.
+    """Write scikit-learn's handwritten digits to folders of images.
 
-    1,797 real scans of 8x8 pixels (UCI, E. Alpaydin and C. Kaynak, 1998).
-    Two thirds go to ``root/train``, the held-out third to ``root/test``, with
-    a folder for each digit; the split is always the same.
+    The data are 1,797 scans of 8x8 pixels (UCI, E. Alpaydin and C. Kaynak,
+    1998). Two thirds go to ``root/train`` and one third to ``root/test``, with
+    one folder per digit. The split is always the same.
 
     Args:
-        root (str or Path): Folder to make; left alone if it is there.
+        root (str or Path): Folder to create. Nothing is written if it exists.
         size (int): Side of the images in pixels. Defaults to 32.
 
     Returns:
@@ -24,7 +24,7 @@ def write_digits(root: Union[str, Path], size: int = 32) -> Path:
     root = Path(root)
     if root.exists():
         return root
-    # A folder that is there is whole: it gets its name when it is done.
+    # Renamed when complete, so that a folder that exists is complete
     part = root.with_name(f'{root.name}.part')
     shutil.rmtree(part, ignore_errors=True)
 

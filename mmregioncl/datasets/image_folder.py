@@ -10,19 +10,20 @@ from mmregioncl.registry import DATASETS
 
 @DATASETS.register_module()
 class ImageFolder(BaseDataset):
-    """Every image below a folder, at any depth, without labels.
+    """All images below a folder, at any depth, without labels.
 
-    No annotation file is needed. Images are in the order of their paths, so
-    that an index names the same image in every process and run. Hidden files
-    and folders are left out.
+    No annotation file is needed. Images are sorted by path, so that an index
+    means the same image in every process and run. Hidden files and folders are
+    skipped.
 
     Args:
-        data_root (str): The folder, local (``~`` is the home folder) or of
-            another MMEngine backend.
-        extensions (str or Sequence[str]): Endings of image files, in any case,
-            with or without a dot.
+        data_root (str): The folder, local (``~`` is the home folder) or in
+            another backend of MMEngine.
+        extensions (str or Sequence[str]): Extensions of image files, in upper
+            or lower case, with or without a dot.
         **kwargs: Arguments of ``mmengine.dataset.BaseDataset``, such as
-            pipeline and indices, but not the ones that name other files.
+            pipeline and indices. ann_file, data_prefix and filter_cfg are not
+            supported.
     """
 
     EXTENSIONS = ('.jpg', '.jpeg', '.png', '.webp', '.bmp', '.tif', '.tiff',
@@ -47,10 +48,10 @@ class ImageFolder(BaseDataset):
         """List the images.
 
         Returns:
-            list[dict]: One dict with ``img_path`` per image.
+            list[dict]: One dict with ``img_path`` for each image.
 
         Raises:
-            FileNotFoundError: If there is no such folder or no image in it.
+            FileNotFoundError: If the folder does not exist or has no images.
         """
         return [
             dict(img_path=path)
@@ -59,14 +60,15 @@ class ImageFolder(BaseDataset):
 
 
 def list_images(root: str, extensions: Sequence[str]) -> List[str]:
-    """Paths of all images below a folder, sorted.
+    """Return the sorted paths of all images below a folder.
 
     Args:
         root (str): The folder.
-        extensions (Sequence[str]): Endings of image files, in lower case.
+        extensions (Sequence[str]): Extensions of image files, in lower case.
 
     Raises:
-        FileNotFoundError: If there is no such folder or no image in it.
+        FileNotFoundError: If the folder does not exist or has no images.
+        OSError: If the folder cannot be listed.
     """
     backend = get_file_backend(root)
     if not backend.isdir(root):
@@ -78,7 +80,7 @@ def list_images(root: str, extensions: Sequence[str]) -> List[str]:
         files = list(
             backend.list_dir_or_file(root, list_dir=False, recursive=True))
     except (OSError, RecursionError) as error:  # such as a loop of links
-        raise OSError(f'cannot list data_root={root!r}: mend what lies below '
+        raise OSError(f'cannot list data_root={root!r}: repair what is below '
                       f'it ({error})') from error
     paths = sorted(
         path for path in files

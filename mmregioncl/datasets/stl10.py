@@ -11,16 +11,15 @@ SHAPE = (3, 96, 96)  # channels in RGB, columns, rows
 
 @DATASETS.register_module()
 class STL10(BaseDataset):
-    """STL-10 from its binary files, which are read in place.
+    """STL-10, memory-mapped from its binary files.
 
-    Its 105,000 images for pre-training take 2.9 GB as arrays; through a memory
-    map all workers share the pages that the system keeps of the files.
+    The 105,000 images for pre-training take 2.9 GB as arrays. With a memory
+    map all workers share the system's page cache.
 
     Args:
-        data_root (str): Folder ``stl10_binary``, with ``train_X.bin`` and the
-            like.
-        splits (Sequence[str]): Of 'train', 'test' and 'unlabeled'. Defaults to
-            ('train', 'unlabeled'), what methods without labels train on.
+        data_root (str): Folder ``stl10_binary``, with ``train_X.bin`` etc.
+        splits (Sequence[str]): A subset of 'train', 'test' and 'unlabeled'.
+            Defaults to ('train', 'unlabeled'), the images for pre-training.
         **kwargs: Arguments of ``mmengine.dataset.BaseDataset``.
     """
 
@@ -33,20 +32,19 @@ class STL10(BaseDataset):
         super().__init__(data_root=data_root, **kwargs)
 
     def __getstate__(self) -> dict:
-        """A worker that is spawned opens the files anew."""
+        """Exclude the memory maps: spawned workers open their own."""
         return dict(self.__dict__, maps={})
 
     def load_data_list(self) -> List[dict]:
         """List the images.
 
         Returns:
-            list[dict]: Dicts with ``split``, ``row`` in its file, and
-            ``gt_label`` from 0 on (-1 without a label).
+            list[dict]: Dicts with ``split``, ``row`` in the file of the split,
+            and ``gt_label`` from 0 on (-1 if there is no label).
 
         Raises:
             FileNotFoundError: If a file is missing.
-            ValueError: If a file does not hold whole images, or a label for
-                each.
+            ValueError: If a file is truncated or labels are missing.
         """
         return [
             dict(split=split, row=row, gt_label=int(label))
@@ -55,22 +53,22 @@ class STL10(BaseDataset):
         ]
 
     def load_labels(self, split: str) -> np.ndarray:
-        """Labels of a split, (N,), from 0 on; -1 where there are none."""
+        """Return the labels of a split, (N,), from 0 on, or -1 for none."""
         images = self.path(split, 'X')
         count, rest = divmod(images.stat().st_size, int(np.prod(SHAPE)))
         if rest or not count:
             raise ValueError(f'{images} does not hold whole images of 96x96 '
-                             'pixels: fetch it again')
+                             'pixels: download it again')
         if split == 'unlabeled':
             return np.full(count, -1)
         labels = np.fromfile(self.path(split, 'y'), np.uint8)
         if len(labels) != count:
             raise ValueError(f'{self.path(split, "y")} has {len(labels)} '
-                             f'labels for {count} images: fetch both again')
+                             f'labels for {count} images: download both again')
         return labels.astype(int) - 1
 
     def path(self, split: str, part: str) -> Path:
-        """File of the images ('X') or the labels ('y') of a split."""
+        """Return the file of the images ('X') or labels ('y') of a split."""
         path = Path(self.data_root).expanduser() / f'{split}_{part}.bin'
         if not path.exists():
             raise FileNotFoundError(

@@ -5,26 +5,27 @@ from typing import Optional, Sequence, Tuple
 import numpy as np
 
 from mmregioncl.registry import TRANSFORMS
-from .fast import RandomResizedCrop
+from .augmentations import RandomResizedCrop
 
 Box = Tuple[float, float, float, float]
 
 
 def place_crop(length: int, extent: int, low: float, high: float,
                alpha: float) -> int:
-    """Draw where a crop begins along one side of an image.
+    """Draw the position of a crop along one side of an image.
 
-    Its centre lies between the edges of the box, as far as the crop then stays
-    within the image; of these places one is drawn by Beta(alpha, alpha), each
-    with the same chance at alpha=1. (The official code never takes the last
-    of them.)
+    The centre of the crop lies between the edges of the box, as far as the
+    crop stays within the image. The position is drawn from Beta(alpha, alpha)
+    over this range, which is uniform for alpha=1. (The official code never
+    draws the last position.)
 
     Args:
-        length (int): Of the side in pixels.
-        extent (int): Of the crop in pixels, at most length.
-        low (float): Near edge of the box in fractions of the side.
-        high (float): Far edge.
-        alpha (float): Below 1 prefers the ends of the range.
+        length (int): Length of the side in pixels.
+        extent (int): Length of the crop in pixels, at most `length`.
+        low (float): Near edge of the box as a fraction of the side.
+        high (float): Far edge of the box as a fraction of the side.
+        alpha (float): Both parameters of the Beta distribution. Values below 1
+            prefer the ends of the range.
 
     Returns:
         int: First pixel of the crop.
@@ -34,32 +35,35 @@ def place_crop(length: int, extent: int, low: float, high: float,
         for edge in (low, high))
     places = last - first + 1
     place = int(places * random.betavariate(alpha, alpha))
-    return first + min(place, places - 1)  # a Beta may give exactly 1
+    return first + min(place, places - 1)  # betavariate may return 1
 
 
 @TRANSFORMS.register_module()
 class ContrastiveCrop(RandomResizedCrop):
-    """Random resized crop with its centre in the box of the image.
+    """Random resized crop whose centre lies in the box of the image.
 
-    Drop-in for ``RandomResizedCrop``, each view draws on its own. The box is
-    ``ccrop_box`` of the sample, which ``mmregioncl.SemanticLocalizationHook``
-    hands out; None, as during the warm-up, gives the parent's crop. The size
-    of a crop does not depend on the box. ``ContrastiveCrop.get_params`` of the
-    official code (xyupeng/ContrastiveCrop at 408f143, `paper
+    A drop-in replacement for ``RandomResizedCrop``. The box is ``ccrop_box``
+    of the sample, which ``mmregioncl.SemanticLocalizationHook`` provides. If
+    it is None, as during the warm-up, the crop is that of the parent. The size
+    of a crop does not depend on the box. Views are drawn independently.
+
+    Follows ``ContrastiveCrop.get_params`` of the official code
+    (xyupeng/ContrastiveCrop at 408f143, `paper
     <https://arxiv.org/abs/2202.03278>`_).
 
     Args:
         size (int or Sequence[int]): Height and width of the views in pixels.
-        scale (tuple[float, float]): Range of the crop's part of the area.
-            Defaults to (0.08, 1.0).
-        ratio (tuple[float, float]): Range of width by height. Defaults to
-            (3 / 4, 4 / 3).
-        alpha (float): Both parameters of the Beta law of the centre. Below 1
-            keeps it off the middle of the box, 1 is uniform. Defaults to 0.6.
-        fixed_box (tuple[float, float, float, float], optional): Top, left,
-            bottom and right in fractions of the image, for all images.
-            ``(.25, .25, .75, .75)`` is SimCCrop, the whole image suppresses
-            the centre alone. Defaults to None, the box of the sample.
+        scale (tuple[float, float]): Range of the area of a crop, as a fraction
+            of the image. Defaults to (0.08, 1.0).
+        ratio (tuple[float, float]): Range of the aspect ratio, width by
+            height. Defaults to (3 / 4, 4 / 3).
+        alpha (float): Both parameters of the Beta distribution of the centre.
+            Values below 1 avoid the middle of the box, 1 is uniform. Defaults
+            to 0.6.
+        fixed_box (tuple[float, float, float, float], optional): One box for
+            all images: top, left, bottom and right as fractions of the image.
+            ``(.25, .25, .75, .75)`` is SimCCrop. ``(0, 0, 1, 1)`` is centre
+            suppression only. Defaults to None, the box of the sample.
         **kwargs: Further arguments of ``RandomResizedCrop``.
     """
 
@@ -84,14 +88,14 @@ class ContrastiveCrop(RandomResizedCrop):
         """Crop ``img`` and resize it.
 
         Args:
-            results (dict): With ``img`` (H, W, C) and, unless there is a
-                fixed box, ``ccrop_box``.
+            results (dict): A sample with ``img`` (H, W, C) and, unless
+                `fixed_box` is set, ``ccrop_box``.
 
         Returns:
-            dict: The same, with another ``img`` and ``img_shape``.
+            dict: The sample with new ``img`` and ``img_shape``.
 
         Raises:
-            KeyError: If nothing hands out boxes.
+            KeyError: If the sample has no box.
         """
         box = self.fixed_box
         if box is None:
@@ -108,15 +112,16 @@ class ContrastiveCrop(RandomResizedCrop):
 
     def draw_crop(self, image_size: Tuple[int, int],
                   box: Box) -> Tuple[int, int, int, int]:
-        """Draw a crop, with the size that the parent draws.
+        """Draw a crop with the same distribution of sizes as the parent.
 
         Args:
             image_size (tuple[int, int]): Height and width in pixels.
-            box (tuple): Top, left, bottom and right in fractions.
+            box (tuple[float, float, float, float]): Top, left, bottom and
+                right as fractions of the image.
 
         Returns:
-            tuple[int, int, int, int]: Top, left, height and width. If
-            no size fits in max_attempts, the parent's central crop.
+            tuple[int, int, int, int]: Top, left, height and width in pixels.
+            If no size fits in max_attempts, the central crop of the parent.
         """
         height, width = image_size
         for _ in range(self.max_attempts):
@@ -138,7 +143,7 @@ class ContrastiveCrop(RandomResizedCrop):
 
 
 def check_alpha(alpha: float) -> None:
-    """Refuse what betavariate does not draw precisely.
+    """Refuse values for which betavariate is not accurate.
 
     Raises:
         ValueError: If alpha is not in [0.01, 100].
@@ -149,14 +154,14 @@ def check_alpha(alpha: float) -> None:
 
 
 def check_box(box: Sequence[float]) -> Box:
-    """A box as a tuple, if it is one.
+    """Return a box as a tuple if it is valid.
 
     Raises:
-        ValueError: If it is not top, left, bottom, right in [0, 1].
+        ValueError: If it is not (top, left, bottom, right) in [0, 1].
     """
     box = tuple(box)
     if len(box) != 4 or not (0 <= box[0] <= box[2] <= 1
                              and 0 <= box[1] <= box[3] <= 1):
         raise ValueError(f'fixed_box={box} of ContrastiveCrop has to be (top, '
-                         'left, bottom, right) in fractions of the image')
+                         'left, bottom, right) as fractions of the image')
     return box

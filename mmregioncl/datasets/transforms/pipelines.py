@@ -1,4 +1,4 @@
-"""What a training pipeline is made of."""
+"""Steps of a training pipeline."""
 from typing import List
 
 from mmengine.dataset import Compose
@@ -6,7 +6,7 @@ from mmselfsup.datasets.transforms import RandomResizedCrop
 
 
 def steps_of(pipeline: Compose) -> list:
-    """All transforms of a pipeline, those inside wrappers too."""
+    """Return all transforms of a pipeline, including those in wrappers."""
     steps = []
     for step in getattr(pipeline, 'transforms', []):
         steps += [step, *steps_of(step)]
@@ -14,11 +14,11 @@ def steps_of(pipeline: Compose) -> list:
 
 
 def loading_steps(pipeline: Compose) -> List:
-    """The steps that come before an image is cropped at random.
+    """Return the steps before the random crop.
 
     Raises:
-        ValueError: If one of them is random itself, so that a box found in
-            one image would not fit the next.
+        ValueError: If one of them is random, since crop boxes belong to the
+            image as loaded.
     """
     steps = []
     for step in pipeline.transforms:

@@ -1,10 +1,10 @@
-"""What Pillow does to photographs, by faster means, on arrays alone.
+"""Fast array functions that approximate Pillow's image operations.
 
-All functions take and give uint8 images, BGR where colours matter, and never
-write to what they take. On photographs each stays within 2/255 (mean absolute)
-of Pillow, for views of 64 pixels or more, factors of 0.6 to 1.4 and sigmas up
-to 2. Views of 224 pixels, by all of them in a row, are 0.4 apart on average;
-views of 32 pixels, with fewer to average over, 0.5, and 2.2 in the worst.
+All functions take and return uint8 images, in BGR where colours matter, and do
+not change their input. On photographs each differs from Pillow by at most
+2/255 (mean absolute difference), for views of 64 pixels or more, factors of
+0.6 to 1.4 and sigmas up to 2. A whole pipeline differs by 0.4/255 on average
+for views of 224 pixels, and by 0.5/255 (2.2/255 at worst) for 32 pixels.
 """
 import math
 from typing import Optional, Sequence, Tuple
@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-# Pillow's L of ITU-R 601-2, for B, G and R
+# Weights of B, G and R in Pillow's L (ITU-R 601-2)
 LUMA = (0.114, 0.587, 0.299)
-# OpenCV rounds and Pillow truncates: half less, but not quite, so that what is
-# whole survives the last bits of floating point.
+# OpenCV rounds, Pillow truncates. Slightly less than half is subtracted, so
+# that rounding errors do not change whole numbers.
 FLOOR = -0.5 + 2**-9
 
 
@@ -30,20 +30,21 @@ def resize_crop(img: np.ndarray,
                 backend: str = 'cv2') -> np.ndarray:
     """Crop an image and resize the crop.
 
-    Pillow's bilinear and bicubic filters widen when they shrink an image, as
-    PyTorch's with ``antialias``. OpenCV's do not: its bilinear one, the
-    fastest, serves crops that grow.
+    Pillow's bilinear and bicubic filters are antialiased, like PyTorch's with
+    ``antialias=True``. OpenCV's are not, but its bilinear filter is the
+    fastest and is used for crops that are upsampled.
 
     Args:
-        img (np.ndarray): Shape (H, W, C), uint8.
+        img (np.ndarray): Image of shape (H, W, C), uint8.
         corner (tuple[int, int]): Top and left of the crop in pixels.
-        extent (tuple[int, int]): Its height and width.
+        extent (tuple[int, int]): Height and width of the crop in pixels.
         size (tuple[int, int]): Height and width of the result.
-        interpolation (str): As of ``mmcv.imresize``. Defaults to 'bilinear'.
+        interpolation (str): Argument of ``mmcv.imresize``. Defaults to
+            'bilinear'.
         backend (str): 'cv2', or 'pillow' for its filters. Defaults to 'cv2'.
 
     Returns:
-        np.ndarray: Shape (*size, C), uint8.
+        np.ndarray: Image of shape (*size, C), uint8.
     """
     (top, left), (height, width) = corner, extent
     crop = img[top:top + height, left:left + width]
@@ -54,8 +55,8 @@ def resize_crop(img: np.ndarray,
             or crop.ndim != 3):
         return mmcv.imresize(
             crop, size[::-1], interpolation=interpolation, backend=backend)
-    # Contiguous with the channels last, PyTorch has a faster kernel for it,
-    # whose result has them last too.
+    # PyTorch's kernel is faster for contiguous channels-last input, and its
+    # result is channels-last too.
     crop = torch.from_numpy(np.ascontiguousarray(crop))[None]  # (1, h, w, C)
     crop = F.interpolate(
         crop.permute(0, 3, 1, 2),
@@ -70,20 +71,22 @@ def jitter_colors(img: np.ndarray, brightness: Optional[float],
                   hue: Optional[float], order: Sequence[int]) -> np.ndarray:
     """Change brightness, contrast, saturation and hue in a given order.
 
-    Each of the first three maps a colour to ``own * colour + gray * luma of
-    the colour + offset``, and so do several in a row: they become one matrix.
-    A factor of at most 1 blends two colours and cannot leave the range; behind
-    a larger one the image is made, as its colours have to be clipped.
+    Each of the first three maps a colour to ``own * colour + gray * luma +
+    offset``. So do several in sequence, which are merged into one matrix. A
+    factor of at most 1 blends two colours and cannot leave the range. After a
+    larger factor the matrix is applied, since colours have to be clipped.
 
     Args:
-        img (np.ndarray): Shape (H, W, 3).
-        brightness, contrast, saturation (float, optional): Factors, None for
-            what is left out, as of ``PIL.ImageEnhance``.
-        hue (float, optional): Part of the circle in [-0.5, 0.5].
-        order (Sequence[int]): 0 to 3, for the four arguments as listed.
+        img (np.ndarray): Image of shape (H, W, 3).
+        brightness, contrast, saturation (float, optional): Factors as in
+            ``PIL.ImageEnhance``. None to skip the step.
+        hue (float, optional): Shift as a fraction of the colour circle, in
+            [-0.5, 0.5]. None to skip the step.
+        order (Sequence[int]): Order of the steps, 0 to 3 in the order of the
+            arguments.
 
     Returns:
-        np.ndarray: Shape (H, W, 3).
+        np.ndarray: Image of shape (H, W, 3).
     """
     factors = (brightness, contrast, saturation, hue)
     own, gray, offset = 1., 0., 0.
@@ -112,13 +115,14 @@ def jitter_colors(img: np.ndarray, brightness: Optional[float],
 
 
 def mean_luma(img: np.ndarray) -> float:
+    """Return the mean luma of a BGR image."""
     blue, green, red, _ = cv2.mean(img)
     return LUMA[0] * blue + LUMA[1] * green + LUMA[2] * red
 
 
 def map_colors(img: np.ndarray, own: float, gray: float,
                offset: float) -> np.ndarray:
-    """``own * colour + gray * luma + offset``, rounded and clipped."""
+    """Return ``own * colour + gray * luma + offset``, rounded, clipped."""
     if (own, gray, offset) == (1, 0, 0):
         return img
     blue, green, red = (gray * weight for weight in LUMA)
@@ -130,32 +134,32 @@ def map_colors(img: np.ndarray, own: float, gray: float,
 
 
 def shift_hue(img: np.ndarray, hue: float) -> np.ndarray:
-    """Turn the hue by a part of the circle in [-0.5, 0.5].
+    """Shift the hue by a fraction of the colour circle in [-0.5, 0.5].
 
-    In steps of 1/256, as Pillow's HSV has 8 bits.
+    The shift is a multiple of 1/256, since Pillow's HSV has 8 bits.
     """
     hsv = cv2.cvtColor(img, cv2.COLOR_BGR2HSV_FULL)
-    shift = np.zeros(img.shape[1:], np.uint8)  # of a row, (W, 3)
+    shift = np.zeros(img.shape[1:], np.uint8)  # (W, 3)
     shift[:, 0] = int(hue * 255) % 256
-    # Rows without a stride are added at once; uint8 wraps around.
+    # Contiguous rows are added faster. uint8 wraps around.
     rows = hsv.reshape(len(hsv), -1)
     rows += shift.reshape(-1)
     return cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR_FULL)
 
 
 def weighted_gray(img: np.ndarray, weights: Sequence[float]) -> np.ndarray:
-    """Replace each channel by a weighted mean of all, cut off to whole."""
+    """Replace each channel by a weighted mean of all, truncated."""
     weights = np.array(weights) / sum(weights)
     affine = np.append(weights, FLOOR)[None].repeat(len(weights), 0)
     return cv2.transform(img, affine)
 
 
 def gaussian_blur(img: np.ndarray, sigma: float) -> np.ndarray:
-    """Blur by a Gaussian of standard deviation sigma in pixels.
+    """Blur an image with a Gaussian of standard deviation sigma in pixels.
 
-    Pillow's are three box filters of the same variance, and reach no further
-    than 2.4 sigma. A narrow Gaussian loses its variance when it is sampled,
-    and three taps keep it.
+    Pillow approximates it by three box filters of the same variance, which
+    reach at most 2.4 sigma. A sampled narrow Gaussian would have too small a
+    variance, so three taps with the right variance are used instead.
     """
     if sigma < 0.5:
         side = sigma**2 / 2
@@ -168,7 +172,7 @@ def gaussian_blur(img: np.ndarray, sigma: float) -> np.ndarray:
 
 
 def solarize(img: np.ndarray, threshold: int) -> np.ndarray:
-    """Invert the values from threshold on."""
+    """Invert all values from `threshold` on."""
     values = np.arange(256)
     table = np.where(values < threshold, values, 255 - values)
     return cv2.LUT(img, table.astype('uint8'))

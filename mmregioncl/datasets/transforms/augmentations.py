@@ -1,8 +1,7 @@
-"""Transforms of mmselfsup under their own names, several times faster.
+"""Faster versions of mmselfsup's transforms, with the same names.
 
-Each draws by its parent's code, so that one seed gives both the same views, to
-what ``pixels.py`` says. ``fast_transforms = False`` in a config goes back to
-the parents; ContrastiveCrop, which has none, keeps the resize of this file.
+They draw the same random numbers as their parents, so that a seed gives the
+same views up to the differences that ``image_ops.py`` states.
 """
 import copy
 from typing import Optional
@@ -15,8 +14,8 @@ from mmcv.transforms.utils import cache_randomness
 from mmselfsup.datasets import transforms as upstream
 
 from mmregioncl.registry import TRANSFORMS
-from .pixels import (gaussian_blur, jitter_colors, resize_crop, solarize,
-                     weighted_gray)
+from .image_ops import (gaussian_blur, jitter_colors, resize_crop, solarize,
+                        weighted_gray)
 
 __all__ = [
     'ColorJitter', 'MultiView', 'PackSelfSupInputs', 'RandomFlip',
@@ -29,12 +28,12 @@ __all__ = [
 class RandomResizedCrop(upstream.RandomResizedCrop):
     """``RandomResizedCrop`` of mmselfsup, without a copy of the crop.
 
-    Bilinear and bicubic resizing by ``backend='pillow'`` is done by PyTorch's
-    antialiased one; all else as by the parent.
+    With ``backend='pillow'``, bilinear and bicubic resizing use PyTorch's
+    antialiased kernels. Everything else is left to the parent.
     """
 
     def transform(self, results: dict) -> dict:
-        """Replace ``img`` (H, W, C) by a crop of it, and ``img_shape``."""
+        """Replace ``img`` (H, W, C) by a resized random crop."""
         top, left, bottom, right = self.get_params(results['img'], self.scale,
                                                    self.ratio,
                                                    self.max_attempts)
@@ -43,7 +42,7 @@ class RandomResizedCrop(upstream.RandomResizedCrop):
 
     def set_crop(self, results: dict, top: int, left: int, height: int,
                  width: int) -> dict:
-        """Replace ``img`` by this part of it, resized."""
+        """Replace ``img`` by a resized crop, and set ``img_shape``."""
         results['img'] = resize_crop(results['img'], (top, left),
                                      (height, width), self.size,
                                      self.interpolation, self.backend)
@@ -53,13 +52,13 @@ class RandomResizedCrop(upstream.RandomResizedCrop):
 
 @TRANSFORMS.register_module()
 class ColorJitter(upstream.ColorJitter):
-    """``ColorJitter`` of mmselfsup, in as few passes as its factors allow.
+    """``ColorJitter`` of mmselfsup, in as few passes as possible.
 
-    For ``backend='pillow'``, the default; 'cv2' is the parent's.
+    ``backend='cv2'`` is left to the parent.
     """
 
     def transform(self, results: dict) -> dict:
-        """Change the colours of ``img`` (H, W, 3)."""
+        """Jitter the colours of ``img`` (H, W, 3)."""
         if self.backend != 'pillow':
             return super().transform(results)
         *factors, order = self.get_params(self.brightness, self.contrast,
@@ -71,13 +70,14 @@ class ColorJitter(upstream.ColorJitter):
 
 @TRANSFORMS.register_module()
 class RandomGrayscale(mmcv.transforms.RandomGrayscale):
-    """``RandomGrayscale`` of mmcv, in integers.
+    """``RandomGrayscale`` of mmcv, in integer arithmetic.
 
-    For BGR or RGB images that keep three channels; all else is the parent's.
+    This applies to BGR or RGB images that keep three channels. Everything else
+    is left to the parent.
     """
 
     def transform(self, results: dict) -> dict:
-        """Replace ``img`` (H, W, C) by its weighted gray."""
+        """Convert ``img`` (H, W, C) to grayscale."""
         img = results['img']
         if (self.color_format == 'hsv' or not self.keep_channels
                 or img.ndim != 3 or img.dtype != np.uint8
@@ -90,7 +90,7 @@ class RandomGrayscale(mmcv.transforms.RandomGrayscale):
 
 @TRANSFORMS.register_module()
 class RandomGaussianBlur(upstream.RandomGaussianBlur):
-    """``RandomGaussianBlur`` of mmselfsup, by OpenCV."""
+    """``RandomGaussianBlur`` of mmselfsup, with OpenCV."""
 
     def transform(self, results: dict) -> dict:
         """Blur ``img`` (H, W, C)."""
@@ -104,10 +104,10 @@ class RandomGaussianBlur(upstream.RandomGaussianBlur):
 
 @TRANSFORMS.register_module()
 class RandomSolarize(upstream.RandomSolarize):
-    """``RandomSolarize`` of mmselfsup, by a table."""
+    """``RandomSolarize`` of mmselfsup, with a lookup table."""
 
     def transform(self, results: dict) -> dict:
-        """Invert what is bright in ``img`` (H, W, C)."""
+        """Invert the bright pixels of ``img`` (H, W, C)."""
         if results['img'].dtype != np.uint8:
             return super().transform(results)
         if np.random.rand() <= self.prob:
@@ -118,10 +118,9 @@ class RandomSolarize(upstream.RandomSolarize):
 
 @TRANSFORMS.register_module()
 class RandomFlip(mmcv.transforms.RandomFlip):
-    """``RandomFlip`` of mmcv, for images without annotations by OpenCV.
+    """``RandomFlip`` of mmcv, with OpenCV for images without annotations.
 
-    Its result is contiguous, and packed sooner than a view with a negative
-    stride.
+    The result is contiguous, which makes packing faster.
     """
     codes = dict(horizontal=1, vertical=0, diagonal=-1)
 
@@ -137,7 +136,7 @@ class RandomFlip(mmcv.transforms.RandomFlip):
 
     @cache_randomness
     def _choose_direction(self) -> Optional[str]:
-        # numpy.random.choice of two, without its preparations
+        # Equals numpy.random.choice of two options, without its overhead
         if isinstance(self.direction, str) and isinstance(self.prob, float):
             return self.direction if np.random.rand() < self.prob else None
         return super()._choose_direction()
@@ -145,10 +144,10 @@ class RandomFlip(mmcv.transforms.RandomFlip):
 
 @TRANSFORMS.register_module()
 class MultiView(upstream.MultiView):
-    """``MultiView`` of mmselfsup, which copies no image that is cropped first.
+    """``MultiView`` of mmselfsup, without needless copies of the image.
 
-    A pipeline that begins with ``RandomResizedCrop`` reads the image and makes
-    one of its own; any other gets a deep copy, as by the parent.
+    A pipeline that begins with ``RandomResizedCrop`` does not change its input
+    and shares the image. Others get a deep copy, as in the parent.
     """
 
     def transform(self, results: dict) -> dict:
@@ -156,21 +155,20 @@ class MultiView(upstream.MultiView):
         views = []
         for pipeline in self.transforms:
             first = next(iter(pipeline.transforms), None)
-            kept = {}  # what a deep copy takes as it is
+            shared = {}  # objects that deepcopy does not copy
             if isinstance(first, upstream.RandomResizedCrop):
-                kept[id(results['img'])] = results['img']
-            views.append(pipeline(copy.deepcopy(results, kept))['img'])
+                shared[id(results['img'])] = results['img']
+            views.append(pipeline(copy.deepcopy(results, shared))['img'])
         results['img'] = views
         return results
 
 
 @TRANSFORMS.register_module()
 class PackSelfSupInputs(upstream.PackSelfSupInputs):
-    """``PackSelfSupInputs`` of mmselfsup, with samples only if they say more.
+    """``PackSelfSupInputs`` of mmselfsup, without empty data samples.
 
     Without algorithm_keys, pseudo_label_keys and meta_keys, ``data_samples``
-    is an empty list, and no object has to be pickled for each image; an
-    algorithm that reads samples names their keys.
+    is an empty list, so that no object is pickled for each image.
     """
 
     def transform(self, results: dict) -> dict:
@@ -189,7 +187,7 @@ class PackSelfSupInputs(upstream.PackSelfSupInputs):
 
 
 def channels_first(img: np.ndarray) -> torch.Tensor:
-    """An image (H, W, C) as a tensor (C, H, W)."""
+    """Convert an image (H, W, C) to a tensor (C, H, W)."""
     planes = np.empty((img.shape[2], *img.shape[:2]), img.dtype)
     cv2.split(img, list(planes))  # writes into them
     return torch.from_numpy(planes)

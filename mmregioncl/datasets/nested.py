@@ -1,0 +1,31 @@
+from typing import Any, Iterator, Tuple
+
+
+def innermost(dataset) -> Iterator:
+    """Yield the data sets inside wrappers such as ConcatDataset.
+
+    Args:
+        dataset (BaseDataset or ConfigDict): A data set, or the config of one.
+    """
+    for _, part in innermost_items('', dataset):
+        yield part
+
+
+def innermost_items(key: str, dataset) -> Iterator[Tuple[str, Any]]:
+    """Yield the data sets inside wrappers, with their dotted keys.
+
+    Args:
+        key (str): Dotted key of `dataset`, such as 'train_dataloader.dataset'.
+        dataset (BaseDataset or ConfigDict): A data set, or the config of one.
+
+    Yields:
+        tuple[str, BaseDataset or ConfigDict]: For example
+        'train_dataloader.dataset.datasets.0' and the first of two data sets.
+    """
+    if hasattr(dataset, 'datasets'):
+        for number, part in enumerate(dataset.datasets):
+            yield from innermost_items(f'{key}.datasets.{number}', part)
+    elif hasattr(dataset, 'dataset'):
+        yield from innermost_items(f'{key}.dataset', dataset.dataset)
+    else:
+        yield key, dataset
