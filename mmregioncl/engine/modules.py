@@ -1,4 +1,4 @@
-"""Parts of the model of a run."""
+"""Access to a model and its modules."""
 from typing import Sequence, Union
 
 from mmengine.model import is_model_wrapper
@@ -6,24 +6,24 @@ from torch import nn
 
 
 def unwrap(model: nn.Module) -> nn.Module:
-    """The model inside DistributedDataParallel and the like."""
+    """Return the model inside wrappers such as DistributedDataParallel."""
     return model.module if is_model_wrapper(model) else model
 
 
 def names_of(modules: Union[str, Sequence[str]]) -> Sequence[str]:
-    """Names of modules, of which there may be one."""
+    """Return one name or several as a sequence."""
     return [modules] if isinstance(modules, str) else modules
 
 
 def get_module(model: nn.Module, name: str) -> nn.Module:
-    """A part by its name, as of ``named_modules``.
+    """Return a submodule by its name in ``named_modules``.
 
     Args:
-        model (nn.Module): Wrapped or not.
-        name (str): Such as 'backbone.layer1'.
+        model (nn.Module): A model, wrapped or not.
+        name (str): Name of the module, such as 'backbone.layer1'.
 
     Raises:
-        ValueError: If there is none.
+        ValueError: If there is no such module.
     """
     model = unwrap(model)
     try:

@@ -1,4 +1,4 @@
-"""Checkpoints that are whole or not there, and found again."""
+"""Write checkpoints atomically and find the latest one."""
 from pathlib import Path
 from typing import Optional, Tuple, Union
 
@@ -6,41 +6,43 @@ import torch
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.logging import print_log
 
-from mmregioncl.files import whole_file
+from mmregioncl.files import atomic_write
 
 
 @register_backend('mmregioncl.atomic')
 class AtomicBackend(LocalBackend):
-    """Local files, by :func:`mmregioncl.files.whole_file`."""
+    """Local files, written by :func:`mmregioncl.files.atomic_write`."""
 
     def put(self, obj: bytes, filepath: Union[str, Path]) -> None:
-        """Write bytes to a file, replacing it at once.
+        """Write a file, completely or not at all.
 
         Args:
-            obj (bytes): What to write.
-            filepath (str or Path): Where to; missing folders are made.
+            obj (bytes): Content of the file.
+            filepath (str or Path): Path of the file. Missing folders are
+                created.
         """
-        with whole_file(filepath) as part:
+        with atomic_write(filepath) as part:
             part.write_bytes(obj)
 
 
 def find_checkpoint(work_dir: Union[str, Path]) -> Optional[str]:
-    """The checkpoint of a folder that was written last.
+    """Return the checkpoint of a run that was written last.
 
-    By the time in the checkpoint itself: names start anew with each run, times
-    of files change when a folder is copied, and MMEngine's note
-    ``last_checkpoint`` is wrong after a move, and one behind after a kill
-    between checkpoint and note. The file that the note names counts as well,
-    if checkpoints go elsewhere.
+    Checkpoints are compared by the time stored inside them. File names repeat
+    from run to run, and file times change when a folder is copied. MMEngine's
+    file ``last_checkpoint`` is wrong after a move, and outdated if the run was
+    killed before it was updated. The checkpoint it names is considered too,
+    since checkpoints may be written to another folder.
 
     Args:
-        work_dir (str or Path): Of a run.
+        work_dir (str or Path): Work dir of the run.
 
     Returns:
-        str or None: Its path, None if nothing was written yet.
+        str or None: Path of the checkpoint, None if there is none yet.
 
     Raises:
-        FileNotFoundError: If there is a note, but no whole checkpoint.
+        FileNotFoundError: If ``last_checkpoint`` exists, but no complete
+            checkpoint does.
     """
     paths = set(Path(work_dir).glob('*.pth'))
     note = Path(work_dir) / 'last_checkpoint'
@@ -52,21 +54,24 @@ def find_checkpoint(work_dir: Union[str, Path]) -> Optional[str]:
         return str(last)
     if note.exists():
         raise FileNotFoundError(
-            f'{note} names {note.read_text().strip()}, and there is no whole '
-            'checkpoint there or beside it: name one to resume from')
+            f'{note} names {note.read_text().strip()}, and there is no '
+            'complete checkpoint there or beside it: name one to resume from')
     return None
 
 
 def written_at(path: Path) -> Tuple[str, int]:
-    """Time and step in a checkpoint to resume from, ('', 0) if it is none."""
+    """Return when a checkpoint was written, and its step.
+
+    Returns:
+        tuple[str, int]: ('', 0) if a run cannot be resumed from the file.
+    """
     try:
         checkpoint = torch.load(path, 'cpu', mmap=True)
         meta = checkpoint['meta']
-        # MMEngine's best_*.pth have no optimizer to go on with.
-        whole = 'optimizer' in checkpoint
-        return (meta['time'], meta['iter']) if whole else ('', 0)
+        # MMEngine's best_*.pth hold no optimizer.
+        resumable = 'optimizer' in checkpoint
+        return (meta['time'], meta['iter']) if resumable else ('', 0)
     except Exception as error:  # broken bytes may raise anything
         if path.exists():
-            print_log(f'passed over {path} ({type(error).__name__})',
-                      'current')
+            print_log(f'skipped {path} ({type(error).__name__})', 'current')
         return '', 0

@@ -11,17 +11,17 @@ from mmregioncl.registry import OPTIM_WRAPPERS
 
 @OPTIM_WRAPPERS.register_module()
 class AutocastOptimWrapper(OptimWrapper):
-    """Train under bfloat16 autocast on any device, a CPU included.
+    """Train with bfloat16 autocast on any device, including CPUs.
 
-    MMEngine's AmpOptimWrapper refuses a CPU. bfloat16 has the range of
-    float32, so that no loss scale is needed; weights, their gradients, and
-    checkpoints stay float32. Processors with AMX or AVX512-BF16 gain speed,
-    others lose it.
+    MMEngine's AmpOptimWrapper does not support CPUs. bfloat16 has the range of
+    float32, so no loss scale is needed. Weights, their gradients and
+    checkpoints stay float32. CPUs with AMX or AVX512-BF16 become faster,
+    others slower.
     """
 
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
-        """Also hold back the gradients' reduction while they accumulate."""
+        """Autocast, and skip the gradient reduction while accumulating."""
         with super().optim_context(model), torch.autocast(
                 get_device(), torch.bfloat16):
             yield

@@ -1,0 +1,102 @@
+"""Checks before training that raise an error or log a warning."""
+from os.path import exists, expanduser
+
+from mmengine.hooks import CheckpointHook
+from mmengine.optim.scheduler.param_scheduler import INF
+
+from mmregioncl.datasets.nested import innermost
+from mmregioncl.engine.modules import unwrap
+from mmregioncl.models.utils import check_weights
+
+
+def check_batches(runner) -> None:
+    """Check that the training set makes at least one batch.
+
+    Raises:
+        ValueError: If it does not.
+    """
+    loader = runner.train_dataloader
+    if len(loader) == 0:
+        raise ValueError(
+            f'{len(loader.dataset)} images do not make one batch of '
+            f'{loader.batch_size} on {runner.world_size} process(es): '
+            'lower train_dataloader.batch_size, or add images')
+
+
+def check_images(dataset) -> None:
+    """Check that annotated images exist.
+
+    Looks for the first, middle and last image of each innermost data set.
+
+    Raises:
+        FileNotFoundError: If one is missing.
+    """
+    for part in innermost(dataset):
+        for index in {0, len(part) // 2, len(part) - 1}:
+            path = part.get_data_info(index).get('img_path')
+            if isinstance(path, str) and '://' not in path and not exists(
+                    expanduser(path)):
+                raise FileNotFoundError(
+                    f'the annotations name {path}, which is not there: set '
+                    'data_prefix of the data set in train_dataloader')
+
+
+def check_queue(runner) -> None:
+    """Warn if the queue holds at least as many keys as there are images."""
+    images = len(runner.train_dataloader.dataset)
+    queue_len = getattr(unwrap(runner.model), 'queue_len', 0)
+    if queue_len >= images:
+        runner.logger.warning(f'queue_len={queue_len} for {images} images: an '
+                              'image meets its own old keys as negatives; set '
+                              'model.queue_len below their number')
+
+
+def check_schedule(runner) -> None:
+    """Warn if the learning rate schedule does not end with the run."""
+    schedulers = runner.param_schedulers
+    if isinstance(schedulers, dict):  # several optimizers
+        schedulers = sum(schedulers.values(), [])
+    ends = {'max_epochs': [], 'max_iters': []}
+    for scheduler in schedulers or []:
+        unit = 'max_epochs' if scheduler.by_epoch else 'max_iters'
+        ends[unit].append(scheduler.end)
+    for setting, end in ends.items():
+        total = getattr(runner, setting)
+        if end and max(end) not in (total, INF):
+            runner.logger.warning(
+                f'the learning rate is scheduled for {max(end)} of {total} '
+                f'{setting[4:]}: set T_max and end of param_scheduler to '
+                f'train_cfg.{setting}')
+
+
+def check_kept_checkpoints(runner) -> None:
+    """Warn if the run keeps one checkpoint only."""
+    if any(
+            isinstance(hook, CheckpointHook) and hook.max_keep_ckpts == 1
+            for hook in runner.hooks):
+        runner.logger.warning(
+            'max_keep_ckpts=1 removes the only checkpoint before the next '
+            'is written, and a kill between leaves none: set '
+            'default_hooks.checkpoint.max_keep_ckpts to 2 or more')
+
+
+def check_checkpoint(runner, checkpoint: dict, strict: bool = True) -> None:
+    """Check that a loaded checkpoint fits the run.
+
+    Args:
+        runner (Runner): The run.
+        checkpoint (dict): The checkpoint.
+        strict (bool): Whether its weights must be exactly those of the model.
+            Defaults to True.
+
+    Raises:
+        ValueError: If a weight is missing, unexpected or misshapen, or if a
+            run is resumed from weights only.
+    """
+    if runner._resume and 'meta' not in checkpoint:
+        raise ValueError(
+            f'cannot resume from {runner._load_from}, which holds weights '
+            'alone: start anew from them by load_from, without --resume')
+    if strict:
+        check_weights(
+            unwrap(runner.model), checkpoint.get('state_dict', checkpoint))
