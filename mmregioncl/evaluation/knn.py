@@ -1,4 +1,5 @@
-from typing import Sequence, Tuple
+"""Exact k-NN by cosine similarity."""
+from typing import Dict, Sequence, Tuple
 
 import torch
 from torch import Tensor
@@ -10,15 +11,15 @@ def nearest(train_features: Tensor,
             test_features: Tensor,
             k: int,
             block: int = 4096) -> Tuple[Tensor, Tensor]:
-    """The k nearest train features of each test feature, by cosine.
+    """Find the k nearest train features of each test feature.
 
-    Both sides are compared in blocks, of which the k best so far are kept:
-    memory grows with M k, not with M N. All is done where the test features
-    are.
+    Both sides are compared in blocks and only the k best are kept, so memory
+    grows with M k, not with M N. The result is on the device of the test
+    features.
 
     Args:
         train_features (Tensor): Shape (N, C), of any length.
-        values (Tensor): What is told of the neighbours, shape (N,), such as
+        values (Tensor): Values of the train features, shape (N,), such as
             their labels or indices.
         test_features (Tensor): Shape (M, C), of any length.
         k (int): Number of neighbours, at most N.
@@ -26,8 +27,8 @@ def nearest(train_features: Tensor,
             4096.
 
     Returns:
-        tuple[Tensor, Tensor]: Similarities, greatest first, and the values of
-        the neighbours, (M, k) each.
+        tuple[Tensor, Tensor]: Cosine similarities in descending order, and the
+        values of the neighbours, (M, k) each.
     """
     test_features = F.normalize(test_features, dim=1)
     best = test_features.new_empty(len(test_features), 0)
@@ -47,16 +48,16 @@ def nearest(train_features: Tensor,
 
 def keep_best(k: int, similarities: Sequence[Tensor],
               values: Sequence[Tensor]) -> Tuple[Tensor, Tensor]:
-    """The k best of the neighbours in several blocks.
+    """Keep the k best neighbours of several blocks.
 
     Args:
-        k (int): How many to keep, where there are as many.
+        k (int): Number of neighbours to keep; all if there are fewer.
         similarities (Sequence[Tensor]): Shape (M, any) each.
-        values (Sequence[Tensor]): Likewise.
+        values (Sequence[Tensor]): Shape (M, any) each.
 
     Returns:
-        tuple[Tensor, Tensor]: Similarities, greatest first, and their values,
-        (M, k) each.
+        tuple[Tensor, Tensor]: Similarities in descending order, and their
+        values, (M, k) each.
     """
     every = torch.cat(list(similarities), dim=1)
     best = every.topk(min(k, every.shape[1]))
@@ -65,33 +66,61 @@ def keep_best(k: int, similarities: Sequence[Tensor],
 
 def vote(similarity: Tensor, labels: Tensor, temperature: float,
          classes: int) -> Tensor:
-    """What the neighbours elect, with votes of exp(similarity / temperature).
+    """Predict labels by votes of exp(similarity / temperature).
 
-    The protocol of InstDisc, Sec. 3.4 (https://arxiv.org/abs/1805.01978). Of
-    classes with equal votes the lowest label wins.
+    The protocol of InstDisc, Sec. 3.4 (https://arxiv.org/abs/1805.01978). The
+    lowest label wins a tie.
 
     Args:
-        similarity (Tensor): Shape (M, k), greatest first.
-        labels (Tensor): Of the neighbours, (M, k), int64.
+        similarity (Tensor): Shape (M, k), in descending order.
+        labels (Tensor): Labels of the neighbours, (M, k), int64.
         temperature (float): Temperature of the votes.
-        classes (int): How many there are.
+        classes (int): Number of classes.
 
     Returns:
         Tensor: Labels of shape (M,), int64.
     """
-    # All votes of a row over the greatest one, which cannot overflow.
+    # Relative to the greatest vote of the row, so that nothing overflows
     votes = ((similarity - similarity[:, :1]) / temperature).exp()
     tally = votes.new_zeros(len(votes), classes)
     return tally.scatter_add_(1, labels, votes).argmax(1)
 
 
+def knn_votes(similarity: Tensor, labels: Tensor, k: Sequence[int],
+              temperature: Sequence[float],
+              classes: int) -> Dict[Tuple[int, float], Tensor]:
+    """Predict labels with :func:`vote` for every k and temperature.
+
+    Args:
+        similarity (Tensor): Shape (M, max(k)), in descending order.
+        labels (Tensor): Labels of the neighbours, (M, max(k)), int64.
+        k (Sequence[int]): Numbers of neighbours that vote.
+        temperature (Sequence[float]): Temperatures of the votes.
+        classes (int): Number of classes.
+
+    Returns:
+        dict[tuple[int, float], Tensor]: Labels of shape (M,), int64, by k and
+        temperature.
+    """
+    return {
+        (number, value):
+        vote(similarity[:, :number], labels[:, :number], value, classes)
+        for number in k
+        for value in temperature
+    }
+
+
 def check_neighbours(k: int, temperature: float, count: int) -> None:
-    """Refuse what no vote can be held with.
+    """Check the settings of a k-NN classifier.
 
     Args:
         k (int): Number of neighbours that vote.
         temperature (float): Temperature of the votes.
         count (int): Number of train features.
+
+    Raises:
+        ValueError: If there are fewer than k train features, or the
+            temperature is not above 0.
     """
     if temperature <= 0:
         raise ValueError(f'temperature={temperature} must be above 0')
@@ -100,33 +129,52 @@ def check_neighbours(k: int, temperature: float, count: int) -> None:
                          'features: set k between 1 and their number')
 
 
+def knn_predict(train_features: Tensor,
+                train_labels: Tensor,
+                test_features: Tensor,
+                k: Sequence[int],
+                temperature: Sequence[float],
+                block: int = 4096) -> Dict[Tuple[int, float], Tensor]:
+    """Classify by exact k-NN with every k and temperature.
+
+    Args:
+        train_features (Tensor): Shape (N, C), of any length.
+        train_labels (Tensor): Shape (N,), int64, from 0 on.
+        test_features (Tensor): Shape (M, C), of any length.
+        k (Sequence[int]): Numbers of neighbours that vote.
+        temperature (Sequence[float]): Temperatures of the votes.
+        block (int): Features compared at a time. Defaults to 4096.
+
+    Returns:
+        dict[tuple[int, float], Tensor]: Labels of shape (M,), int64, by k and
+        temperature.
+
+    Raises:
+        ValueError: If there are fewer than k train features, or a temperature
+            is not above 0.
+    """
+    for number in k:
+        for value in temperature:
+            check_neighbours(number, value, len(train_features))
+    similarity, labels = nearest(train_features, train_labels, test_features,
+                                 max(k), block)
+    return knn_votes(similarity, labels, k, temperature,
+                     int(train_labels.max()) + 1)
+
+
 def knn_classify(train_features: Tensor,
                  train_labels: Tensor,
                  test_features: Tensor,
                  k: int,
                  temperature: float,
                  block: int = 4096) -> Tensor:
-    """Exact cosine k-NN: :func:`nearest`, then :func:`vote`.
-
-    Args:
-        train_features (Tensor): Shape (N, C), of any length.
-        train_labels (Tensor): Shape (N,), int64, from 0 on.
-        test_features (Tensor): Shape (M, C), of any length.
-        k (int): Number of neighbours that vote.
-        temperature (float): Temperature of the votes.
-        block (int): Features compared at a time. Defaults to 4096.
+    """Classify by exact k-NN, as :func:`knn_predict`.
 
     Returns:
         Tensor: Labels of shape (M,), int64.
-
-    Raises:
-        ValueError: If there are fewer than k train features, or the
-            temperature is not above 0.
     """
-    check_neighbours(k, temperature, len(train_features))
-    similarity, labels = nearest(train_features, train_labels, test_features,
-                                 k, block)
-    return vote(similarity, labels, temperature, int(train_labels.max()) + 1)
+    return knn_predict(train_features, train_labels, test_features, [k],
+                       [temperature], block)[k, temperature]
 
 
 def knn_accuracy(train_features: Tensor,
@@ -135,7 +183,7 @@ def knn_accuracy(train_features: Tensor,
                  test_labels: Tensor,
                  k: int = 20,
                  temperature: float = 0.1) -> float:
-    """Share of test features that :func:`knn_classify` labels rightly."""
+    """Share of test features that :func:`knn_classify` labels correctly."""
     labels = knn_classify(train_features, train_labels, test_features, k,
                           temperature)
     return (labels == test_labels).float().mean().item()

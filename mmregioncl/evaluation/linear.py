@@ -1,4 +1,4 @@
-"""Linear classifiers on features that stay as they are."""
+"""Linear classifiers on frozen features."""
 from typing import Dict, Sequence
 
 import torch
@@ -8,13 +8,16 @@ from tqdm import trange
 
 
 def online_probe(channels: int, classes: int) -> nn.Sequential:
-    """A linear layer from zeros, on features brought to variance 1.
+    """Batch norm without parameters, then a linear layer set to zero.
 
-    Nothing is learned but the layer, and no random number is drawn.
+    It draws no random number.
 
     Args:
-        channels (int): Of the features.
-        classes (int): Of the labels.
+        channels (int): Number of feature channels.
+        classes (int): Number of classes.
+
+    Returns:
+        nn.Sequential: Maps features (N, channels) to logits (N, classes).
     """
     linear = nn.utils.skip_init(nn.Linear, channels, classes)
     nn.init.zeros_(linear.weight)
@@ -30,25 +33,26 @@ def linear_probes(train_features: Tensor,
                   epochs: int = 100,
                   batch_size: int = 256,
                   seed: int = 0) -> Dict[float, float]:
-    """Top-1 accuracy of linear layers by their learning rate, all at once.
+    """Train a linear layer for each learning rate and test all of them.
 
     The recipe of MoCo (https://arxiv.org/abs/1911.05722), Sec. 4.1, without
     its augmentation: SGD with momentum 0.9 and no weight decay, the rate
     divided by 10 after 60 % and 80 % of the epochs, weights from N(0, 0.01).
+    All layers are trained at once.
 
     Args:
-        train_features (Tensor): Shape (N, C), taken as they are.
+        train_features (Tensor): Shape (N, C), not normalised.
         train_labels (Tensor): Shape (N,), int64, from 0 on.
         test_features (Tensor): Shape (M, C).
         test_labels (Tensor): Shape (M,).
-        learning_rates (Sequence[float]): One classifier for each.
+        learning_rates (Sequence[float]): One layer is trained for each.
         epochs (int): Defaults to 100.
         batch_size (int): Defaults to 256.
-        seed (int): Of weights and batches. Defaults to 0.
+        seed (int): Seed of weights and batches. Defaults to 0.
 
     Returns:
-        dict[float, float]: Accuracy on the test features after the last epoch;
-        NaN where the classifier diverged.
+        dict[float, float]: Top-1 accuracy on the test features by learning
+        rate; NaN where the layer diverged.
     """
     device = train_features.device
     generator = torch.Generator().manual_seed(seed)
@@ -58,7 +62,7 @@ def linear_probes(train_features: Tensor,
     weight = torch.randn(shape, generator=generator) * 0.01
     weight = weight.to(device).repeat(count, 1).requires_grad_()  # (L K, C)
     bias = weight.new_zeros(len(weight), 1).requires_grad_()  # (L K, 1)
-    speeds = [torch.zeros_like(layer) for layer in (weight, bias)]
+    velocities = [torch.zeros_like(layer) for layer in (weight, bias)]
     rates = weight.new_tensor(learning_rates)
     rates = rates.repeat_interleave(classes)[:, None]  # (L K, 1)
 
@@ -72,15 +76,15 @@ def linear_probes(train_features: Tensor,
         order = torch.randperm(len(train_labels), generator=generator)
         for rows in order.to(device).split(batch_size):
             labels = train_labels[rows][:, None].expand(-1, count)  # (B, L)
-            # Each layer gets the gradient of its own mean, and no other's.
+            # The sum gives each layer the gradient of its own mean.
             loss = F.cross_entropy(
                 score(train_features[rows]), labels,
                 reduction='sum') / len(rows)
             gradients = torch.autograd.grad(loss, (weight, bias))
             with torch.no_grad():  # SGD, each layer at its own rate
-                for layer, speed, gradient in zip((weight, bias), speeds,
-                                                  gradients):
-                    layer -= decay * rates * speed.mul_(0.9).add_(gradient)
+                for layer, velocity, gradient in zip((weight, bias),
+                                                     velocities, gradients):
+                    layer -= decay * rates * velocity.mul_(0.9).add_(gradient)
 
     with torch.no_grad():
         found = torch.cat([

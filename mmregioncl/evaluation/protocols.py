@@ -1,8 +1,12 @@
-"""The protocols by which representations are compared."""
+"""Protocols to evaluate representations.
+
+Each takes an :class:`EvaluationRun` and returns a dict with ``numbers`` and
+``how``, and optionally ``spread`` and ``details``.
+"""
 import hashlib
 import re
 from pathlib import Path
-from typing import Callable, Dict, Sequence
+from typing import Callable, Dict, Sequence, Tuple
 
 import numpy as np
 from mmengine.config import Config
@@ -14,68 +18,65 @@ from torch import Tensor
 from mmregioncl.engine.config import check_data, set_pretrained
 from mmregioncl.engine.storage import find_checkpoint
 from mmregioncl.models.utils import feature_map
-from .features import fingerprint
-from .knn import check_neighbours, nearest, vote
+from .data import describe_dataset
+from .knn import knn_predict
 from .linear import linear_probes
-from .study import Study
-from .svm import COSTS, SHOTS, low_shot_map, make_split, svm_map
+from .run import EvaluationRun
+from .svm import COSTS, SHOTS, Split, low_shot_map, make_split, svm_map
 
 RATES = (0.01, 0.03, 0.1, 0.3, 1., 3., 10., 30.)
 
 
 def single(labels: Tensor, protocol: str) -> Tensor:
-    """Labels, if each image has one.
+    """Return the labels if each image has one.
 
     Raises:
-        ValueError: If one has several.
+        ValueError: If an image has several labels.
     """
     if labels.ndim > 1:
         raise ValueError(f'{protocol} takes one label for each image, and '
-                         'these have several: take svm or low-shot')
+                         'these have several: use svm or low-shot')
     return labels
 
 
 def knn(
-    study: Study,
+    run: EvaluationRun,
     k: Sequence[int] = (20, 200),
     temperature: Sequence[float] = (0.1, 0.07)
 ) -> dict:
-    """K-NN on the features as they are, with each k and temperature."""
-    train, labels = study.features('train')
-    test, right = study.features('test')
-    for number in k:
-        for value in temperature:
-            check_neighbours(number, value, len(train))
-    similarity, found = nearest(train, single(labels, 'knn'),
-                                test.to(get_device()), max(k))
-    right = single(right, 'knn').to(found.device)
-    numbers = {}
-    for count in k:
-        for value in temperature:
-            votes = vote(similarity[:, :count], found[:, :count], value,
-                         int(labels.max()) + 1)
-            share = (votes == right).float().mean().item()
-            numbers[f'top-1, k={count}, T={value}'] = share
+    """Top-1 accuracy of k-NN for each k and temperature."""
+    train, train_labels = run.features('train')
+    test, test_labels = run.features('test')
+    test_labels = single(test_labels, 'knn').to(get_device())
+    found = knn_predict(train, single(train_labels, 'knn'),
+                        test.to(get_device()), k, temperature)
     return dict(
-        numbers=numbers,
+        numbers={
+            f'top-1, k={number}, T={value}':
+            (labels == test_labels).float().mean().item()
+            for (number, value), labels in found.items()
+        },
         how='exact cosine k-NN with votes of exp(similarity / T), on '
         'features as they are')
 
 
-def linear(study: Study,
+def linear(run: EvaluationRun,
            rates: Sequence[float] = RATES,
            epochs: int = 100,
            batch_size: int = 256) -> dict:
-    """Linear classifiers on the features as they are, one for each rate."""
-    train, labels = study.features('train')
-    test, right = study.features('test')
-    sets = (train, single(labels, 'linear'), test, single(right, 'linear'))
-    scores = linear_probes(*(part.to(get_device()) for part in sets), rates,
-                           epochs, batch_size, study.seed)
-    finite = {rate: s for rate, s in scores.items() if s == s}
+    """Top-1 accuracy of a linear classifier for each learning rate."""
+    train, train_labels = run.features('train')
+    test, test_labels = run.features('test')
+    device = get_device()
+    scores = linear_probes(
+        train.to(device),
+        single(train_labels, 'linear').to(device), test.to(device),
+        single(test_labels, 'linear').to(device), rates, epochs, batch_size,
+        run.seed)
+    finite = {rate: score for rate, score in scores.items() if score == score}
     if not finite:
         raise ValueError('all classifiers diverged: lower --learning-rates')
-    best = max(finite, key=finite.get)
+    best = max(finite, key=lambda rate: finite[rate])
     numbers = {'top-1, best learning rate': scores[best]}
     numbers.update({
         f'top-1, learning rate {rate:g}': score
@@ -88,9 +89,10 @@ def linear(study: Study,
         'best rate is chosen on the test set')
 
 
-def svm(study: Study, costs: Sequence[float] = COSTS) -> dict:
-    """SVMs, one for each class, as on VOC07."""
-    result = svm_map(*splits(study), costs)
+def svm(run: EvaluationRun, costs: Sequence[float] = COSTS) -> dict:
+    """Mean average precision of SVMs, one for each class, as on VOC07."""
+    train, test = splits(run)
+    result = svm_map(train, test, costs)
     return dict(
         numbers={'mAP': float(np.mean(result['ap']))},
         how='LinearSVC for each class on the averaged last map at unit '
@@ -99,14 +101,16 @@ def svm(study: Study, costs: Sequence[float] = COSTS) -> dict:
         details=result)
 
 
-def low_shot(study: Study,
+def low_shot(run: EvaluationRun,
              shots: Sequence[int] = SHOTS,
              samples: int = 5,
              costs: Sequence[float] = COSTS) -> dict:
-    """SVMs that learn from a few images of each class, as on VOC07."""
-    result = low_shot_map(*splits(study), shots, samples, costs, study.seed)
+    """The same for SVMs trained on a few images of each class."""
+    train, test = splits(run)
+    result = low_shot_map(train, test, shots, samples, costs, run.seed)
     if not result:
-        raise ValueError(f'a class has fewer than {min(shots)} images')
+        raise ValueError(f'a class has fewer than {min(shots)} images: leave '
+                         'out the class, or the protocol')
     names = {count: f'mAP, {count} of a class' for count in result}
     return dict(
         numbers={
@@ -122,35 +126,35 @@ def low_shot(study: Study,
         'published')
 
 
-def splits(study: Study) -> list:
-    """Both sets as SVMs take them."""
-    sets = [study.features(split) for split in ('train', 'test')]
+def splits(run: EvaluationRun) -> Tuple[Split, Split]:
+    """Train and test set in the form that SVMs take."""
+    train, test = run.features('train'), run.features('test')
     classes = max(labels.shape[1] if labels.ndim > 1 else int(labels.max()) + 1
-                  for _, labels in sets)
-    return [make_split(*part, classes) for part in sets]
+                  for _, labels in (train, test))
+    return make_split(*train, classes), make_split(*test, classes)
 
 
-def recipe(study: Study, config: str, digest: str) -> dict:
-    """Train a classifier by a config, from the backbone of the checkpoint.
+def recipe(run: EvaluationRun, config: str, digest: str) -> dict:
+    """Train a classifier with a config, from the backbone of the run.
 
-    In this process alone: gradients are accumulated over as many batches as
+    It trains in this process and accumulates gradients over as many batches as
     the config has processes.
 
     Args:
-        study (Study): Its backbone and normalisation take the place of those
-            of the config.
+        run (EvaluationRun): Its backbone and normalisation replace those of
+            the config.
         config (str): File of ``configs/benchmarks/classification``.
-        digest (str): Of its content, by :func:`config_digest`.
+        digest (str): Result of :func:`config_digest`.
     """
     cfg = Config.fromfile(config)
     name = Path(config).stem
-    set_pretrained(cfg, study.checkpoint or 'none')
-    adopt_backbone(cfg, study)
+    set_pretrained(cfg, run.checkpoint or 'none')
+    adopt_backbone(cfg, run)
     processes = int((re.findall(r'(\d+)xb', name) or [1])[0])
     cfg.optim_wrapper.accumulative_counts = processes
-    cfg.work_dir = str(study.out / f'{name}-{digest}')
+    cfg.work_dir = str(run.out / f'{name}-{digest}')
     cfg.experiment_name = cfg.work_dir.replace('/', '-')
-    cfg.randomness = dict(seed=study.seed)
+    cfg.randomness = dict(seed=run.seed)
     check_data(cfg, 'train_dataloader', 'val_dataloader')
     last = find_checkpoint(cfg.work_dir)
     if last:
@@ -158,15 +162,15 @@ def recipe(study: Study, config: str, digest: str) -> dict:
     try:
         runner = Runner.from_cfg(cfg)
         runner.train()
-        study.data = dict(
-            train=fingerprint(runner.train_dataloader.dataset),
-            test=fingerprint(runner.val_dataloader.dataset))
+        run.data = dict(
+            train=describe_dataset(runner.train_dataloader.dataset),
+            test=describe_dataset(runner.val_dataloader.dataset))
         scores = runner.message_hub.get_scalar('val/accuracy/top1').data[0]
         scores = scores.tolist()
-        if len(scores) < runner.max_epochs:  # killed before the last was over
+        if len(scores) < runner.max_epochs:  # killed before the last one
             scores.append(runner.val()['accuracy/top1'])
-    finally:  # it was that of the classifier's package
-        init_default_scope(study.cfg.get('default_scope', 'mmselfsup'))
+    finally:  # the runner has set that of the classifier's package
+        init_default_scope(run.cfg.get('default_scope', 'mmselfsup'))
     batch = processes * cfg.train_dataloader.batch_size
     return dict(
         numbers={
@@ -178,32 +182,28 @@ def recipe(study: Study, config: str, digest: str) -> dict:
 
 
 def config_digest(config: str) -> str:
-    """Short name of what a config says, with its bases.
-
-    Args:
-        config (str): File.
-    """
+    """Short hash of the content of a config file and its bases."""
     text = Config.fromfile(config).pretty_text
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
-def adopt_backbone(cfg: Config, study: Study) -> None:
-    """Give a classifier the backbone and the normalisation of a checkpoint.
+def adopt_backbone(cfg: Config, run: EvaluationRun) -> None:
+    """Set the backbone and the normalisation of a classifier to the run's.
 
-    What is frozen is the classifier's.
+    Frozen stages stay as they are.
     """
-    theirs = study.cfg.model
+    model = run.cfg.model
     frozen = cfg.model.backbone.get('frozen_stages', -1)
-    cfg.model.backbone = dict(theirs.backbone, frozen_stages=frozen)
-    name = theirs.backbone.type
+    cfg.model.backbone = dict(model.backbone, frozen_stages=frozen)
+    name = model.backbone.type
     if '.' not in name:
         cfg.model.backbone['type'] = f'mmselfsup.{name}'
-    if 'norm_cfg' in cfg.model.backbone:  # of one process, and on a CPU too
+    if 'norm_cfg' in cfg.model.backbone:  # one process, maybe on a CPU
         cfg.model.backbone['norm_cfg'] = dict(type='BN')
     for key in ('mean', 'std'):
-        cfg.data_preprocessor[key] = theirs.data_preprocessor[key]
-    weight = next(study.model.backbone.parameters())
-    maps = study.model.backbone(weight.new_zeros(1, 3, 64, 64))
+        cfg.data_preprocessor[key] = model.data_preprocessor[key]
+    weight = next(run.model.backbone.parameters())
+    maps = run.model.backbone(weight.new_zeros(1, 3, 64, 64))
     cfg.model.head.in_channels = feature_map(maps).shape[1]
 
 

@@ -1,18 +1,20 @@
-"""What embeddings are like, without labels."""
+"""Statistics of embeddings that need no labels."""
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 
 def relative_std(embeddings: Tensor) -> float:
-    """Spread of normalised embeddings: 1 over the whole sphere, 0 collapsed.
+    """Standard deviation of normalised embeddings, relative to a uniform one.
 
-    The standard deviation of SimSiam, Sec. 4.1
-    (https://arxiv.org/abs/2011.10566), over the 1 / sqrt(D) that it has where
-    all directions are alike.
+    That of SimSiam, Sec. 4.1 (https://arxiv.org/abs/2011.10566), divided by
+    1 / sqrt(D), its value for a uniform distribution on the sphere.
 
     Args:
         embeddings (Tensor): Shape (N, D), of any length.
+
+    Returns:
+        float: 1 for a uniform distribution, 0 for collapsed embeddings.
     """
     unit = F.normalize(embeddings.double(), dim=1)
     return unit.std(0, correction=0).mean().item() * unit.shape[1]**0.5
@@ -21,43 +23,53 @@ def relative_std(embeddings: Tensor) -> float:
 def rankme(features: Tensor) -> float:
     """RankMe (https://arxiv.org/abs/2210.02885), an effective rank.
 
-    The exponential of the entropy of the singular values over their sum: from
-    1, where all rows are multiples of one, to min(N, C).
+    The exponential of the entropy of the singular values divided by their
+    sum.
 
     Args:
         features (Tensor): Shape (N, C); they are not centred.
+
+    Returns:
+        float: From 1, if all rows are multiples of one, to min(N, C); NaN if a
+        feature is not finite.
     """
     if not features.isfinite().all():
         return float('nan')
     values = torch.linalg.svdvals(features.double())
     if not values.any():
-        return 1.  # no features at all: nothing is less
+        return 1.  # all zero: the lowest rank
     return torch.special.entr(values / values.sum()).sum().exp().item()
 
 
 def alignment(first: Tensor, second: Tensor) -> float:
-    """Mean squared distance of positive pairs, from 0, where they agree, to 4.
+    """Mean squared distance of normalised positive pairs.
 
     As in Wang and Isola (https://arxiv.org/abs/2005.10242), Sec. 4.1, with
     alpha = 2.
 
     Args:
         first (Tensor): Shape (N, D), of any length.
-        second (Tensor): Likewise; row i of both belongs together.
+        second (Tensor): Shape (N, D); rows i of both are a pair.
+
+    Returns:
+        float: From 0, if pairs are equal, to 4, if they are opposite.
     """
     first, second = (F.normalize(x.double(), dim=1) for x in (first, second))
     return (first - second).square().sum(1).mean().item()
 
 
 def uniformity(embeddings: Tensor) -> float:
-    """Log of the mean Gaussian potential of all pairs: 0 collapsed, to -4.
+    """Log of the mean Gaussian potential of all pairs.
 
     As in Wang and Isola (https://arxiv.org/abs/2005.10242), Sec. 4.1, with
-    t = 2. -4 is that of pairs at right angles, which most are where embeddings
-    are spread over many dimensions.
+    t = 2.
 
     Args:
         embeddings (Tensor): Shape (N, D), of any length; N is 2 or more.
+
+    Returns:
+        float: 0 for collapsed embeddings; -4 for orthogonal ones, as most
+        pairs are if embeddings are spread over many dimensions.
     """
     unit = F.normalize(embeddings.double(), dim=1)
     return torch.pdist(unit).square().mul(-2).exp().mean().log().item()

@@ -17,33 +17,33 @@ SHOTS = (1, 2, 4, 8, 16, 32, 64, 96)
 
 
 class Split(NamedTuple):
-    """Features of unit length, and which classes their images hold.
+    """Normalised features and the classes of their images.
 
-    ``features`` is (N, C) float64; ``targets`` (N, classes) is 1 where an
-    image holds the class, 0 where not, and -1 where it is not to be judged.
+    ``features`` is (N, C) float64; ``targets`` (N, classes) is 1 if an image
+    has the class, 0 if not, and -1 if it is left out for this class.
     """
     features: np.ndarray
     targets: np.ndarray
 
 
 def make_split(features: Tensor, labels: Tensor, classes: int) -> Split:
-    """Features and labels as SVMs take them.
+    """Normalise features and turn labels into one target per class.
 
     Args:
         features (Tensor): Shape (N, C), of any length.
-        labels (Tensor): As of :func:`~mmregioncl.evaluation.read_labels`.
-        classes (int): How many there are.
+        labels (Tensor): As from :func:`~mmregioncl.evaluation.read_labels`.
+        classes (int): Number of classes.
     """
-    features = features.double().numpy()
-    lengths = np.linalg.norm(features, axis=1, keepdims=True)
+    rows = features.double().numpy()
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     targets = labels.numpy()
     if targets.ndim == 1:
         targets = np.eye(classes, dtype=np.int8)[targets]
-    return Split(features / (lengths + 1e-5), targets)
+    return Split(rows / (lengths + 1e-5), targets)
 
 
 class SVM(LinearSVC):
-    """Stops at the published number of steps, and does not complain."""
+    """LinearSVC without warnings when it stops at ``max_iter``."""
 
     def fit(self, *args, **kwargs):
         with warnings.catch_warnings():
@@ -52,11 +52,11 @@ class SVM(LinearSVC):
 
 
 def svm(cost: float) -> SVM:
-    """The published classifier; an image with the class counts twice.
+    """The published classifier, where images with the class count twice.
 
-    The published code solves the dual problem, and stops before it is solved
-    at great costs. Where images outnumber features, the primal one has the
-    same solution, and is solved sooner.
+    The published code solves the dual problem, which does not converge at high
+    costs. If there are more images than features, the primal problem is solved
+    instead: it has the same solution and is faster.
     """
     return SVM(
         C=cost,
@@ -71,13 +71,14 @@ def svm(cost: float) -> SVM:
 
 
 def average_precision(targets: np.ndarray, scores: np.ndarray) -> float:
-    """Area below the precision-recall curve, with precision made monotonic.
+    """Area under the precision-recall curve, with monotonic precision.
 
-    As VOC has it since 2010: at each recall the best precision from there on.
+    As in VOC since 2010: the precision at each recall is the best one at this
+    or a higher recall.
 
     Args:
-        targets (ndarray): 1 or not, (N,).
-        scores (ndarray): The greater, the surer, (N,).
+        targets (ndarray): 1 for images with the class, (N,).
+        scores (ndarray): Scores of the images, (N,).
     """
     hits = (targets[np.argsort(-scores, kind='stable')] == 1)
     precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
@@ -87,9 +88,18 @@ def average_precision(targets: np.ndarray, scores: np.ndarray) -> float:
 
 def train_svm(split: Split, number: int,
               costs: Sequence[float]) -> Tuple[SVM, float]:
-    """The SVM of a class, of the cost that is best in 3-fold validation.
+    """Train the SVM of a class with the cost that is best in validation.
 
-    Folds are drawn at random: folders list images class by class.
+    3-fold cross-validation; folds are random, since folders list images class
+    by class.
+
+    Args:
+        split (Split): Train set.
+        number (int): The class.
+        costs (Sequence[float]): Costs to choose from.
+
+    Returns:
+        tuple[SVM, float]: The SVM and its cost.
     """
     targets = np.where(split.targets[:, number] == 1, 1, -1)
     scores = [
@@ -104,61 +114,61 @@ def train_svm(split: Split, number: int,
     return svm(cost).fit(split.features, targets), cost
 
 
-def judge(model: SVM, split: Split, number: int) -> float:
+def evaluate(model: SVM, split: Split, number: int) -> float:
     """Average precision of the SVM of a class."""
-    judged = split.targets[:, number] != -1
-    scores = model.decision_function(split.features[judged])
-    return average_precision(split.targets[judged, number], scores)
+    used = split.targets[:, number] != -1
+    scores = model.decision_function(split.features[used])
+    return average_precision(split.targets[used, number], scores)
 
 
 def svm_map(train: Split,
             test: Split,
             costs: Sequence[float] = COSTS,
             workers: int = -1) -> Dict[str, list]:
-    """One SVM for each class, as of Goyal et al.
+    """Train and test one SVM for each class.
 
     The protocol of `Scaling and Benchmarking Self-Supervised Visual
     Representation Learning <https://arxiv.org/abs/1905.01235>`_, Sec. 6.1: the
-    cost of each class is chosen by 3-fold cross validation on the train set.
+    cost of each class is chosen by 3-fold cross-validation on the train set.
 
     Args:
-        train (Split): Images that are not to be judged count as without.
-        test (Split): These are left out.
-        costs (Sequence[float]): To choose from. Defaults to the published.
-        workers (int): Processes. Defaults to -1, one for each core.
+        train (Split): Train set; targets of -1 count as 0.
+        test (Split): Test set; targets of -1 are left out.
+        costs (Sequence[float]): Costs to choose from. Defaults to the
+            published ones.
+        workers (int): Number of processes. Defaults to -1, one per core.
 
     Returns:
         dict[str, list]: ``ap`` and ``cost`` of each class.
 
     Raises:
-        ValueError: If a class has fewer than 3 images to train on, or none to
-            test on.
+        ValueError: If a class has fewer than 3 train images or no test image.
     """
     check_counts(train, 3, 'train')
     check_counts(test, 1, 'test')
     classes = range(train.targets.shape[1])
     jobs = (delayed(train_svm)(train, number, costs) for number in classes)
     models = list(
-        follow(
+        progress(
             Parallel(workers, return_as='generator')(jobs), 'svm',
             len(classes)))
     return dict(
-        ap=[judge(model, test, n) for n, (model, _) in enumerate(models)],
+        ap=[evaluate(model, test, n) for n, (model, _) in enumerate(models)],
         cost=[cost for _, cost in models])
 
 
 def draw_few(targets: np.ndarray, shots: int,
              generator: np.random.Generator) -> np.ndarray:
-    """Targets of a few images, and -1 for all others.
+    """Draw a few images for each class.
 
     Args:
         targets (ndarray): Shape (N, classes).
-        shots (int): Images with a class; of those without, as many for each
-            other class, or all if there are fewer.
-        generator (numpy.random.Generator): What draws them.
+        shots (int): Images with the class. Of images without it,
+            ``shots * (classes - 1)`` are drawn, or all if there are fewer.
+        generator (numpy.random.Generator): Generator of the draws.
 
     Returns:
-        ndarray: Shape (N, classes).
+        ndarray: Targets of these images and -1 for all others, (N, classes).
     """
     few = np.full_like(targets, -1)
     for number, column in enumerate(targets.T):
@@ -171,13 +181,13 @@ def draw_few(targets: np.ndarray, shots: int,
 
 def train_few(train: Split, test: Split, few: np.ndarray,
               cost: float) -> float:
-    """MAP of SVMs that learned from a few images."""
+    """Mean average precision of SVMs trained on a few images."""
     precisions = []
     for number, column in enumerate(few.T):
         rows = column != -1
         targets = np.where(column[rows] == 1, 1, -1)
         model = svm(cost).fit(train.features[rows], targets)
-        precisions.append(judge(model, test, number))
+        precisions.append(evaluate(model, test, number))
     return float(np.mean(precisions))
 
 
@@ -188,33 +198,34 @@ def low_shot_map(train: Split,
                  costs: Sequence[float] = COSTS,
                  seed: int = 0,
                  workers: int = -1) -> Dict[int, Tuple[float, float]]:
-    """SVMs that learn from a few images of each class.
+    """Train SVMs on a few images of each class.
 
-    The low-shot protocol of the same paper, Sec. 6.2: of each number of images
-    some independent draws; the cost is the one with the best mean on the test
-    set, as published.
+    The low-shot protocol of the same paper, Sec. 6.2. Several draws are made
+    for each number of images; the cost is the one with the best mean on the
+    test set, as published.
 
     Args:
-        train (Split): To draw from.
-        test (Split): All of it is judged.
-        shots (Sequence[int]): Numbers of images; those that a class does not
-            have are left out. Defaults to the published.
-        samples (int): Draws of each. Defaults to 5.
-        costs (Sequence[float]): Defaults to the published.
-        seed (int): Of the draws. Defaults to 0.
-        workers (int): Processes. Defaults to -1, one for each core.
+        train (Split): Train set to draw from.
+        test (Split): Test set.
+        shots (Sequence[int]): Numbers of images; those above the size of the
+            smallest class are left out. Defaults to the published ones.
+        samples (int): Number of draws. Defaults to 5.
+        costs (Sequence[float]): Costs to choose from. Defaults to the
+            published ones.
+        seed (int): Seed of the draws. Defaults to 0.
+        workers (int): Number of processes. Defaults to -1, one per core.
 
     Returns:
         dict[int, tuple[float, float]]: Mean and standard deviation of the mAP
-        by the number of images.
+        for each number of images.
 
     Raises:
         ValueError: If a class has no image.
     """
     check_counts(train, 1, 'train')
     check_counts(test, 1, 'test')
-    least = int((train.targets == 1).sum(0).min())
-    shots = [number for number in shots if number <= least]
+    smallest = int((train.targets == 1).sum(0).min())
+    shots = [number for number in shots if number <= smallest]
     generator = np.random.default_rng(seed)
     draws = [[
         draw_few(train.targets, number, generator) for _ in range(samples)
@@ -224,30 +235,30 @@ def low_shot_map(train: Split,
         for few in rows for cost in costs)
     total = len(shots) * samples * len(costs)
     maps = list(
-        follow(
+        progress(
             Parallel(workers, return_as='generator')(jobs), 'low-shot', total))
-    maps = np.reshape(maps, (len(shots), samples, len(costs)))
-    best = maps.mean(1).argmax(1)
+    tables = np.reshape(maps, (len(shots), samples, len(costs)))
+    best = tables.mean(1).argmax(1)
     return {
         number: (float(table[:, cost].mean()), float(table[:, cost].std()))
-        for number, table, cost in zip(shots, maps, best)
+        for number, table, cost in zip(shots, tables, best)
     }
 
 
-def follow(jobs, name: str, total: int):
-    """A progress bar on a terminal."""
+def progress(jobs, name: str, total: int):
+    """Show a progress bar on a terminal."""
     return tqdm(jobs, desc=name, total=total, disable=None, leave=False)
 
 
-def check_counts(split: Split, least: int, name: str) -> None:
-    """Refuse classes with too few images.
+def check_counts(split: Split, minimum: int, name: str) -> None:
+    """Check that each class has enough images.
 
     Raises:
-        ValueError: If there is one.
+        ValueError: If a class has fewer.
     """
     counts = (split.targets == 1).sum(0)
     number = int(counts.argmin())
-    if counts[number] < least:
+    if counts[number] < minimum:
         raise ValueError(
             f'class {number} has {counts[number]} {name} images, and an SVM '
-            f'takes {least} or more: leave the class out, or the protocol')
+            f'needs {minimum} or more: leave out the class, or the protocol')

@@ -1,27 +1,30 @@
-"""Weights of one package in the words of another: dicts to dicts."""
+"""Convert weights between the names of several packages."""
 import pickle
 import re
 from pathlib import Path
-from typing import Dict, NoReturn, Union
+from typing import Dict, Union
 
 import torch
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor
 
-from mmregioncl.files import whole_file
+from mmregioncl.files import atomic_write
 
 Weights = Dict[str, Tensor]
 
 
 def read_weights(path: Union[str, Path]) -> Weights:
-    """The weights of a checkpoint of any package, on the CPU.
+    """Read the weights of a checkpoint of any package, on the CPU.
 
     Args:
-        path (str or Path): File, or an address that MMEngine reads;
-            ``.safetensors`` as well.
+        path (str or Path): ``.safetensors`` file, or a file or address that
+            MMEngine reads.
+
+    Returns:
+        dict[str, Tensor]: Weights without the prefix ``module.``.
 
     Raises:
-        ValueError: If the file is not whole, or holds no weights.
+        ValueError: If the file is broken or holds no weights.
     """
     if str(path).endswith('.safetensors'):
         weights = read_safetensors(path)
@@ -30,8 +33,8 @@ def read_weights(path: Union[str, Path]) -> Weights:
     for name in ('state_dict', 'model'):
         weights = weights.get(name, weights)
     if not weights or not all(map(torch.is_tensor, weights.values())):
-        raise ValueError(f'{path} is no checkpoint: it holds no weights')
-    # As DistributedDataParallel writes them
+        raise ValueError(f'{path} is not a checkpoint: it holds no weights')
+    # DistributedDataParallel adds the prefix.
     return {name.removeprefix('module.'): weights[name] for name in weights}
 
 
@@ -41,38 +44,59 @@ def read_safetensors(path: Union[str, Path]) -> Weights:
     try:
         return load_file(path)
     except SafetensorError as error:
-        raise ValueError(f'cannot load {path}, which is broken: take another '
+        raise ValueError(f'cannot load {path}, which is broken: use another '
                          'checkpoint') from error
 
 
 def backbone_weights(weights: Weights) -> Weights:
-    """The backbone's part of a checkpoint, without a prefix.
+    """Take the backbone out of a checkpoint.
 
     Args:
-        weights (dict[str, Tensor]): Of a pre-training run of OpenMMLab or
-            OpenSelfSup, or of a backbone alone.
+        weights (dict[str, Tensor]): Weights of a pre-training run of OpenMMLab
+            or OpenSelfSup, or of a ResNet alone.
+
+    Returns:
+        dict[str, Tensor]: Weights of the backbone, without a prefix.
 
     Raises:
-        ValueError: If there is no backbone in them.
+        ValueError: If there is no backbone in the checkpoint.
     """
-    for prefix in ('backbone.', 'encoder_q.0.', ''):
+    for prefix in ('backbone.', 'encoder_q.0.'):
         part = {
             name.removeprefix(prefix): value
             for name, value in weights.items() if name.startswith(prefix)
         }
-        if 'conv1.weight' in part:
-            return {k: v for k, v in part.items() if not k.startswith('fc.')}
-    raise ValueError('the checkpoint holds no ResNet: of its '
-                     f'{len(weights)} weights, such as {next(iter(weights))}, '
-                     'none is named conv1.weight or backbone.conv1.weight')
+        if part:
+            break
+    else:
+        part = check_resnet(weights)
+    return {k: v for k, v in part.items() if not k.startswith('fc.')}
+
+
+def check_resnet(weights: Weights) -> Weights:
+    """Return the weights if they are those of a ResNet.
+
+    Raises:
+        ValueError: If they are not.
+    """
+    if 'conv1.weight' not in weights:
+        raise ValueError(
+            f'the checkpoint holds no ResNet: of its {len(weights)} weights, '
+            f'such as {next(iter(weights))}, none is named conv1.weight or '
+            'backbone.conv1.weight')
+    return weights
 
 
 def to_detectron2(weights: Weights) -> Weights:
-    """A ResNet's weights by the names of detectron2.
+    """Rename the weights of a ResNet as in detectron2.
 
     Args:
-        weights (dict[str, Tensor]): By torchvision's names, which are those
-            of OpenMMLab and timm as well.
+        weights (dict[str, Tensor]): Weights with the names of torchvision,
+            which OpenMMLab and timm share.
+
+    Returns:
+        dict[str, Tensor]: Weights with the names of detectron2, without the
+        counters of batch norm.
     """
 
     def rename(name: str) -> str:
@@ -85,34 +109,35 @@ def to_detectron2(weights: Weights) -> Weights:
 
     return {
         rename(name): value
-        for name, value in weights.items()
+        for name, value in check_resnet(weights).items()
         if not name.endswith('num_batches_tracked')
     }
 
 
-# What each package calls a ResNet's weights
+# Functions that rename OpenMMLab's weights as in another package
 LAYOUTS = dict(
     openmmlab=dict,
-    torchvision=dict,
-    timm=dict,
+    torchvision=check_resnet,
+    timm=check_resnet,
     detectron2=to_detectron2,
 )
 
 
 def write_weights(weights: Weights, path: Union[str, Path]) -> None:
-    """Write weights, under their name only when they are whole.
+    """Write weights to a file, completely or not at all.
 
     Args:
-        weights (dict[str, Tensor]): Any.
-        path (str or Path): ``.safetensors``; ``.pkl``, a pickle of arrays as
-            detectron2 reads it; else PyTorch's format.
+        weights (dict[str, Tensor]): Any weights.
+        path (str or Path): File to write. ``.safetensors`` and ``.pkl``, a
+            pickle of arrays for detectron2, name their formats; all other
+            files are in PyTorch's.
     """
     suffix = Path(path).suffix
-    with whole_file(path) as part:
+    with atomic_write(path) as part:
         if suffix == '.safetensors':
             from safetensors.torch import save
 
-            # Not save_file, which leaves a file that nobody else may read
+            # save_file would make a file that only its owner can read.
             tensors = {k: v.contiguous() for k, v in weights.items()}
             part.write_bytes(save(tensors))
         elif suffix == '.pkl':
@@ -129,23 +154,26 @@ def write_weights(weights: Weights, path: Union[str, Path]) -> None:
 
 
 def from_openselfsup(weights: Weights) -> Weights:
-    """A MoCo or RegionCL-M checkpoint of OpenSelfSup, as mmselfsup names it.
+    """Rename a checkpoint of OpenSelfSup as in mmselfsup.
 
     Args:
-        weights (dict[str, Tensor]): Of OpenSelfSup's ``MOCO`` or of the
-            official ``RegionCLM``.
+        weights (dict[str, Tensor]): Weights of OpenSelfSup's ``MOCO`` or of
+            the official ``RegionCLM``.
+
+    Returns:
+        dict[str, Tensor]: Weights that ``MoCo`` and ``RegionCLMoCo`` load
+        strictly.
 
     Raises:
-        ValueError: If they are of something else.
+        ValueError: If they are weights of another algorithm.
     """
-    ours = {}
-    for name, value in weights.items():
-        if name.startswith('backbone.'):  # again, under encoder_q.0
-            continue
-        ours[renamed(name, OPENSELFSUP)] = value
-    if 'queue' not in ours:
-        refuse(next(iter(weights), 'nothing'))
-    # The average holds something already: the next step must not copy.
+    ours = {
+        renamed(name, OPENSELFSUP): value
+        for name, value in weights.items()
+        if not name.startswith('backbone.')  # repeats encoder_q.0
+    }
+    check_queue(ours)
+    # The average has begun: the next step must not start it with a copy.
     ours['encoder_k.steps'] = torch.tensor(1)
     return ours
 
@@ -161,14 +189,18 @@ OPENSELFSUP = {
 
 
 def to_openselfsup(weights: Weights) -> Weights:
-    """The reverse, for a checkpoint of MoCo or RegionCL-M.
+    """Rename a checkpoint of mmselfsup as in OpenSelfSup.
 
     Args:
-        weights (dict[str, Tensor]): Of mmselfsup's ``MoCo`` or of
+        weights (dict[str, Tensor]): Weights of mmselfsup's ``MoCo`` or of
             ``RegionCLMoCo``.
 
+    Returns:
+        dict[str, Tensor]: Weights that OpenSelfSup's ``MOCO`` and the official
+        ``RegionCLM`` load.
+
     Raises:
-        ValueError: If they are of something else.
+        ValueError: If they are weights of another algorithm.
     """
     theirs = {}
     for name, value in weights.items():
@@ -177,19 +209,20 @@ def to_openselfsup(weights: Weights) -> Weights:
         theirs[renamed(name, {b: a for a, b in OPENSELFSUP.items()})] = value
         if name.startswith('backbone.'):
             theirs[name] = value.clone()  # safetensors shares no memory
-    if 'queue' not in theirs:
-        refuse(next(iter(weights), 'nothing'))
+    check_queue(theirs)
     return theirs
 
 
 def renamed(name: str, prefixes: Dict[str, str]) -> str:
-    """A weight's name with another prefix; a prefix without dot is a name."""
+    """Replace the prefix of a name; a prefix without a dot is a whole name."""
     for before, after in prefixes.items():
         if name == before or before.endswith('.') and name.startswith(before):
             return after + name.removeprefix(before)
-    refuse(name)
+    raise ValueError(f'{name} is not a weight of MoCo or RegionCL-M: only '
+                     'their checkpoints can be converted')
 
 
-def refuse(name: str) -> NoReturn:
-    raise ValueError(f'{name} belongs to no MoCo or RegionCL-M: only their '
-                     'checkpoints can be converted')
+def check_queue(weights: Weights) -> None:
+    if 'queue' not in weights:
+        raise ValueError('the checkpoint has no queue, so it is not of MoCo '
+                         'or RegionCL-M: only theirs can be converted')

@@ -11,23 +11,25 @@ def load_backbone(model: nn.Module,
                   weights: Weights,
                   parts: Sequence[str] = ('backbone', ),
                   new: str = r'(?!)') -> int:
-    """Load a pre-trained backbone into a detector or segmenter, all of it.
+    """Load all weights of a backbone into a model, or none.
+
+    Counters of batch norm are neither needed nor loaded.
 
     Args:
         model (nn.Module): The model.
-        weights (dict[str, Tensor]): Of the backbone, without a prefix.
-        parts (Sequence[str]): The modules that together are the backbone: a
-            detector on C4 has the last stage in its head. Defaults to
+        weights (dict[str, Tensor]): Weights of the backbone, without a prefix.
+        parts (Sequence[str]): Modules of the model that form the backbone: a
+            C4 detector has the last stage in its head. Defaults to
             ('backbone', ).
-        new (str): Regular expression of the parts' weights that no
-            pre-training gives. Defaults to one that fits none.
+        new (str): Regular expression of the weights in these modules that are
+            not pre-trained. By default it matches none.
 
     Returns:
-        int: How many weights were loaded.
+        int: Number of loaded weights.
 
     Raises:
         ValueError: If a weight is missing, unexpected or of another shape;
-            with all their names. Nothing is loaded then.
+            the message names all of them.
     """
     wanted = {
         name: value
@@ -42,17 +44,17 @@ def load_backbone(model: nn.Module,
                           for fault, names in faults.items())
         raise ValueError(
             f'the pre-trained backbone does not fit {" and ".join(parts)} of '
-            f'{type(model).__name__}: set the depth, width and stem that it '
-            f'was pre-trained with ({lists})')
+            f'{type(model).__name__}: set depth, width and stem as in '
+            f'pre-training ({lists})')
     for name, value in wanted.items():
         value.copy_(given[name])  # shares the memory of the parameter
     return len(wanted)
 
 
 def counterless(weights: Weights) -> Weights:
-    """Weights without the counters of batch norm.
+    """Leave out the counters of batch norm.
 
-    It does not read them if it has a momentum, and torchvision's older
-    checkpoints have none.
+    Batch norm with a momentum does not use them, and older checkpoints of
+    torchvision have none.
     """
     return {k: v for k, v in weights.items() if 'num_batches_tracked' not in k}

@@ -8,21 +8,23 @@ from mmengine.dist import broadcast
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from .modules import unwrap
+from mmregioncl.engine.modules import unwrap
 
 
 @contextmanager
-def aside(model: nn.Module) -> Iterator[nn.Module]:
-    """Look at a model in the middle of its training and leave no trace.
+def frozen_evaluation(model: nn.Module) -> Iterator[nn.Module]:
+    """Evaluate a model during training without changing it.
 
-    Gives the model without its distributed wrapper, in eval mode, without
-    gradients, and on every rank with the batch norm statistics of rank 0,
-    which are those of checkpoints. Afterwards the modes, each rank's own
-    statistics, and the random streams of Python, NumPy and PyTorch are what
-    they were. All ranks have to call it.
+    Inside, the model is in eval mode, without gradients, and has the batch
+    norm statistics of rank 0 on every rank, as checkpoints do. Afterwards the
+    modes, the statistics of each rank, and the random states of Python, NumPy
+    and PyTorch are restored. All ranks have to call it.
 
     Args:
-        model (nn.Module): As the runner holds it.
+        model (nn.Module): Model of the runner, wrapped or not.
+
+    Yields:
+        nn.Module: The model without its distributed wrapper.
     """
     model = unwrap(model)
     modes = {module: module.training for module in model.modules()}
@@ -32,7 +34,7 @@ def aside(model: nn.Module) -> Iterator[nn.Module]:
         if value is not None
     ]
     own = [value.clone() for value in statistics]
-    streams = random.getstate(), np.random.get_state()
+    states = random.getstate(), np.random.get_state()
     device = next(model.parameters()).device
     devices = [device] if device.type == 'cuda' else []
     try:
@@ -46,5 +48,5 @@ def aside(model: nn.Module) -> Iterator[nn.Module]:
         with torch.no_grad():
             for value, before in zip(statistics, own):
                 value.copy_(before)
-        random.setstate(streams[0])
-        np.random.set_state(streams[1])
+        random.setstate(states[0])
+        np.random.set_state(states[1])

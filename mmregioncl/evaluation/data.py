@@ -1,0 +1,203 @@
+"""Labelled data sets for evaluation: configs, classes and labels."""
+from pathlib import Path
+from typing import List, Union
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.dataset import BaseDataset
+from torch import Tensor
+
+from mmregioncl.datasets import ImageFolder
+from mmregioncl.datasets.fingerprint import fingerprint
+from mmregioncl.datasets.nested import innermost
+from mmregioncl.engine.config import typed_dicts
+
+
+def view_size(cfg: Config) -> int:
+    """Side in pixels of the first random crop of the train pipeline.
+
+    Raises:
+        ValueError: If the pipeline has none.
+    """
+    for step in typed_dicts(cfg.train_dataloader.dataset):
+        name = getattr(step['type'], '__name__', step['type'])
+        if name.split('.')[-1] in ('RandomResizedCrop', 'ContrastiveCrop'):
+            size = step['size']
+            return size if isinstance(size, int) else size[0]
+    raise ValueError('the train pipeline has no RandomResizedCrop or '
+                     'ContrastiveCrop to take the image size from: set '
+                     'eval_datasets to data sets with a pipeline')
+
+
+def eval_pipeline(size: int) -> List[dict]:
+    """Test-time pipeline: a centre crop of the size of the training views.
+
+    From 96 pixels on, the shorter edge is first resized to 8/7 of the size
+    (256 for 224, as on ImageNet). Smaller images are resized to the size
+    itself.
+
+    Args:
+        size (int): Side of the crop in pixels.
+
+    Returns:
+        list[dict]: Configs of the transforms.
+    """
+    edge = size * 8 // 7 if size >= 96 else size
+    return [
+        dict(type='mmregioncl.LoadImage', on_corrupt='raise'),
+        dict(type='mmcls.ResizeEdge', scale=edge, edge='short'),
+        dict(type='CenterCrop', crop_size=size),
+        dict(type='PackSelfSupInputs', algorithm_keys=['gt_label']),
+    ]
+
+
+def class_folder(root: str, size: int) -> dict:
+    """Config of a data set that has one folder of images per class.
+
+    Args:
+        root (str): Folder of the class folders.
+        size (int): Side of the images in pixels.
+
+    Raises:
+        FileNotFoundError: If there is no such folder.
+    """
+    if '://' not in root and not Path(root).is_dir():
+        raise FileNotFoundError(f'{root} is not a folder: name one that holds '
+                                'a folder of images per class')
+    return dict(
+        type='mmcls.CustomDataset',
+        data_root=root,
+        extensions=ImageFolder.EXTENSIONS,
+        pipeline=eval_pipeline(size))
+
+
+def eval_dataset(cfg: Config,
+                 split: str,
+                 given: Union[dict, str, None] = None) -> dict:
+    """Config of a labelled data set to evaluate on.
+
+    Args:
+        cfg (Config): A pre-training config.
+        split (str): 'train' or 'test'.
+        given (dict or str, optional): Data set, or a folder with one folder
+            per class. Defaults to None, ``eval_datasets`` of the config.
+
+    Raises:
+        ValueError: If no data set is given and the config has none.
+    """
+    given = given or cfg.get('eval_datasets', {}).get(split)
+    if given is None:
+        raise ValueError(
+            f'the config names no eval_datasets.{split}: add a labelled data '
+            'set, or give folders with one folder per class by --train and '
+            '--test of a tool or by train and test of a hook')
+    if isinstance(given, str):
+        given = class_folder(given, view_size(cfg))
+    return given
+
+
+def check_class_folders(train: str, test: str) -> None:
+    """Check that two folders have the same classes, since labels count them.
+
+    Raises:
+        ValueError: If the folders in them differ, or one has none.
+    """
+    names = [{path.name
+              for path in Path(root).glob('*') if path.is_dir()}
+             for root in (train, test)]
+    if not all(names):
+        raise ValueError(f'{train if names[1] else test} holds no folders: '
+                         'put the images of each class into a folder')
+    different = sorted(names[0] ^ names[1])
+    if different:
+        raise ValueError(
+            f'{train} and {test} need the same folders, one for each class; '
+            f'these differ: {", ".join(different)}')
+
+
+def check_same_classes(train: BaseDataset, test: BaseDataset) -> None:
+    """Check that the labels of two data sets mean the same.
+
+    Data sets of one kind use the same names for their classes. A folder and a
+    named data set, such as ImageNet's, may have no name in common; then only
+    the numbers of classes are compared.
+
+    Raises:
+        ValueError: If both data sets name their classes and these differ.
+    """
+    names = [part.metainfo.get('classes') or () for part in (train, test)]
+    alike = set(names[0]) & set(names[1]) or len(names[0]) != len(names[1])
+    if all(names) and alike and list(names[0]) != list(names[1]):
+        different = sorted(set(names[0]) ^ set(names[1])) or ['their order']
+        raise ValueError('the train and the test set need the same classes, '
+                         f'and these differ: {", ".join(different[:10])}')
+
+
+def describe_dataset(dataset: BaseDataset) -> dict:
+    """Size and content of a data set.
+
+    Args:
+        dataset (BaseDataset): Any data set, with or without wrappers.
+
+    Returns:
+        dict: ``images``, the number of images, and ``digest``, which
+        identifies images, order and labels.
+    """
+    digests = [
+        fingerprint(part, content=True)[:8] for part in innermost(dataset)
+    ]
+    return dict(images=len(dataset), digest='+'.join(digests))
+
+
+def read_labels(dataset: BaseDataset,
+                single: bool = False,
+                partial: bool = False) -> Tensor:
+    """Read the labels of a data set without loading its images.
+
+    Args:
+        dataset (BaseDataset): With ``gt_label`` in its data infos, and
+            possibly ``gt_label_difficult``, as in mmcls's VOC.
+        single (bool): Whether images with several labels are refused.
+            Defaults to False.
+        partial (bool): Whether some images may have no label, -1. Defaults to
+            False.
+
+    Returns:
+        Tensor: Shape (N,), int64, from 0 on. For images with several labels,
+        (N, classes): 1 if the image has the class, 0 if not, -1 if it has it
+        and is difficult.
+
+    Raises:
+        ValueError: If a label is missing, or not a whole number from 0 on.
+    """
+    name = type(dataset).__name__
+    infos = map(dataset.get_data_info, range(len(dataset)))
+    rows = [(info.get('gt_label'), info.get('gt_label_difficult') or [])
+            for info in infos]
+    labels = [label for label, _ in rows]
+    flat = [label for row in labels for label in np.atleast_1d(row).tolist()]
+    invalid = [
+        label for label in flat if not isinstance(label, (int, type(None)))
+    ]
+    if not invalid and (None in flat or max(flat, default=-1) == -1):
+        raise ValueError(
+            f'{name} has images without a label: give a data set with '
+            "gt_label, such as type='mmcls.CustomDataset' for a folder with "
+            'one folder for each class')
+    lowest = -1 if partial else 0
+    invalid = invalid or [label for label in flat if label < lowest]
+    if invalid:
+        raise ValueError(f'{name} has the label {invalid[0]!r}: number the '
+                         'classes from 0 on')
+    if not any(np.ndim(label) for label in labels):
+        return torch.tensor(flat)
+    if single:
+        raise ValueError(f'{name} has images with several labels, and k-NN and'
+                         ' linear probes take one: use the protocol svm')
+    classes = max(len(dataset.metainfo.get('classes', ())), max(flat) + 1)
+    table = torch.zeros(len(labels), classes).long()
+    for row, (label, difficult) in zip(table, rows):
+        row[difficult] = -1
+        row[label] = 1
+    return table

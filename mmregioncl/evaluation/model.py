@@ -1,0 +1,57 @@
+"""The model of a config, with its weights."""
+import copy
+import logging
+from contextlib import contextmanager
+from typing import Iterator, Optional
+
+from mmengine.config import Config
+from mmengine.device import get_device
+from mmengine.logging import MMLogger
+from mmengine.model import BaseModel
+from mmengine.registry import MODELS, init_default_scope
+
+from mmregioncl.transfer import backbone_weights, load_backbone, read_weights
+
+
+def build_model(cfg: Config) -> BaseModel:
+    """Build the model of a config, in the default scope of the config."""
+    init_default_scope(cfg.get('default_scope', 'mmselfsup'))
+    return MODELS.build(copy.deepcopy(cfg.model))  # it fills in types
+
+
+def load_model(cfg: Config, checkpoint: Optional[str] = None) -> BaseModel:
+    """Build the model of a config and load its backbone.
+
+    Args:
+        cfg (Config): A pre-training config.
+        checkpoint (str, optional): Weights of exactly this backbone; other
+            weights in the file are ignored. Defaults to None, random weights.
+
+    Returns:
+        BaseModel: The model, in eval mode, on the default device.
+
+    Raises:
+        ValueError: If a weight of the backbone is missing, unexpected or of
+            another shape.
+    """
+    model = build_model(cfg)
+    if checkpoint is None:
+        with quiet():  # it logs each weight
+            model.init_weights()
+    else:
+        load_backbone(model, backbone_weights(read_weights(checkpoint)))
+    return model.to(get_device()).eval()
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Log nothing below warnings."""
+    logger = MMLogger.get_current_instance()
+    levels = [(handler, handler.level) for handler in logger.handlers]
+    for handler, _ in levels:
+        handler.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        for handler, level in levels:
+            handler.setLevel(level)

@@ -1,0 +1,138 @@
+"""The results file of an evaluation: reading, checking, describing."""
+import hashlib
+import json
+import math
+import platform
+import subprocess
+import time
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Dict, Optional
+
+import torch
+from mmengine.config import Config
+from mmengine.device import get_device
+
+PACKAGES = ('mmregioncl', 'torch', 'torchvision', 'mmengine', 'mmcv',
+            'mmcv-lite', 'mmselfsup', 'mmcls', 'numpy', 'scikit-learn')
+
+
+def read_results(path: Path) -> dict:
+    """Read and check a ``results.json``.
+
+    Raises:
+        ValueError: If the file is damaged.
+    """
+    try:
+        results = json.loads(path.read_text())
+        run = results['run']
+        complete = run.keys() >= {
+            'name', 'checkpoint', 'sha256', 'config', 'seed', 'date', 'commit',
+            'device', 'versions'
+        } and isinstance(run['versions'], dict)
+        for result in results['protocols'].values():
+            result.setdefault('data', {})  # written by an earlier version
+            complete &= result.keys() >= {
+                'settings', 'seconds', 'date', 'commit', 'numbers',
+                'how' if 'error' not in result else 'error'
+            }
+            numbers = [
+                *result['numbers'].values(),
+                *result.get('spread', {}).values()
+            ]
+            complete &= all(
+                isinstance(number, (int, float)) and math.isfinite(number)
+                for number in numbers)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        complete = False
+    if not complete:
+        raise ValueError(
+            f'{path} is damaged: remove it, or use another folder')
+    return results
+
+
+def check_folder(folder: Path) -> None:
+    """Check that a folder can be written to, before any work is done.
+
+    Raises:
+        ValueError: If it cannot.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ValueError(
+            f'{folder} cannot be written to '
+            f'({error.strerror}): give another folder with --out') from error
+
+
+def describe_run(cfg: Config, checkpoint: Optional[str], seed: int) -> dict:
+    """Describe what a result depends on.
+
+    Args:
+        cfg (Config): Config of the model and the data.
+        checkpoint (str, optional): Weights; None for random ones.
+        seed (int): Seed of the evaluation.
+
+    Returns:
+        dict: ``run`` of ``results.json``.
+
+    Raises:
+        FileNotFoundError: If there is no such checkpoint.
+    """
+    digest = 'random weights'
+    if checkpoint is not None:
+        if not Path(checkpoint).is_file():
+            raise FileNotFoundError(f'there is no checkpoint {checkpoint}: '
+                                    'name a file, or "none"')
+        checksum = hashlib.sha256()
+        with open(checkpoint, 'rb') as file:
+            while part := file.read(2**20):
+                checksum.update(part)
+        digest = checksum.hexdigest()
+    return dict(
+        name=Path(cfg.filename or 'config').stem,
+        checkpoint=str(checkpoint),
+        sha256=digest,
+        config=cfg.pretty_text,
+        seed=seed,
+        date=time.strftime('%Y-%m-%d %H:%M'),
+        commit=commit(),
+        device=device_name(),
+        versions=versions())
+
+
+def commit() -> Optional[str]:
+    """Commit of the checkout with this package, None outside a checkout."""
+    folder = Path(__file__).parent
+    try:
+        git = subprocess.run(['git', 'describe', '--always', '--dirty'],
+                             cwd=folder,
+                             capture_output=True,
+                             text=True)
+        tracked = subprocess.run(
+            ['git', 'ls-files', '--error-unmatch', __file__],
+            cwd=folder,
+            capture_output=True)
+    except OSError:  # git is not installed
+        return None
+    return git.stdout.strip() if tracked.returncode == 0 else None
+
+
+def device_name() -> str:
+    if get_device() == 'cuda':
+        return torch.cuda.get_device_name()
+    return f'{get_device()}, {platform.machine()}'
+
+
+def versions() -> Dict[str, str]:
+    """Versions of Python and of the packages that affect results."""
+    found = dict(python=platform.python_version())
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            pass
+    return found

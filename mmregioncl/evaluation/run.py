@@ -1,0 +1,195 @@
+"""The evaluation of one checkpoint, with its results file."""
+import json
+import logging
+import time
+import traceback
+from functools import cached_property
+from pathlib import Path
+from typing import Callable, Dict, Optional, Tuple
+
+import torch
+from mmengine.config import Config
+from mmengine.dataset import BaseDataset
+from mmengine.logging import print_log
+from mmengine.model import BaseModel
+from mmengine.registry import DATASETS
+from torch import Tensor
+
+from mmregioncl.files import atomic_write, write_json
+from .data import describe_dataset, eval_dataset
+from .features import check_finite, extract_features
+from .model import load_model
+from .results import check_folder, commit, describe_run, read_results
+
+
+class EvaluationRun:
+    """The evaluation of a checkpoint in a folder.
+
+    Each protocol is run once: ``results.json`` is written after each of them,
+    and a later call keeps what it finds there. Features are shared by all
+    protocols and kept as well.
+
+    Args:
+        cfg (Config): A pre-training config with ``eval_datasets``.
+        checkpoint (str, optional): Its weights; None for random ones.
+        out (str or Path): Folder of the results.
+        batch_size (int): Images per batch of feature extraction. Defaults to
+            128.
+        workers (int): Worker processes that load images. Defaults to 2.
+        seed (int): Seed of all random numbers. Defaults to 0.
+
+    Raises:
+        ValueError: If the folder holds results of another checkpoint, config
+            or seed.
+    """
+
+    def __init__(self,
+                 cfg: Config,
+                 checkpoint: Optional[str],
+                 out: Path,
+                 batch_size: int = 128,
+                 workers: int = 2,
+                 seed: int = 0) -> None:
+        self.cfg = cfg
+        self.checkpoint = checkpoint
+        self.out = Path(out)
+        self.batch_size = batch_size
+        self.workers = workers
+        self.seed = seed
+        self.datasets: Dict[str, BaseDataset] = {}
+        self.descriptions: Dict[str, dict] = {}  # of the data sets
+        self.data: Dict[str, dict] = {}  # those that a protocol used
+        self.results = self.open()
+
+    def open(self) -> dict:
+        """Results of an earlier call, or a new file without any."""
+        path = self.out / 'results.json'
+        run = describe_run(self.cfg, self.checkpoint, self.seed)
+        check_folder(self.out)
+        if not path.exists():
+            results = dict(run=run, protocols={})
+            write_json(path, results)
+            return results
+        results = read_results(path)
+        names = dict(config='config', sha256='checkpoint', seed='seed')
+        for key, name in names.items():
+            if results['run'][key] != run[key]:
+                raise ValueError(
+                    f'{path} holds results of another {name}: give another '
+                    'folder with --out')
+        return results
+
+    def write(self, name: str) -> None:
+        """Write the results, with those that other processes have added."""
+        path = self.out / 'results.json'
+        others = json.loads(path.read_text())['protocols']
+        mine = {name: self.results['protocols'][name]}
+        self.results['protocols'] = {**others, **mine}
+        write_json(path, self.results)
+
+    @cached_property
+    def model(self) -> BaseModel:
+        """The model in eval mode, with the backbone of the checkpoint."""
+        torch.manual_seed(self.seed)  # of random weights
+        return load_model(self.cfg, self.checkpoint)
+
+    def features(self, split: str) -> Tuple[Tensor, Tensor]:
+        """Features and labels of a split, computed once.
+
+        Args:
+            split (str): 'train' or 'test'.
+
+        Returns:
+            tuple[Tensor, Tensor]: As from :func:`extract_features`.
+
+        Raises:
+            ValueError: If features are NaN or inf, or a label is missing.
+        """
+        path = self.out / f'features-{split}.pt'
+        dataset = self.dataset(split)
+        if split not in self.descriptions:
+            self.descriptions[split] = describe_dataset(dataset)
+        self.data[split] = self.descriptions[split]
+        saved = read_features(path, self.data[split])
+        if saved is None:
+            saved = extract_features(self.model, dataset, self.batch_size,
+                                     self.workers)
+            with atomic_write(path) as part:
+                torch.save((*saved, self.data[split]), part)
+        features, labels = saved
+        return check_finite(features), labels
+
+    def dataset(self, split: str) -> BaseDataset:
+        """The data set of a split, built once."""
+        if split not in self.datasets:
+            self.datasets[split] = DATASETS.build(
+                eval_dataset(self.cfg, split))
+        return self.datasets[split]
+
+    def add(self, name: str, protocol: Callable[..., dict],
+            **settings) -> bool:
+        """Run a protocol, unless its results are there.
+
+        Args:
+            name (str): Name of the protocol.
+            protocol (Callable): Takes this run and the settings, and returns
+                a dict with ``numbers``, shares by their names, and ``how``, a
+                sentence on how they were obtained.
+            **settings: Arguments of the protocol. With other settings than
+                before it is run again.
+
+        Returns:
+            bool: Whether its results are there now.
+        """
+        settings = json.loads(json.dumps(settings))  # as they will be read
+        done = self.results['protocols']
+        before = done.get(name, dict(error='not done'))
+        if 'error' not in before:
+            if before['settings'] == settings:
+                print_log(f'{name}: finished before', 'current')
+                return True
+            print_log(f'{name}: run again, with other settings', 'current')
+        self.model.eval()  # built outside of try: every protocol needs it
+        start = time.time()
+        self.data = {}
+        try:
+            done[name] = protocol(self, **settings)
+        except Exception as error:  # other protocols may still work
+            kind = '' if isinstance(error, (ValueError, OSError)) else \
+                f'{type(error).__name__}: '
+            print_log(f'{name}: {kind}{error}', 'current', logging.WARNING)
+            if kind:
+                print_log(traceback.format_exc(), 'current', logging.WARNING)
+            if 'error' not in before:
+                print_log(f'{name}: earlier numbers are kept', 'current')
+                return False
+            done[name] = dict(error=f'{kind}{error}', numbers={})
+        done[name].update(
+            data=self.data,
+            settings=settings,
+            seconds=round(time.time() - start, 1),
+            date=time.strftime('%Y-%m-%d %H:%M'),
+            commit=commit())
+        self.write(name)
+        for what, number in done[name]['numbers'].items():
+            print_log(f'{name}: {number:.4f} {what}', 'current')
+        return 'error' not in done[name]
+
+
+def read_features(path: Path, data: dict) -> Optional[Tuple[Tensor, Tensor]]:
+    """Read saved features and labels if they belong to this data.
+
+    Args:
+        path (Path): File of the features, which may not exist.
+        data (dict): Result of :func:`describe_dataset`.
+
+    Returns:
+        tuple[Tensor, Tensor] or None: Features and labels.
+    """
+    if not path.exists():
+        return None
+    try:
+        features, labels, saved = torch.load(path, mmap=True)
+    except Exception:  # a damaged file may raise anything: compute again
+        return None
+    return (features, labels) if saved == data else None
