@@ -9,38 +9,40 @@ from torch.nn import functional as F
 from mmregioncl.evaluation import (check_finite, check_neighbours,
                                    check_same_classes, eval_dataset,
                                    extract_rows, gather_rows, keep_best,
-                                   nearest, rank_batches, read_labels, rows_of,
-                                   vote)
+                                   knn_votes, nearest, rank_batches,
+                                   read_labels, rows_of)
+from mmregioncl.evaluation.frozen import frozen_evaluation
 from mmregioncl.registry import HOOKS
-from ..aside import aside
-from .look_hook import LookHook
+from .evaluation_hook import EvaluationHook
 
 
 @HOOKS.register_module()
-class OnlineKNNHook(LookHook):
-    """K-NN accuracy of the backbone, while it trains.
+class OnlineKNNHook(EvaluationHook):
+    """Measure the k-NN accuracy of the backbone during training.
 
-    Cosine, with votes of exp(similarity / T), on features averaged over the
-    last map. Training goes on as if nothing had been. Each rank holds a share
-    of the train features, and the result is that of a single process.
+    Neighbours are found by cosine similarity of the averaged last feature map,
+    and vote with exp(similarity / T). Training is unaffected: weights and
+    random state are unchanged. Each rank holds a share of the train features;
+    the result equals that of a single process.
 
     Args:
         train (dict or str, optional): Labelled data set, or a folder with one
             folder for each class. Defaults to None, ``eval_datasets.train`` of
             the config.
         test (dict or str, optional): Likewise.
-        interval (int): Epochs between two looks; the last epoch gets one in
-            any case. Defaults to 1.
+        interval (int, optional): Epochs between two evaluations; the last
+            epoch is always evaluated. Defaults to None, as few as keep an
+            evaluation below 3 % of the training in between.
         k (Sequence[int]): Numbers of neighbours. Defaults to (20, 200).
-        temperature (Sequence[float]): Of the votes. Defaults to (0.1, 0.07).
-        batch_size (int): On each rank. Defaults to 128.
+        temperature (Sequence[float]): Temperatures T. Defaults to (0.1, 0.07).
+        batch_size (int): Images per batch on each rank. Defaults to 128.
         num_workers (int, optional): Defaults to None, as many as in training.
     """
 
     def __init__(self,
                  train: Union[dict, str, None] = None,
                  test: Union[dict, str, None] = None,
-                 interval: int = 1,
+                 interval: Optional[int] = None,
                  k: Sequence[int] = (20, 200),
                  temperature: Sequence[float] = (0.1, 0.07),
                  batch_size: int = 128,
@@ -51,11 +53,11 @@ class OnlineKNNHook(LookHook):
         self.temperature = temperature
 
     def before_train(self, runner) -> None:
-        """Look for the data before hours are spent on training.
+        """Build the data sets before hours are spent on training.
 
         Raises:
-            ValueError: If there are none, or too few for k, or if their
-                classes differ.
+            ValueError: If the config names none, if they have fewer images
+                than k, or if their classes differ.
         """
         self.train_set, self.test_set = (
             DATASETS.build(eval_dataset(runner.cfg, split, given))
@@ -68,16 +70,18 @@ class OnlineKNNHook(LookHook):
             for temperature in self.temperature:
                 check_neighbours(k, temperature, len(self.train_set))
 
-    def look(self, runner) -> None:
-        """Elect labels by all k and temperatures, and tell."""
-        similarity, labels = self.find_neighbours(runner)
+    def passes(self, runner) -> int:
+        """Images of both sets."""
+        return len(self.train_set) + len(self.test_set)
+
+    def evaluate(self, runner) -> None:
+        """Classify by all k and temperatures, and log the accuracies."""
         classes = int(self.train_labels.max()) + 1
-        right = self.test_labels.to(labels.device)
+        votes = knn_votes(*self.find_neighbours(runner), self.k,
+                          self.temperature, classes)
         scores = {
-            (k, t): (vote(similarity[:, :k], labels[:, :k], t,
-                          classes) == right).float().mean().item()
-            for k in self.k
-            for t in self.temperature
+            setting: (found.cpu() == self.test_labels).float().mean().item()
+            for setting, found in votes.items()
         }
         told = ', '.join(f'{score:.4f} (k={k}, T={t})'
                          for (k, t), score in scores.items())
@@ -90,12 +94,12 @@ class OnlineKNNHook(LookHook):
             step=runner.iter)
 
     def find_neighbours(self, runner) -> Tuple[Tensor, Tensor]:
-        """Similarities and labels of the nearest of all ranks, (M, k) each."""
+        """Similarities and labels of the nearest train images, (M, k) each."""
         shares = [
             rank_batches(len(part), self.batch_size)
             for part in (self.train_set, self.test_set)
         ]
-        with aside(runner.model) as model:
+        with frozen_evaluation(runner.model) as model:
             train, test = (check_finite(
                 extract_rows(model, part, share, **self.workers(runner)))
                            for part, share in zip((self.train_set,

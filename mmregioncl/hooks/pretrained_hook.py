@@ -2,30 +2,30 @@ from typing import Optional, Sequence
 
 from mmengine.hooks import Hook
 
+from mmregioncl.engine.modules import unwrap
 from mmregioncl.registry import HOOKS
 from mmregioncl.transfer import backbone_weights, load_backbone, read_weights
-from ..modules import unwrap
 
 
 @HOOKS.register_module()
 class PretrainedHook(Hook):
     """Start fine-tuning from a pre-trained backbone, all of it or not at all.
 
-    MMEngine's ``Pretrained`` loads what happens to have the same name, and
-    goes on from random weights where nothing has. This stops with the names.
-    A run that resumes keeps its own weights, and does not need the checkpoint.
+    MMEngine's ``Pretrained`` loads the weights whose names match and silently
+    leaves the others random. This hook stops with their names instead. A
+    resumed run keeps its own weights and does not need the checkpoint.
 
     Args:
         checkpoint (str, optional): Of a pre-training run of OpenMMLab or
             OpenSelfSup, or of a backbone alone, ``.pth`` or
             ``.safetensors``; 'none' for random weights. Defaults to None,
             which is refused.
-        parts (Sequence[str]): Modules that together are the backbone.
+        parts (Sequence[str]): Modules that together make up the backbone.
             Defaults to ('backbone', ).
-        new (str): Regular expression of their weights that no pre-training
-            gives. Defaults to one that fits none.
+        new (str): Regular expression for weights that are not pre-trained.
+            Defaults to one that matches none.
     """
-    priority = 'HIGH'  # before anything that looks at the weights
+    priority = 'HIGH'  # before anything that reads the weights
 
     def __init__(self,
                  checkpoint: Optional[str] = None,
@@ -36,14 +36,14 @@ class PretrainedHook(Hook):
         self.new = new
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
-        """Note where the run began."""
+        """Save the name of the pre-trained checkpoint."""
         checkpoint['pretrained'] = self.checkpoint
 
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
-        """Refuse to resume a run that began elsewhere.
+        """Refuse to resume a run that was fine-tuned from elsewhere.
 
         Raises:
-            ValueError: If it was fine-tuned from another checkpoint.
+            ValueError: If the pre-trained checkpoint was another one.
         """
         began = checkpoint.get('pretrained', self.checkpoint)
         if runner._resume and began != self.checkpoint:
@@ -52,10 +52,10 @@ class PretrainedHook(Hook):
                 f'{self.checkpoint}: set another --work-dir')
 
     def before_train(self, runner) -> None:
-        """Load the backbone, or stop.
+        """Load the backbone.
 
         Raises:
-            ValueError: If there is no checkpoint, or one that does not fit.
+            ValueError: If no checkpoint is set, or it does not fit.
         """
         if runner._resume and runner._has_loaded:
             return

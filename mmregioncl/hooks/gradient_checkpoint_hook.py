@@ -9,13 +9,13 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
+from mmregioncl.engine.modules import get_module, names_of
 from mmregioncl.registry import HOOKS
-from ..modules import get_module, names_of
 
 
 @contextmanager
 def frozen_statistics(module: nn.Module) -> Iterator[None]:
-    """Leave running statistics of batch norm as they are.
+    """Keep the running statistics of batch norm unchanged.
 
     Images are still normalised by the statistics of their own batch.
     """
@@ -34,10 +34,10 @@ def frozen_statistics(module: nn.Module) -> Iterator[None]:
 
 @torch.compiler.disable  # it cannot trace what leaves statistics alone
 def recomputed_forward(module: nn.Module, *args, **kwargs):
-    """A forward pass of which nothing is kept but what goes in.
+    """A forward pass that keeps only its input.
 
-    The backward pass computes the rest anew, without a second update of the
-    running statistics, which ``with_cp`` of mmcls's ResNet and MMEngine's
+    The backward pass recomputes the activations, without the second update of
+    running statistics that ``with_cp`` of mmcls's ResNet and MMEngine's
     ``activation_checkpointing`` make.
     """
 
@@ -54,14 +54,15 @@ def recomputed_forward(module: nn.Module, *args, **kwargs):
 
 @HOOKS.register_module()
 class GradientCheckpointHook(Hook):
-    """Spend a forward pass more to keep a fraction of the feature maps.
+    """Save memory by recomputing feature maps in the backward pass.
 
-    Gradients, running statistics and the keys of checkpoints are those of a
-    run without it. CompileHook leaves these blocks out.
+    It costs one more forward pass. Gradients, running statistics and the keys
+    of checkpoints equal those of a run without it. CompileHook does not
+    compile these blocks.
 
     Args:
-        modules (Sequence[str]): Each child of these is kept by its input
-            alone. Defaults to the four stages of a ResNet.
+        modules (Sequence[str]): Names of modules whose children keep only
+            their inputs. Defaults to the four stages of a ResNet.
     """
 
     def __init__(
@@ -72,12 +73,12 @@ class GradientCheckpointHook(Hook):
         self.modules = names_of(modules)
 
     def before_train(self, runner) -> None:
-        """Wrap the forward of the blocks.
+        """Wrap the forward pass of the blocks.
 
         Raises:
-            ValueError: If the model lacks a module.
+            ValueError: If the model has no module of that name.
         """
         for name in self.modules:
-            # Bound methods, so that copies have their own
+            # Bound methods, so copies of the model get their own
             for block in get_module(runner.model, name).children():
                 block.forward = MethodType(recomputed_forward, block)

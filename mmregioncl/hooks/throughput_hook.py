@@ -6,22 +6,43 @@ from typing import Sequence
 from mmengine.hooks import Hook, IterTimerHook
 from torch import Tensor
 
+from mmregioncl.datasets.nested import innermost
+from mmregioncl.datasets.transforms import augmentations, steps_of
 from mmregioncl.registry import HOOKS
-from ..config import draws_slowly
 
 
 def count_images(inputs: Sequence[Tensor]) -> int:
-    """Of a list of views (N, C, H, W), of images (C, H, W), or of a batch."""
+    """Number of images in a list of views, a list of images, or a batch.
+
+    Args:
+        inputs (Sequence[Tensor]): Views (N, C, H, W), images (C, H, W), or one
+            tensor (N, C, H, W).
+    """
     views = isinstance(inputs, (list, tuple)) and inputs[0].ndim > 3
     return len(inputs[0] if views else inputs)
 
 
+def draws_slowly(dataset) -> bool:
+    """Whether a pipeline has a transform that this package has faster."""
+    steps = [
+        step for part in innermost(dataset)
+        for step in steps_of(getattr(part, 'pipeline', None))
+    ]
+    return any(
+        type(step).__name__ in augmentations.__all__
+        and type(step).__module__.startswith(('mmselfsup.', 'mmcv.'))
+        for step in steps)
+
+
 class Mark(Hook):
-    """The time at which all hooks of a step are done, and data waited for."""
+    """Time at which the last hook of an iteration ended.
+
+    From then on the loop waits for data.
+    """
     time = 0.
 
     def note(self, *args, **kwargs) -> None:
-        """The next batch is waited for."""
+        """Note that the wait for the next batch begins."""
         self.time = time.time()
 
     before_train_epoch = after_train_iter = after_val_epoch = note
@@ -31,17 +52,17 @@ class Mark(Hook):
 class ThroughputHook(IterTimerHook):
     """MMEngine's timer, which also logs throughput and waits for data.
 
-    ``images_per_second``, of all processes, and ``data_wait``, the share of
-    the time that the process waits for the dataloader, are logged for the
-    last 50 steps, beside ``time`` and ``data_time``. (``data_time`` counts the
-    hooks behind the timer as well, such as saving and logging.) MMEngine reads
-    each loss back from the device, so that a GPU waits as well. If the share
-    exceeds `most_wait`, it warns once, and names the settings to change.
+    It logs ``images_per_second`` of all processes, and ``data_wait``, the
+    share of the time in which the process waits for the dataloader, over the
+    last 50 iterations. (``data_time`` of MMEngine also includes hooks that run
+    after the timer, such as saving and logging.) MMEngine reads every loss
+    back from the device, so a GPU waits as well. If the share exceeds
+    `most_wait`, the hook warns once and names the settings to change.
 
     Args:
         most_wait (float): Share in [0, 1]. Defaults to 0.1.
-        first_steps (int): Steps after which it judges. The first one, in
-            which workers start, does not count. Defaults to 100.
+        first_steps (int): Iterations before it warns. The first one, in which
+            workers start, is not counted. Defaults to 100.
     """
 
     def __init__(self, most_wait: float = 0.1, first_steps: int = 100) -> None:
@@ -60,7 +81,7 @@ class ThroughputHook(IterTimerHook):
         self.mark = Mark()
 
     def before_train(self, runner) -> None:
-        """Begin to mark the ends of steps."""
+        """Register the hook that marks the end of an iteration."""
         super().before_train(runner)
         runner.register_hook(self.mark, 'LOWEST')
 
@@ -87,7 +108,7 @@ class ThroughputHook(IterTimerHook):
         self.judge(runner)
 
     def judge(self, runner) -> None:
-        """Warn of too long waits, once."""
+        """Warn once if waits are too long."""
         self.steps += 1
         if self.warned or self.steps == 0:
             return
@@ -99,10 +120,11 @@ class ThroughputHook(IterTimerHook):
         self.warned = True
         workers, cores = runner.train_dataloader.num_workers, os.cpu_count()
         advice = [
-            'set fast_transforms=True' if draws_slowly(runner.cfg) else '',
+            'add mmregioncl.fast_transforms to the custom_imports'
+            if draws_slowly(runner.train_dataloader.dataset) else '',
             f'raise train_dataloader.num_workers, {workers} now on {cores} '
             'processor cores' if workers * runner.world_size < cores else '',
-            'keep smaller images on a faster disk'
+            'store smaller images on a faster disk'
         ]
         runner.logger.warning(
             f'{share:.0%} of the time of {self.steps} steps was waited for '

@@ -8,44 +8,46 @@ from mmengine.registry import DATASETS
 from mmselfsup.datasets.transforms import PackSelfSupInputs
 from torch import Tensor, nn
 
-from mmregioncl.datasets.box_store import innermost
+from mmregioncl.datasets.nested import innermost
+from mmregioncl.engine.modules import unwrap
 from mmregioncl.evaluation import (check_finite, check_same_classes,
                                    eval_dataset, extract_rows, gather_rows,
                                    online_probe, rank_batches, read_labels)
+from mmregioncl.evaluation.frozen import frozen_evaluation
 from mmregioncl.models.utils import feature_map
 from mmregioncl.registry import HOOKS
-from ..aside import aside
-from ..modules import unwrap
-from .look_hook import LookHook
+from .evaluation_hook import EvaluationHook
 
 
 @HOOKS.register_module()
-class OnlineLinearProbeHook(LookHook):
-    """Train a linear classifier beside the model, on its own features.
+class OnlineLinearProbeHook(EvaluationHook):
+    """Train a linear classifier on the features of the model during training.
 
-    In each step the classifier learns from the backbone's features of whole
-    views, that the algorithm has computed anyway, detached and averaged over
-    the last map. It has an optimizer of its own, starts from zeros, and uses
-    no random numbers: the model learns the same, to the bit, with and without
-    it. All ranks learn from the features of all.
+    In each step the classifier learns from the features of whole views that
+    the algorithm has computed anyway, detached and averaged over the last
+    feature map. It has its own optimizer, starts from zeros, and draws no
+    random numbers, so the model learns the same, bit by bit, with and without
+    it. Every rank learns from the features of all ranks.
 
     Args:
         test (dict or str, optional): Labelled data set, or a folder with one
             folder for each class. Defaults to None, ``eval_datasets.test`` of
-            the config. The training set has to have labels too; images whose
-            label is -1 are left out.
-        interval (int): Epochs between two tests; the last epoch gets one in
-            any case. Defaults to 1.
-        lr (float): Of SGD with momentum 0.9, constant; features are brought to
-            variance 1 before. Defaults to 0.1.
-        batch_size (int): In tests, on each rank. Defaults to 128.
-        num_workers (int, optional): In tests. Defaults to None, as many as in
-            training.
+            the config. The training set needs labels, too; images with the
+            label -1 are left out.
+        interval (int, optional): Epochs between two evaluations; the last
+            epoch is always evaluated. Defaults to None, as few as keep an
+            evaluation below 3 % of the training in between.
+        lr (float): Constant learning rate of SGD with momentum 0.9, on
+            features of variance 1. Defaults to 0.1.
+        batch_size (int): Images per batch of an evaluation on each rank.
+            Defaults to 128.
+        num_workers (int, optional): Workers of an evaluation. Defaults to
+            None, as many as in training.
     """
 
     def __init__(self,
                  test: Union[dict, str, None] = None,
-                 interval: int = 1,
+                 interval: Optional[int] = None,
                  lr: float = 0.1,
                  batch_size: int = 128,
                  num_workers: Optional[int] = None) -> None:
@@ -60,10 +62,10 @@ class OnlineLinearProbeHook(LookHook):
         self.handles: list = []
 
     def before_run(self, runner) -> None:
-        """Have the data set hand out labels, before a worker copies it.
+        """Add labels to the samples, before workers copy the data set.
 
         Raises:
-            ValueError: If it has none.
+            ValueError: If the training set has no labels.
         """
         super().before_run(runner)
         if isinstance(runner._train_loop, (dict, type(None))):
@@ -77,7 +79,7 @@ class OnlineLinearProbeHook(LookHook):
                     step.algorithm_keys = [*{*step.algorithm_keys, 'gt_label'}]
 
     def before_train(self, runner) -> None:
-        """Listen to the backbone, and look for the test set."""
+        """Build the test set, and listen to the backbone."""
         self.test_set = DATASETS.build(
             eval_dataset(runner.cfg, 'test', self.test))
         self.test_labels = read_labels(self.test_set, single=True)
@@ -90,17 +92,17 @@ class OnlineLinearProbeHook(LookHook):
         ]
 
     def after_train(self, runner) -> None:
-        """Leave the model as it was."""
+        """Remove the hooks from the model."""
         for handle in self.handles:
             handle.remove()
 
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
-        """Take the classifier back, if the run is resumed."""
+        """Restore the classifier if the run is resumed."""
         if runner._resume:
             self.state = checkpoint.get('online_linear')
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
-        """Keep the classifier."""
+        """Save the classifier."""
         if self.probe is not None:
             checkpoint['online_linear'] = dict(
                 probe=self.probe.state_dict(),
@@ -111,16 +113,15 @@ class OnlineLinearProbeHook(LookHook):
 
     @torch.compiler.disable  # not part of the model
     def note_views(self, module: nn.Module, args: tuple, output) -> None:
-        """What the preprocessor gives the algorithm."""
+        """Note the views that the algorithm gets."""
         if self.views is not None:
             self.views = output[0]
 
     @torch.compiler.disable  # not part of the model
     def note_features(self, module: nn.Module, args: tuple, output) -> None:
-        """What the backbone makes of whole first views, in its first call.
+        """Note the features of whole first views, from the first call.
 
-        Most algorithms pass them alone; SimCLR passes both views of an image
-        after each other.
+        Most algorithms pass them alone; SimCLR interleaves both views.
         """
         if not self.views or self.features is not None:
             return
@@ -150,7 +151,7 @@ class OnlineLinearProbeHook(LookHook):
         labels = torch.cat(all_gather(labels))
         self.views = None
         if len(features) == 1:
-            return  # batch norm learns nothing from one image
+            return  # batch norm needs two images
         if self.probe is None:
             self.build(features)
         self.optimizer.zero_grad()
@@ -164,7 +165,7 @@ class OnlineLinearProbeHook(LookHook):
         self.seen += known
 
     def build(self, features: Tensor) -> None:
-        """The classifier and its optimizer, from the checkpoint if resumed."""
+        """Build classifier and optimizer, or restore them."""
         self.probe = online_probe(features.shape[1], self.classes)
         self.probe.to(features.device)
         self.optimizer = torch.optim.SGD(
@@ -174,22 +175,27 @@ class OnlineLinearProbeHook(LookHook):
         before = len(self.state['probe']['1.bias'])
         if before != self.classes:
             print_log(
-                f'the linear probe begins anew: that of the checkpoint knows '
-                f'{before} classes, and the data set has {self.classes}',
+                'the linear probe starts from zeros: the checkpoint has '
+                f'{before} classes and the data set has {self.classes}',
                 'current', logging.WARNING)
         else:
             self.probe.load_state_dict(self.state['probe'])
             self.optimizer.load_state_dict(self.state['optimizer'])
 
     def before_train_epoch(self, runner) -> None:
+        """Count the right answers of the epoch."""
         self.right = self.seen = 0
 
-    def look(self, runner) -> None:
-        """Test, and tell."""
+    def passes(self, runner) -> int:
+        """Images of the test set."""
+        return len(self.test_set)
+
+    def evaluate(self, runner) -> None:
+        """Log the accuracy on the test set and on the training views."""
         if self.probe is None:
             return  # no batch had two images
         batches = rank_batches(len(self.test_set), self.batch_size)
-        with aside(runner.model) as model:
+        with frozen_evaluation(runner.model) as model:
             rows = check_finite(
                 extract_rows(model, self.test_set, batches,
                              **self.workers(runner)))

@@ -4,21 +4,21 @@ from mmengine.model import MMDistributedDataParallel
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+from mmregioncl.engine.modules import unwrap
 from mmregioncl.registry import HOOKS
-from ..modules import unwrap
 
 
 @HOOKS.register_module()
 class ChannelsLastHook(Hook):
-    """Hold the weights of convolutions, and so their maps, channels last.
+    """Store convolution weights, and so feature maps, in channels-last order.
 
-    The layout that tensor cores and oneDNN are fastest in. Shapes, values and
-    the keys of checkpoints stay as they are. On several processes the model is
-    wrapped anew.
+    This is the fastest layout for tensor cores and oneDNN. Shapes, values and
+    the keys of checkpoints do not change. On several processes the model is
+    wrapped again.
     """
 
     def before_train(self, runner) -> None:
-        """After the weights were drawn, which goes by their layout.
+        """Change the layout once the weights are initialized.
 
         Raises:
             ValueError: If the model is in a wrapper other than
@@ -29,14 +29,14 @@ class ChannelsLastHook(Hook):
             check_wrapper(wrapper)
         model.to(memory_format=torch.channels_last)
         if wrapper is not model:
-            # Its buckets know gradients by the strides that weights had, and
-            # would mix up their elements.
+            # DDP lays out its buckets by the strides of the weights when it is
+            # built, and would mix up the elements of gradients now.
             runner.model = runner.wrap_model(
                 runner.cfg.get('model_wrapper_cfg'), model)
 
 
 def check_wrapper(wrapper: nn.Module) -> None:
-    """Refuse what cannot be made anew around its model.
+    """Refuse wrappers that cannot be built again.
 
     Raises:
         ValueError: If it is not DistributedDataParallel, or was compiled.
@@ -47,5 +47,6 @@ def check_wrapper(wrapper: nn.Module) -> None:
             'ChannelsLastHook cannot change the layout of weights within '
             f'{type(wrapper).__name__}: leave the hook out')
     if 'train_step' in vars(wrapper):  # by MMEngine
-        raise ValueError('ChannelsLastHook wraps anew what compile=True has '
-                         'compiled: take mmregioncl.CompileHook')
+        raise ValueError('ChannelsLastHook wraps the model again, which '
+                         'compile=True does not allow: use '
+                         'mmregioncl.CompileHook')

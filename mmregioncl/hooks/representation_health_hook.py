@@ -11,40 +11,42 @@ from torch.utils.data import Dataset
 from mmregioncl.evaluation import (alignment, batch_loader, gather_rows,
                                    rank_batches, rankme, relative_std,
                                    uniformity)
-from mmregioncl.models.utils import feature_map
+from mmregioncl.evaluation.frozen import frozen_evaluation
+from mmregioncl.models.utils import feature_map, grid_of
 from mmregioncl.registry import HOOKS
-from ..aside import aside
-from .look_hook import LookHook
+from .evaluation_hook import EvaluationHook
 
 
 @HOOKS.register_module()
-class RepresentationHealthHook(LookHook):
-    """Tell whether embeddings spread out or collapse, without labels.
+class RepresentationHealthHook(EvaluationHook):
+    """Monitor whether embeddings spread out or collapse, without labels.
 
-    The neck's embeddings of training views, of whole ones and, where the
-    algorithm swaps regions, of canvas and paste: how far they spread
+    For the embeddings of whole training views and, if the algorithm swaps
+    regions, of canvas and paste, it logs how far they spread
     (:func:`~mmregioncl.evaluation.relative_std`), over how many directions
-    (RankMe), how close positive pairs are (alignment) and how evenly they lie
-    (uniformity). The pair of a whole view, a canvas or a paste is the whole
-    second view of its image. RankMe of the backbone's features is there too.
-    The same images, views and regions are taken each time, and by any number
-    of processes. Training goes on as if nothing had been.
+    (RankMe), how close positive pairs are (alignment), and how evenly they
+    are distributed (uniformity). The positive of a view, a canvas or a paste
+    is the whole second view of its image. RankMe of the backbone's features
+    is logged, too. Every evaluation takes the same images, views and regions,
+    on any number of processes. Training is unaffected: weights and random
+    state are unchanged.
 
     Args:
-        interval (int): Epochs between two looks; the last epoch gets one in
-            any case. Defaults to 1.
-        samples (int): Images, spread evenly over the data set. No RankMe is
-            greater, so that it compares with those of as many images alone.
+        interval (int, optional): Epochs between two evaluations; the last
+            epoch is always evaluated. Defaults to None, as few as keep an
+            evaluation below 3 % of the training in between.
+        samples (int): Images to embed, spread evenly over the data set. RankMe
+            is at most this number, so compare it between equal numbers only.
             Defaults to 1024.
-        collapse (float): Spread, from 0 to 1, below which a warning is given,
-            as by a RankMe below 2, when it is so in two looks in a row or in
-            the last one; by NaN at once. Defaults to 0.05.
-        batch_size (int): Even. Defaults to 64.
+        collapse (float): Spread in [0, 1] that counts as collapsed, as does a
+            RankMe below 2. It warns after two such evaluations in a row or at
+            the end, and after NaN at once. Defaults to 0.05.
+        batch_size (int): Images per batch on each rank, even. Defaults to 64.
         num_workers (int, optional): Defaults to None, as many as in training.
     """
 
     def __init__(self,
-                 interval: int = 1,
+                 interval: Optional[int] = None,
                  samples: int = 1024,
                  collapse: float = 0.05,
                  batch_size: int = 64,
@@ -56,21 +58,30 @@ class RepresentationHealthHook(LookHook):
         super().__init__(interval, batch_size, num_workers)
         self.samples = samples
         self.collapse = collapse
-        self.bad_looks = 0  # in a row
+        self.collapses = 0  # in a row
 
-    def look(self, runner) -> None:
-        """Embed some training images, measure, and tell."""
+    def count(self, runner) -> int:
+        """Images to embed, an even number, since regions swap in pairs."""
         dataset = runner.train_dataloader.dataset
-        count = min(self.samples, len(dataset)) // 2 * 2  # pairs swap
+        return min(self.samples, len(dataset)) // 2 * 2
+
+    def passes(self, runner) -> int:
+        """Both views and the composite of each image."""
+        return 3 * self.count(runner)
+
+    def evaluate(self, runner) -> None:
+        """Embed some training images and log the statistics."""
+        dataset = runner.train_dataloader.dataset
+        count = self.count(runner)
         sample = SeededViews(dataset, count)
         batches = rank_batches(count, self.batch_size)
-        # A rank without a batch looks at one pair, and keeps no row of it.
+        # A rank without a batch embeds one pair and keeps none of its rows.
         views = batch_loader(sample, batches or [[0, 1]],
                              **self.workers(runner))
         parts: Dict[str, List[Tensor]] = {}
-        with aside(runner.model) as model:
+        with frozen_evaluation(runner.model) as model:
             for number, batch in enumerate(views):
-                # Of the region: that which one process would draw
+                # The region that a single process would draw
                 torch.manual_seed(get_rank() + number * get_world_size())
                 inputs, _ = model.data_preprocessor(batch)
                 for name, rows in embed(model, inputs).items():
@@ -83,7 +94,7 @@ class RepresentationHealthHook(LookHook):
         self.report(runner, measure(embeddings))
 
     def report(self, runner, scalars: Dict[str, float]) -> None:
-        """Log what was measured, and warn of a collapse."""
+        """Log the statistics, and warn of a collapse."""
         told = ', '.join(f'{name} {value:.3g}'
                          for name, value in scalars.items())
         when = f'after epoch {runner.epoch + 1}'
@@ -99,25 +110,25 @@ class RepresentationHealthHook(LookHook):
             f'{name} is {value:.3g}' for name, value in scalars.items()
             if not value > least.get(name.split('/')[1], -torch.inf)
         ]  # or NaN
-        self.bad_looks = self.bad_looks + 1 if collapsed else 0
-        # A first look may come before embeddings have spread.
-        if collapsed and (self.bad_looks == 2
+        self.collapses = self.collapses + 1 if collapsed else 0
+        # The first evaluation may come before embeddings have spread.
+        if collapsed and (self.collapses == 2
                           or any(map(math.isnan, scalars.values()))
                           or self.is_last_train_epoch(runner)):
             runner.logger.warning(
                 f'embeddings have collapsed {when}: {", ".join(collapsed)} '
                 '(healthy: std near 1, rankme far above 2); lower the '
-                'learning rate, and see that the target gets no gradient, '
+                'learning rate, and check that the target gets no gradient, '
                 'that SimSiam and BYOL have their predictor, and that batch '
                 'norm sees enough images')
 
 
 class SeededViews(Dataset):
-    """Some images of a data set, with the same views each time.
+    """Some images of a data set, with the same views every time.
 
     Args:
         dataset (Dataset): With random views.
-        count (int): Images, spread evenly.
+        count (int): Number of images, spread evenly.
     """
 
     def __init__(self, dataset: Dataset, count: int) -> None:
@@ -134,7 +145,7 @@ class SeededViews(Dataset):
 
 
 def embed(model: nn.Module, inputs: List[Tensor]) -> Dict[str, Tensor]:
-    """Features and embeddings of a batch, as the algorithm makes them.
+    """Features and embeddings of a batch.
 
     Args:
         model (nn.Module): A pre-training algorithm in eval mode.
@@ -152,7 +163,8 @@ def embed(model: nn.Module, inputs: List[Tensor]) -> Dict[str, Tensor]:
     if len(inputs) > 1:
         parts['second'] = model.neck(model.backbone(inputs[1]))[0]
     if hasattr(model, 'project_regions'):
-        parts['canvas'], parts['paste'] = model.project_regions(inputs[0])
+        parts['canvas'], parts['paste'] = model.project_regions(
+            inputs[0], grid_of(features))
     return parts
 
 

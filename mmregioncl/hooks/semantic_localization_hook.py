@@ -5,42 +5,44 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop
 
-from mmregioncl.datasets.box_store import (BoxStore, attach_boxes, fingerprint,
-                                           innermost)
+from mmregioncl.checks import check_whole_number
+from mmregioncl.datasets.box_store import BoxStore, attach_boxes
+from mmregioncl.datasets.fingerprint import fingerprint
+from mmregioncl.datasets.nested import innermost
 from mmregioncl.datasets.transforms import ContrastiveCrop, steps_of
+from mmregioncl.evaluation.frozen import frozen_evaluation
+from mmregioncl.evaluation.localization import localize
 from mmregioncl.registry import HOOKS
-from ..aside import aside
-from ..localization import localize
 
 BINS = 20  # of the histogram of box areas
 
 
 @HOOKS.register_module()
 class SemanticLocalizationHook(Hook):
-    """Find the boxes that ContrastiveCrop draws from.
+    """Find the boxes that ContrastiveCrop crops by.
 
-    As ``update_box`` of the official code (xyupeng/ContrastiveCrop at
+    This is ``update_box`` of the official code (xyupeng/ContrastiveCrop at
     408f143, `paper <https://arxiv.org/abs/2202.03278>`_).
 
-    After an epoch the whole training set passes the backbone, image by image
-    and without augmentation; the boxes hold from the next epoch on, and are
-    part of the checkpoint. Training goes on as if the pass had not been, apart
-    from the boxes. The data set may be any of MMEngine's kind, and the
-    algorithm any that gives its backbone's features in mode ``'tensor'``.
+    After an epoch the whole training set passes the backbone without
+    augmentation. The boxes are used from the next epoch on and saved in the
+    checkpoint. Otherwise training is unaffected: weights and random state are
+    unchanged. It works with any data set of MMEngine's kind, and with any
+    algorithm that returns the backbone's features in mode ``'tensor'``.
 
     Args:
         warmup_epochs (int, optional): Epochs of plain random crops. Defaults
             to None, a fifth of the run, as in all published schedules.
-        interval (int, optional): After the warm-up, boxes are found after each
-            epoch whose number is a multiple, but not after the last. Until
-            the first time, the whole image is the box. Defaults to None, a
-            fifth of the run.
-        threshold (float): Of the response, scaled to [0, 1], that belongs to
-            an object. Defaults to 0.1. A vision transformer responds nearly
-            everywhere and takes 0.3 to 0.5.
+        interval (int, optional): After the warm-up, boxes are found after
+            every epoch that is a multiple of the interval, except the last.
+            Until then the box is the whole image. Defaults to None, a fifth of
+            the run.
+        threshold (float): Response, scaled to [0, 1], from which on a pixel
+            belongs to an object. Defaults to 0.1. Vision transformers respond
+            nearly everywhere and need 0.3 to 0.5.
         image_size (int or tuple[int, int], optional): Height and width in
-            pixels that images are resized to, squeezed if need be, for boxes
-            to fit the whole image. Defaults to None, the size of the crops.
+            pixels to which images are resized, without keeping the aspect
+            ratio. Defaults to None, the size of the crops.
         batch_size (int, optional): Defaults to None, that of training.
         num_workers (int, optional): Defaults to None, as many as in training.
     """
@@ -67,6 +69,9 @@ class SemanticLocalizationHook(Hook):
         self.threshold = threshold
         self.image_size = image_size and tuple(
             whole_number('image_size', side, 1) for side in image_size)
+        if image_size and max(image_size) >= 2**15:
+            raise ValueError(f'image_size={image_size} of SemanticLocalization'
+                             'Hook has to be below 32768 pixels')
         self.batch_size = whole_number('batch_size', batch_size, 1)
         self.num_workers = whole_number('num_workers', num_workers, 0)
         self.stores: List[BoxStore] = []
@@ -75,7 +80,7 @@ class SemanticLocalizationHook(Hook):
         self.missing = False
 
     def before_run(self, runner) -> None:
-        """Let the data set hand out boxes, before a worker copies it."""
+        """Add boxes to the samples, before workers copy the data set."""
         if self.stores or isinstance(runner._train_loop, (dict, type(None))):
             return  # attached before, or this run does not train
         if not isinstance(runner.train_loop, EpochBasedTrainLoop):
@@ -98,7 +103,7 @@ class SemanticLocalizationHook(Hook):
         self.fingerprints = [fingerprint(part) for part in innermost(dataset)]
 
     def before_train(self, runner) -> None:
-        """Settle the schedule; find boxes that the checkpoint had not."""
+        """Settle the schedule, and find boxes that a checkpoint lacks."""
         fifth = -(-runner.max_epochs // 5)
         if self.warmup_epochs is None:
             self.warmup_epochs = fifth
@@ -119,23 +124,23 @@ class SemanticLocalizationHook(Hook):
             self.find_boxes(runner, runner.epoch)
 
     def before_train_epoch(self, runner) -> None:
-        """Boxes hold once the warm-up is over, also of a resumed run."""
+        """Use the boxes once the warm-up is over."""
         for store in self.stores:
             store.active.fill_(runner.epoch >= self.warmup_epochs)
 
     def after_train_epoch(self, runner) -> None:
-        """Find the boxes anew, when it is time."""
-        epoch = runner.epoch + 1  # that are over
+        """Find the boxes again when it is time."""
+        epoch = runner.epoch + 1  # number of finished epochs
         if self.is_due(epoch, runner.max_epochs):
             self.find_boxes(runner, epoch)
 
     def is_due(self, epoch: int, max_epochs: int) -> bool:
-        """Whether boxes are found when an epoch, from 1 on, is over."""
+        """Whether boxes are found after an epoch, counted from 1."""
         return (self.warmup_epochs <= epoch < max_epochs
                 and epoch % self.interval == 0)
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
-        """Keep the boxes and what data they belong to."""
+        """Save the boxes and the fingerprint of their data."""
         checkpoint['ccrop'] = dict(
             edges=[store.edges.clone() for store in self.stores],
             image_size=list(self.image_size),
@@ -144,7 +149,7 @@ class SemanticLocalizationHook(Hook):
             histograms=self.histograms)
 
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
-        """Take the boxes back, if the run is resumed.
+        """Restore the boxes if the run is resumed.
 
         Raises:
             ValueError: If they belong to other data.
@@ -174,30 +179,30 @@ class SemanticLocalizationHook(Hook):
             self.interval = interval
 
     def find_boxes(self, runner, epoch: int) -> None:
-        """One pass over the training set; update the stores on all ranks."""
+        """Find all boxes in one pass, and update them on all ranks."""
         start = time.time()
         degenerate = 0
         loader = runner.train_dataloader
         num_workers = self.num_workers
         if num_workers is None:
             num_workers = loader.num_workers
-        with aside(runner.model) as model:
+        with frozen_evaluation(runner.model) as model:
             for part, store in zip(innermost(loader.dataset), self.stores):
-                edges, odd = localize(model, part, store, self.threshold,
-                                      self.batch_size or loader.batch_size,
-                                      num_workers,
-                                      loader.multiprocessing_context,
-                                      runner.logger.info)
+                edges, count = localize(model, part, store, self.threshold,
+                                        self.batch_size or loader.batch_size,
+                                        num_workers,
+                                        loader.multiprocessing_context,
+                                        runner.logger.info)
                 store.update(edges)
-                degenerate += odd
+                degenerate += count
         self.report(runner, epoch, degenerate, time.time() - start)
 
     def report(self, runner, epoch: int, degenerate: int,
                seconds: float) -> None:
-        """Log what the boxes are like, and note the histogram of areas."""
+        """Log statistics of the boxes, and keep the histogram of areas."""
         boxes = torch.cat([store.boxes for store in self.stores])
-        # Far edges are where their pixels begin: a box over all pixels ends
-        # one short of the image.
+        # The far edge is where the last pixel begins, so a box over all pixels
+        # ends one pixel before the image does.
         pixel = 1 / torch.tensor(self.image_size)
         sides = (boxes[:, 2:] - boxes[:, :2] + pixel).clamp(max=1)  # (N, 2)
         areas = sides.prod(1)
@@ -217,9 +222,7 @@ class SemanticLocalizationHook(Hook):
 
 
 def whole_number(name: str, value: Optional[int], low: int) -> Optional[int]:
-    """A setting, if it is a whole number within what the store can count."""
-    if value is not None and not (low <= value < 2**15
-                                  and value == int(value)):
-        raise ValueError(f'{name}={value} of SemanticLocalizationHook has to '
-                         f'be a whole number from {low} on')
-    return value
+    """Return a setting if it is None or a whole number."""
+    if value is None:
+        return None
+    return check_whole_number(name, value, low, 'SemanticLocalizationHook')

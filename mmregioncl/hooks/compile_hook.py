@@ -2,8 +2,8 @@ from typing import Optional, Sequence
 
 from mmengine.hooks import Hook
 
+from mmregioncl.engine.modules import get_module, names_of, unwrap
 from mmregioncl.registry import HOOKS
-from ..modules import get_module, names_of, unwrap
 
 # The backbone, and those of MoCo's key encoder and of BYOL's target network
 BACKBONES = ('backbone', 'encoder_k.module.0', 'target_net.module.0')
@@ -11,15 +11,15 @@ BACKBONES = ('backbone', 'encoder_k.module.0', 'target_net.module.0')
 
 @HOOKS.register_module()
 class CompileHook(Hook):
-    """Compile the backbones, of queries and keys, by ``torch.compile``.
+    """Compile the query and key backbones with ``torch.compile``.
 
-    In place, so that names, checkpoints and DistributedDataParallel stay as
-    they are. Queues, moving averages and losses stay out. The first step
-    takes minutes longer.
+    They are compiled in place, so names, checkpoints and
+    DistributedDataParallel do not change. Queues, moving averages and losses
+    are not compiled. The first step takes minutes longer.
 
     Args:
-        modules (Sequence[str], optional): Names of the modules. Defaults to
-            None, all backbones that the model has.
+        modules (Sequence[str], optional): Names of the modules to compile.
+            Defaults to None, all backbones of the model.
         **kwargs: Arguments of ``torch.compile``, such as
             ``mode='max-autotune'``.
     """
@@ -34,7 +34,7 @@ class CompileHook(Hook):
         """Mark the modules; their first call compiles them.
 
         Raises:
-            ValueError: If the model lacks one that was named.
+            ValueError: If the model has no module of that name.
         """
         names = self.modules
         if names is None:

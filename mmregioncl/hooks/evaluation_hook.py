@@ -1,0 +1,75 @@
+import math
+from typing import Any, Dict, Optional
+
+from mmengine.hooks import Hook
+from mmengine.runner import IterBasedTrainLoop
+
+from mmregioncl.checks import check_whole_number
+from mmregioncl.engine.modules import unwrap
+
+SHARE = 0.03  # of the training between two evaluations
+
+
+class EvaluationHook(Hook):
+    """Evaluate the model every few epochs, and after the last one.
+
+    Subclasses evaluate in :meth:`evaluate`, and count in :meth:`passes` what
+    it costs.
+
+    Args:
+        interval (int, optional): Epochs between two evaluations. None chooses
+            the smallest number at which an evaluation costs at most 3 % of the
+            training since the last one, counted in forward passes of the
+            backbone. A backward pass counts as two.
+        batch_size (int): Images per batch of an evaluation on each rank.
+        num_workers (int, optional): Workers that load them; None for as many
+            as in training.
+    """
+    priority = 'LOW'  # before the checkpoint of the same epoch is written
+
+    def __init__(self, interval: Optional[int], batch_size: int,
+                 num_workers: Optional[int]) -> None:
+        owner = type(self).__name__
+        if interval is not None:
+            check_whole_number('interval', interval, 1, owner)
+        check_whole_number('batch_size', batch_size, 1, owner)
+        self.interval = interval
+        self.batch_size = batch_size
+        self.num_workers = num_workers
+
+    def before_run(self, runner) -> None:
+        """Warn if the loop has no epochs."""
+        if isinstance(runner._train_loop, IterBasedTrainLoop):
+            runner.logger.warning(
+                f'{type(self).__name__} evaluates after epochs, and an '
+                'IterBasedTrainLoop has one: it will evaluate at the end only')
+
+    def after_train_epoch(self, runner) -> None:
+        """Evaluate when it is time."""
+        if self.interval is None:
+            # One view, forward and backward, of a model that does not tell
+            training = getattr(unwrap(runner.model), 'passes_per_image',
+                               3) * len(runner.train_dataloader.dataset)
+            self.interval = max(
+                1, math.ceil(self.passes(runner) / (SHARE * training)))
+            runner.logger.info(f'{type(self).__name__} evaluates every '
+                               f'{self.interval} epochs and after the last')
+        if self.every_n_epochs(runner, self.interval) or \
+                self.is_last_train_epoch(runner):
+            self.evaluate(runner)
+
+    def evaluate(self, runner) -> None:
+        """Evaluate the model and log the result."""
+        raise NotImplementedError
+
+    def passes(self, runner) -> int:
+        """Images that one evaluation passes through the backbone."""
+        raise NotImplementedError
+
+    def workers(self, runner) -> Dict[str, Any]:
+        """Arguments of a loader: how many workers, and how they start."""
+        loader = runner.train_dataloader
+        count = self.num_workers
+        if count is None:
+            count = loader.num_workers
+        return dict(num_workers=count, context=loader.multiprocessing_context)

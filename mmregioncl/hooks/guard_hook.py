@@ -1,0 +1,123 @@
+from typing import Dict, List, Optional
+
+import torch
+from mmengine.dist import all_reduce
+from mmengine.hooks import CheckpointHook, Hook
+
+from mmregioncl.engine.checks import (check_batches, check_checkpoint,
+                                      check_images, check_kept_checkpoints,
+                                      check_queue, check_schedule)
+from mmregioncl.registry import HOOKS
+
+NEVER = 2**62
+
+
+@HOOKS.register_module()
+class GuardHook(Hook):
+    """Stop a misconfigured or diverged run with an error that names the fix.
+
+    - Before training it runs the checks of ``mmregioncl.engine.checks``: the
+      dataloader makes a batch, annotated images exist, and a loaded
+      checkpoint has the weights of the model (the Runner alone would go on
+      with random weights). It warns if the queue is longer than the data, or
+      the schedule does not end with the run.
+    - During training it stops if a loss is NaN or inf. Every step is checked
+      on the device; the host reads the result every `interval` steps and
+      before a checkpoint is written, so the last checkpoint is always good.
+    - It does not write checkpoints whose weights are NaN or inf.
+
+    Args:
+        interval (int): Steps between two reads of the losses. Defaults to 50.
+        strict_load (bool): Whether loaded weights must be exactly those of
+            the model. Defaults to True.
+    """
+    priority = 'ABOVE_NORMAL'  # before the checkpoint of the same step
+
+    def __init__(self, interval: int = 50, strict_load: bool = True) -> None:
+        self.interval = interval
+        self.strict_load = strict_load
+        self.writers: List[CheckpointHook] = []
+        self.first_bad: Dict[str, torch.Tensor] = {}
+
+    def before_train(self, runner) -> None:
+        """Check the data loader and the settings of the run."""
+        check_batches(runner)
+        check_images(runner.train_dataloader.dataset)
+        check_queue(runner)
+        check_schedule(runner)
+        check_kept_checkpoints(runner)
+        self.writers = [
+            hook for hook in runner.hooks if isinstance(hook, CheckpointHook)
+        ]
+
+    def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
+        """Check that the checkpoint fits the run."""
+        check_checkpoint(runner, checkpoint, self.strict_load)
+
+    def after_train_iter(self,
+                         runner,
+                         batch_idx: int,
+                         data_batch=None,
+                         outputs: Optional[dict] = None) -> None:
+        """Record the first bad step of each loss, on the device."""
+        for name, value in outputs.items():
+            if 'loss' in name and torch.is_tensor(value):
+                fine = value.detach().isfinite().all()
+                step = torch.where(fine, NEVER, runner.iter + 1)
+                known = self.first_bad.get(name, step)
+                self.first_bad[name] = torch.minimum(known, step)
+        if self.every_n_train_iters(runner, self.interval) or any(
+                writer.every_n_train_iters(runner, writer.interval,
+                                           writer.save_begin)
+                or self.is_last_train_iter(runner)
+                for writer in self.writers if not writer.by_epoch):
+            self.check_losses(runner)
+
+    def after_train_epoch(self, runner) -> None:
+        """Check before the checkpoint of this epoch is written."""
+        self.check_losses(runner)
+
+    def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
+        """Refuse to write weights that are NaN or inf.
+
+        The last step may have made them so.
+        """
+        bad = [
+            name for name, value in checkpoint['state_dict'].items()
+            if value.is_floating_point() and not value.isfinite().all()
+        ]
+        if bad:
+            self.stop(runner, f'{len(bad)} weights, such as {bad[0]},',
+                      f'by step {checkpoint["meta"]["iter"]}')
+
+    def check_losses(self, runner) -> None:
+        """Check the losses since the last check, on all ranks.
+
+        Raises:
+            FloatingPointError: On every rank, if a loss was bad on any.
+        """
+        names = sorted(self.first_bad)
+        if not names:
+            return
+        first_bad = torch.stack([self.first_bad[name] for name in names])
+        all_reduce(first_bad, 'min')
+        steps = dict(zip(names, first_bad.tolist()))
+        self.first_bad = {}
+        first = min(steps.values())
+        if first == NEVER:
+            return
+        # One step later every term is bad: name those that came first.
+        begun = [name for name in steps if steps[name] == first]
+        terms = [name for name in begun if name != 'loss'] or begun
+        self.stop(runner, ' and '.join(terms), f'at step {first}')
+
+    @staticmethod
+    def stop(runner, what: str, when: str) -> None:
+        last = runner.message_hub.get_info('last_ckpt')
+        if last is None and runner._resume:
+            last = runner._load_from
+        kept = f'the last good checkpoint is {last}' if last else \
+            'no checkpoint was written yet'
+        raise FloatingPointError(
+            f'{what} became NaN or inf {when}; {kept}; lower the learning '
+            'rate, or look at the data')
