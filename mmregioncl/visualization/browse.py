@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
+from mmengine.device import get_device
 from mmengine.registry import (DATASETS, MODELS, TRANSFORMS, VISUALIZERS,
                                init_default_scope)
 from mmengine.runner import Runner
@@ -14,38 +15,18 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from mmselfsup.datasets.transforms import RandomResizedCrop
 from torch import nn
 
-from mmregioncl.datasets.box_store import attach_boxes, innermost
+from mmregioncl.datasets.box_store import attach_boxes
+from mmregioncl.datasets.nested import innermost
 from mmregioncl.datasets.transforms import (ContrastiveCrop, check_alpha,
                                             loading_steps, steps_of)
-from mmregioncl.engine.hooks import SemanticLocalizationHook
-from mmregioncl.engine.localization import whole_image_steps
-from mmregioncl.evaluation import load_model
-from mmregioncl.models.utils import feature_map, heat_maps, heatmap_to_boxes
+from mmregioncl.evaluation import build_model, load_model
+from mmregioncl.evaluation.localization import whole_image_steps
+from mmregioncl.hooks import SemanticLocalizationHook
+from mmregioncl.models.utils import (RegionSwap, check_weights, feature_map,
+                                     grid_of, heat_maps, heatmap_to_boxes)
 from mmregioncl.registry import HOOKS
+from mmregioncl.transfer import read_weights
 from .sheets import box_sheet, row_sheet, to_images, view_sheet
-
-
-def fit_region_swap(backbone: nn.Module, size: Tuple[int, int]) -> dict:
-    """RegionSwap for a backbone at a size of image, with regions as official.
-
-    Official regions have 3 to 5 of 7 cells to a side; other grids get the
-    nearest numbers, such as 2 to 3 of 4.
-
-    Args:
-        backbone (nn.Module): With one feature map as output.
-        size (tuple[int, int]): Height and width of the images in pixels.
-
-    Returns:
-        dict: Config of the transform.
-    """
-    backbone.eval()
-    with torch.no_grad():
-        grid = backbone(torch.zeros(1, 3, *size))[-1].shape[-2:]
-    cells = min(grid)
-    return dict(
-        type='mmregioncl.RegionSwap',
-        size=(max(1, round(cells * 3 / 7)), max(1, round(cells * 5 / 7))),
-        stride=size[0] // grid[0])
 
 
 def check_count(count: int) -> None:
@@ -55,12 +36,13 @@ def check_count(count: int) -> None:
 
 
 def browse_views(cfg: Config, path: str, count: int = 8) -> None:
-    """Draw views and composites of a batch, as training makes them.
+    """Draw two views and the composite of random training images.
 
-    A method without region swapping gets regions that fit its backbone.
+    For a method without region swapping, regions are drawn with the defaults
+    of ``RegionSwap``.
 
     Args:
-        cfg (Config): Any config of two views.
+        cfg (Config): Config of a method with two views.
         path (str): PNG file to write.
         count (int): Number of images, even. Defaults to 8.
     """
@@ -73,20 +55,21 @@ def browse_views(cfg: Config, path: str, count: int = 8) -> None:
             drop_last=False,
             num_workers=0,
             persistent_workers=False))
-    attach_boxes(loader.dataset, (1, 1))  # none until training finds them
+    attach_boxes(loader.dataset, (1, 1))  # whole images, as in the warm-up
     preprocessor = dict(
         dict(type='mmselfsup.SelfSupDataPreprocessor'),
         **cfg.model.get('data_preprocessor', {}))
     preprocessor = MODELS.build(preprocessor)
     (view_q, view_k), _ = preprocessor(next(iter(loader)))
 
-    region_swap = cfg.model.get('region_swap')
-    if region_swap is None and 'RegionCL' in cfg.model.type:
-        region_swap = dict(type='mmregioncl.RegionSwap')
-    elif region_swap is None:
-        region_swap = fit_region_swap(
-            MODELS.build(cfg.model.backbone), view_q.shape[-2:])
-    region_swap = TRANSFORMS.build(region_swap)
+    region_swap = TRANSFORMS.build(
+        cfg.model.get('region_swap', dict(type='mmregioncl.RegionSwap')))
+    if isinstance(region_swap, RegionSwap):
+        with torch.random.fork_rng(), torch.no_grad():
+            backbone = MODELS.build(cfg.model.backbone)
+            backbone.eval()
+            grid = grid_of(backbone(view_q[:1]))
+        region_swap = region_swap.fit(grid, view_q.shape[-2:])
     composites, region = region_swap(view_q)
 
     columns = {'view 1': view_q, 'view 2': view_k, 'composite': composites}
@@ -103,23 +86,22 @@ def browse_boxes(cfg: Config,
                  crops: int = 12,
                  threshold: Optional[float] = None,
                  alpha: Optional[float] = None) -> None:
-    """Draw what a model responds to in training images, and crop by it.
+    """Draw heat map, box and crops of random training images.
 
-    Images are drawn at random; boxes are found, and crops drawn, as training
-    does.
+    Boxes and crops are computed as in training with ContrastiveCrop.
 
     Args:
-        cfg (Config): Any pre-training config.
-        checkpoint (str, optional): Weights of its model, or None for random
-            ones. One that ContrastiveCrop wrote also tells how boxes changed
-            over training.
+        cfg (Config): A pre-training config.
+        checkpoint (str, optional): Weights of its backbone, or None for random
+            ones. If it holds crop boxes, their areas over training are drawn
+            as well.
         path (str or Path): PNG file to write.
-        count (int): Images. Defaults to 8.
-        crops (int): Crops of each image. Defaults to 12.
-        threshold (float, optional): Defaults to None, that of the config or
-            else of the hook.
-        alpha (float, optional): Defaults to None, that of the config or else
-            of the transform.
+        count (int): Number of images. Defaults to 8.
+        crops (int): Crops per image. Defaults to 12.
+        threshold (float, optional): Threshold of the heat map. Defaults to
+            None, that of the config or else of the hook.
+        alpha (float, optional): Parameter of the beta distribution of crops.
+            Defaults to None, that of the config or else of the transform.
     """
     check_count(count)
     model = load_model(cfg, checkpoint)
@@ -136,7 +118,8 @@ def browse_boxes(cfg: Config,
     for index in np.random.permutation(len(part))[:count]:
         loaded = part[int(index)]
         image = loaded['img']  # (H, W, 3)
-        heat, box = respond(model, shrink(loaded), image_size, threshold)
+        heat, box = localize_image(model, shrink(loaded), image_size,
+                                   threshold)
         if model.data_preprocessor._channel_conversion:
             image = image[..., ::-1]
         box = crop.fixed_box or box
@@ -150,12 +133,12 @@ def browse_boxes(cfg: Config,
 
 
 def crop_of(pipeline: Compose, alpha: Optional[float]) -> ContrastiveCrop:
-    """The random crop of a pipeline, as a ContrastiveCrop in any case."""
+    """The random crop of a pipeline, converted to a ContrastiveCrop."""
     crops = [s for s in steps_of(pipeline) if isinstance(s, RandomResizedCrop)]
     crops.sort(key=lambda crop: not isinstance(crop, ContrastiveCrop))
     if not crops:
         raise ValueError('the train pipeline has no RandomResizedCrop or '
-                         'ContrastiveCrop to draw crops by')
+                         'ContrastiveCrop to draw crops with')
     crop = crops[0]
     if not isinstance(crop, ContrastiveCrop):
         crop = ContrastiveCrop(
@@ -167,7 +150,7 @@ def crop_of(pipeline: Compose, alpha: Optional[float]) -> ContrastiveCrop:
 
 
 def localization_hook(cfg: Config) -> SemanticLocalizationHook:
-    """The hook of a config that finds boxes, or one with its defaults."""
+    """The SemanticLocalizationHook of a config, or one with defaults."""
     hooks = [*cfg.get('default_hooks', {}).values()]
     for hook in hooks + list(cfg.get('custom_hooks') or []):
         if isinstance(hook, dict) and hook['type'].endswith(
@@ -177,8 +160,8 @@ def localization_hook(cfg: Config) -> SemanticLocalizationHook:
 
 
 @torch.no_grad()
-def respond(model: nn.Module, sample: dict, image_size: Tuple[int, int],
-            threshold: float) -> Tuple[np.ndarray, Tuple[float, ...]]:
+def localize_image(model: nn.Module, sample: dict, image_size: Tuple[int, int],
+                   threshold: float) -> Tuple[np.ndarray, Tuple[float, ...]]:
     """Heat map (h, w) and box of one packed image."""
     inputs, _ = model.data_preprocessor(
         dict(
@@ -195,18 +178,21 @@ def browse_predictions(cfg: Config,
                        path: Union[str, Path],
                        count: int = 5,
                        score: float = 0.3) -> None:
-    """Draw what a detector or segmenter finds, beside the truth.
+    """Draw ground truth and predictions of a detector or segmenter.
 
     Args:
-        cfg (Config): Of ``configs/benchmarks``.
-        checkpoint (str): Of the fine-tuned model.
+        cfg (Config): A config of ``configs/benchmarks``.
+        checkpoint (str): Weights of the fine-tuned model.
         path (str or Path): PNG file to write.
-        count (int): Images, spread evenly over the validation set. Defaults
-            to 5.
-        score (float): Of the boxes that are drawn, at least. Defaults to 0.3.
+        count (int): Number of images, spread evenly over the validation set.
+            Defaults to 5.
+        score (float): Lowest score of the boxes that are drawn. Defaults to
+            0.3.
     """
     check_count(count)
-    model = load_model(cfg, checkpoint)
+    model = build_model(cfg)
+    model.load_state_dict(check_weights(model, read_weights(checkpoint)))
+    model.to(get_device()).eval()
     dataset = DATASETS.build(cfg.val_dataloader.dataset)
     visualizer = VISUALIZERS.build(
         dict(cfg.visualizer, vis_backends=None, name=str(path)))
@@ -218,11 +204,11 @@ def browse_predictions(cfg: Config,
             found, = model.test_step(pseudo_collate([dataset[int(index)]]))
         image = mmcv.imread(found.img_path, channel_order='rgb')
         with TemporaryDirectory() as folder:
-            # MMDetection's and MMSegmentation's own picture of both
+            # MMDetection and MMSegmentation draw both side by side.
             out_file = str(Path(folder, 'row.png'))
-            least = dict(
+            threshold = dict(
                 pred_score_thr=score) if 'pred_instances' in found else {}
             visualizer.add_datasample(
-                '', image, found, out_file=out_file, **least)
+                '', image, found, out_file=out_file, **threshold)
             rows.append(mmcv.imread(out_file, channel_order='rgb'))
     row_sheet(path, rows, ('truth', 'prediction'))

@@ -7,12 +7,19 @@ from matplotlib.figure import Figure
 
 
 def read_scalars(work_dir: Union[str, Path]) -> List[Dict[str, float]]:
-    """Read what a run logged, a dict for each time.
+    """Read the scalars that a run logged.
 
-    The last run in the work dir, and what it was resumed from up to there.
+    These are the scalars of the last run in the work dir, and of the runs it
+    was resumed from up to that step.
 
     Args:
         work_dir (str or Path): Work dir of an MMEngine runner.
+
+    Returns:
+        list[dict[str, float]]: One dict per log entry, with its ``step``.
+
+    Raises:
+        FileNotFoundError: If nothing was logged there.
     """
     logs = sorted(Path(work_dir).glob('*/vis_data/scalars.json'))
     if not logs:
@@ -22,17 +29,21 @@ def read_scalars(work_dir: Union[str, Path]) -> List[Dict[str, float]]:
     for log in logs:
         lines = log.read_text().split('\n')
         rows = [json.loads(line)
-                for line in lines[:-1]]  # a kill cuts the last
+                for line in lines[:-1]]  # the last may be cut off
         begin = min((row['step'] for row in rows), default=float('inf'))
         scalars = [row for row in scalars if row['step'] < begin] + rows
     return scalars
 
 
 def read_curves(work_dir: Union[str, Path]) -> Dict[str, List[list]]:
-    """What a run logged, as pairs of step and value by name.
+    """Read the curves that a run logged.
 
     Args:
         work_dir (str or Path): Work dir of an MMEngine runner.
+
+    Returns:
+        dict[str, list[list]]: Pairs of step and value by the name of the
+        scalar.
     """
     curves: Dict[str, List[list]] = {}
     for row in read_scalars(work_dir):
@@ -43,21 +54,21 @@ def read_curves(work_dir: Union[str, Path]) -> Dict[str, List[list]]:
 
 
 def plain_label(name: str) -> str:
-    """A name for a legend, where ``$`` begins maths and ``_`` hides."""
+    """Escape a legend entry: ``$`` starts maths, a leading ``_`` hides it."""
     return re.sub('^_', ' _', name).replace('$', r'\$')
 
 
 def curve_figure(curves: Dict[str, List[list]], title: str) -> Figure:
-    """Curves over the steps of training, in one chart.
+    """Draw curves over training steps in one chart.
 
     Args:
         curves (dict[str, list[list]]): Pairs of step and value by name.
-        title (str): Of the values.
+        title (str): Title of the vertical axis.
     """
     figure = Figure(figsize=(6, 3.5), layout='constrained')
     axes = figure.subplots()
     for name, points in curves.items():
-        # A few points are seen as such.
+        # Mark the points if there are few.
         axes.plot(
             *zip(*points),
             '.-' if len(points) < 30 else '-',

@@ -10,17 +10,17 @@ from sklearn.manifold import TSNE
 from torch import Tensor
 
 from mmregioncl.evaluation import nearest
-from mmregioncl.evaluation.study import Study
+from mmregioncl.evaluation.run import EvaluationRun
 from .curves import plain_label
 from .sheets import save, view_sheet
 
 
 def embed_2d(features: Tensor, seed: int = 0) -> np.ndarray:
-    """T-SNE of features.
+    """Embed features in two dimensions with t-SNE.
 
     Args:
         features (Tensor): Shape (N, C).
-        seed (int): Defaults to 0.
+        seed (int): Seed of PCA and t-SNE. Defaults to 0.
 
     Returns:
         ndarray: Shape (N, 2).
@@ -28,28 +28,31 @@ def embed_2d(features: Tensor, seed: int = 0) -> np.ndarray:
     rows = torch.nn.functional.normalize(features).numpy()
     width = min(50, *rows.shape)
     rows = PCA(width, random_state=seed).fit_transform(rows)
-    # scikit-learn asks for fewer neighbours than there are points.
+    # scikit-learn requires a perplexity below the number of points.
     perplexity = min(30, (len(rows) - 1) / 3)
-    return TSNE(perplexity=perplexity, random_state=seed).fit_transform(rows)
+    # 1000 iterations, the default, take twice as long for the same picture.
+    tsne = TSNE(perplexity=perplexity, max_iter=500, random_state=seed)
+    return tsne.fit_transform(rows)
 
 
-def draw_features(study: Study,
+def draw_features(run: EvaluationRun,
                   path: Union[str, Path],
                   count: int = 2000) -> None:
     """Draw test features in two dimensions, coloured by class.
 
     Args:
-        study (Study): With the features.
+        run (EvaluationRun): Run with the features.
         path (str or Path): PNG file to write.
-        count (int): Points at most, drawn at random. Defaults to 2000.
+        count (int): Largest number of points, drawn at random. Defaults to
+            2000.
     """
-    features, labels = study.features('test')
+    features, labels = run.features('test')
     if labels.ndim > 1:
         labels = labels.argmax(1)  # the first class of an image
-    rows = np.random.default_rng(study.seed).permutation(len(features))[:count]
-    points = embed_2d(features[rows], study.seed)
+    rows = np.random.default_rng(run.seed).permutation(len(features))[:count]
+    points = embed_2d(features[rows], run.seed)
     classes = int(labels.max()) + 1
-    names = study.dataset('test').metainfo.get('classes')
+    names = run.dataset('test').metainfo.get('classes')
     names = names or range(classes)
     colors = colormaps['tab10' if classes <= 10 else 'gist_rainbow']
     figure = Figure(figsize=(6, 6), layout='constrained')
@@ -78,25 +81,25 @@ def draw_features(study: Study,
     save(figure, path)
 
 
-def draw_neighbours(study: Study,
+def draw_neighbours(run: EvaluationRun,
                     path: Union[str, Path],
                     count: int = 6,
                     k: int = 7) -> None:
-    """Draw random test images, and the train images nearest to them.
+    """Draw random test images and their nearest train images.
 
     Args:
-        study (Study): With the features.
+        run (EvaluationRun): Run with the features.
         path (str or Path): PNG file to write.
-        count (int): Test images. Defaults to 6.
-        k (int): Neighbours of each. Defaults to 7.
+        count (int): Number of test images. Defaults to 6.
+        k (int): Number of neighbours. Defaults to 7.
     """
-    train, _ = study.features('train')
-    test, _ = study.features('test')
-    rows = np.random.default_rng(study.seed).permutation(len(test))[:count]
+    train, _ = run.features('train')
+    test, _ = run.features('test')
+    rows = np.random.default_rng(run.seed).permutation(len(test))[:count]
     k = min(k, len(train))
     _, found = nearest(train, torch.arange(len(train)), test[rows], k)
-    train_set, test_set = map(study.dataset, ('train', 'test'))
-    flip = study.cfg.model.data_preprocessor.get('bgr_to_rgb', False)
+    train_set, test_set = map(run.dataset, ('train', 'test'))
+    flip = run.cfg.model.data_preprocessor.get('bgr_to_rgb', False)
     columns = dict(test=[picture(test_set, row, flip) for row in rows])
     for rank, column in enumerate(found.T.tolist(), 1):
         columns[f'{rank}'] = [picture(train_set, row, flip) for row in column]
@@ -104,7 +107,7 @@ def draw_neighbours(study: Study,
 
 
 def picture(dataset, row: int, flip: bool) -> np.ndarray:
-    """An image as the model is given it, (H, W, 3) uint8 RGB."""
+    """Image that the model sees, (H, W, 3) uint8 RGB."""
     image = dataset[int(row)]['inputs'][0]  # (3, H, W) uint8
     image = image.flip(0) if flip else image
     return image.permute(1, 2, 0).numpy()

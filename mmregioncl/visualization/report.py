@@ -1,4 +1,4 @@
-"""One page of HTML about the evaluation of one run or of several."""
+"""HTML report on the evaluation of one or several runs."""
 import json
 import logging
 from base64 import b64encode
@@ -11,13 +11,13 @@ from matplotlib.figure import Figure
 from mmengine.logging import print_log
 from mmengine.runner import set_random_seed
 
-from mmregioncl.evaluation.study import Study, read_results
-from mmregioncl.files import whole_file, write_json
+from mmregioncl.evaluation.run import EvaluationRun, read_results
+from mmregioncl.files import atomic_write, write_json
 from .browse import browse_views
 from .curves import curve_figure, read_curves
 from .features import draw_features, draw_neighbours
 
-# Curves of a log that are drawn, a chart for each, and what they say
+# Logged scalars that are drawn, one chart each, with their titles
 CHARTS = {
     'loss': 'Loss, the sum of all terms',
     'loss_instance': 'Loss of whole views',
@@ -29,72 +29,76 @@ CHARTS = {
     'health/paste/std': 'Spread of pastes',
     'health/features/rankme': 'RankMe of the features',
     'health/view/rankme': 'RankMe of whole views',
-    'health/view/alignment': 'Distance of the two views: 0 alike',
-    'health/view/uniformity': 'Uniformity of whole views: -4 even',
+    'health/view/alignment': 'Alignment of the two views: 0 equal, 4 opposite',
+    'health/view/uniformity':
+    'Uniformity of whole views: -4 spread, 0 collapsed',
 }
 PICTURES = {
     'composites.png':
-    'What training saw: two views, and composites with the '
-    'swapped region outlined',
+    'Training images: two views and the composite, with the swapped region '
+    'outlined',
     'features.png':
     'Test features by t-SNE, coloured by class',
     'neighbours.png':
-    'Random test images, and the train images nearest to '
-    'them',
+    'Random test images and their nearest neighbours in the train set',
 }
 
 
-class Run(NamedTuple):
-    """What a folder holds of a run."""
+class EvaluatedRun(NamedTuple):
+    """Content of the folder of an :class:`EvaluationRun`."""
     name: str
     results: dict
     curves: Dict[str, List[list]]
     folder: Path
 
 
-def draw_run(study: Study) -> None:
-    """Draw the pictures of a run and keep its log, unless they are there.
+def draw_run(run: EvaluationRun) -> None:
+    """Draw missing pictures of a run and save the curves of its log.
+
+    A picture that cannot be drawn is skipped with a warning.
 
     Args:
-        study (Study): With a folder for them.
+        run (EvaluationRun): The run.
     """
-    painters: Dict[str, Callable[[Path], None]] = {
-        'composites.png': lambda path: browse_views(study.cfg, str(path), 6),
-        'features.png': lambda path: draw_features(study, path),
-        'neighbours.png': lambda path: draw_neighbours(study, path),
+    drawings: Dict[str, Callable[[Path], None]] = {
+        'composites.png': lambda path: browse_views(run.cfg, str(path), 6),
+        'features.png': lambda path: draw_features(run, path),
+        'neighbours.png': lambda path: draw_neighbours(run, path),
     }
-    if study.checkpoint is None:  # it saw no training
-        del painters['composites.png']
-    for name, paint in painters.items():
-        path = study.out / name
+    if run.checkpoint is None:  # it was not trained
+        del drawings['composites.png']
+    for name, draw in drawings.items():
+        path = run.out / name
         if path.exists():
             continue
-        set_random_seed(study.seed)
+        set_random_seed(run.seed)
         try:
-            paint(path)
-        except Exception as error:  # the report can do without
+            draw(path)
+        except Exception as error:  # the report is complete without it
             print_log(
                 f'{name} was not drawn ({type(error).__name__}: {error})',
                 'current', logging.WARNING)
-    if study.checkpoint is not None:
+    if run.checkpoint is not None:
         try:
-            curves = read_curves(Path(study.checkpoint).parent)
+            curves = read_curves(Path(run.checkpoint).parent)
         except FileNotFoundError:
-            return  # the checkpoint was taken elsewhere
+            return  # the checkpoint was moved
         kept = {name: curves[name] for name in CHARTS if name in curves}
-        write_json(study.out / 'curves.json', kept)
+        write_json(run.out / 'curves.json', kept)
 
 
 def write_report(path: Union[str, Path],
                  folders: Sequence[Union[str, Path]]) -> None:
-    """Write a page that opens from disk, with all that belongs to it.
+    """Write a report as one HTML file that contains all its pictures.
 
     Args:
         path (str or Path): HTML file to write.
-        folders (Sequence[str or Path]): Of runs, as ``Study`` leaves them.
+        folders (Sequence[str or Path]): Folders of :class:`EvaluationRun`, one
+            column each.
 
     Raises:
-        FileNotFoundError: If one holds no results.
+        FileNotFoundError: If a folder holds no results.
+        ValueError: If a file in a folder is damaged.
     """
     runs = read_runs([Path(folder) for folder in folders])
     page = Environment(
@@ -104,12 +108,16 @@ def write_report(path: Union[str, Path],
             rows=number_rows(runs),
             charts=draw_charts(runs),
             pictures=read_pictures(runs))
-    with whole_file(path) as part:
+    with atomic_write(path) as part:
         part.write_text(page, 'utf-8')
 
 
-def read_runs(folders: Sequence[Path]) -> List[Run]:
-    """Results and curves of folders; runs of one config by their folder."""
+def read_runs(folders: Sequence[Path]) -> List[EvaluatedRun]:
+    """Read results and curves of folders.
+
+    Runs are named after their configs, or after their folders if two have the
+    same config.
+    """
     runs = []
     for folder in folders:
         path = folder / 'results.json'
@@ -125,7 +133,8 @@ def read_runs(folders: Sequence[Path]) -> List[Run]:
             except ValueError as error:
                 raise ValueError(f'{folder}/curves.json is damaged: remove it,'
                                  ' and evaluate again') from error
-        runs.append(Run(results['run']['name'], results, curves, folder))
+        runs.append(
+            EvaluatedRun(results['run']['name'], results, curves, folder))
     if len({run.name for run in runs}) < len(runs):
         names = distinct([run.folder.resolve() for run in runs])
         runs = [run._replace(name=name) for run, name in zip(runs, names)]
@@ -133,7 +142,7 @@ def read_runs(folders: Sequence[Path]) -> List[Run]:
 
 
 def distinct(folders: Sequence[Path]) -> List[str]:
-    """As much of the end of each path as tells them apart."""
+    """Shortest ends of paths that differ from each other."""
     for depth in range(1, max(len(folder.parts) for folder in folders)):
         names = ['/'.join(folder.parts[-depth:]) for folder in folders]
         if len(set(names)) == len(names):
@@ -141,11 +150,10 @@ def distinct(folders: Sequence[Path]) -> List[str]:
     return names
 
 
-def number_rows(runs: Sequence[Run]) -> List[dict]:
-    """Every number of every protocol, with that of each run beside it.
+def number_rows(runs: Sequence[EvaluatedRun]) -> List[dict]:
+    """Rows of the table of numbers, with a cell for each run.
 
-    Numbers that came about in another way, or on other images, have a row of
-    their own.
+    Numbers of runs share a row if protocol and images are the same.
     """
     rows: Dict[tuple, dict] = {}
     for column, run in enumerate(runs):
@@ -181,7 +189,7 @@ def number_rows(runs: Sequence[Run]) -> List[dict]:
                     cells=[{} for _ in runs])
             ]
             rows[protocol] = mine[0]
-        for cell, error in zip(mine[0]['cells'], errors):  # said once
+        for cell, error in zip(mine[0]['cells'], errors):  # first row only
             cell['error'] = error
     for row in rows.values():
         known = [c['number'] for c in row['cells'] if 'number' in c]
@@ -190,8 +198,8 @@ def number_rows(runs: Sequence[Run]) -> List[dict]:
     return sorted(rows.values(), key=lambda row: order.index(row['protocol']))
 
 
-def draw_charts(runs: Sequence[Run]) -> List[dict]:
-    """Pictures of all curves that a run has, those of all runs in one."""
+def draw_charts(runs: Sequence[EvaluatedRun]) -> List[dict]:
+    """Draw a chart for each logged scalar, with a curve for each run."""
     charts = []
     for name, title in CHARTS.items():
         curves = {
@@ -204,8 +212,8 @@ def draw_charts(runs: Sequence[Run]) -> List[dict]:
     return charts
 
 
-def read_pictures(runs: Sequence[Run]) -> List[dict]:
-    """Pictures of the same kind, one of each run."""
+def read_pictures(runs: Sequence[EvaluatedRun]) -> List[dict]:
+    """Read the pictures of all runs, grouped by kind."""
     kinds = []
     for name, title in PICTURES.items():
         images = [
@@ -220,7 +228,7 @@ def read_pictures(runs: Sequence[Run]) -> List[dict]:
 
 
 def svg(figure: Figure) -> str:
-    """A figure as the address of its own content."""
+    """Data URL of a figure as SVG."""
     stream = BytesIO()
     figure.savefig(stream, format='svg', metadata=dict(Date=None))
     return data_url(stream.getvalue(), 'svg+xml')

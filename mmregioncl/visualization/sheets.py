@@ -8,50 +8,54 @@ from matplotlib.patches import Rectangle
 from mmengine.model import ImgDataPreprocessor
 from torch import Tensor
 
-from mmregioncl.files import whole_file
+from mmregioncl.files import atomic_write
 from mmregioncl.models.utils import Region
 
 
 def view_sheet(path: Union[str, Path],
                columns: dict,
                region: Optional[Region] = None) -> None:
-    """Draw a sheet of images, a row for each and a column for each kind.
+    """Draw columns of images.
 
     Args:
         path (str or Path): PNG file to write.
-        columns (dict[str, ndarray]): Titles and images, (N, H, W, 3) uint8
-            RGB each.
+        columns (dict[str, ndarray]): Images of each column by its title,
+            (N, H, W, 3) uint8 RGB each.
         region (Region, optional): Rectangle in pixels, outlined in the last
             column. Defaults to None.
     """
     rows = len(next(iter(columns.values())))
     figure = Figure(
         figsize=(1.6 * len(columns), 1.6 * rows + 0.3), layout='constrained')
-    axes = figure.subplots(rows, len(columns), squeeze=False)
-    for column, (title, images) in enumerate(columns.items()):
-        axes[0, column].set_title(title)
+    axes = figure.subplots(1, len(columns), squeeze=False)[0]
+    for ax, (title, images) in zip(axes, columns.items()):
+        height, width = images[0].shape[:2]
+        step = height + max(1, height // 16)  # with a gap below
+        column = np.full((rows * step, width, 3), 255, np.uint8)
         for row, image in enumerate(images):
-            axes[row, column].imshow(image)
-            axes[row, column].set_axis_off()
+            column[row * step:][:height] = image
+        ax.imshow(column[:height - step])
+        ax.set(title=title, xticks=[], yticks=[])
+        ax.set_axis_off()
     if region is not None:
         for row in range(rows):
-            # Pixel (0, 0) is centred on the origin: its edge is at -0.5.
-            outline(axes[row, -1], region.top - 0.5, region.left - 0.5,
+            # Pixel centres are whole numbers, edges half a pixel off.
+            outline(axes[-1], row * step + region.top - 0.5, region.left - 0.5,
                     region.height, region.width, 'lime', 2)
     save(figure, path)
 
 
 def box_sheet(path: Union[str, Path], rows: List[tuple],
               histograms: Dict[int, List[int]]) -> None:
-    """Draw images with heat map, box and crops, and areas over training.
+    """Draw images with heat map, box and crops, and a chart of box areas.
 
     Args:
         path (str or Path): PNG file to write.
         rows (list[tuple]): Image (H, W, 3) uint8 RGB; heat map (h, w); box
             as top, left, bottom and right in fractions; crops as top, left,
             height and width in pixels.
-        histograms (dict[int, list[int]]): Images by the area of their box, in
-            bins from 0 to 1, after an epoch. May be empty.
+        histograms (dict[int, list[int]]): Histograms of box areas from 0 to 1
+            by epoch. Without any, there is no chart.
     """
     lines = -(-len(rows) // 2)
     heights = [1.5 * lines, 2.2][:2 if histograms else 1]
@@ -72,9 +76,9 @@ def box_sheet(path: Union[str, Path], rows: List[tuple],
 
 def draw_boxes(axes: Sequence[Axes], image: np.ndarray, heat: np.ndarray,
                box: Sequence[float], crops: List[tuple]) -> None:
-    """An image; its response and box; its crops."""
+    """Draw an image; its heat map and box; its crops."""
     height, width = image.shape[:2]
-    extent = (0, width, height, 0)  # in pixels, for all three alike
+    extent = (0, width, height, 0)  # pixels of the image
     for ax in axes:
         ax.imshow(image, extent=extent)
     axes[1].imshow(heat, cmap='inferno', alpha=0.7, extent=extent)
@@ -98,7 +102,7 @@ def outline(ax: Axes, top: float, left: float, height: float, width: float,
 
 
 def draw_areas(ax: Axes, histograms: Dict[int, List[int]]) -> None:
-    """Shares of the images by the area of their box, a line for each epoch."""
+    """Draw a histogram of box areas for each epoch."""
     for epoch, counts in sorted(histograms.items()):
         shares = np.array(counts) / sum(counts)
         edges = np.linspace(0, 1, len(counts) + 1)
@@ -114,9 +118,9 @@ def row_sheet(path: Union[str, Path], rows: List[np.ndarray],
 
     Args:
         path (str or Path): PNG file to write.
-        rows (list[ndarray]): Images (H, W, 3) uint8 RGB, each of as many
-            parts abreast as there are titles.
-        titles (Sequence[str]): Of the parts, from the left.
+        rows (list[ndarray]): Images (H, W, 3) uint8 RGB, each made of parts of
+            equal width side by side.
+        titles (Sequence[str]): Titles of the parts, from left to right.
     """
     heights = [8 * len(row) / row.shape[1] for row in rows]  # inches
     figure = Figure(figsize=(8, sum(heights) + 0.4), layout='constrained')
@@ -141,7 +145,7 @@ def to_images(views: Tensor,
 
     Args:
         views (Tensor): Normalised RGB images, (N, 3, H, W).
-        preprocessor (ImgDataPreprocessor): What normalised them.
+        preprocessor (ImgDataPreprocessor): The preprocessor.
 
     Returns:
         ndarray: Images of shape (N, H, W, 3), uint8.
@@ -153,6 +157,6 @@ def to_images(views: Tensor,
 
 
 def save(figure: Figure, path: Union[str, Path]) -> None:
-    """Write a figure as PNG, under its name only when it is whole."""
-    with whole_file(path) as part:
+    """Write a figure as PNG, completely or not at all."""
+    with atomic_write(path) as part:
         figure.savefig(part, format='png', dpi=120)
