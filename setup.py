@@ -1,3 +1,6 @@
+import json
+import re
+import runpy
 import shutil
 from pathlib import Path
 
@@ -13,21 +16,57 @@ def requirements(name: str) -> list:
 
 
 def version() -> str:
-    scope = {}
-    exec((ROOT / 'mmregioncl' / 'version.py').read_text(), scope)
-    return scope['__version__']
+    return runpy.run_path(str(ROOT / 'mmregioncl/version.py'))['__version__']
+
+
+def metafile(folder: str) -> dict:
+    """What mim finds of the configs in a folder, from their names."""
+    table = runpy.run_path(str(ROOT / 'configs/_base_/metafile.py'))
+    data = table['training_data']
+    collection = dict(
+        table['collections'][folder], README=f'configs/{folder}/README.md')
+    models = []
+    for path in sorted((ROOT / 'configs' / folder).glob('*.py')):
+        named = re.search(r'_(\d+)xb(\d+)(?:-accum(\d+))?-.*-(\d+)e_(.+)$',
+                          path.stem)
+        if not named or named[5] not in data:
+            raise ValueError(
+                f'{path} has to be named METHOD_NETWORK_GPUSxbBATCH-SCHEDULE-'
+                'EPOCHSe_DATA.py, with DATA in configs/_base_/metafile.py')
+        gpus, batch, steps, epochs, name = named.groups(default='1')
+        metadata = {
+            'Epochs': int(epochs),
+            'Batch Size': int(gpus) * int(batch) * int(steps),
+            'Training Data': data.get(f'{folder}/{name}') or data[name]
+        }
+        models.append({
+            'Name': path.stem,
+            'In Collection': collection['Name'],
+            'Metadata': metadata,
+            'Config': f'configs/{folder}/{path.name}'
+        })
+    return dict(Collections=[collection], Models=models)
+
+
+def write_metafiles(root: Path) -> None:
+    """Write the files that model-index.yml names, in JSON, which is YAML."""
+    for path in re.findall(r'configs/(\w+)/metafile.yml',
+                           (ROOT / 'model-index.yml').read_text()):
+        text = json.dumps(metafile(path), indent=2)
+        (root / 'configs' / path / 'metafile.yml').write_text(text + '\n')
 
 
 class BuildWithMim(build_py):
-    """Puts configs and tools into the wheel, where mim looks for them.
+    """Puts configs and tools where mim looks for them.
 
-    They go to mmregioncl/.mim of the build folder; the source tree stays as it
-    is. An editable install has them at the root of the checkout.
+    In a wheel, that is mmregioncl/.mim; an editable install has them at the
+    root of the checkout.
     """
 
     def run(self) -> None:
         super().run()
         if self.editable_mode:
+            write_metafiles(ROOT)
             return
         mim = Path(self.build_lib) / 'mmregioncl' / '.mim'
         shutil.rmtree(mim, ignore_errors=True)
@@ -37,24 +76,22 @@ class BuildWithMim(build_py):
                 mim / name,
                 ignore=shutil.ignore_patterns('__pycache__'))
         shutil.copy(ROOT / 'model-index.yml', mim)
+        write_metafiles(mim)
 
 
-setup(
-    name='mmregioncl',
-    version=version(),
-    description='Region-level contrastive pre-training for OpenMMLab',
-    long_description=(ROOT / 'README.md').read_text(),
-    long_description_content_type='text/markdown',
-    license='Apache-2.0',
-    python_requires='>=3.10',
-    packages=find_packages(include=['mmregioncl', 'mmregioncl.*']),
-    package_data=dict(
-        mmregioncl=['datasets/class_lists/*.txt', 'visualization/report.html'
-                    ]),
-    install_requires=requirements('runtime'),
-    extras_require=dict(
-        transfer=requirements('transfer'),
-        tests=requirements('tests'),
-        lint=requirements('lint')),
-    cmdclass=dict(build_py=BuildWithMim),
-    zip_safe=False)
+if __name__ == '__main__':
+    setup(
+        version=version(),
+        packages=find_packages(include=['mmregioncl', 'mmregioncl.*']),
+        package_data=dict(mmregioncl=[
+            'py.typed', 'datasets/class_lists/*.txt',
+            'visualization/report.html'
+        ]),
+        include_package_data=False,
+        install_requires=requirements('runtime'),
+        extras_require=dict(
+            transfer=requirements('transfer'),
+            tests=requirements('tests'),
+            lint=requirements('lint')),
+        cmdclass=dict(build_py=BuildWithMim),
+        zip_safe=False)

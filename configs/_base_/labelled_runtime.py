@@ -1,6 +1,6 @@
 _base_ = 'default_runtime.py'
 
-# For data sets with labels and eval_datasets. Training does not see them.
+# For data sets with eval_datasets. Training does not see their labels.
 default_hooks = dict(
-    knn=dict(type='mmregioncl.OnlineKNNHook', interval=10),
-    linear=dict(type='mmregioncl.OnlineLinearProbeHook', interval=10))
+    knn=dict(type='mmregioncl.OnlineKNNHook'),
+    linear=dict(type='mmregioncl.OnlineLinearProbeHook'))

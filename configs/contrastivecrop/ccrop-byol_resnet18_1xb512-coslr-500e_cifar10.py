@@ -1,7 +1,6 @@
-_base_ = 'byol_resnet18_1xb512-coslr-500e_cifar10.py'
-
-train_pipeline = _base_.train_pipeline
-train_pipeline[-2].transforms[0][0].update(
-    type='mmregioncl.ContrastiveCrop', alpha=0.1)  # the paper: 0.6
-train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
-default_hooks = dict(boxes=dict(type='mmregioncl.SemanticLocalizationHook'))
+_base_ = [
+    '../_base_/models/ccrop-byol.py',
+    '../_base_/datasets/cifar10_ccrop.py',
+    '../_base_/schedules/sgd_coslr-500e_ccrop.py',
+    '../_base_/labelled_ccrop_runtime.py',
+]

@@ -1,7 +1,7 @@
-_base_ = 'mocov1_resnet50_8xb32-steplr-100e_in1k.py'
-
-train_pipeline = _base_.train_pipeline
-train_pipeline[-2].transforms[0][0].update(
-    type='mmregioncl.ContrastiveCrop', alpha=0.6)
-train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
-default_hooks = dict(boxes=dict(type='mmregioncl.SemanticLocalizationHook'))
+# The views are MoCo v2's, as released.
+_base_ = [
+    '../_base_/models/ccrop-mocov1.py',
+    '../_base_/datasets/imagenet_ccrop.py',
+    '../_base_/schedules/sgd_steplr-100e_ccrop.py',
+    '../_base_/ccrop_runtime.py',
+]

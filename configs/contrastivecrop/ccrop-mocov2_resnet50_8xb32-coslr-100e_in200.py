@@ -1,7 +1,6 @@
-_base_ = 'mocov2_resnet50_8xb32-coslr-100e_in200.py'
-
-train_pipeline = _base_.train_pipeline
-train_pipeline[-2].transforms[0][0].update(
-    type='mmregioncl.ContrastiveCrop', alpha=0.6)
-train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
-default_hooks = dict(boxes=dict(type='mmregioncl.SemanticLocalizationHook'))
+_base_ = [
+    '../_base_/models/ccrop-mocov2.py',
+    '../_base_/datasets/imagenet200_ccrop.py',
+    '../_base_/schedules/sgd_coslr-100e_in1k.py',
+    '../_base_/labelled_ccrop_runtime.py',
+]

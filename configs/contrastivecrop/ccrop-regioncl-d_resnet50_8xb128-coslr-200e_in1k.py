@@ -1,8 +1,12 @@
-# No source combines the two: alpha and schedule are ContrastiveCrop's.
-_base_ = '../regioncl/regioncl-d_resnet50_8xb128-coslr-200e_in1k.py'
+# No source combines the two: alpha and the schedule of boxes are
+# ContrastiveCrop's.
+_base_ = [
+    '../_base_/models/regioncl-d.py',
+    '../_base_/datasets/imagenet_ccrop.py',
+    'mmselfsup::selfsup/_base_/schedules/sgd_coslr-200e_in1k.py',
+    '../_base_/ccrop_runtime.py',
+]
 
-train_pipeline = _base_.train_pipeline
-train_pipeline[-2].transforms[0][0].update(
-    type='mmregioncl.ContrastiveCrop', alpha=0.6)
-train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
-default_hooks = dict(boxes=dict(type='mmregioncl.SemanticLocalizationHook'))
+# Batch and learning rate of the official RegionCL-M
+train_dataloader = dict(batch_size=128)
+optim_wrapper = dict(optimizer=dict(lr=0.15))

@@ -1,8 +1,10 @@
-# No source combines the two: alpha and schedule are ContrastiveCrop's.
-_base_ = '../regioncl/regioncl-s_resnet18_1xb512-coslr-200e_cifar10.py'
+# No source combines the two: alpha and the schedule of boxes are
+# ContrastiveCrop's.
+_base_ = [
+    '../_base_/models/simsiam_resnet18-cifar.py',
+    '../_base_/datasets/cifar10_ccrop.py',
+    '../_base_/schedules/simsiam_coslr-200e_small.py',
+    '../_base_/labelled_ccrop_runtime.py',
+]
 
-train_pipeline = _base_.train_pipeline
-train_pipeline[-2].transforms[0][0].update(
-    type='mmregioncl.ContrastiveCrop', alpha=0.1)  # the paper: 0.6
-train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
-default_hooks = dict(boxes=dict(type='mmregioncl.SemanticLocalizationHook'))
+model = dict(type='mmregioncl.RegionCLSimSiam')

@@ -1,8 +1,8 @@
-# No source combines the two: alpha and schedule are ContrastiveCrop's.
-_base_ = '../regioncl/regioncl-s_resnet50_8xb32-coslr-200e_in1k.py'
-
-train_pipeline = _base_.train_pipeline
-train_pipeline[-2].transforms[0][0].update(
-    type='mmregioncl.ContrastiveCrop', alpha=0.6)
-train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
-default_hooks = dict(boxes=dict(type='mmregioncl.SemanticLocalizationHook'))
+# No source combines the two: alpha and the schedule of boxes are
+# ContrastiveCrop's.
+_base_ = [
+    '../_base_/models/regioncl-s.py',
+    '../_base_/datasets/imagenet_ccrop.py',
+    '../_base_/schedules/simsiam_coslr-200e_in1k.py',
+    '../_base_/ccrop_runtime.py',
+]

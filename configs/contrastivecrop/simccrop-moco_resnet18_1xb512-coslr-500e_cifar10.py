@@ -1,6 +1,6 @@
 _base_ = 'moco_resnet18_1xb512-coslr-500e_cifar10.py'
 
-# One box for all images needs no hook to find it.
+# One fixed box for all images: no hook is needed.
 train_pipeline = _base_.train_pipeline
 train_pipeline[-2].transforms[0][0].update(
     type='mmregioncl.ContrastiveCrop',

@@ -1,9 +1,10 @@
-# The twin of ccrop-simsiam_resnet18_1xb512-coslr-500e_stl10.py
-# Not released: the recipe of CIFAR with this data.
+# Baseline of ccrop-simsiam_resnet18_1xb512-coslr-500e_stl10.py
+# Not released: CIFAR's recipe on this data
 _base_ = [
     '../_base_/models/ccrop-simsiam.py',
     '../_base_/datasets/stl10_mocov2.py',
     '../_base_/schedules/simsiam_coslr-500e_ccrop.py',
+    '../_base_/labelled_runtime.py',
 ]
 
 model = dict(data_preprocessor=_base_.image_statistics)

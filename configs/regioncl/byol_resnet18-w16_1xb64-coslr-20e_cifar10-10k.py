@@ -1,7 +1,7 @@
-# 20 epochs as the SimSiam twin; see benchmarks/learning_cifar10.md.
+# 20 epochs, as for SimSiam. See benchmarks/learning_cifar10.md.
 _base_ = 'mocov2_resnet18-w16_1xb64-coslr-10e_cifar10-10k.py'
 
-# mmselfsup's projector and predictor, the hidden layer twice the output
+# MMSelfSup's projector and predictor: the hidden layer has twice the outputs
 model = dict(
     _delete_=True,
     type='BYOL',

@@ -1,4 +1,4 @@
-# The twin of regioncl-d_resnet18_1xb512-coslr-200e_tiny-imagenet.py
+# Baseline of regioncl-d_resnet18_1xb512-coslr-200e_tiny-imagenet.py
 _base_ = [
     '../_base_/models/densecl_resnet18-cifar.py',
     '../_base_/datasets/tiny-imagenet_mocov2.py',

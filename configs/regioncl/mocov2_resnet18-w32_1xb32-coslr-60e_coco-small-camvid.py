@@ -1,8 +1,8 @@
-# The 566 training images of the small twins in configs/benchmarks, for two CPU
-# cores: half width and views of 128 pixels; the learning rate of the small
-# data sets, 0.06 for a batch of 128.
+# The 566 training images of the small recipes in configs/benchmarks, for two
+# CPU cores: half width, views of 128 pixels, and the learning rate of the
+# other small data sets, 0.06 for a batch of 128
 _base_ = [
-    'mmselfsup::selfsup/_base_/models/mocov2.py',
+    '../_base_/models/mocov2.py',
     '../_base_/datasets/imagenet_mocov2.py',
     'mmselfsup::selfsup/_base_/schedules/sgd_coslr-200e_in1k.py',
     '../_base_/default_runtime.py',

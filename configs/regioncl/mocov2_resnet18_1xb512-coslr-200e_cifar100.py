@@ -1,4 +1,4 @@
-# The twin of regioncl-m_resnet18_1xb512-coslr-200e_cifar100.py
+# Baseline of regioncl-m_resnet18_1xb512-coslr-200e_cifar100.py
 _base_ = [
     '../_base_/models/mocov2_resnet18-cifar.py',
     '../_base_/datasets/cifar100_mocov2.py',
@@ -6,6 +6,4 @@ _base_ = [
     '../_base_/labelled_runtime.py',
 ]
 
-model = dict(
-    queue_len=8192,  # less than the 50,000 images
-    data_preprocessor=_base_.image_statistics)
+model = dict(data_preprocessor=_base_.image_statistics)

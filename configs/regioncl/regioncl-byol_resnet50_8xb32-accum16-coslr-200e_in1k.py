@@ -5,5 +5,5 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-# The recipe of mmselfsup's BYOL: lr 4.8 for a batch of 4096
+# MMSelfSup's recipe of BYOL: lr 4.8 for a batch of 4096
 optim_wrapper = dict(accumulative_counts=16)

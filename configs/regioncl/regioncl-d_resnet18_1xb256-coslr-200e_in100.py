@@ -1,6 +1,3 @@
 _base_ = 'densecl_resnet18_1xb256-coslr-200e_in100.py'
 
-model = dict(
-    type='mmregioncl.RegionCLDenseCL',
-    neck=dict(type='mmregioncl.RegionDenseCLNeck'),
-    head=dict(type='mmregioncl.RegionContrastiveHead'))
+model = dict(type='mmregioncl.RegionCLDenseCL')

@@ -5,5 +5,5 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-# The recipe of DenseCL: batch 256, lr 0.03. No source states that of the
-# authors' RegionCL-D.
+# DenseCL's recipe: batch 256, lr 0.03. The authors do not state theirs for
+# RegionCL-D.

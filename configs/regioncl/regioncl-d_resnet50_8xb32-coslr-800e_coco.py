@@ -1,6 +1,3 @@
 _base_ = 'densecl_resnet50_8xb32-coslr-800e_coco.py'
 
-model = dict(
-    type='mmregioncl.RegionCLDenseCL',
-    neck=dict(type='mmregioncl.RegionDenseCLNeck'),
-    head=dict(type='mmregioncl.RegionContrastiveHead'))
+model = dict(type='mmregioncl.RegionCLDenseCL')

@@ -1,6 +1,3 @@
 _base_ = 'mocov2_resnet18_1xb256-coslr-200e_in100.py'
 
-model = dict(
-    type='mmregioncl.RegionCLMoCo',
-    neck=dict(type='mmregioncl.RegionMoCoV2Neck'),
-    head=dict(type='mmregioncl.RegionContrastiveHead'))
+model = dict(type='mmregioncl.RegionCLMoCo')

@@ -1,8 +1,3 @@
 _base_ = 'mocov2_resnet18_1xb512-coslr-200e_cifar100.py'
 
-model = dict(
-    type='mmregioncl.RegionCLMoCo',
-    neck=dict(type='mmregioncl.RegionMoCoV2Neck'),
-    head=dict(type='mmregioncl.RegionContrastiveHead'),
-    # Two fifths of the 4x4 cells on average; officially a third of 7x7
-    region_swap=dict(type='mmregioncl.RegionSwap', size=(2, 3), stride=8))
+model = dict(type='mmregioncl.RegionCLMoCo')

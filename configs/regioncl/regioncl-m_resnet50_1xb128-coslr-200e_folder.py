@@ -4,10 +4,10 @@ train_dataloader = dict(
     dataset=dict(
         _delete_=True,
         type='mmregioncl.ImageFolder',
-        data_root='data/images',  # any folder of images: all one has to set
-        pipeline={{_base_.train_pipeline}}))
+        data_root='data/images',  # any folder of images: set it to yours
+        pipeline=_base_.train_pipeline))
 
-# Fewer negatives than images, or an image meets its own old keys
+# Fewer negatives than images. Otherwise an image would meet its own old keys.
 model = dict(queue_len=16384)
 
 # The official 0.15 for a batch of 1024, scaled to 128

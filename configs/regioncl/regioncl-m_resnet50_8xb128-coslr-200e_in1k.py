@@ -5,6 +5,6 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-# The official recipe: batch 1024 and, five times MoCo v2's, lr 0.15.
+# The official recipe: batch 1024, and five times MoCo v2's learning rate
 train_dataloader = dict(batch_size=128)
 optim_wrapper = dict(optimizer=dict(lr=0.15))

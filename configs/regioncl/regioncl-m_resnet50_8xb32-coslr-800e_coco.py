@@ -1,6 +1,3 @@
 _base_ = 'mocov2_resnet50_8xb32-coslr-800e_coco.py'
 
-model = dict(
-    type='mmregioncl.RegionCLMoCo',
-    neck=dict(type='mmregioncl.RegionMoCoV2Neck'),
-    head=dict(type='mmregioncl.RegionContrastiveHead'))
+model = dict(type='mmregioncl.RegionCLMoCo')

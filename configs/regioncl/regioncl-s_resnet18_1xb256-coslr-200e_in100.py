@@ -1,6 +1,3 @@
 _base_ = 'simsiam_resnet18_1xb256-coslr-200e_in100.py'
 
-model = dict(
-    type='mmregioncl.RegionCLSimSiam',
-    neck=dict(type='mmregioncl.RegionNonLinearNeck'),
-    head=dict(type='mmregioncl.RegionLatentPredictHead'))
+model = dict(type='mmregioncl.RegionCLSimSiam')

@@ -1,8 +1,3 @@
 _base_ = 'simsiam_resnet18_1xb512-coslr-200e_cifar10.py'
 
-model = dict(
-    type='mmregioncl.RegionCLSimSiam',
-    neck=dict(type='mmregioncl.RegionNonLinearNeck'),
-    head=dict(type='mmregioncl.RegionLatentPredictHead'),
-    # Two fifths of the 4x4 cells on average; officially a third of 7x7
-    region_swap=dict(type='mmregioncl.RegionSwap', size=(2, 3), stride=8))
+model = dict(type='mmregioncl.RegionCLSimSiam')

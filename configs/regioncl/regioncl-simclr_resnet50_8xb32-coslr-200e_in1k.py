@@ -5,5 +5,5 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-# The recipe of mmselfsup's SimCLR: lr 0.3 for a batch of 256
+# MMSelfSup's recipe of SimCLR: lr 0.3 for a batch of 256
 optim_wrapper = dict(optimizer=dict(lr=0.3))

@@ -1,6 +1,6 @@
 _base_ = 'mocov2_resnet18-w16_1xb64-coslr-10e_cifar10-10k.py'
 
-# A projector as of MoCo v2's size, with the batch norm of SimCLR
+# A projector of MoCo v2's size, with SimCLR's batch norm
 model = dict(
     _delete_=True,
     type='SimCLR',

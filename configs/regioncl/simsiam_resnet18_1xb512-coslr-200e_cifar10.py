@@ -1,6 +1,7 @@
-# The twin of regioncl-s_resnet18_1xb512-coslr-200e_cifar10.py
+# Baseline of regioncl-s_resnet18_1xb512-coslr-200e_cifar10.py
 _base_ = [
     '../_base_/models/simsiam_resnet18-cifar.py',
     '../_base_/datasets/cifar10_mocov2.py',
     '../_base_/schedules/simsiam_coslr-200e_small.py',
+    '../_base_/labelled_runtime.py',
 ]

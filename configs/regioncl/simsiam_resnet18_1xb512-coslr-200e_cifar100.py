@@ -1,8 +1,9 @@
-# The twin of regioncl-s_resnet18_1xb512-coslr-200e_cifar100.py
+# Baseline of regioncl-s_resnet18_1xb512-coslr-200e_cifar100.py
 _base_ = [
     '../_base_/models/simsiam_resnet18-cifar.py',
     '../_base_/datasets/cifar100_mocov2.py',
     '../_base_/schedules/simsiam_coslr-200e_small.py',
+    '../_base_/labelled_runtime.py',
 ]
 
 model = dict(data_preprocessor=_base_.image_statistics)

@@ -14,7 +14,7 @@ eval_pipeline = [
     dict(type='mmregioncl.LoadImage', on_corrupt='raise'),
     dict(type='mmcls.ResizeEdge', scale=256, edge='short'),
     dict(type='CenterCrop', crop_size=224),
-    dict(type='PackSelfSupInputs', algorithm_keys=['gt_label']),
+    dict(type='mmregioncl.PackSelfSupInputs', algorithm_keys=['gt_label']),
 ]
 eval_datasets = dict(
     train=dict(

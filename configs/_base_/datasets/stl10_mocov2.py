@@ -1,11 +1,11 @@
 _base_ = ['cifar10_mocov2.py', '../statistics/stl10.py']
 
-crop, *others = _base_.view_pipeline
-view_pipeline = [dict(crop, size=96), *others]
+view_pipeline = _base_.view_pipeline
+view_pipeline[0].size = 96
 
 train_pipeline = [
-    dict(type='MultiView', num_views=2, transforms=[view_pipeline]),
-    dict(type='PackSelfSupInputs'),
+    dict(type='mmregioncl.MultiView', num_views=2, transforms=[view_pipeline]),
+    dict(type='mmregioncl.PackSelfSupInputs'),
 ]
 
 stl10 = dict(type='mmregioncl.STL10', data_root='data/stl10_binary')

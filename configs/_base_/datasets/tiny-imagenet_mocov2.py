@@ -1,12 +1,12 @@
 _base_ = ['cifar10_mocov2.py', '../statistics/tiny-imagenet.py']
 
-crop, *others = _base_.view_pipeline
-view_pipeline = [dict(crop, size=64), *others]
+view_pipeline = _base_.view_pipeline
+view_pipeline[0].size = 64
 
 train_pipeline = [
     dict(type='mmregioncl.LoadImage'),
-    dict(type='MultiView', num_views=2, transforms=[view_pipeline]),
-    dict(type='PackSelfSupInputs'),
+    dict(type='mmregioncl.MultiView', num_views=2, transforms=[view_pipeline]),
+    dict(type='mmregioncl.PackSelfSupInputs'),
 ]
 
 tiny = dict(type='mmregioncl.TinyImageNet', data_root='data/tiny-imagenet-200')
@@ -16,7 +16,7 @@ train_dataloader = dict(
 # Labelled sets to evaluate on
 eval_pipeline = [
     dict(type='mmregioncl.LoadImage', on_corrupt='raise'),
-    dict(type='PackSelfSupInputs', algorithm_keys=['gt_label']),
+    *_base_.eval_pipeline,
 ]
 eval_datasets = dict(
     train=dict(_delete_=True, **tiny, pipeline=eval_pipeline),

@@ -10,7 +10,7 @@ projector = dict(
     norm_cfg=dict(type='BN1d'))
 model = dict(
     type='BYOL',
-    # Officially constant; mmselfsup moves it to 1 along a cosine.
+    # Constant in the released code; MMSelfSup raises it to 1 along a cosine.
     base_momentum=0.996,
     neck=dict(_delete_=True, **projector),
     head=dict(

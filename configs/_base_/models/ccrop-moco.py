@@ -1,7 +1,7 @@
 _base_ = 'ccrop-simclr.py'
 
-# The queue is the released one. It is longer than CIFAR-10 and -100, so that
-# an image meets its own old keys; our own configs stay below the data.
+# The released queue. It is longer than CIFAR-10 and CIFAR-100, so an image
+# meets its own old keys. Queues of this package's recipes are shorter.
 model = dict(
     type='MoCo',
     queue_len=65536,

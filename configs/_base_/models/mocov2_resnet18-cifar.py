@@ -1,7 +1,7 @@
-_base_ = 'mmselfsup::selfsup/_base_/models/mocov2.py'
+_base_ = 'mocov2.py'
 
-# Temperature, momentum, queue and neck of lightly's CIFAR-10 benchmark, which
-# adds split batch norm and a symmetric loss of its own.
+# Temperature, momentum, queue and neck of lightly's CIFAR-10 benchmark, but
+# without its split batch norm and symmetric loss
 model = dict(
     queue_len=8192,  # for a batch of 512; less than the 50,000 images
     momentum=0.99,

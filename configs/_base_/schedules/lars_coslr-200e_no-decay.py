@@ -1,7 +1,7 @@
 _base_ = 'mmselfsup::selfsup/_base_/schedules/lars_coslr-200e_in1k.py'
 
-# As in mmselfsup's configs of SimCLR and BYOL: biases and batch norm are
-# neither decayed nor scaled.
+# Without weight decay or LARS scaling for biases and batch norm, as in
+# MMSelfSup's configs of SimCLR and BYOL
 optim_wrapper = dict(
     paramwise_cfg=dict(
         custom_keys={

@@ -1,6 +1,4 @@
-_base_ = '../labelled_runtime.py'
-
-# Of ContrastiveCrop on small images, for a batch of 512
+# ContrastiveCrop on small images, for a batch of 512
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='SGD', lr=0.5, momentum=0.9, weight_decay=1e-4))

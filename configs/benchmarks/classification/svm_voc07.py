@@ -1,9 +1,9 @@
-# The labelled sets of the protocols svm and low-shot on VOC07
+# Labelled sets of the protocols svm and low-shot on VOC07
 eval_pipeline = [
     dict(type='mmregioncl.LoadImage', on_corrupt='raise'),
     dict(type='mmcls.ResizeEdge', scale=256, edge='short'),
     dict(type='CenterCrop', crop_size=224),
-    dict(type='PackSelfSupInputs'),
+    dict(type='mmregioncl.PackSelfSupInputs'),
 ]
 voc07 = dict(
     type='mmcls.VOC',

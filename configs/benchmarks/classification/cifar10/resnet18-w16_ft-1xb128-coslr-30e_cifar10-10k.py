@@ -1,4 +1,4 @@
-# For the twins on 10,000 images, and two CPU cores
+# For the networks trained on 10,000 images, on two CPU cores
 _base_ = 'resnet18_ft-1xb128-coslr-30e_cifar10.py'
 
 model = dict(

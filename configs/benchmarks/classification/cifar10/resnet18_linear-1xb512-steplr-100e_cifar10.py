@@ -1,9 +1,6 @@
 _base_ = [
     '../_base_/models/resnet18-cifar_linear.py',
     '../_base_/datasets/cifar10.py',
-    '../_base_/schedules/linear_steplr-100e.py',
+    '../_base_/schedules/linear_steplr-100e_small.py',
     '../_base_/default_runtime.py',
 ]
-
-# As in ContrastiveCrop
-optim_wrapper = dict(optimizer=dict(lr=10.))

@@ -5,7 +5,7 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-num_classes = 1000  # of your folders
+num_classes = 1000  # the number of your folders
 model = dict(head=dict(num_classes=num_classes))
 data_preprocessor = dict(num_classes=num_classes)
 train_dataloader = dict(batch_size=128)

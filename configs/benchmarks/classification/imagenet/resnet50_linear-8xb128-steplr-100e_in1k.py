@@ -5,6 +5,6 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-# As the official log of RegionCL-M: 1024 images to the same learning rate
+# As in the official log of RegionCL-M: batch 1024 with the same learning rate
 model = dict(backbone=dict(frozen_stages=4))
 train_dataloader = dict(batch_size=128)

@@ -1,5 +1,5 @@
-# The small twin, for two CPU cores: COCO's 80 classes on 199 images of at most
-# 384 pixels, ResNet-18 of half width, thin heads, plain batch norm.
+# A small recipe for two CPU cores: COCO's 80 classes on 199 images of at most
+# 384 pixels, a ResNet-18 of half width, thin heads and plain batch norm
 _base_ = [
     '../_base_/models/mask-rcnn_r50_fpn.py',
     '../_base_/datasets/coco_instance.py',
@@ -7,8 +7,8 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-norm_cfg = dict(
-    type='BN', requires_grad=True)  # SyncBN of several processes needs GPUs
+# Between processes, SyncBN needs GPUs.
+norm_cfg = dict(type='BN', requires_grad=True)
 model = dict(
     backbone=dict(
         depth=18, stem_channels=32, base_channels=32, norm_cfg=norm_cfg),
@@ -46,7 +46,7 @@ test_dataloader = val_dataloader
 val_evaluator = dict(ann_file=data_root + 'val.json')
 test_evaluator = val_evaluator
 
-optim_wrapper = dict(optimizer=dict(lr=0.01))  # this package's, for 2
+optim_wrapper = dict(optimizer=dict(lr=0.01))  # this package's
 param_scheduler = _base_.param_scheduler
 param_scheduler[0].end = 100
 param_scheduler[1].update(end=2000, milestones=[1300, 1800])

@@ -1,4 +1,4 @@
-# Over-fits on purpose: trains on eight images, and must find their objects.
+# Overfits on purpose: trains on eight images and has to find their objects.
 _base_ = 'mask-rcnn_r18-w32_fpn_1xb2-2k_coco-small.py'
 
 load, annotations, _, _, pack = _base_.train_pipeline
@@ -6,8 +6,8 @@ resize = _base_.test_pipeline[1]
 train_pipeline = [load, annotations, resize, pack]
 train_dataloader = dict(dataset=dict(indices=8, pipeline=train_pipeline))
 
-# The same images, by the annotations of the data set: those of the file are
-# of all images
+# Evaluates on the same images, with the annotations of the data set: the file
+# has those of all images.
 meta_keys = _base_.test_pipeline[-1].meta_keys + ('instances', )
 test_pipeline = [
     *_base_.test_pipeline[:-1],

@@ -1,13 +1,13 @@
-# The small twin, for two CPU cores: CamVid's 11 classes at 480x360, ResNet-18
-# of half width, a thin head, plain batch norm.
+# A small recipe for two CPU cores: CamVid's 11 classes at 480x360, a ResNet-18
+# of half width, a thin head and plain batch norm
 _base_ = [
     '../_base_/models/upernet_r50.py',
     'mmseg::_base_/default_runtime.py',
     '../_base_/schedules/sgd_40k.py',
 ]
 
-norm_cfg = dict(
-    type='BN', requires_grad=True)  # SyncBN of several processes needs GPUs
+# Between processes, SyncBN needs GPUs.
+norm_cfg = dict(type='BN', requires_grad=True)
 model = dict(
     data_preprocessor=dict(size=(256, 256)),
     backbone=dict(

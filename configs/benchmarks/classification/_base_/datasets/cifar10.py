@@ -19,5 +19,5 @@ val_evaluator = dict(type='Accuracy', topk=(1, 5))
 test_dataloader = val_dataloader
 test_evaluator = val_evaluator
 
-# They belong to pre-training.
+# Used in pre-training only
 eval_datasets = dict(_delete_=True)

@@ -7,7 +7,7 @@ test_pipeline = [
     dict(type='mmregioncl.LoadImage', on_corrupt='raise'), *others
 ]
 
-# A folder with one folder for each class, on both sides
+# Both hold one folder for each class.
 train_dataloader = dict(
     dataset=dict(
         _delete_=True,

@@ -1,6 +1,6 @@
 _base_ = 'linear_steplr-100e.py'
 
-# Linear classifier of SimSiam, for a batch of 4096
+# SimSiam's linear classifier, for a batch of 4096
 optim_wrapper = dict(
     optimizer=dict(
         _delete_=True,

@@ -1,4 +1,4 @@
-# Linear classifier of MoCo; the official logs of RegionCL-M have it, too.
+# MoCo's linear classifier, also in the official logs of RegionCL-M
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='SGD', lr=30., momentum=0.9, weight_decay=0.))

@@ -12,7 +12,7 @@ train_dataloader = dict(
     sampler=dict(type='InfiniteSampler'),
     dataset=dict(_delete_=True, **dataset))
 
-# In a folder of its own each time, not in one for all runs
+# A new folder for each evaluation, instead of one for all runs
 val_evaluator = _base_.val_evaluator
 val_evaluator[1].outfile_prefix = None
 test_evaluator = val_evaluator

@@ -12,7 +12,7 @@ train_dataloader = dict(
     dataset=dict(
         _delete_=True,
         type='ConcatDataset',
-        # The two years differ in this entry of their metainfo alone.
+        # The one entry of the metainfo in which the two years differ
         ignore_keys=['dataset_type'],
         datasets=[
             dict(

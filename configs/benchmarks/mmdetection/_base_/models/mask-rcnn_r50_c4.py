@@ -1,7 +1,7 @@
 _base_ = 'mmdet::_base_/models/mask-rcnn_r50-caffe-c4.py'
 
-# A batch norm after the last stage, as no batch norm of the head has learned
-# the scale of its features.
+# An extra batch norm follows the last stage, since no other of the head has
+# learned the scale of its features.
 custom_imports = dict(imports='mmselfsup.models.utils.res_layer_extra_norm')
 
 norm_cfg = dict(type='SyncBN', requires_grad=True)

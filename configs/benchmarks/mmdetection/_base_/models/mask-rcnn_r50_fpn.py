@@ -1,7 +1,7 @@
 _base_ = 'mmdet::_base_/models/mask-rcnn_r50_fpn.py'
 
-# Nothing is frozen, the heads have no norm, and objects without a good box do
-# not take a bad one, as in detectron2.
+# As in detectron2: nothing is frozen, the heads have no norm, and an object
+# without a good box is not matched to a bad one.
 norm_cfg = dict(type='SyncBN', requires_grad=True)
 model = dict(
     backbone=dict(

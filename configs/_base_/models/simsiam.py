@@ -1,0 +1,3 @@
+_base_ = 'mmselfsup::selfsup/_base_/models/simsiam.py'
+
+model = dict(data_preprocessor=dict(type='mmregioncl.SelfSupDataPreprocessor'))
