@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Compile the full mmcv 2.0.1 for the torch of the environment, and put it in
-# the place of mmcv-lite. About half an hour of processor time; the wheel is
-# kept in the user's cache, by the versions of Python and torch.
+# Compile the full mmcv 2.0.1 for the installed torch, and install it in place
+# of mmcv-lite. Takes about half an hour of CPU time. The wheel is cached by the
+# versions of Python and torch.
 #
 #   [PYTHON=python] [MAX_JOBS=2] [FORCE_CUDA=1] tools/build_mmcv.sh
 set -euo pipefail
 python=${PYTHON:-python}
 version=2.0.1
-# Operators for a GPU are compiled where one is seen, or FORCE_CUDA=1 is set.
+# GPU operators are compiled if there is a GPU, or if FORCE_CUDA=1 is set.
 key=$("$python" -c 'import os, platform, torch
 cuda = os.getenv("FORCE_CUDA") == "1" or torch.cuda.is_available()
 arch = os.getenv("TORCH_CUDA_ARCH_LIST", "").replace(";", "_")
@@ -21,7 +21,7 @@ if ! ls "$cache"/*.whl > /dev/null 2>&1; then
     "$python" -m pip download -q --no-deps --no-binary :all: \
         --no-build-isolation -d "$build" "mmcv==$version"
     tar -xzf "$build/mmcv-$version.tar.gz" -C "$build"
-    # Headers of today's torch need C++20.
+    # The headers of current torch versions need C++20.
     sed -i 's/-std=c++14/-std=c++20/g' "$build/mmcv-$version/setup.py"
     MMCV_WITH_OPS=1 "$python" -m pip wheel -q --no-deps --no-build-isolation \
         -w "$build/wheels" "$build/mmcv-$version"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Train on the GPUs of this machine, or of NNODES machines:
+# Train on the GPUs of one machine, or of NNODES machines:
 #   dist_train.sh CONFIG GPUS [ARGUMENTS OF train.py]
 set -euo pipefail
 config=${1:?give CONFIG} gpus=${2:?give GPUS}

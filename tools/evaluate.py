@@ -1,4 +1,4 @@
-"""Evaluate a checkpoint by several protocols, and report on it."""
+"""Evaluate a checkpoint with several protocols and write a report."""
 import argparse
 import sys
 from pathlib import Path
@@ -10,18 +10,19 @@ from mmregioncl.engine.config import load_config, set_pretrained
 from mmregioncl.evaluation import check_class_folders, eval_dataset
 from mmregioncl.evaluation.protocols import (FEATURE_PROTOCOLS, RATES,
                                              config_digest, recipe)
-from mmregioncl.evaluation.study import Study
+from mmregioncl.evaluation.run import EvaluationRun
 from mmregioncl.visualization import draw_run, write_report
 
 EPILOG = """\
 protocols:
   knn       k-NN                                   --k, --temperature
   linear    linear classifiers on features         --learning-rates, --epochs
-  svm       SVMs of VOC07, one for each class
-  low-shot  the same, from a few images
-  CONFIG    train a classifier by a config of configs/benchmarks/classification
+  svm       one SVM per class, as on VOC07
+  low-shot  the same SVMs, trained on a few images
+  CONFIG    train a classifier of configs/benchmarks/classification
 
-What is finished is kept: call it again after an interruption, or for more.
+Results in --out are kept: run it again after an interruption, or with more
+protocols.
 """
 
 
@@ -31,46 +32,55 @@ def parse_args() -> argparse.Namespace:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        'config', nargs='?', help='the config it was trained with')
+        'config', nargs='?', help='pre-training config of the checkpoint')
     parser.add_argument(
         'checkpoint',
         nargs='?',
-        help='the checkpoint, or "none" for random weights')
+        help='checkpoint, or "none" for random weights')
     parser.add_argument(
         '--out',
         type=Path,
         required=True,
-        help='folder of results.json and report.html')
+        help='folder for results.json and report.html')
     parser.add_argument(
         '--protocols',
         nargs='+',
         default=['knn', 'linear'],
         metavar='PROTOCOL',
-        help='see below (default: knn linear)')
+        help='protocols to run (default: knn linear)')
     parser.add_argument(
         '--compare',
         nargs='+',
         type=Path,
         metavar='DIR',
-        help='report on these folders, side by side; evaluates nothing')
+        help='only write a report that compares these --out folders')
     data = parser.add_argument_group('data (default: eval_datasets of CONFIG)')
-    data.add_argument('--train', metavar='DIR', help='a folder for each class')
-    data.add_argument('--test', metavar='DIR', help='likewise')
     data.add_argument(
-        '--data', metavar='CONFIG', help='a config with eval_datasets')
+        '--train', metavar='DIR', help='train images, in one folder per class')
+    data.add_argument(
+        '--test', metavar='DIR', help='test images, in the same folders')
+    data.add_argument(
+        '--data', metavar='CONFIG', help='config with eval_datasets')
     parser.add_argument('--k', type=int, nargs='+', default=[20, 200])
     parser.add_argument(
         '--temperature', type=float, nargs='+', default=[0.1, 0.07])
     parser.add_argument(
         '--learning-rates', type=float, nargs='+', default=RATES)
-    parser.add_argument('--epochs', type=int, default=100, help='of linear')
+    parser.add_argument(
+        '--epochs',
+        type=int,
+        default=100,
+        help='epochs of linear (default: 100)')
     parser.add_argument(
         '--batch-size',
         type=int,
         default=128,
-        help='of images whose features are made')
+        help='images per batch of feature extraction (default: 128)')
     parser.add_argument(
-        '--workers', type=int, default=2, help='that load them')
+        '--workers',
+        type=int,
+        default=2,
+        help='processes that load images (default: 2)')
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
@@ -79,26 +89,27 @@ def parse_args() -> argparse.Namespace:
         parser.error('give CONFIG and CHECKPOINT, or --compare')
     if bool(args.train) != bool(args.test):
         parser.error('--train and --test go together')
-    for name, least in dict(epochs=1, batch_size=1, workers=0, seed=0).items():
-        if getattr(args, name) < least:
+    for name, lowest in dict(
+            epochs=1, batch_size=1, workers=0, seed=0).items():
+        if getattr(args, name) < lowest:
             option = name.replace('_', '-')
-            parser.error(f'--{option} takes a number from {least} on')
+            parser.error(f'--{option} must be at least {lowest}')
     for protocol in args.protocols:
         if protocol not in FEATURE_PROTOCOLS and not Path(protocol).is_file():
             parser.error(f'there is no protocol {protocol}, and no such file: '
-                         f'take {", ".join(FEATURE_PROTOCOLS)} or a config of '
+                         f'use {", ".join(FEATURE_PROTOCOLS)} or a config of '
                          'configs/benchmarks/classification')
     return args
 
 
 def evaluate(args: argparse.Namespace) -> bool:
-    """Whether all protocols came to their end."""
+    """Run the protocols and return whether all of them succeeded."""
     cfg = load_config(args.config, args.cfg_options)
     if args.data:
         given = Config.fromfile(args.data).get('eval_datasets')
         if not given:
             raise ValueError(f'{args.data} has no eval_datasets: name a '
-                             'config of labelled sets')
+                             'config that has')
         cfg.eval_datasets = given
     if args.train:
         check_class_folders(args.train, args.test)
@@ -107,28 +118,28 @@ def evaluate(args: argparse.Namespace) -> bool:
             for split in ('train', 'test')
         }
     if set(args.protocols) & FEATURE_PROTOCOLS.keys():
-        for split in ('train', 'test'):  # before there is a folder
+        for split in ('train', 'test'):  # before the folder is made
             eval_dataset(cfg, split)
     for protocol in set(args.protocols) - FEATURE_PROTOCOLS.keys():
         set_pretrained(load_config(protocol), 'none')
     checkpoint = None if args.checkpoint == 'none' else args.checkpoint
-    study = Study(cfg, checkpoint, args.out, args.batch_size, args.workers,
-                  args.seed)
+    run = EvaluationRun(cfg, checkpoint, args.out, args.batch_size,
+                        args.workers, args.seed)
     settings = dict(
         knn=dict(k=args.k, temperature=args.temperature),
         linear=dict(rates=args.learning_rates, epochs=args.epochs))
     finished = True
     for name in args.protocols:
         if name in FEATURE_PROTOCOLS:
-            finished &= study.add(name, FEATURE_PROTOCOLS[name],
-                                  **settings.get(name, {}))
+            finished &= run.add(name, FEATURE_PROTOCOLS[name],
+                                **settings.get(name, {}))
         else:
-            finished &= study.add(
+            finished &= run.add(
                 Path(name).stem,
                 recipe,
                 config=name,
                 digest=config_digest(name))
-    draw_run(study)
+    draw_run(run)
     return finished
 
 
@@ -142,7 +153,7 @@ def main() -> None:
     except (ValueError, OSError) as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
-        sys.exit('interrupted: what is finished is kept, call it again')
+        sys.exit('interrupted: run it again to finish')
     print(f'report: {report}')
     sys.exit(not finished)
 

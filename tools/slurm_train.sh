@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Train under Slurm:
 #   slurm_train.sh PARTITION JOB_NAME CONFIG [ARGUMENTS OF train.py]
-# GPUS (8) in all, GPUS_PER_NODE (8), CPUS_PER_TASK (5) and SRUN_ARGS are read
-# from the environment.
+# Reads GPUS (the total, default 8), GPUS_PER_NODE (8), CPUS_PER_TASK (5) and
+# SRUN_ARGS from the environment.
 set -euo pipefail
 partition=${1:?give PARTITION} job_name=${2:?give JOB_NAME}
 config=${3:?give CONFIG}

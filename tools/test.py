@@ -2,16 +2,13 @@
 import argparse
 from pathlib import Path
 
-from mmengine.runner import Runner
-
-from mmregioncl.engine.arguments import parse_run
-from mmregioncl.engine.config import check_data, load_config
+from arguments import parse_run
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description='Evaluate a fine-tuned model on the test set')
-    parser.add_argument('config', help='config that it was fine-tuned with')
+    parser.add_argument('config', help='config it was fine-tuned with')
     parser.add_argument('checkpoint')
     parser.add_argument(
         '--work-dir',
@@ -21,6 +18,11 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
+    # PyTorch takes seconds to import. --help does not need it.
+    from mmengine.runner import Runner
+
+    from mmregioncl.engine.config import check_data, load_config
+
     cfg = load_config(args.config, args.cfg_options)
     check_data(cfg, 'test_dataloader')
     cfg.launcher = args.launcher

@@ -2,24 +2,17 @@
 import argparse
 from pathlib import Path
 
-from mmengine.device import get_device
-from mmengine.runner import Runner
-
-from mmregioncl.engine.arguments import parse_run
-from mmregioncl.engine.config import (check_data, checkpoint_name, load_config,
-                                      set_pretrained)
-from mmregioncl.engine.memory import keep_freed_memory
-from mmregioncl.engine.storage import find_checkpoint
+from arguments import parse_run
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description='Pre-train a model, or fine-tune one')
+        description='Pre-train or fine-tune a model')
     parser.add_argument('config', help='config file')
     parser.add_argument(
         '--work-dir',
-        help='folder for logs and checkpoints (default: work_dirs/CONFIG, and '
-        'under it the name of what is fine-tuned)')
+        help='folder for logs and checkpoints (default: work_dirs/CONFIG, '
+        'followed by the name of the checkpoint that is fine-tuned)')
     parser.add_argument(
         '--pretrained',
         metavar='CHECKPOINT',
@@ -30,7 +23,7 @@ def parse_args() -> argparse.Namespace:
         nargs='?',
         const='auto',
         metavar='CHECKPOINT',
-        help='go on from CHECKPOINT, by default the last one in the work dir')
+        help='resume from CHECKPOINT, by default the last one in the work dir')
     parser.add_argument(
         '--amp',
         action='store_true',
@@ -40,8 +33,16 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    cfg = load_config(args.config, args.cfg_options)
+    # PyTorch takes seconds to import. --help does not need it.
+    from mmengine.device import get_device
+    from mmengine.runner import Runner
 
+    from mmregioncl.engine.config import (check_data, checkpoint_name,
+                                          load_config, set_pretrained)
+    from mmregioncl.engine.malloc import keep_freed_memory
+    from mmregioncl.engine.storage import find_checkpoint
+
+    cfg = load_config(args.config, args.cfg_options)
     cfg.launcher = args.launcher
     work_dir = Path('work_dirs') / Path(args.config).stem
     if args.pretrained:
@@ -51,7 +52,7 @@ def main() -> None:
     check_data(cfg, 'train_dataloader', 'val_dataloader')
     if args.amp and get_device() == 'cpu':
         cfg.optim_wrapper.type = 'mmregioncl.AutocastOptimWrapper'
-        cfg.optim_wrapper.pop('dtype', None)  # a GPU's
+        cfg.optim_wrapper.pop('dtype', None)  # a setting for GPUs
     elif args.amp:
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
         cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
@@ -62,7 +63,7 @@ def main() -> None:
         if checkpoint:
             cfg.update(resume=True, load_from=checkpoint)
         else:
-            print(f'no checkpoint in {cfg.work_dir} yet: starting anew')
+            print(f'no checkpoint in {cfg.work_dir} yet: starting a new run')
 
     if get_device() == 'cpu':
         keep_freed_memory()

@@ -2,22 +2,20 @@
 import argparse
 
 from mmengine.config import DictAction
-from mmengine.logging import MMLogger
-
-from mmregioncl.engine.config import check_data, load_config
-from mmregioncl.visualization import browse_predictions
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description='Draw what a detector or segmenter finds in validation '
-        'images, beside what is there')
+        description='Draw ground truth and predictions of a detector or '
+        'segmenter in validation images')
     parser.add_argument('config', help='config of configs/benchmarks')
-    parser.add_argument('checkpoint', help='of the fine-tuned model')
-    parser.add_argument('out', help='PNG file to write')
-    parser.add_argument('--count', type=int, default=5, help='images')
     parser.add_argument(
-        '--score', type=float, default=0.3, help='of boxes to draw, at least')
+        'checkpoint', help='checkpoint of the fine-tuned model')
+    parser.add_argument('out', help='PNG file to write')
+    parser.add_argument(
+        '--count', type=int, default=5, help='number of images')
+    parser.add_argument(
+        '--score', type=float, default=0.3, help='lowest score of boxes')
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
     return parser.parse_args()
@@ -25,6 +23,12 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
+    # PyTorch takes seconds to import. --help does not need it.
+    from mmengine.logging import MMLogger
+
+    from mmregioncl.engine.config import check_data, load_config
+    from mmregioncl.visualization import browse_predictions
+
     MMLogger.get_instance('predictions', log_level='WARNING')
     cfg = load_config(args.config, args.cfg_options)
     check_data(cfg, 'val_dataloader')

@@ -3,20 +3,16 @@
 import argparse
 
 from mmengine.config import DictAction
-from mmengine.runner import set_random_seed
-
-from mmregioncl.engine.config import load_config
-from mmregioncl.visualization import browse_views
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description='Draw both views, the composite and its region, as '
-        'training makes them')
-    parser.add_argument('config', help='config of any method with two views')
+        description='Draw the two views and the composite of training images')
+    parser.add_argument('config', help='config of a method with two views')
     parser.add_argument('out', help='PNG file to write')
-    parser.add_argument('--count', type=int, default=8, help='images (even)')
-    parser.add_argument('--seed', type=int, help='for the same sheet again')
+    parser.add_argument(
+        '--count', type=int, default=8, help='number of images, even')
+    parser.add_argument('--seed', type=int, help='random seed')
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
     return parser.parse_args()
@@ -24,6 +20,12 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
+    # PyTorch takes seconds to import. --help does not need it.
+    from mmengine.runner import set_random_seed
+
+    from mmregioncl.engine.config import load_config
+    from mmregioncl.visualization import browse_views
+
     cfg = load_config(args.config, args.cfg_options)
     if args.seed is not None:
         set_random_seed(args.seed)

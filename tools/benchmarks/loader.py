@@ -11,12 +11,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Dict, List
 
-from measure import at_least, header, ratio
+from measure import at_least, header, ratio, upstream
+from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from transforms import IMAGENET, photographs
-
-from mmregioncl.engine.config import load_config
 
 
 def parse_args() -> argparse.Namespace:
@@ -34,11 +33,10 @@ def parse_args() -> argparse.Namespace:
 
 def build(folder: str, workers: int, fast: bool):
     """The dataloader of the config, on photographs."""
-    cfg = load_config(IMAGENET, dict(fast_transforms=fast))
-    loader = cfg.train_dataloader
+    loader = Config.fromfile(IMAGENET).train_dataloader
     pipeline = loader.dataset.pipeline
     if not fast:
-        pipeline = [dict(type='LoadImageFromFile'), *pipeline[1:]]
+        pipeline = upstream(pipeline)
     loader.update(batch_size=32, num_workers=workers)
     loader.dataset = dict(
         type='RepeatDataset',

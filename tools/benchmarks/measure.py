@@ -5,12 +5,15 @@ import platform
 import statistics
 import sys
 import time
+from copy import deepcopy
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 from typing import Callable, Dict, List, Sequence
 
 import torch
+
+from mmregioncl.engine.config import typed_dicts
 
 
 def processor() -> str:
@@ -47,15 +50,21 @@ def pairs(text: str) -> int:
 
 
 def image_size(text: str) -> int:
-    """A type of arguments: sides of images with room for a region.
-
-    RegionSwap takes up to 5 of at least 6 cells of 32 pixels.
-    """
+    """A type of arguments: sides of images of 2x2 cells or more."""
     value = int(text)
-    if value < 192 or value % 32:
+    if value < 64 or value % 32:
         raise argparse.ArgumentTypeError(
-            f'{value} is no multiple of 32 from 192 on')
+            f'{value} is not a multiple of 32 from 64 on')
     return value
+
+
+def upstream(pipeline: list) -> list:
+    """A pipeline with mmselfsup's and mmcv's transforms instead of ours."""
+    pipeline = deepcopy(pipeline)
+    for step in typed_dicts(pipeline):
+        name = step['type'].removeprefix('mmregioncl.')
+        step['type'] = 'LoadImageFromFile' if name == 'LoadImage' else name
+    return pipeline
 
 
 def header(device: str, *packages: str) -> str:

@@ -7,6 +7,7 @@ the queue; it is put in the place of our losses, and all else is the same. (A
 test counts a step on a CPU by PyTorch's allocator, and finds as much.)
 """
 import argparse
+import weakref
 from contextlib import nullcontext
 from copy import deepcopy
 from types import SimpleNamespace
@@ -23,7 +24,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakIdKeyDictionary
 from train_step import model_cfg
 
-from mmregioncl.engine.hooks import GradientCheckpointHook
+from mmregioncl.hooks import GradientCheckpointHook
 from mmregioncl.models.heads import region_contrastive_head
 from mmregioncl.models.utils import Region, swap_region
 
@@ -35,19 +36,27 @@ class Meter(TorchDispatchMode):
 
     def __init__(self) -> None:
         super().__init__()
-        self.held = WeakIdKeyDictionary()
-        self.peak = 0
+        self.known = WeakIdKeyDictionary()
+        self.held = self.peak = 0
 
     def note(self, value) -> None:
-        if isinstance(value, Tensor):
-            storage = value.untyped_storage()
-            self.held[storage] = storage.nbytes()
+        """Count a storage, until it goes."""
+        if not isinstance(value, Tensor):
+            return
+        storage = value.untyped_storage()
+        if storage not in self.known:
+            self.known[storage] = size = storage.nbytes()
+            self.held += size
+            weakref.finalize(storage, self.release, size).atexit = False
+
+    def release(self, size: int) -> None:
+        self.held -= size
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         result = func(*args, **(kwargs or {}))
         for value in tree_leaves(result):
             self.note(value)
-        self.peak = max(self.peak, sum(self.held.values()))
+        self.peak = max(self.peak, self.held)
         return result
 
 

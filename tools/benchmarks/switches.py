@@ -8,7 +8,6 @@ import argparse
 import statistics
 import time
 from contextlib import nullcontext
-from copy import deepcopy
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Callable, Dict, List
@@ -16,16 +15,16 @@ from typing import Callable, Dict, List
 import numpy as np
 import torch
 from measure import at_least, header, pairs
+from mmengine.config import Config
 from mmengine.logging import MessageHub, MMLogger
 from mmengine.registry import DATASETS, MODELS, TRANSFORMS, init_default_scope
 from mmengine.runner import set_random_seed
 from sklearn.datasets import load_digits
 from torch import Tensor, nn
 
-from mmregioncl.engine.config import load_config
-from mmregioncl.engine.hooks import (ChannelsLastHook, CompileHook,
-                                     GradientCheckpointHook)
-from mmregioncl.engine.memory import keep_freed_memory
+from mmregioncl.engine.malloc import keep_freed_memory
+from mmregioncl.hooks import (ChannelsLastHook, CompileHook,
+                              GradientCheckpointHook)
 
 CONFIG = (
     Path(__file__).parents[2] / 'configs' / 'regioncl' /
@@ -62,6 +61,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--steps', type=at_least(10), default=100)
     parser.add_argument('--batch', type=pairs, default=16)
     parser.add_argument(
+        '--width', type=at_least(8), default=64, help='of the first stage')
+    parser.add_argument(
         '--device', default='cuda' if torch.cuda.is_available() else 'cpu')
     args = parser.parse_args()
     if args.device == 'cuda':
@@ -74,10 +75,9 @@ def parse_args() -> argparse.Namespace:
 
 def batches(args: argparse.Namespace) -> List[List[Tensor]]:
     """Two views of images, normalised, for each step."""
-    cfg = load_config(CONFIG)
+    cfg = Config.fromfile(CONFIG)
     count = args.steps * args.batch
-    preprocessor = MODELS.build(
-        dict(cfg.model.data_preprocessor, type='SelfSupDataPreprocessor'))
+    preprocessor = MODELS.build(cfg.model.data_preprocessor)
     if args.cifar10:
         dataset = dict(cfg.train_dataloader.dataset, data_prefix=args.cifar10)
         dataset = DATASETS.build(dataset)
@@ -104,8 +104,10 @@ def batches(args: argparse.Namespace) -> List[List[Tensor]]:
 def build(switches: tuple, args: argparse.Namespace) -> Callable:
     """A function that makes a step on a batch, and gives its loss."""
     torch.manual_seed(0)
-    cfg = deepcopy(load_config(CONFIG).model)
+    cfg = Config.fromfile(CONFIG).model
     cfg.update(queue_len=2048)
+    cfg.backbone.update(stem_channels=args.width, base_channels=args.width)
+    cfg.neck.update(in_channels=8 * args.width, hid_channels=8 * args.width)
     model: nn.Module = MODELS.build(cfg).to(args.device).train()
     if 'nudged' in switches:  # how far rounding alone leads
         with torch.no_grad():
@@ -164,7 +166,8 @@ def main() -> None:
             losses[name].append(float(step(views, number)))
             times[name].append(time.perf_counter() - start)
     print(header(args.device, 'mmselfsup'))
-    print('RegionCL-M, ResNet-18 for 32 px, batch '
+    width = '' if args.width == 64 else f' of width {args.width}'
+    print(f'RegionCL-M, ResNet-18{width} for 32 px, batch '
           f'{args.batch}, {"CIFAR-10" if args.cifar10 else "digits"}; medians '
           f'of {args.steps} steps less the first 5, in turn\n')
     ends = [step for step in (10, 25, 50, 75, 100) if step <= args.steps]

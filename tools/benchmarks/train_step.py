@@ -5,10 +5,8 @@ part is a whole `loss` and its backward with backbone and neck replaced by
 constants: region swapping and pooling, losses, queues and moving averages.
 """
 import argparse
-import os
+import multiprocessing
 import statistics
-import subprocess
-import sys
 from pathlib import Path
 from typing import Callable, Dict, List
 
@@ -19,7 +17,7 @@ from mmengine.logging import MessageHub, MMLogger
 from mmengine.registry import MODELS, init_default_scope
 from torch import Tensor, nn
 
-from mmregioncl.engine.memory import keep_freed_memory
+from mmregioncl.engine.malloc import keep_freed_memory
 
 BASES = Path(__file__).parents[2].resolve() / 'configs' / '_base_' / 'models'
 # The parent's base, and the rows of logits of an image in the parent and in
@@ -30,6 +28,7 @@ METHODS = dict(
     s=('simsiam', None, None),
     byol=('byol', None, None),
     simclr=('simclr', None, None))
+CHANNELS = {18: 512, 34: 512, 50: 2048, 101: 2048}  # of the last stage
 
 
 def parse_args() -> argparse.Namespace:
@@ -37,6 +36,8 @@ def parse_args() -> argparse.Namespace:
         description=__doc__.split('\n')[0],
         formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument('--method', choices=METHODS, default='m')
+    parser.add_argument(
+        '--depth', type=int, choices=CHANNELS, default=50, help='of ResNet')
     parser.add_argument('--batch', type=pairs, default=16)
     parser.add_argument('--queue', type=at_least(1), default=65536)
     parser.add_argument('--size', type=image_size, default=224)
@@ -49,11 +50,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--return-memory',
         action='store_true',
-        help='let the C library return freed memory to the system, as it does '
-        'unless tools/train.py trains on a CPU')
-    # In a process of its own, for the memory of one model alone
-    parser.add_argument(
-        '--peak', choices=['parent', 'ours'], help=argparse.SUPPRESS)
+        help='let the C library return freed memory to the system while steps '
+        'are timed, as it does unless tools/train.py trains on a CPU')
     return parser.parse_args()
 
 
@@ -69,6 +67,8 @@ def model_cfg(method: str, name: str = 'ours') -> dict:
 def build(name: str, args: argparse.Namespace) -> nn.Module:
     """The model of ours or of the parent."""
     cfg = model_cfg(args.method, name)
+    cfg.backbone.depth = args.depth
+    cfg.neck.in_channels = CHANNELS[args.depth]
     if 'queue_len' in cfg:
         cfg.queue_len = args.queue
     torch.manual_seed(0)
@@ -109,7 +109,8 @@ def loss_part_of(model: nn.Module,
     """The same without the work of backbone and neck."""
     views = noise(args)
     cells = args.size // 32
-    maps = torch.randn(2 * args.batch, 2048, cells, cells, device=args.device)
+    maps = torch.randn(
+        2 * args.batch, CHANNELS[args.depth], cells, cells, device=args.device)
     with torch.no_grad():  # constants of the right shapes, for all calls
         outputs = [
             part.detach().requires_grad_() for part in model.neck([maps])
@@ -148,7 +149,14 @@ def memory(field: str) -> float:
     return int(status.split(f'{field}:')[1].split()[0]) / 2**10
 
 
-def peak_mib(args: argparse.Namespace) -> float:
+def prepare() -> None:
+    """What models expect of a run."""
+    init_default_scope('mmselfsup')
+    MMLogger.get_instance('train_step').setLevel('ERROR')
+    MessageHub.get_current_instance().update_info('max_iters', 10**6)
+
+
+def peak_mib(name: str, loss_part: bool, args: argparse.Namespace) -> float:
     """Most memory that a step takes, in MiB.
 
     A whole step with its model; the loss part on top of what is there before.
@@ -160,11 +168,11 @@ def peak_mib(args: argparse.Namespace) -> float:
         return torch.cuda.memory_allocated() / 2**20 if cuda else memory(
             'VmRSS')
 
+    prepare()
     before = held()
-    step = (loss_part_of if args.loss_part else step_of)(build(
-        args.peak, args), args)
+    step = (loss_part_of if loss_part else step_of)(build(name, args), args)
     step()
-    if args.loss_part:
+    if loss_part:
         before = held()
         if cuda:
             torch.cuda.reset_peak_memory_stats()
@@ -176,6 +184,21 @@ def peak_mib(args: argparse.Namespace) -> float:
     return most - before
 
 
+def peaks_of(loss_part: bool, args: argparse.Namespace) -> Dict[str, list]:
+    """Peak memory of the parent and of ours, each in a new process.
+
+    A process without a GPU is a fork, which imports nothing again. It must be
+    made before there are models and threads here.
+    """
+    method = 'spawn' if args.device == 'cuda' else 'fork'
+    context = multiprocessing.get_context(method)
+    peaks = {}
+    for name in ('parent', 'ours'):
+        with context.Pool(1) as pool:
+            peaks[name] = [pool.apply(peak_mib, (name, loss_part, args))]
+    return peaks
+
+
 def row(title: str, times: Dict[str, list]) -> str:
     """One line of the table: medians, their ratio pair by pair, its range."""
     parent, ours = times.values()
@@ -183,52 +206,32 @@ def row(title: str, times: Dict[str, list]) -> str:
             f'{statistics.median(ours):9.4f} {ratio(ours, parent)}')
 
 
-def peak_row(title: str, *options: str) -> str:
-    """The same of the memory of two processes."""
-    return row(
-        title, {
-            name: [
-                float(
-                    subprocess.run([
-                        sys.executable, *sys.argv, '--peak', name,
-                        '--return-memory', *options
-                    ],
-                                   env=os.environ,
-                                   capture_output=True,
-                                   text=True,
-                                   check=True).stdout)
-            ]
-            for name in ('parent', 'ours')
-        })
-
-
 def main() -> None:
     args = parse_args()
-    init_default_scope('mmselfsup')
-    MMLogger.get_instance('train_step', log_level='ERROR')
-    MessageHub.get_current_instance().update_info('max_iters', 10**6)
+    prepare()
+    for name in ('parent', 'ours'):  # imports them
+        MODELS.get(model_cfg(args.method, name).type)
+    whole_peaks = None if args.loss_part else peaks_of(False, args)
+    loss_peaks = peaks_of(True, args)
+
     if not args.return_memory:
         keep_freed_memory()
-    if args.peak:
-        print(peak_mib(args))
-        return
-
     parent, parent_rows, our_rows = METHODS[args.method]
     print(header(args.device, 'mmselfsup'))
-    print(
-        f'ResNet-50, {args.size} px, batch {args.batch}, queue {args.queue}, '
-        f'{args.dtype}; medians of {args.repeats} interleaved repeats\n')
+    print(f'ResNet-{args.depth}, {args.size} px, batch {args.batch}, queue '
+          f'{args.queue}, {args.dtype}; medians of {args.repeats} interleaved '
+          'repeats\n')
     print(f'{"":22} {parent:>9} {"RegionCL":>9}  ratio')
-    if not args.loss_part:
+    if whole_peaks:
         print(row('step, s', times_of(step_of, args)))
-        print(peak_row('peak memory, MiB'))
+        print(row('peak memory, MiB', whole_peaks))
     times = times_of(loss_part_of, args)
     print(row('loss part, s', times))
     if parent_rows:
         for name, rows in zip(times, (parent_rows, our_rows)):
             times[name] = [1e6 * t / rows / args.batch for t in times[name]]
         print(row('  per row, us', times))
-    print(peak_row('loss part memory, MiB', '--loss-part'))
+    print(row('loss part memory, MiB', loss_peaks))
 
 
 if __name__ == '__main__':

@@ -15,7 +15,7 @@ from typing import Callable, Dict, List
 import cv2
 import numpy as np
 import torch
-from measure import at_least, header, interleave, ratio
+from measure import at_least, header, interleave, ratio, upstream
 from mmcv.transforms import Compose
 from mmengine.config import Config
 from mmengine.registry import DATASETS, TRANSFORMS, init_default_scope
@@ -23,8 +23,7 @@ from PIL import Image
 from sklearn.datasets import load_sample_image
 
 from mmregioncl.datasets import ImageFolder
-from mmregioncl.datasets.transforms import pixels
-from mmregioncl.engine.config import load_config
+from mmregioncl.datasets.transforms import image_ops
 
 CONFIGS = Path(__file__).parents[2] / 'configs' / 'regioncl'
 LIBRARIES = ('torchvision', 'kornia', 'albumentations')
@@ -67,16 +66,8 @@ def photographs(args: argparse.Namespace, folder: str) -> List[str]:
 
 def pipelines(path: Path) -> Dict[str, list]:
     """The training pipeline of a config, upstream's and ours."""
-    found = {
-        name:
-        load_config(
-            path, dict(fast_transforms=fast)).train_dataloader.dataset.pipeline
-        for name, fast in dict(mmselfsup=False, mmregioncl=True).items()
-    }
-    theirs = found['mmselfsup']
-    if theirs[0].type == 'mmregioncl.LoadImage':
-        theirs[0].type = 'LoadImageFromFile'
-    return found
+    ours = Config.fromfile(path).train_dataloader.dataset.pipeline
+    return dict(mmselfsup=upstream(ours), mmregioncl=ours)
 
 
 def seeded(step: Callable, items: list) -> Callable[[], None]:
@@ -224,8 +215,8 @@ def main() -> None:
         compare('  without decoding', steps, images, args.repeats)
         apart = distance(steps, images)
         views = [
-            pixels.resize_crop(img, (0, 0), img.shape[:2], (224, 224),
-                               'bilinear', 'pillow') for img in images
+            image_ops.resize_crop(img, (0, 0), img.shape[:2], (224, 224),
+                                  'bilinear', 'pillow') for img in images
         ]
         crop = dict(size=224, scale=(0.2, 1.), backend='pillow')
         jitter = dict(brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1)
@@ -298,9 +289,10 @@ def reduced(paths: List[str], repeats: int) -> str:
             side = draw.randint(64, min(half.shape[:2]))
             top, left = (
                 draw.randint(0, extent - side) for extent in half.shape[:2])
-            one, other = (pixels.resize_crop(img, (top * n, left * n),
-                                             (side * n, side * n), (64, 64),
-                                             'bilinear', 'pillow').astype(int)
+            one, other = (image_ops.resize_crop(img, (top * n, left * n),
+                                                (side * n, side * n), (64, 64),
+                                                'bilinear',
+                                                'pillow').astype(int)
                           for n, img in ((2, full), (1, half)))
             distances.append(np.abs(one - other).mean())
     return (f'{np.mean(distances):.2f} of 255 apart on average, '

@@ -1,19 +1,21 @@
-"""Write the annotation file of some classes of ImageNet-1k.
+"""Write an annotation file for a subset of the classes of ImageNet-1k.
 
-For ``mmcls.ImageNet`` and the like; mmregioncl.ImageNetSubset needs none.
+For data sets such as ``mmcls.ImageNet``. ``mmregioncl.ImageNetSubset`` needs
+no annotation file.
 """
 import argparse
 import os
 
 from mmregioncl.datasets import ImageNetSubset
-from mmregioncl.files import whole_file
+from mmregioncl.files import atomic_write
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description='Write "path label" lines for the images of some classes '
-        'of ImageNet-1k; labels count the sorted class ids')
-    parser.add_argument('root', help='folder of class folders, such as train')
+        description='Write a "path label" line for each image of a subset of '
+        'the classes of ImageNet-1k, labelled in the order of their ids')
+    parser.add_argument(
+        'root', help='folder with one folder per class, such as train')
     parser.add_argument(
         'classes', help='imagenet100, imagenet200, or a file of class ids')
     parser.add_argument('out', help='text file to write')
@@ -28,7 +30,7 @@ def main() -> None:
         f'{image["gt_label"]}\n'
         for image in map(images.get_data_info, range(len(images)))
     ]
-    with whole_file(args.out) as part:
+    with atomic_write(args.out) as part:
         part.write_text(''.join(lines))
     print(f'{args.out}: {len(lines)} images of '
           f'{len(images.metainfo["classes"])} classes')

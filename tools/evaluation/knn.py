@@ -2,25 +2,21 @@
 import argparse
 
 from mmengine.config import DictAction
-from mmengine.logging import MMLogger
-
-from mmregioncl.engine.config import load_config
-from mmregioncl.evaluation import (check_class_folders, eval_dataset,
-                                   extract_features, knn_accuracy, load_model)
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description='k-NN accuracy of the backbone of a checkpoint')
-    parser.add_argument('config', help='the config it was trained with')
+    parser.add_argument('config', help='pre-training config of the checkpoint')
     parser.add_argument(
-        'checkpoint', help='the checkpoint, or "none" for random weights')
+        'checkpoint', help='checkpoint, or "none" for random weights')
     parser.add_argument(
         '--train',
         metavar='DIR',
-        help='labelled images, one folder per class '
+        help='train images, in one folder per class '
         '(default: eval_datasets of the config)')
-    parser.add_argument('--test', metavar='DIR', help='likewise')
+    parser.add_argument(
+        '--test', metavar='DIR', help='test images, in the same folders')
     parser.add_argument('--k', type=int, nargs='+', default=[20])
     parser.add_argument('--temperature', type=float, default=0.1)
     parser.add_argument('--batch-size', type=int, default=128)
@@ -35,7 +31,15 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    MMLogger.get_instance('knn', log_level='WARNING')  # not each weight's init
+    # PyTorch takes seconds to import. --help does not need it.
+    from mmengine.logging import MMLogger
+
+    from mmregioncl.engine.config import load_config
+    from mmregioncl.evaluation import (check_class_folders, eval_dataset,
+                                       extract_features, knn_predict,
+                                       load_model)
+
+    MMLogger.get_instance('knn', log_level='WARNING')
     cfg = load_config(args.config, args.cfg_options)
     try:
         if args.train:
@@ -51,12 +55,11 @@ def main() -> None:
     (train, train_labels), (test, test_labels) = (
         extract_features(model, dataset, args.batch_size, args.workers)
         for dataset in sets)
-    for k in args.k:
-        accuracy = knn_accuracy(train, train_labels, test, test_labels, k,
-                                args.temperature)
-        print(f'k-NN accuracy {accuracy:.4f} (k={k}, '
-              f'T={args.temperature}, {len(train)} train and {len(test)} test '
-              'images)')
+    found = knn_predict(train, train_labels, test, args.k, [args.temperature])
+    for (k, temperature), labels in found.items():
+        accuracy = (labels == test_labels).float().mean()
+        print(f'k-NN accuracy {accuracy:.4f} (k={k}, T={temperature}, '
+              f'{len(train)} train and {len(test)} test images)')
 
 
 if __name__ == '__main__':

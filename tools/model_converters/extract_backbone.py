@@ -1,4 +1,4 @@
-"""Take the backbone out of a checkpoint: ``extract_backbone.py IN OUT``."""
+"""Extract the backbone of a checkpoint: ``extract_backbone.py IN OUT``."""
 import argparse
 
 from mmregioncl.transfer import (LAYOUTS, backbone_weights, read_weights,
@@ -7,8 +7,9 @@ from mmregioncl.transfer import (LAYOUTS, backbone_weights, read_weights,
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description='Take the ResNet out of a pre-training checkpoint')
-    parser.add_argument('checkpoint', help='of OpenMMLab or OpenSelfSup')
+        description='Extract the backbone of a pre-training checkpoint')
+    parser.add_argument(
+        'checkpoint', help='checkpoint of OpenMMLab or OpenSelfSup')
     parser.add_argument(
         'out', help='file to write: .pth, .safetensors, or .pkl (detectron2)')
     parser.add_argument(

@@ -9,10 +9,10 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description='Convert a checkpoint of the official RegionCL-M or of '
         "OpenSelfSup's MoCo to one that RegionCLMoCo and MoCo load strictly")
-    parser.add_argument('checkpoint')
+    parser.add_argument('checkpoint', help='file to convert')
     parser.add_argument('out', help='file to write: .pth or .safetensors')
     parser.add_argument(
-        '--back', action='store_true', help='from ours to the official one')
+        '--back', action='store_true', help='convert in the other direction')
     return parser.parse_args()
 
 
