@@ -1,17 +1,19 @@
-# Every target first sets up $(VENV), if it is not there.
-#   make demo      pre-train on handwritten digits, and report on it
-#   make test      run the tests; NUMPY=1 runs them under numpy 1.26
-#   make bench     time and weigh it, into benchmarks/ (half an hour)
-#   make lint      what a commit must pass; make format mends what it can
+# Every target sets up $(VENV) first, unless it is there.
+#   make demo       pre-train on handwritten digits, and report on it
+#   make test       run all tests on JOBS processes; NUMPY=1 for numpy 1.26
+#   make test-fast  run the tests that take no time, while you edit
+#   make bench      measure time and memory into benchmarks/ (half an hour)
+#   make lint       what a commit must pass; make format fixes what it can
 PYTHON ?= python3
 VENV ?= .venv
 NUMPY ?= 2
+JOBS ?= 2
 
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready-numpy$(NUMPY)
 REQUIREMENTS := requirements
 SOURCES := mmregioncl configs tools tests setup.py
-TEXTS := $(SOURCES) README.md benchmarks Makefile
+TEXTS := $(SOURCES) $(wildcard *.md) docs benchmarks Makefile
 
 # An interpreter that has torch keeps it, and the environment looks through to
 # the folder that it lies in. (--system-site-packages would pass by a venv's.)
@@ -23,11 +25,14 @@ OWN_TORCH := $(shell $(PYTHON) -c "import os, sys; \
 NO_FIT := The torch of $(PYTHON) has no torchvision that fits: install one \
 beside it, or set PYTHON to an interpreter without torch.
 
-.PHONY: setup demo test bench lint format clean
+# Tests that share a fixture stay on one process.
+PARALLEL := -n $(JOBS) --dist loadgroup
+
+.PHONY: setup demo test test-fast bench lint format clean
 
 setup: $(READY)
 
-$(READY): $(wildcard $(REQUIREMENTS)/*.txt) setup.py
+$(READY): $(wildcard $(REQUIREMENTS)/*.txt) setup.py pyproject.toml
 	rm -f $(VENV)/.ready-*
 	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
 	$(if $(OWN_TORCH),echo '$(OWN_TORCH)',cat $(REQUIREMENTS)/torch.txt) \
@@ -50,7 +55,10 @@ demo: $(READY)
 	$(BIN)/python tools/demo.py --out demo
 
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL)
+
+test-fast: $(READY)
+	$(BIN)/python -m pytest $(PARALLEL) -m 'not slow'
 
 # Photographs and CIFAR-10, if there are any; scikit-learn's are taken else.
 PHOTOS := $(wildcard data/coco_small/images data/camvid/img_dir)
@@ -69,7 +77,6 @@ bench: $(READY)
 	$(call table,transforms,$(PHOTOS) $(CIFAR10),transforms)
 	$(call table,loader,$(PHOTOS),loader)
 	$(call table,memory,,memory)
-	$(call table,shuffle,,shuffle)
 	$(call table,switches,$(CIFAR10),switches)
 	$(foreach method,m d s byol simclr,$(call table,train_step,\
 	    --method $(method) --batch 8 --repeats 7,train_step_$(method)))
@@ -80,7 +87,8 @@ lint: $(READY)
 	$(BIN)/yapf --diff --recursive $(SOURCES)
 	$(BIN)/docformatter --recursive --check --diff $(SOURCES)
 	$(BIN)/codespell $(TEXTS)
-	$(BIN)/pylint --rcfile setup.cfg --recursive yes $(SOURCES)
+	$(BIN)/pylint --rcfile pyproject.toml --recursive yes $(SOURCES)
+	$(BIN)/mypy
 
 format: $(READY)
 	-git ls-files '*.py' | xargs $(BIN)/double-quote-string-fixer

@@ -1,117 +1,83 @@
+import functools
+import gc
+import runpy
 import subprocess
 import sys
 from copy import deepcopy
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config, config
+from mmengine.config import utils as config_utils
+from mmengine.hooks import Hook
 from mmengine.logging import MessageHub
 from mmengine.registry import MODELS, init_default_scope
 from mmengine.runner import Runner
+from mmengine.utils import ManagerMixin
 from PIL import Image
 
 import mmregioncl  # noqa: F401
+from ranks import Ranks
+from toy import MODEL, PARENTS, method_cfgs
 
 ROOT = Path(__file__).parents[1]
 
-# RegionCL-M at toy size: ResNet-18 of an eighth of the width, 4x4 cells.
-MODEL = dict(
-    type='mmregioncl.RegionCLMoCo',
-    queue_len=32,
-    feat_dim=8,
-    momentum=0.9,
-    data_preprocessor=dict(
-        mean=(123.675, 116.28, 103.53),
-        std=(58.395, 57.12, 57.375),
-        bgr_to_rgb=True),
-    backbone=dict(
-        type='mmcls.ResNet_CIFAR', depth=18, stem_channels=8, base_channels=8),
-    neck=dict(
-        type='mmregioncl.RegionMoCoV2Neck',
-        in_channels=64,
-        hid_channels=16,
-        out_channels=8),
-    head=dict(type='mmregioncl.RegionContrastiveHead', temperature=0.2),
-    region_swap=dict(type='mmregioncl.RegionSwap', size=(2, 3), stride=8))
-
-REGION_SWAP = MODEL['region_swap']
-DENSE = dict(
-    queue_len=32,
-    feat_dim=8,
-    momentum=0.9,
-    neck=dict(in_channels=64, hid_channels=16, out_channels=8))
-LATENT_HEAD = dict(
-    loss=dict(type='CosineSimilarityLoss'),
-    predictor=dict(
-        type='NonLinearNeck',
-        in_channels=16,
-        hid_channels=8,
-        out_channels=16,
-        with_avg_pool=False,
-        with_last_bn=False,
-        with_last_bias=True,
-        norm_cfg=dict(type='BN1d')))
-NON_LINEAR = dict(
-    in_channels=64,
-    hid_channels=16,
-    out_channels=16,
-    norm_cfg=dict(type='BN1d'))
-
-# The parents and what they share with our classes, by our names
-PARENTS = dict(
-    RegionCLMoCo=dict(
-        type='MoCo',
-        **DENSE,
-        head=dict(
-            type='ContrastiveHead',
-            loss=dict(type='mmcls.CrossEntropyLoss'),
-            temperature=0.2)),
-    RegionCLDenseCL=dict(
-        type='DenseCL',
-        **DENSE,
-        head=dict(
-            type='ContrastiveHead',
-            loss=dict(type='mmcls.CrossEntropyLoss'),
-            temperature=0.2)),
-    RegionCLSimSiam=dict(
-        type='SimSiam',
-        neck=dict(NON_LINEAR, num_layers=3, with_last_bn_affine=False),
-        head=LATENT_HEAD),
-    RegionCLBYOL=dict(
-        type='BYOL',
-        base_momentum=0.9,
-        neck=dict(NON_LINEAR, with_bias=True, with_last_bn=False),
-        head=LATENT_HEAD),
-    RegionCLSimCLR=dict(
-        type='SimCLR',
-        neck=NON_LINEAR,
-        head=dict(
-            type='ContrastiveHead',
-            loss=dict(type='mmcls.CrossEntropyLoss'),
-            temperature=0.2)))
-PARTS = dict(
-    RegionCLMoCo=('MoCoV2Neck', 'RegionContrastiveHead'),
-    RegionCLDenseCL=('DenseCLNeck', 'RegionContrastiveHead'),
-    RegionCLSimSiam=('NonLinearNeck', 'RegionLatentPredictHead'),
-    RegionCLBYOL=('NonLinearNeck', 'RegionLatentPredictHead'),
-    RegionCLSimCLR=('NonLinearNeck', 'RegionNTXentHead'))
+# Fixtures that are expensive to make, by the group of tests that share them
+SHARED = dict(
+    two_ranks='ranks',
+    ranks='ranks',
+    errors='errors',
+    checkpoints='checkpoints',
+    wheel='wheel')
+# Fixtures of tests that `make test-fast` leaves out: whole training runs,
+# tools, and further processes
+SLOW = (*SHARED, 'run_python', 'run_tool', 'runner_cfg', 'folders')
 
 
-def method_cfgs(name: str) -> tuple:
-    """Configs of one of our classes and of its parent, at toy size."""
-    parent = deepcopy(PARENTS[name])
-    neck, head = PARTS[name]
-    parent['neck'] = dict(parent['neck'], type=neck)
-    if 'Latent' in head:
-        parent['head'] = dict(parent['head'], type='LatentPredictHead')
-    parent['backbone'] = deepcopy(MODEL['backbone'])
-    ours = deepcopy(parent)
-    ours.update(type=f'mmregioncl.{name}', region_swap=REGION_SWAP)
-    ours['neck'].update(type=f'mmregioncl.Region{neck}')
-    ours['head'].update(type=f'mmregioncl.{head}')
-    return ours, parent
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the marks
+def pytest_collection_modifyitems(items):
+    """Mark slow tests, and those that share a fixture."""
+    for item in items:
+        shared = [SHARED[name] for name in SHARED if name in item.fixturenames]
+        if shared:
+            item.add_marker(pytest.mark.xdist_group(shared[0]))
+        if set(SLOW) & set(item.fixturenames):
+            item.add_marker(pytest.mark.slow)
+
+
+def pytest_collection_finish(session):
+    """Leave what the imports made alone.
+
+    MMEngine collects garbage for each data set that it builds.
+    """
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope='session')
+def two_ranks():
+    """Run a function on two gloo processes."""
+    pool = Ranks(2)
+    yield pool
+    pool.stop()
+
+
+@pytest.fixture(scope='session')
+def three_ranks():
+    """Run a function on three gloo processes."""
+    pool = Ranks(3)
+    yield pool
+    pool.stop()
+
+
+@pytest.fixture(params=['two_ranks', 'three_ranks'])
+def ranks(request):
+    """Run a function on two, and on three."""
+    return request.getfixturevalue(request.param)
 
 
 @pytest.fixture(params=PARENTS)
@@ -132,6 +98,20 @@ def seed_and_scope():
     init_default_scope('mmselfsup')
     torch.manual_seed(0)
     np.random.seed(0)
+
+
+@pytest.fixture(scope='session', autouse=True)
+def unformatted_configs():
+    """A run writes its config five times; yapf takes a second each time."""
+    config.FormatCode = lambda text, **kwargs: (text, True)
+
+
+@pytest.fixture(scope='session', autouse=True)
+def read_indices_once():
+    """MMEngine reads all metafiles of a package for each base from it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(config_utils, 'load', functools.cache(config_utils.load))
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -206,6 +186,45 @@ def stl10_folder(tmp_path_factory):
     return root
 
 
+def forget_instances(kind: type = ManagerMixin) -> None:
+    """Forget MMEngine's loggers, message hubs and visualizers."""
+    kind._instance_dict.clear()
+    for subclass in kind.__subclasses__():
+        forget_instances(subclass)
+
+
+@pytest.fixture
+def run_tool(tmp_path, monkeypatch, capsys):
+    """Call ``main`` of a tool in an empty folder, in this process.
+
+    Returns what it printed and logged, and the sentence that it ended with.
+    """
+
+    def run(tool, *args, check: bool = True):
+        path = ROOT / 'tools' / tool
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.syspath_prepend(path.parent)  # of its neighbours
+        monkeypatch.setattr(sys, 'argv', [str(path), *map(str, args)])
+        forget_instances()  # as in a new process
+        capsys.readouterr()
+        ended = None
+        try:
+            runpy.run_path(str(path), run_name='__main__')
+        except SystemExit as end:
+            ended = end.code
+        finally:
+            init_default_scope('mmselfsup')
+        done = capsys.readouterr()
+        if check and ended:
+            raise AssertionError(f'{ended} {done.err[-6000:]}')
+        return SimpleNamespace(
+            stdout=done.out,
+            stderr=f'{done.err}{ended if isinstance(ended, str) else ""}',
+            returncode=1 if isinstance(ended, str) else int(ended or 0))
+
+    return run
+
+
 @pytest.fixture
 def run_python(tmp_path):
     """Run Python with arguments in an empty folder, as a user would."""
@@ -222,3 +241,74 @@ def run_python(tmp_path):
         return done
 
     return run
+
+
+class Record(Hook):
+    """Note the losses and the feature maps."""
+
+    def before_train(self, runner) -> None:
+        self.losses, self.maps = [], []
+        runner.model.backbone.register_forward_hook(
+            lambda module, images, maps: self.maps.append(maps[-1]))
+
+    def after_train_iter(self,
+                         runner,
+                         batch_idx,
+                         data_batch=None,
+                         outputs=None) -> None:
+        self.losses.append(outputs['loss'].item())
+
+
+@pytest.fixture
+def train():
+    """A real run in a folder, with more hooks, and what it recorded."""
+
+    def run(cfg, work_dir, **hooks) -> Record:
+        cfg = deepcopy(cfg)
+        cfg.update(
+            work_dir=str(work_dir),
+            experiment_name=str(work_dir),
+            randomness=dict(seed=0))
+        cfg.default_hooks.update(hooks)
+        runner = Runner.from_cfg(cfg)
+        runner.register_hook(record := Record())
+        runner.train()
+        return record
+
+    return run
+
+
+@pytest.fixture
+def runner_cfg(model_cfg, image_folder, tmp_path):
+    """A real run at toy size: 12 images, 3 steps of 4, 2 epochs."""
+    view = [dict(type='RandomResizedCrop', size=32, backend='pillow')]
+    return Config(
+        dict(
+            model=model_cfg,
+            work_dir=str(tmp_path / 'run'),
+            default_scope='mmselfsup',
+            experiment_name=tmp_path.name,
+            log_level='ERROR',
+            default_hooks=dict(
+                checkpoint=dict(
+                    type='CheckpointHook',
+                    interval=1,
+                    backend_args=dict(backend='mmregioncl.atomic'))),
+            custom_hooks=[dict(type='mmregioncl.GuardHook', interval=50)],
+            train_cfg=dict(type='EpochBasedTrainLoop', max_epochs=2),
+            optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.01)),
+            train_dataloader=dict(
+                batch_size=4,
+                num_workers=1,
+                drop_last=True,
+                persistent_workers=True,
+                sampler=dict(type='DefaultSampler', shuffle=True),
+                collate_fn=dict(type='default_collate'),
+                dataset=dict(
+                    type='mmregioncl.ImageFolder',
+                    data_root=str(image_folder),
+                    pipeline=[
+                        dict(type='mmregioncl.LoadImage'),
+                        dict(type='MultiView', num_views=2, transforms=[view]),
+                        dict(type='PackSelfSupInputs'),
+                    ]))))

@@ -13,6 +13,7 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS, HOOKS, MODELS
 from mmengine.runner import Runner
 
+from cached_configs import load, read
 from mmregioncl.engine.config import check_data, set_pretrained
 from mmregioncl.transfer import (backbone_weights, load_backbone, read_weights,
                                  write_weights)
@@ -31,11 +32,11 @@ SIDE = 64
 NAMES = ('a', 'b')
 
 
-@pytest.fixture(scope='module')
+@pytest.fixture(scope='session')
 def checkpoints(tmp_path_factory):
     """Of pre-training runs, by the width of their ResNet."""
     folder = tmp_path_factory.mktemp('pretrained')
-    for width, depth in ((32, 18), (64, 50)):
+    for width, depth in ((8, 50), (32, 18), (64, 50)):
         backbone = MODELS.build(
             dict(
                 type='mmselfsup.ResNet',
@@ -137,7 +138,7 @@ def move_data(dataset: dict, root: Path, write) -> None:
 
 
 def shrink(value) -> None:
-    """Images of 64 pixels."""
+    """Images of 64 pixels, few proposals in them, and thin heads."""
     if isinstance(value, list):
         for part in value:
             shrink(part)
@@ -151,12 +152,19 @@ def shrink(value) -> None:
             value[name] = [(SIDE, SIDE)]
         elif name == 'stride' and isinstance(part, (list, tuple)):
             value[name] = (SIDE, SIDE)
+        elif name in ('nms_pre', 'max_per_img'):
+            value[name] = 8
+        elif name in ('channels', 'conv_out_channels', 'fc_out_channels',
+                      'feat_channels'):
+            value[name] = 8
+        elif name == 'sampler' and part.get('type') == 'RandomSampler':
+            part.num = 8
         else:
             shrink(part)
 
 
 def toy(path: Path, root: Path, write) -> Config:
-    cfg = Config.fromfile(path)
+    cfg = load(path)
     shrink(cfg._cfg_dict)
     for loader in (cfg.train_dataloader, cfg.val_dataloader):
         loader.update(num_workers=0, persistent_workers=False)
@@ -169,6 +177,7 @@ def toy(path: Path, root: Path, write) -> Config:
                                          cfg.val_dataloader.dataset.ann_file)
     cfg.train_cfg.update(max_iters=1, val_interval=1)
     cfg.optim_wrapper.optimizer.lr = 1e-8  # to see what was loaded
+    cfg.default_hooks.checkpoint.save_optimizer = False
     cfg.param_scheduler = []
     # An untrained detector is sure of nothing.
     for part in (cfg.model.test_cfg, cfg.model.test_cfg.get('rcnn', {})):
@@ -218,6 +227,7 @@ def assert_fine_tuned(runner: Runner, cfg: Config) -> None:
         for name in runner.message_hub.log_scalars)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('path', DETECTORS, ids=lambda path: path.stem)
 def test_detector_starts_from_the_backbone(path, checkpoints, tmp_path):
     write = voc_data if 'voc0712' in path.parts else coco_data
@@ -228,6 +238,7 @@ def test_detector_starts_from_the_backbone(path, checkpoints, tmp_path):
     assert isinstance(runner.train_dataloader.dataset.metainfo, dict)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('path', SEGMENTERS, ids=lambda path: path.stem)
 def test_segmenter_starts_from_the_backbone(path, checkpoints, tmp_path):
     cfg = toy(path, tmp_path, segmentation_data)
@@ -271,23 +282,28 @@ def labelled(image_folder, cifar_folder, stl10_folder, tmp_path) -> dict:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('path', CLASSIFIERS, ids=lambda path: path.stem)
 def test_classifier_starts_from_the_backbone(path, labelled, checkpoints,
                                              tmp_path):
-    cfg = Config.fromfile(path)
+    cfg = load(path)
     frozen = cfg.model.backbone.get('frozen_stages') == 4
     assert frozen == ('linear' in path.stem)
     for loader in (cfg.train_dataloader, cfg.val_dataloader):
         loader.dataset.update(labelled[loader.dataset.type], indices=4)
-        loader.update(batch_size=2, num_workers=0, persistent_workers=False)
+        loader.update(batch_size=4, num_workers=0, persistent_workers=False)
+        for step in loader.dataset.pipeline:
+            for name in ('scale', 'crop_size'):
+                if step.get(name):
+                    step[name] = SIDE
     cfg.train_cfg.max_epochs = 1
     if cfg.model.backbone.get('norm_cfg', {}).get('type') == 'SyncBN':
         cfg.model.backbone.norm_cfg.type = 'BN'
-    width, checkpoint = 64, checkpoints / '64.pth'
+    cfg.model.backbone.update(stem_channels=8, base_channels=8)
+    cfg.model.head.in_channels = 64 if 'resnet18' in path.stem else 256
+    checkpoint = checkpoints / '8.pth'
     if 'resnet18' in path.stem:
-        width, checkpoint = 8, tmp_path / 'cifar.pth'
-        cfg.model.backbone.update(stem_channels=8, base_channels=8)
-        cfg.model.head.in_channels = 64
+        checkpoint = tmp_path / 'cifar.pth'
         backbone = MODELS.build(dict(cfg.model.backbone, frozen_stages=-1))
         torch.save(
             {
@@ -306,7 +322,7 @@ def test_classifier_starts_from_the_backbone(path, labelled, checkpoints,
     assert mean == pytest.approx(list(cfg.data_preprocessor.mean))
     given = backbone_weights(read_weights(checkpoint))
     weights = runner.model.backbone.state_dict()
-    assert weights['conv1.weight'].shape[0] == width
+    assert weights['conv1.weight'].shape[0] == 8
     same = [torch.equal(weights[name], given[name]) for name in given]
     assert all(same) if frozen else not all(same)
     assert runner.message_hub.get_scalar('val/accuracy/top1').data[0].size
@@ -328,7 +344,7 @@ def test_labels_of_voc07(tmp_path):
             '</object>' for name, difficult in objects) + '</annotation>')
     for split in ('trainval', 'test'):
         write_names(tmp_path / f'ImageSets/Main/{split}.txt')
-    for dataset in Config.fromfile(path).eval_datasets.values():
+    for dataset in load(path).eval_datasets.values():
         dataset.data_root = str(tmp_path)
         dataset = DATASETS.build(dataset)
         labels = read_labels(dataset)
@@ -357,7 +373,7 @@ LINEAR = {
 @pytest.mark.parametrize('name', LINEAR)
 def test_published_linear_classifier(name):
     path, = (path for path in CLASSIFIERS if path.stem == name)
-    cfg = Config.fromfile(path)
+    cfg = read(path)
     optimizer = cfg.optim_wrapper.optimizer
     assert (cfg.train_cfg.max_epochs, optimizer.type, optimizer.lr,
             cfg.train_dataloader.batch_size,
@@ -391,7 +407,7 @@ RECIPES = {
 def test_published_recipe(path):
     """Numbers of the official logs and of MMSegmentation's FCN recipes."""
     iterations, drop, batch, lr, classes = RECIPES[path.stem]
-    cfg = Config.fromfile(path)
+    cfg = read(path)
     assert cfg.train_cfg.max_iters == iterations
     assert cfg.param_scheduler[-1].end == iterations
     optimizer = cfg.optim_wrapper.optimizer
@@ -453,7 +469,7 @@ def test_published_recipe(path):
 ])
 def test_sizes_of_training_images(name, sides, longest):
     path, = (path for path in DETECTORS if path.stem == name)
-    dataset = Config.fromfile(path).train_dataloader.dataset
+    dataset = read(path).train_dataloader.dataset
     for part in dataset.get('datasets', [dataset]):
         scales = part.pipeline[2].scales
         assert {scale[0] for scale in scales} == {longest}
@@ -477,7 +493,7 @@ def test_pose_takes_the_backbone(path, checkpoints, monkeypatch):
         ]
         monkeypatch.setitem(sys.modules, name, module)
     resnet = importlib.import_module('mmpose.models.backbones.resnet').ResNet
-    cfg = Config.fromfile(path)
+    cfg = read(path)
     settings = dict(cfg.model.backbone)
     assert settings.pop('type') == 'ResNet' and not settings['init_cfg']
     model = torch.nn.Module()

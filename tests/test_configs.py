@@ -1,3 +1,4 @@
+import runpy
 from collections import Counter
 from pathlib import Path
 
@@ -5,14 +6,16 @@ import cv2
 import numpy as np
 import pytest
 import torch
-import yaml
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.registry import DATASETS
 from mmengine.runner import Runner
 
+from cached_configs import load, read
 from mmregioncl.datasets.class_folders import CLASS_LISTS
-from mmregioncl.engine.config import FASTER, load_config, typed_dicts
+from mmregioncl.datasets.transforms import augmentations
+from mmregioncl.engine.config import typed_dicts
+from mmregioncl.models.utils import RegionSwap
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = sorted(
@@ -20,7 +23,7 @@ CONFIGS = sorted(
     if not {'_base_', 'benchmarks'} & set(path.parts))
 
 
-@pytest.fixture(scope='module')
+@pytest.fixture(scope='session')
 def class_folders(tmp_path_factory):
     """An image in each folder of ImageNet-100, -200 and Tiny-ImageNet."""
     root = tmp_path_factory.mktemp('classes')
@@ -55,7 +58,7 @@ def folders(image_folder, cifar_folder, stl10_folder, class_folders) -> dict:
 
 
 def pipeline_of(cfg) -> list:
-    """Of the training set, or of all those that it is put together from."""
+    """Of the training set, or of the data sets that it concatenates."""
     dataset = cfg.train_dataloader.dataset
     first, *others = [
         part.pipeline for part in dataset.get('datasets', [dataset])
@@ -73,7 +76,12 @@ def shrink(cfg, folders, work_dir):
         cfg.train_dataloader.dataset = dict(
             folders[None], pipeline=pipeline_of(cfg))
     cfg.train_dataloader.dataset.indices = 4
-    cfg.train_dataloader.update(batch_size=4, num_workers=1)
+    workers = int('boxes' in cfg.default_hooks)  # reads them in shared memory
+    cfg.train_dataloader.update(
+        batch_size=4, num_workers=workers, persistent_workers=bool(workers))
+    for name in ('health', 'knn', 'linear', 'boxes'):
+        if name in cfg.default_hooks:
+            cfg.default_hooks[name].num_workers = 0
     cfg.model.backbone.update(depth=18, stem_channels=8, base_channels=8)
     cfg.model.neck.in_channels = 64
     if 'hid_channels' in cfg.model.neck:
@@ -89,8 +97,8 @@ def shrink(cfg, folders, work_dir):
     if 'boxes' in cfg.default_hooks:  # an epoch more, to crop by them
         cfg.train_cfg.max_epochs = 2
         cfg.default_hooks.boxes.update(warmup_epochs=1, interval=1)
-    for part in cfg.get('eval_datasets', {}).values():
-        part.update(folders[part.type])
+    for name, part in cfg.get('eval_datasets', {}).items():
+        part.update(folders[part.type], indices=2 if name == 'train' else 1)
     if 'knn' in cfg.default_hooks:
         cfg.default_hooks.knn.k = (1, 2)
     cfg.update(
@@ -100,9 +108,10 @@ def shrink(cfg, folders, work_dir):
     return cfg
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
 def test_config_trains_a_step(path, folders, tmp_path):
-    cfg = shrink(load_config(path), folders, tmp_path / 'run')
+    cfg = shrink(load(path), folders, tmp_path / 'run')
     runner = Runner.from_cfg(cfg)
     runner.model.init_weights()
     before = {n: w.clone() for n, w in runner.model.named_parameters()}
@@ -127,35 +136,53 @@ def test_config_trains_a_step(path, folders, tmp_path):
     }
 
 
-def drawing_types(cfg):
-    """Types of transforms and preprocessor that we have faster."""
-    parts = [cfg.train_dataloader, cfg.model.data_preprocessor]
-    types = [place['type'] for place in typed_dicts(parts)]
-    return [name for name in types if name.rpartition('.')[2] in FASTER]
-
-
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
-def test_config_draws_views_fast(path):
-    """And by mmselfsup's transforms with one setting."""
-    fast = drawing_types(load_config(path))
-    assert 'mmregioncl.SelfSupDataPreprocessor' in fast
-    assert all(name.startswith('mmregioncl.') for name in fast)
-    cfg = load_config(path, dict(fast_transforms=False))
-    slow = drawing_types(cfg)
-    assert slow and not any('mmregioncl' in name for name in slow)
+def test_config_names_the_fast_transforms(path):
+    cfg = read(path)
+    assert cfg.model.data_preprocessor.type == (
+        'mmregioncl.SelfSupDataPreprocessor')
+    types = {
+        step['type']
+        for part in (cfg.train_dataloader, cfg.get('eval_datasets'))
+        for step in typed_dicts(part)
+    }
+    assert types & {f'mmregioncl.{name}' for name in augmentations.__all__}
+    assert not types & {*augmentations.__all__}
     # Nobody reads samples: none is pickled.
     packs = [
-        place for place in typed_dicts(cfg.train_dataloader)
-        if place['type'].endswith('PackSelfSupInputs')
+        step for step in typed_dicts(cfg.train_dataloader)
+        if step['type'].endswith('PackSelfSupInputs')
     ]
     assert packs and all(pack.keys() == {'type'} for pack in packs)
 
 
+@pytest.mark.parametrize('method', ['mocov2', 'byol', 'simclr'])
+def test_views_are_those_of_mmselfsup(method):
+    """All numbers, and all else that the loader of ImageNet has."""
+    path = f'selfsup/_base_/datasets/imagenet_{method}.py'
+    theirs = Config.fromstring(f"_base_ = 'mmselfsup::{path}'", '.py')
+    ours = load(ROOT / f'configs/_base_/datasets/imagenet_{method}.py')
+    loaders = []
+    for cfg in (ours, theirs):
+        loader = cfg.train_dataloader.to_dict()
+        for part in typed_dicts(loader):
+            part['type'] = part['type'].removeprefix('mmregioncl.')
+            part.pop('_scope_', None)
+        pipeline = loader['dataset']['pipeline']
+        assert pipeline.pop(0)['type'].startswith('LoadImage')
+        pipeline[-1].pop('meta_keys', None)
+        loaders.append(loader)
+    ours, theirs = loaders
+    assert ours.pop('pin_memory') and ours.pop('drop_last')
+    theirs.pop('drop_last', None)
+    assert ours == theirs
+
+
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
 def test_config_keeps_the_rules(path):
-    cfg = Config.fromfile(path)
+    cfg = read(path)
     assert cfg.train_dataloader.pin_memory
-    # Else every epoch repeats the random numbers of the first one.
+    # Without them every epoch repeats the random numbers of the first.
     assert cfg.train_dataloader.persistent_workers
     assert cfg.train_dataloader.drop_last
     assert cfg.default_scope == 'mmselfsup'
@@ -188,7 +215,7 @@ def test_config_keeps_the_rules(path):
 def test_predictor_keeps_its_learning_rate(name, folders, tmp_path):
     """SimSiam, Appendix A; over two epochs of a cosine."""
     path = ROOT / f'configs/regioncl/{name}.py'
-    cfg = shrink(load_config(path), folders, tmp_path / 'run')
+    cfg = shrink(load(path), folders, tmp_path / 'run')
     cfg.train_cfg.max_epochs = 2
     cfg.param_scheduler = [dict(type='CosineAnnealingLR', T_max=2, end=2)]
     seen = []
@@ -221,17 +248,37 @@ def test_basenames_are_unique():
 
 
 def test_official_recipe():
-    cfg = Config.fromfile(
-        ROOT /
-        'configs/regioncl/regioncl-m_resnet50_8xb128-coslr-200e_in1k.py')
+    cfg = read(ROOT / 'configs/regioncl' /
+               'regioncl-m_resnet50_8xb128-coslr-200e_in1k.py')
     model, optimizer = cfg.model, cfg.optim_wrapper.optimizer
     assert (optimizer.type, optimizer.lr, optimizer.momentum,
             optimizer.weight_decay) == ('SGD', 0.15, 0.9, 1e-4)
     assert (model.queue_len, model.feat_dim, model.momentum,
             model.head.temperature) == (65536, 128, 0.999, 0.2)
-    assert (model.region_swap['size'], model.region_swap.stride) == ((3, 5),
-                                                                     32)
+    assert 'region_swap' not in model
+    swap = RegionSwap().fit((7, 7), (224, 224))
+    assert (swap.size, swap.stride) == ((3, 5), 32)
     assert model.backbone.depth == 50
+
+
+@pytest.mark.parametrize(
+    'path', [path for path in CONFIGS if 'regioncl-' in path.stem],
+    ids=lambda path: path.stem)
+def test_regions_are_of_the_recipe(path):
+    """A third of the cells on average, or two fifths of 4x4."""
+    cfg = read(path)
+    pixels = pipeline_of(cfg)[-2].transforms[0][0]['size']
+    stride = 8 if cfg.model.backbone.type == 'mmcls.ResNet_CIFAR' else 32
+    cells, size = {
+        224: (7, (3, 5)),
+        128: (4, (2, 3)),
+        96: (12, (5, 9)),
+        64: (8, (3, 6)),
+        32: (4, (2, 3))
+    }[pixels]
+    assert 'region_swap' not in cfg.model
+    swap = RegionSwap().fit((cells, cells), (pixels, pixels))
+    assert (swap.size, swap.stride) == (size, stride)
 
 
 @pytest.mark.parametrize('method, head, loss_weight, temperature', [
@@ -244,9 +291,8 @@ def test_official_recipe():
 def test_released_recipe_of_contrastive_crop(method, head, loss_weight,
                                              temperature, data):
     """Its configs at 408f143."""
-    cfg = Config.fromfile(
-        ROOT / 'configs/contrastivecrop' /
-        f'ccrop-{method}_resnet18_1xb512-coslr-500e_{data}.py')
+    cfg = read(ROOT / 'configs/contrastivecrop' /
+               f'ccrop-{method}_resnet18_1xb512-coslr-500e_{data}.py')
     model, optimizer = cfg.model, cfg.optim_wrapper.optimizer
     assert (optimizer.type, optimizer.lr, optimizer.momentum,
             optimizer.weight_decay) == ('SGD', 0.5, 0.9, 1e-4)
@@ -259,28 +305,63 @@ def test_released_recipe_of_contrastive_crop(method, head, loss_weight,
     assert cfg.train_dataloader.batch_size == 512
 
 
-@pytest.mark.parametrize('metafile',
-                         list((ROOT / 'configs').rglob('metafile.yml')))
-def test_metafile_names_every_config(metafile):
-    models = yaml.safe_load(metafile.read_text())['Models']
+@pytest.mark.parametrize('folder', ['regioncl', 'contrastivecrop'])
+def test_metafile_names_every_config(folder):
+    """As setup.py writes it for mim."""
+    assert f'configs/{folder}/metafile.yml' in (ROOT /
+                                                'model-index.yml').read_text()
+    setup = runpy.run_path(str(ROOT / 'setup.py'))
+    metafile = setup['metafile'](folder)
+    collection, = metafile['Collections']
+    assert (ROOT / collection['README']).exists()
+    assert {*collection} == {'Name', 'Metadata', 'Paper', 'README'}
+    models = metafile['Models']
+    assert {m['In Collection'] for m in models} == {collection['Name']}
     paths = {ROOT / model['Config'] for model in models}
     assert {path.stem for path in paths} == {m['Name'] for m in models}
-    assert paths == set(metafile.parent.glob('*.py'))
+    assert paths == {path for path in CONFIGS if path.parent.name == folder}
+    for model in models:
+        loader = read(ROOT / model['Config']).train_dataloader
+        metadata = model['Metadata']
+        assert metadata['Batch Size'] % loader.batch_size == 0
+        assert metadata['Epochs'] == read(ROOT /
+                                          model['Config']).train_cfg.max_epochs
+        assert metadata['Training Data']
+
+
+def test_metadata_of_a_model():
+    setup = runpy.run_path(str(ROOT / 'setup.py'))
+    found = {
+        model['Name']: model['Metadata']
+        for folder in ('regioncl', 'contrastivecrop')
+        for model in setup['metafile'](folder)['Models']
+    }
+    wanted = {
+        'regioncl-byol_resnet50_8xb32-accum16-coslr-200e_in1k':
+        [200, 4096, 'ImageNet-1k'],
+        'regioncl-m_resnet50_1xb128-coslr-200e_folder':
+        [200, 128, 'any folder of images'],
+        'regioncl-m_resnet18_1xb512-coslr-200e_stl10':
+        [200, 512, 'STL-10, train and unlabeled'],
+        'ccrop-mocov1_resnet50_8xb32-steplr-100e_in200':
+        [100, 256, 'ImageNet-200'],
+    }
+    for name, values in wanted.items():
+        assert list(found[name].values()) == values
 
 
 @pytest.mark.parametrize(
     'path', [path for path in CONFIGS if 'resnet18_1xb' in path.name],
     ids=lambda path: path.stem)
 def test_labelled_sets_give_samples(path, folders):
-    cfg = Config.fromfile(path)
-    for dataset in cfg.eval_datasets.values():
+    for dataset in load(path).eval_datasets.values():
         dataset.update(folders[dataset.type])
         sample = DATASETS.build(dataset)[0]
         assert sample['inputs'][0].shape[0] == 3
         assert sample['data_samples'].gt_label.value >= 0
 
 
-def twin(path: Path) -> Path:
+def baseline(path: Path) -> Path:
     """Our config of the parent method with the same data and budget."""
     parents = dict(m='mocov2', d='densecl', s='simsiam')
     method, recipe = path.name.removeprefix('regioncl-').split('_', 1)
@@ -293,38 +374,34 @@ def twin(path: Path) -> Path:
         and not path.stem.endswith(('in1k', 'folder'))
     ],
     ids=lambda path: path.stem)
-def test_twins_differ_by_the_method_alone(path):
-    ours, theirs = Config.fromfile(path), Config.fromfile(twin(path))
-    model = ours.model.to_dict()
-    for name in ('region_swap', 'region_weight'):
-        model.pop(name, None)
-    for part in (model, model['neck'], model['head']):
-        if 'mmregioncl' in part.get('type', ''):
-            part.pop('type')
-    assert ours.optim_wrapper == theirs.optim_wrapper
-    for name in ('param_scheduler', 'train_cfg', 'train_dataloader',
-                 'default_hooks', 'custom_hooks'):
-        assert ours.get(name) == theirs.get(name), name
-    parent = theirs.model.to_dict()
-    for part in (parent, parent['neck'], parent['head']):
-        part.pop('type', None)
-    assert model == parent
+def test_baselines_differ_by_the_method_alone(path):
+    """By one line of the config, but for the weight of RegionCL-D."""
+    ours, theirs = (load(p).to_dict() for p in (path, baseline(path)))
+    models = [cfg['model'] for cfg in (ours, theirs)]
+    kinds = [model.pop('type') for model in models]
+    assert kinds[0].startswith('mmregioncl.RegionCL')
+    assert kinds[0].endswith(kinds[1])
+    small = path.stem.endswith(('_cifar10', '_cifar100', '_cifar10-10k'))
+    weight = models[0].pop('region_weight', 1.)
+    assert weight == (0.5 if 'regioncl-d_' in path.stem and small else 1.)
+    assert ours == theirs
 
 
 @pytest.mark.parametrize(
     'path', [path for path in CONFIGS if 'ccrop' in path.name],
     ids=lambda path: path.stem)
-def test_twins_differ_by_the_crop_alone(path):
+def test_baselines_differ_by_the_crop_alone(path):
     name = path.name.partition('-')[2]
     theirs, = (other for other in CONFIGS if other.name == name)
-    ours, theirs = (Config.fromfile(path).to_dict() for path in (path, theirs))
+    ours, theirs = (load(path).to_dict() for path in (path, theirs))
     boxes = ours['default_hooks'].pop('boxes', None)
     crops = [
         cfg['train_dataloader']['dataset']['pipeline'][-2]['transforms'][0][0]
         for cfg in (ours, theirs)
     ]
-    assert [crop.pop('type') for crop in crops
-            ] == ['mmregioncl.ContrastiveCrop', 'RandomResizedCrop']
+    assert [crop.pop('type') for crop in crops] == [
+        'mmregioncl.ContrastiveCrop', 'mmregioncl.RandomResizedCrop'
+    ]
     fixed = crops[0].pop('fixed_box', None)
     if fixed:
         assert boxes is None and fixed == (.25, .25, .75, .75)
@@ -333,7 +410,7 @@ def test_twins_differ_by_the_crop_alone(path):
     # The released values; the paper's is 0.6 throughout.
     small = not path.stem.endswith(('in1k', 'in200'))
     assert crops[0].pop('alpha') == (0.1 if small else 0.6)
-    for cfg in (ours, theirs):  # steps on the way there
+    for cfg in (ours, theirs):  # a variable on the way there
         cfg.pop('train_pipeline')
     assert ours == theirs
 
@@ -358,20 +435,37 @@ def test_queue_is_shorter_than_the_data(path):
         'coco-small-camvid': 566
     })
     count = images[path.stem.split('_')[-1]]
-    queue = Config.fromfile(path).model.get('queue_len', 0)
+    queue = read(path).model.get('queue_len', 0)
     assert count is None or queue < count
 
 
-def test_three_lines_turn_mocov2_into_regioncl(folders, tmp_path):
-    """The switch of the README, on mmselfsup's own packaged config."""
-    readme = (ROOT / 'README.md').read_text()
-    start = readme.index("_base_ = 'mmselfsup::")
-    text = readme[start:readme.index('```', start)]
-    assert text.count('mmregioncl.') == 3
-    (tmp_path / 'switched.py').write_text(text)
-    cfg = Config.fromfile(tmp_path / 'switched.py')
-    cfg = shrink(cfg, folders, tmp_path / 'run')
+SWITCH = """_base_ = 'mmselfsup::selfsup/{}.py'
+
+model = dict(type='mmregioncl.{}')
+"""
+SWITCHES = {
+    'RegionCLMoCo': 'mocov2/mocov2_resnet50_8xb32-coslr-200e_in1k',
+    'RegionCLDenseCL': 'densecl/densecl_resnet50_8xb32-coslr-200e_in1k',
+    'RegionCLSimSiam': 'simsiam/simsiam_resnet50_8xb32-coslr-100e_in1k',
+    'RegionCLBYOL': 'byol/byol_resnet50_8xb32-accum16-coslr-200e_in1k',
+    'RegionCLSimCLR': 'simclr/simclr_resnet50_8xb32-coslr-200e_in1k',
+}
+
+
+@pytest.mark.parametrize('name', SWITCHES)
+def test_one_line_turns_a_parent_into_its_region_method(
+        name, folders, tmp_path):
+    """On mmselfsup's own packaged configs."""
+    (tmp_path / 'switched.py').write_text(SWITCH.format(SWITCHES[name], name))
+    cfg = shrink(
+        Config.fromfile(tmp_path / 'switched.py'), folders, tmp_path / 'run')
     runner = Runner.from_cfg(cfg)
-    assert type(runner.model).__name__ == 'RegionCLMoCo'
+    assert type(runner.model).__name__ == name
     runner.train()
     assert 'train/loss_region' in runner.message_hub.log_scalars
+
+
+def test_readme_has_the_switch():
+    name = 'RegionCLMoCo'
+    assert SWITCH.format(SWITCHES[name],
+                         name) in (ROOT / 'README.md').read_text()

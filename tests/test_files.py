@@ -3,20 +3,20 @@ from pathlib import Path
 
 import pytest
 
-from mmregioncl.files import whole_file, write_json
+from mmregioncl.files import atomic_write, write_json
 
 
-def test_an_error_leaves_the_file_of_before(tmp_path):
+def test_an_error_keeps_the_previous_file(tmp_path):
     path = tmp_path / 'new' / 'a.json'
     write_json(path, dict(a=1))
-    with pytest.raises(KeyError), whole_file(path) as part:
+    with pytest.raises(KeyError), atomic_write(path) as part:
         part.write_text('half')
         raise KeyError
     assert json.loads(path.read_text()) == dict(a=1)
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_a_link_stays_one(tmp_path):
+def test_a_link_stays_a_link(tmp_path):
     target = tmp_path / 'disk' / 'a.json'
     write_json(target, dict(a=1))
     link = tmp_path / 'a.json'

@@ -1,48 +1,76 @@
 """What a user installs: the wheel and what mim finds in it."""
+import json
+import runpy
 import shutil
+import subprocess
 import sys
-import zipfile
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
+METAFILES = [
+    f'configs/{folder}/metafile.yml'
+    for folder in ('contrastivecrop', 'regioncl')
+]
 
 
-@pytest.fixture(scope='module')
+@pytest.fixture(scope='session')
 def wheel(tmp_path_factory):
-    """The names in a wheel built from a copy of the sources."""
-    import subprocess
-    folder = tmp_path_factory.mktemp('wheel')
+    """A wheel built from a copy of the sources, which is then installed.
+
+    As pip has setuptools do it; the install is an editable one.
+    """
+    source = tmp_path_factory.mktemp('wheel') / 'source'
     shutil.copytree(
         ROOT,
-        folder / 'source',
+        source,
         ignore=shutil.ignore_patterns('.*', 'build', 'work_dirs', 'data',
-                                      'demo', '*.egg-info', '__pycache__'))
-    subprocess.run([
-        sys.executable, '-m', 'pip', 'wheel', '-q', '--no-deps',
-        '--no-build-isolation', '-w', folder, folder / 'source'
-    ],
-                   check=True)
-    with zipfile.ZipFile(next(folder.glob('*.whl'))) as archive:
-        return set(archive.namelist())
+                                      'demo', '*.egg-info', '__pycache__',
+                                      'metafile.yml'))
+    code = ("from setuptools import build_meta; build_meta.build_wheel('..');"
+            "build_meta.build_editable('build')")
+    subprocess.run([sys.executable, '-c', code],
+                   cwd=source,
+                   check=True,
+                   capture_output=True)
+    with ZipFile(next(source.parent.glob('*.whl'))) as archive:
+        yield archive
 
 
 def test_wheel_holds_what_mim_looks_for(wheel):
+    names = wheel.namelist()
     for folder in ('configs', 'tools'):
         for path in (ROOT / folder).rglob('*'):
             if path.suffix in ('.py', '.sh', '.yml'):
-                assert f'mmregioncl/.mim/{path.relative_to(ROOT)}' in wheel
-    assert 'mmregioncl/.mim/model-index.yml' in wheel
+                assert f'mmregioncl/.mim/{path.relative_to(ROOT)}' in names
+    index = wheel.read('mmregioncl/.mim/model-index.yml').decode()
+    for path in METAFILES:
+        assert f'- {path}\n' in index
+        assert f'mmregioncl/.mim/{path}' in names
+
+
+@pytest.mark.parametrize('path', METAFILES)
+def test_metafiles_are_written(path, wheel):
+    """Into a wheel and, for an editable install, beside the configs."""
+    metafile = runpy.run_path(str(ROOT / 'setup.py'))['metafile']
+    held = json.loads(wheel.read(f'mmregioncl/.mim/{path}'))
+    assert held == metafile(Path(path).parent.name)
+    source = Path(wheel.filename).parent / 'source'
+    assert json.loads((source / path).read_text()) == held
 
 
 def test_wheel_holds_every_module_and_no_more(wheel):
     modules = {
         str(path.relative_to(ROOT))
         for path in (ROOT / 'mmregioncl').rglob('*')
-        if path.suffix in ('.py', '.txt', '.html')
+        if path.suffix in ('.py', '.txt', '.html', '.typed')
     }
-    held = {name for name in wheel if not name.startswith('mmregioncl/.mim/')}
+    held = {
+        name
+        for name in wheel.namelist() if not name.startswith('mmregioncl/.mim/')
+    }
     assert {name for name in held if '.dist-info/' not in name} == modules
 
 

@@ -1,9 +1,14 @@
+"""What the documentation says of files, anchors, hooks and errors."""
+import ast
 import re
+from functools import lru_cache
 from pathlib import Path
+from typing import Iterator, Set, Tuple
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / 'mmregioncl'
 PAGES = [
     path for path in ROOT.rglob('*.md')
     if not any(part.startswith('.')
@@ -11,10 +16,36 @@ PAGES = [
 ]
 
 
-@pytest.mark.parametrize('page', PAGES, ids=lambda page: page.name)
+def prose(page: Path) -> str:
+    """A page without its blocks of code."""
+    return re.sub(r'^ *```.*?^ *```', '', page.read_text(), flags=re.M | re.S)
+
+
+def anchor(heading: str) -> str:
+    """The anchor of a heading, as GitHub makes it."""
+    text = re.sub(r'\[([^]]*)\]\([^)]*\)', r'\1', heading)  # of a link
+    return re.sub(r'[^\w\- ]', '', text.strip().lower()).replace(' ', '-')
+
+
+@lru_cache(maxsize=None)
+def anchors(page: Path) -> Set[str]:
+    """All anchors of a page; of equal headings, later ones are numbered."""
+    found = []
+    for heading in re.findall(r'^#+ (.+)$', prose(page), re.M):
+        name = anchor(heading)
+        number = sum(re.sub(r'-\d+$', '', one) == name for one in found)
+        found.append(f'{name}-{number}' if number else name)
+    return set(found)
+
+
+@pytest.mark.parametrize(
+    'page', PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_of_a_page_exist(page):
-    for link in re.findall(r'\]\((?!http)([^)#]+)', page.read_text()):
-        assert (page.parent / link).exists(), link
+    for link in re.findall(r'\]\((?!http)([^)]+)\)', prose(page)):
+        path, _, name = link.partition('#')
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), link
+        assert not name or name in anchors(target), link
 
 
 @pytest.mark.parametrize('folder', ['regioncl', 'benchmarks'])
@@ -24,3 +55,79 @@ def test_every_config_is_in_its_table(folder):
     for config in folder.rglob('*.py'):
         if '_base_' not in config.parts:
             assert f'({config.relative_to(folder)})' in table, config.name
+
+
+def test_readme_is_short():
+    text = (ROOT / 'README.md').read_text()
+    assert len(text.splitlines()) <= 120
+    assert len(text.split()) <= 900
+
+
+def test_readme_leads_to_every_page():
+    readme = (ROOT / 'README.md').read_text()
+    for page in (ROOT / 'docs').glob('*.md'):
+        assert f'(docs/{page.name}' in readme
+
+
+def registered_hooks() -> Iterator[ast.ClassDef]:
+    for path in sorted((PACKAGE / 'hooks').glob('*.py')):
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ClassDef) and any(
+                    'HOOKS' in ast.unparse(mark)
+                    for mark in node.decorator_list):
+                yield node
+
+
+@pytest.mark.parametrize(
+    'hook', list(registered_hooks()), ids=lambda hook: hook.name)
+def test_catalogue_has_every_argument_of_a_hook(hook):
+    text = (ROOT / 'docs' / 'hooks.md').read_text()
+    section = re.search(rf'^### {hook.name}\n(.*?)(?=^##|\Z)', text,
+                        re.M | re.S)
+    assert section
+    for function in hook.body:
+        if getattr(function, 'name', '') == '__init__':
+            given = function.args
+            for argument, default in zip(given.args[::-1],
+                                         given.defaults[::-1]):
+                value = ast.unparse(default)
+                assert f'| `{argument.arg}` | {value} |' in section[1]
+
+
+def template(node: ast.AST) -> str:
+    """What is constant in a message; the rest is an ellipsis."""
+    if isinstance(node, ast.JoinedStr):
+        return ''.join(map(template, node.values))
+    if isinstance(node, ast.BinOp):
+        return template(node.left) + template(node.right)
+    if isinstance(node, ast.Constant):
+        return str(node.value)
+    return '…'
+
+
+def messages() -> Iterator[Tuple[str, str]]:
+    """Where an error or a warning stands, and how its text begins."""
+    for path in sorted(PACKAGE.rglob('*.py')):
+        for node in ast.walk(ast.parse(path.read_text())):
+            call = node.exc if isinstance(node, ast.Raise) else node
+            if not isinstance(call, ast.Call) or not call.args:
+                continue
+            if call is node and not re.search(
+                    r'^\S+\.warning\(|^print_log\(.*WARNING',
+                    ast.unparse(call), re.S):
+                continue
+            text = template(call.args[0])
+            head = text.split(': ')[0]
+            text = head if len(re.findall('[a-z]', head)) > 12 else text
+            if len(re.findall('[a-z]', text)) > 5:  # more than a name
+                yield f'{path.relative_to(ROOT)}:{node.lineno}', text.strip()
+
+
+def test_every_message_is_explained():
+    """In docs/troubleshooting.md, up to its first colon."""
+    page = ROOT / 'docs' / 'troubleshooting.md'
+    text = ' '.join(page.read_text().split())
+    assert not [
+        f'{place} {message}' for place, message in messages()
+        if ' '.join(message.split()) not in text
+    ]

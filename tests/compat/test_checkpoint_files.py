@@ -4,13 +4,13 @@ from mmengine.runner.checkpoint import CheckpointLoader
 
 
 class Foreign:
-    """What weights-only loading does not know."""
+    """An object that weights-only loading refuses."""
 
 
 @pytest.mark.parametrize('content, fault', [
-    (b'', 'is broken, or no checkpoint'),
-    (b'no checkpoint', 'is broken, or no checkpoint'),
-    (None, 'is broken, or no checkpoint'),
+    (b'', 'is broken or not a checkpoint'),
+    (b'no checkpoint', 'is broken or not a checkpoint'),
+    (None, 'is broken or not a checkpoint'),
     (Foreign(), 'holds .*Foreign, which is not safe to load'),
 ])
 def test_broken_checkpoint_is_named(tmp_path, content, fault):
@@ -28,7 +28,7 @@ def test_broken_checkpoint_is_named(tmp_path, content, fault):
 
 @pytest.mark.parametrize('length', [10, 1000, 5000, 20000, 66000, 100000])
 def test_checkpoint_of_any_length_is_named(tmp_path, length):
-    """PyTorch raises different errors at different places of the cut."""
+    """PyTorch raises different errors for different lengths."""
     path = tmp_path / 'epoch_1.pth'
     torch.save(dict(weights=torch.rand(100000)), path)
     path.write_bytes(path.read_bytes()[:length])
@@ -36,9 +36,9 @@ def test_checkpoint_of_any_length_is_named(tmp_path, length):
         CheckpointLoader.load_checkpoint(str(path))
 
 
-def test_checkpoint_without_names_is_refused(tmp_path):
+def test_other_objects_are_refused(tmp_path):
     torch.save([torch.rand(1)], tmp_path / 'a.pth')
-    with pytest.raises(ValueError, match='a.pth holds a list, and no dict'):
+    with pytest.raises(ValueError, match='a.pth holds a list, not a dict'):
         CheckpointLoader.load_checkpoint(str(tmp_path / 'a.pth'))
 
 
@@ -51,7 +51,7 @@ def test_missing_checkpoint_is_named():
     torch.OutOfMemoryError('CUDA out of memory'),
     RuntimeError('Attempting to deserialize object on a CUDA device'),
 ])
-def test_other_faults_are_not_blamed_on_the_file(tmp_path, monkeypatch, fault):
+def test_other_errors_are_passed_on(tmp_path, monkeypatch, fault):
 
     def load(*args, **kwargs):
         raise fault

@@ -1,9 +1,10 @@
-"""Mmcv's own functions on top of the stand-in, against definitions.
+"""Mmcv's functions on top of the stand-in, against slow references.
 
-Where a compiled ``mmcv._ext`` is installed, it is held to the same ones.
+A compiled ``mmcv._ext`` is compared with them too if it is installed.
 """
 import math
 import sys
+from importlib import import_module
 
 import mmcv.ops
 import pytest
@@ -69,7 +70,7 @@ def test_nms(offset, threshold):
 
 
 def bilinear(image, y, x):
-    """Value of an (H, W) image; 0 more than a pixel outside."""
+    """Value of an (H, W) image, 0 more than a pixel outside of it."""
     height, width = image.shape
     if not (-1 <= y <= height and -1 <= x <= width):
         return image.new_zeros(())
@@ -84,12 +85,12 @@ def bilinear(image, y, x):
 
 
 def slow_roi_align(features, rois, size, scale, sampling, aligned):
-    """Means over points in each bin of each box, in float64."""
+    """Mean over the points in each bin of each box, in float64."""
     out = []
     for index, *box in rois.tolist():
         left, top, right, bottom = (edge * scale - aligned / 2 for edge in box)
         width, height = right - left, bottom - top
-        if not aligned:  # a box has at least a pixel
+        if not aligned:  # at least one pixel
             width, height = max(width, 1.), max(height, 1.)
         points = [
             sampling or math.ceil(side / size) for side in (height, width)
@@ -144,7 +145,7 @@ def test_sigmoid_focal_loss(served):
                 total += loss * (weight[label] if label < 3 else 1)
         return total
 
-    if served == 'compiled':  # for GPUs alone
+    if served == 'compiled':  # for GPUs only
         with pytest.raises(RuntimeError, match='device cpu not found'):
             mmcv.ops.sigmoid_focal_loss(logits, target, 2.0, 0.25, weight)
         return
@@ -161,7 +162,7 @@ def test_sigmoid_focal_loss(served):
 
 def slow_deform_conv(images, offset, mask, weight, bias, stride, padding,
                      dilation, groups, deform_groups):
-    """Each tap reads the image where its offset points."""
+    """Each tap reads the image at its offset."""
     count, channels, height, width = images.shape
     rows, columns = weight.shape[-2:]
     out_shape = conv2d(images, weight, None, stride, padding, dilation,
@@ -192,7 +193,7 @@ def slow_deform_conv(images, offset, mask, weight, bias, stride, padding,
 
 
 def deform_bilinear(image, y, x):
-    """Value of an image that is 0 all around, differentiable in y and x."""
+    """Value of a zero-padded image, differentiable in y and x."""
     height, width = image.shape
     total = image.new_zeros(())
     top, left = math.floor(y), math.floor(x)
@@ -241,7 +242,7 @@ def test_deformable_convolution(groups, deform_groups, modulated):
         torch.testing.assert_close(one, other, rtol=0, atol=1e-9)
 
 
-def test_operators_that_are_missing_say_so_by_name(served):
+def test_missing_operators_are_named(served):
     if served == 'compiled':
         return
     image = torch.rand(1, 1, 4, 4)
@@ -254,11 +255,12 @@ def test_operators_that_are_missing_say_so_by_name(served):
         mmcv.ops.roi_align(image, torch.zeros(1, 5), 2, 1., 0, 'max', True)
 
 
-def test_what_is_installed_is_left_alone():
-    """A compiled module, and a stand-in that was put there before."""
-    mmcv_operators.mend()
+def test_installed_operators_are_kept():
+    """A compiled module, or an earlier stand-in."""
+    mmcv_operators.patch()
     assert sys.modules['mmcv._ext'] is INSTALLED
 
 
-def test_detectors_and_segmenters_import(run_python):
-    run_python('-c', 'import mmregioncl, mmdet.models, mmseg.models')
+def test_detectors_and_segmenters_import():
+    for package in ('mmdet.models', 'mmseg.models'):
+        import_module(package)

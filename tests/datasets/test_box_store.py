@@ -6,8 +6,9 @@ from mmengine.dataset import BaseDataset, ConcatDataset, RepeatDataset
 from torch.utils.data import DataLoader
 
 from mmregioncl.datasets import CIFAR10, STL10, ImageFolder, TinyImageNet
-from mmregioncl.datasets.box_store import (BoxStore, attach_boxes, fingerprint,
-                                           innermost)
+from mmregioncl.datasets.box_store import BoxStore, attach_boxes
+from mmregioncl.datasets.fingerprint import fingerprint
+from mmregioncl.datasets.nested import innermost
 
 
 class Samples(BaseDataset):
@@ -19,7 +20,7 @@ class Samples(BaseDataset):
 
 @pytest.mark.parametrize('start', ['fork', 'spawn'])
 def test_persistent_workers_see_an_update(start, image_folder):
-    """They are the same workers, and boxes change in between."""
+    """Boxes change while the workers persist."""
     dataset = ImageFolder(str(image_folder), indices=10)
     store, = attach_boxes(dataset, (32, 32))
     loader = DataLoader(
@@ -28,7 +29,7 @@ def test_persistent_workers_see_an_update(start, image_folder):
         num_workers=1,
         persistent_workers=True,
         multiprocessing_context=start,
-        collate_fn=list)  # a function that can be sent to a process
+        collate_fn=list)  # can be pickled
 
     def seen():
         return [sample['ccrop_box'] for batch in loader for sample in batch]
@@ -55,7 +56,7 @@ def test_boxes_are_kept_exactly(image_size):
     assert torch.equal(store.edges.long(), edges)
 
 
-def test_images_without_a_box_keep_theirs():
+def test_rows_of_minus_one_keep_their_box():
     store = BoxStore(2, (32, 32))
     store.update(torch.tensor([[1, 2, 3, 4], [-1, -1, -1, -1]]))
     assert store.edges.tolist() == [[1, 2, 3, 4], [0, 0, 32, 32]]
@@ -89,7 +90,7 @@ def folder(tmp_path):
     return root
 
 
-def test_fingerprint_knows_files_and_their_order(folder, tmp_path):
+def test_fingerprint_depends_on_files_and_their_order(folder, tmp_path):
     first = fingerprint(ImageFolder(str(folder)))
     assert first == fingerprint(ImageFolder(f'{folder}/'))
     assert first != fingerprint(ImageFolder(str(folder), indices=[0, 2, 1]))
@@ -100,7 +101,8 @@ def test_fingerprint_knows_files_and_their_order(folder, tmp_path):
     assert first != fingerprint(ImageFolder(str(moved)))
 
 
-def test_fingerprint_takes_any_spelling_of_a_root(tmp_path, monkeypatch):
+def test_fingerprint_does_not_depend_on_the_spelling_of_the_root(
+        tmp_path, monkeypatch):
     root = tmp_path / 'tiny-imagenet-200'
     (root / 'train/n1/images').mkdir(parents=True)
     (root / 'train/n1/images/0.JPEG').touch()

@@ -54,8 +54,8 @@ def test_broken_archive_is_named(tmp_path, jpeg, labels):
     (CIFAR10, 10, 'labels'),
     (CIFAR100, 100, 'fine_labels'),
 ])
-def test_official_pickles_come_out_as_bgr(images, tmp_path, monkeypatch,
-                                          dataset, classes, labels):
+def test_official_pickles_are_loaded_as_bgr(images, tmp_path, monkeypatch,
+                                            dataset, classes, labels):
     folder = tmp_path / dataset.base_folder
     folder.mkdir()
 
@@ -75,6 +75,6 @@ def test_official_pickles_come_out_as_bgr(images, tmp_path, monkeypatch,
 
 
 @pytest.mark.parametrize('classes', [10, 100])
-def test_nothing_is_downloaded_unasked(tmp_path, classes):
+def test_nothing_is_downloaded_by_default(tmp_path, classes):
     with pytest.raises(RuntimeError, match=f'Cannot find CIFAR{classes} data'):
         cifar(tmp_path, classes)

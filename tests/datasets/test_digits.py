@@ -5,7 +5,7 @@ from sklearn.datasets import load_digits
 from mmregioncl.datasets.digits import write_digits
 
 
-def test_two_thirds_to_train_and_the_rest_to_test(tmp_path):
+def test_two_thirds_are_for_training(tmp_path):
     root = write_digits(tmp_path / 'digits')
     train = {path.name for path in root.glob('train/*/*.png')}
     test = {path.name for path in root.glob('test/*/*.png')}
@@ -20,7 +20,7 @@ def test_two_thirds_to_train_and_the_rest_to_test(tmp_path):
     assert np.ptp(np.array(scan)) > 200
 
 
-def test_a_folder_that_is_there_is_left_alone(tmp_path):
+def test_an_existing_folder_is_kept(tmp_path):
     (tmp_path / 'digits').mkdir()
     write_digits(tmp_path / 'digits')
     assert not list((tmp_path / 'digits').iterdir())

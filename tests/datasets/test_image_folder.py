@@ -14,7 +14,7 @@ def names(dataset, root) -> list:
     ]
 
 
-def test_finds_images_at_any_depth_in_the_order_of_paths(tmp_path):
+def test_images_at_any_depth_are_sorted_by_path(tmp_path):
     for path in ('b/c/2.PNG', 'a/1.jpg', '0.webp', 'a/notes.txt', '.x/3.png',
                  'a/.4.png'):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
@@ -34,7 +34,7 @@ def test_home_folder_and_links(tmp_path, monkeypatch):
     (tmp_path / 'more').symlink_to('images')
     assert len(folder('~/more')) == 1
     (tmp_path / 'images' / 'loop').symlink_to('.')
-    with pytest.raises(OSError, match='cannot list data_root=.*: mend what'):
+    with pytest.raises(OSError, match='cannot list data_root=.*: repair'):
         folder('~/images')
 
 

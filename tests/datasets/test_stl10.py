@@ -12,16 +12,16 @@ def stl10(root, **kwargs):
 
 @pytest.fixture
 def root(tmp_path):
-    """Two labelled and three unlabelled images, written as distributed."""
+    """Two labelled and three unlabelled images in the official layout."""
     rgb = np.random.randint(0, 256, (5, 96, 96, 3), np.uint8)
     for split, part in dict(train=rgb[:2], unlabeled=rgb[2:]).items():
-        # Channel by channel, each column by column
+        # one channel after the other, each column by column
         part.transpose(0, 3, 2, 1).tofile(tmp_path / f'{split}_X.bin')
     np.array([10, 1], np.uint8).tofile(tmp_path / 'train_y.bin')
     return tmp_path, rgb
 
 
-def test_images_come_out_as_bgr(root):
+def test_images_are_loaded_as_bgr(root):
     root, rgb = root
     dataset = stl10(root)
     assert len(dataset) == 5
@@ -43,7 +43,7 @@ def test_a_spawned_worker_reads_the_same(root):
     assert np.array_equal(image, rgb[4][..., ::-1])
 
 
-def test_bad_files_are_named(root):
+def test_invalid_files_are_named(root):
     root = root[0]
     with pytest.raises(FileNotFoundError, match='test_X.bin: set data_root'):
         stl10(root, splits=['test'])

@@ -17,7 +17,7 @@ def backend():
     return get_file_backend(backend_args=dict(backend='mmregioncl.atomic'))
 
 
-def test_file_is_replaced_whole(backend, tmp_path):
+def test_file_is_replaced(backend, tmp_path):
     path = tmp_path / 'new' / 'a.pth'
     for content in (b'first', b'second'):
         backend.put(content, path)
@@ -25,7 +25,8 @@ def test_file_is_replaced_whole(backend, tmp_path):
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_kill_while_writing_leaves_the_old_file(backend, tmp_path):
+@pytest.mark.slow
+def test_kill_while_writing_keeps_the_old_file(backend, tmp_path):
     path, part = tmp_path / 'a.pth', tmp_path / 'a.pth.part'
     backend.put(b'old', path)
     process = subprocess.Popen([
@@ -37,13 +38,13 @@ def test_kill_while_writing_leaves_the_old_file(backend, tmp_path):
     while process.poll() is None and not part.exists():
         time.sleep(0.001)
     process.kill()
-    assert process.wait() == -signal.SIGKILL  # it was not done
+    assert process.wait() == -signal.SIGKILL  # not done yet
     assert path.read_bytes() == b'old'
 
 
 @pytest.fixture
 def work_dir(tmp_path):
-    """Of a run that wrote epochs 8 to 10."""
+    """Work dir of a run that wrote epochs 8 to 10."""
     for epoch in (8, 9, 10):
         write(tmp_path / f'epoch_{epoch}.pth', f'20260101_0000{epoch:02d}')
     (tmp_path / 'last_checkpoint').write_text('/moved/epoch_10.pth')
@@ -61,18 +62,18 @@ def test_the_best_is_not_resumed(work_dir):
     assert find_checkpoint(work_dir) == str(work_dir / 'epoch_10.pth')
 
 
-def test_last_checkpoint_is_found_in_a_folder_that_was_copied(work_dir):
+def test_last_checkpoint_of_a_copied_folder_is_found(work_dir):
     for epoch in (8, 9, 10):
         os.utime(work_dir / f'epoch_{epoch}.pth', (20 - epoch, 20 - epoch))
     assert find_checkpoint(work_dir) == str(work_dir / 'epoch_10.pth')
 
 
-def test_checkpoint_that_was_not_noted_any_more_is_found(work_dir):
+def test_checkpoint_newer_than_the_note_is_found(work_dir):
     write(work_dir / 'epoch_11.pth', '20260101_000011')
     assert find_checkpoint(work_dir) == str(work_dir / 'epoch_11.pth')
 
 
-def test_checkpoints_of_an_earlier_run_are_passed_over(work_dir):
+def test_checkpoints_of_an_earlier_run_are_skipped(work_dir):
     write(work_dir / 'epoch_1.pth', '20260102_000000')
     assert find_checkpoint(work_dir) == str(work_dir / 'epoch_1.pth')
     write(work_dir / 'iter_7.pth', '20260102_000000', 7)  # the same second
@@ -89,7 +90,7 @@ def test_checkpoints_of_other_names_and_places_are_found(work_dir, tmp_path):
     assert find_checkpoint(work_dir) == str(elsewhere)
 
 
-def test_file_that_was_cut_short_is_passed_over(work_dir):
+def test_truncated_file_is_skipped(work_dir):
     path = work_dir / 'epoch_10.pth'
     path.write_bytes(path.read_bytes()[:-100])
     shutil.copy(work_dir / 'epoch_9.pth', work_dir / 'epoch_11.pth.part')

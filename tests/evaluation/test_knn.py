@@ -3,7 +3,7 @@ import pytest
 import torch
 from sklearn.neighbors import KNeighborsClassifier
 
-from mmregioncl.evaluation import knn_accuracy, knn_classify
+from mmregioncl.evaluation import knn_accuracy, knn_classify, knn_predict
 
 
 @pytest.fixture
@@ -36,6 +36,13 @@ def test_tiny_temperature_is_the_nearest_neighbour(sets):
     train, labels, test = sets
     nearest = knn_classify(train, labels, test, 1, 1.)
     assert torch.equal(knn_classify(train, labels, test, 50, 1e-5), nearest)
+
+
+def test_several_settings_at_once(sets):
+    found = knn_predict(*sets, k=(50, 3), temperature=(0.07, 1.))
+    assert list(found) == [(50, 0.07), (50, 1.), (3, 0.07), (3, 1.)]
+    for (k, temperature), labels in found.items():
+        assert torch.equal(labels, knn_classify(*sets, k, temperature))
 
 
 def test_accuracy(sets):

@@ -1,10 +1,20 @@
 import numpy as np
 import pytest
 import torch
+from joblib.externals.loky import get_reusable_executor
+from joblib.externals.loky.backend import context
 from sklearn.metrics import average_precision_score
 
-from mmregioncl.evaluation.svm import (average_precision, draw_few,
+from mmregioncl.evaluation.svm import (COSTS, average_precision, draw_few,
                                        low_shot_map, make_split, svm_map)
+
+FEW_COSTS = COSTS[::5]
+
+
+@pytest.fixture(autouse=True)
+def one_core(monkeypatch):
+    """Fit SVMs in this process: others take seconds to start."""
+    monkeypatch.setenv('LOKY_MAX_CPU_COUNT', '1')
 
 
 def slow_average_precision(targets, scores):
@@ -49,10 +59,14 @@ def test_features_have_unit_length(blobs):
     assert blobs[0].targets.sum(0).tolist() == [20, 20, 20]
 
 
-def test_learns(blobs):
-    result = svm_map(*blobs, workers=1)
+@pytest.mark.filterwarnings('ignore:`fork` start method')
+def test_learns(blobs, monkeypatch):
+    result = svm_map(*blobs, FEW_COSTS, workers=1)
     assert all(ap > 0.9 for ap in result['ap'])
-    assert result == svm_map(*blobs, workers=2)  # twice alike
+    # Forked processes need not import anything.
+    monkeypatch.setattr(context, '_DEFAULT_START_METHOD', 'fork')
+    assert result == svm_map(*blobs, FEW_COSTS, workers=2)  # twice alike
+    get_reusable_executor().shutdown()
 
 
 def test_the_order_of_images_is_of_no_matter(blobs):
@@ -61,7 +75,10 @@ def test_the_order_of_images_is_of_no_matter(blobs):
     order = train.targets.argmax(1).argsort(kind='stable')
     ordered = train._replace(
         features=train.features[order], targets=train.targets[order])
-    aps = [svm_map(part, test, workers=1)['ap'] for part in (train, ordered)]
+    aps = [
+        svm_map(part, test, FEW_COSTS, workers=1)['ap']
+        for part in (train, ordered)
+    ]
     np.testing.assert_allclose(*aps, atol=0.02)
 
 

@@ -1,4 +1,4 @@
-"""The tools as a user calls them: real processes, real files."""
+"""The tools as a user calls them: real files, and a real process of each."""
 import json
 import os
 import re
@@ -21,6 +21,18 @@ CONFIG = (
     'regioncl-m_resnet18-w16_1xb32-coslr-20e_digits.py')
 
 
+# The other tools have a process of their own in another test.
+@pytest.mark.parametrize('tool', [
+    'analysis_tools/browse_predictions.py', 'analysis_tools/browse_views.py',
+    'dataset_converters/imagenet_subset.py',
+    'model_converters/extract_backbone.py', 'benchmarks/loader.py',
+    'benchmarks/memory.py', 'benchmarks/switches.py',
+    'benchmarks/train_step.py', 'benchmarks/transforms.py'
+])
+def test_a_process_of_each(run_python, tool):
+    assert run_python(TOOLS / tool, '--help').stdout.startswith('usage: ')
+
+
 @pytest.fixture(scope='module')
 def digits(tmp_path_factory):
     return write_digits(tmp_path_factory.mktemp('data') / 'digits')
@@ -34,18 +46,20 @@ def options(digits):
         'train_dataloader.dataset.indices=96', 'train_cfg.max_epochs=1',
         'default_hooks.checkpoint.interval=1',
         f'eval_datasets.train.data_root={digits}/train',
-        f'eval_datasets.test.data_root={digits}/test'
+        f'eval_datasets.test.data_root={digits}/test',
+        'eval_datasets.train.indices=201', 'eval_datasets.test.indices=16',
+        'default_hooks.health.samples=16'
     ]
 
 
-def test_train_resume_and_knn(run_python, tmp_path, digits, options):
-    command = [TOOLS / 'train.py', CONFIG]
-    run_python(*command, *options)
+def test_train_resume_and_knn(run_tool, run_python, tmp_path, digits, options):
+    command = ['train.py', CONFIG]
+    run_tool(*command, *options)
     work_dir = tmp_path / 'work_dirs' / CONFIG.stem  # named after the config
     assert (work_dir / 'epoch_1.pth').exists()
 
     options[3] = 'train_cfg.max_epochs=2'
-    done = run_python(*command, '--resume', *options)
+    done = run_tool(*command, '--resume', *options)
     assert 'epoch_1.pth' in done.stdout + done.stderr
     checkpoint = torch.load(work_dir / 'epoch_2.pth')
     assert checkpoint['meta']['iter'] == 6
@@ -60,6 +74,7 @@ def test_train_resume_and_knn(run_python, tmp_path, digits, options):
     assert all(0.5 < float(line.split()[2]) < 1 for line in lines)
 
 
+@pytest.mark.slow
 def test_train_on_two_ranks(tmp_path, options):
     """The launcher script with torchrun, on gloo where there is no GPU."""
     with socket.socket() as free:
@@ -88,7 +103,7 @@ def test_train_on_two_ranks(tmp_path, options):
 
 
 @pytest.mark.parametrize('method', ['RegionCLMoCo', 'MoCo'])
-def test_browse_views_of_any_config(run_python, tmp_path, digits, method):
+def test_browse_views_of_any_config(run_tool, tmp_path, digits, method):
     """Also of a method without region swapping."""
     config = tmp_path / 'config.py'
     config.write_text(f"""
@@ -98,9 +113,9 @@ if {method!r} == 'MoCo':
         type='mmcls.ResNet_CIFAR', depth=18))
 """)
     for name in ('a.png', 'b.png'):
-        run_python(TOOLS / 'analysis_tools/browse_views.py', config, name,
-                   '--count', '4', '--seed', '1', '--cfg-options',
-                   f'train_dataloader.dataset.data_root={digits}/train')
+        run_tool('analysis_tools/browse_views.py', config, name, '--count',
+                 '4', '--seed', '1', '--cfg-options',
+                 f'train_dataloader.dataset.data_root={digits}/train')
     sheet = Image.open(tmp_path / 'a.png').convert('RGB')
     assert sheet.size[0] > 400
     assert sheet.tobytes() == Image.open(tmp_path /
@@ -115,13 +130,13 @@ def test_browse_boxes(run_python, tmp_path, digits):
     assert Image.open(tmp_path / 'new/b.png').size[0] > 800
 
 
-def test_annotations_of_a_subset_of_imagenet(run_python, tmp_path):
+def test_annotations_of_a_subset_of_imagenet(run_tool, tmp_path):
     for name in ('n2/b.JPEG', 'n1/a.JPEG', 'n1/c.txt', 'n3/d.JPEG'):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     (tmp_path / 'classes.txt').write_text('n2\nn1\n')
-    done = run_python(TOOLS / 'dataset_converters/imagenet_subset.py', '.',
-                      'classes.txt', 'train.txt')
+    done = run_tool('dataset_converters/imagenet_subset.py', '.',
+                    'classes.txt', 'train.txt')
     assert done.stdout == 'train.txt: 2 images of 2 classes\n'
     assert (tmp_path / 'train.txt').read_text() == ('n1/a.JPEG 0\n'
                                                     'n2/b.JPEG 1\n')
@@ -178,11 +193,18 @@ def camvid(tmp_path):
         f'val_dataloader.dataset.data_root={root}',
         f'test_dataloader.dataset.data_root={root}', 'train_cfg.max_iters=2',
         'train_cfg.val_interval=2', 'default_hooks.checkpoint.interval=1',
-        'train_dataloader.batch_size=2', 'param_scheduler.0.end=2'
+        'train_dataloader.batch_size=2', 'param_scheduler.0.end=2',
+        'train_dataloader.dataset.pipeline.2.scale=(96,64)',
+        'train_dataloader.dataset.pipeline.3.crop_size=(64,64)',
+        'model.data_preprocessor.size=(64,64)'
+    ] + [
+        f'{loader}_dataloader.{setting}' for loader in ('train', 'val', 'test')
+        for setting in ('num_workers=0', 'persistent_workers=False')
     ]
 
 
-def test_fine_tune_resume_test_and_look(run_python, tmp_path, camvid):
+def test_fine_tune_resume_test_and_look(run_tool, run_python, tmp_path,
+                                        camvid):
     """From the checkpoint of a pre-training run to a sheet of predictions."""
     backbone = MODELS.build(
         dict(
@@ -203,23 +225,27 @@ def test_fine_tune_resume_test_and_look(run_python, tmp_path, camvid):
         'moco/epoch_9.pth', *camvid
     ]
     work_dir = tmp_path / 'work_dirs' / CAMVID.stem / 'moco-epoch_9'
-    for expected in ('100 weights loaded from moco/epoch_9.pth', 'iter_1.pth'):
-        done = subprocess.run(
-            train,
-            cwd=tmp_path,
-            env=dict(os.environ, PATH=path, OMP_NUM_THREADS='1'),
-            capture_output=True,
-            text=True,
-            timeout=300)
-        assert done.returncode == 0, done.stderr[-3000:]
+    first = subprocess.run(
+        train,
+        cwd=tmp_path,
+        env=dict(os.environ, PATH=path, OMP_NUM_THREADS='1'),
+        capture_output=True,
+        text=True,
+        timeout=300)
+    assert first.returncode == 0, first.stderr[-3000:]
+    (work_dir / 'iter_2.pth').unlink()
+    second = run_tool('train.py', CAMVID, '--pretrained', 'moco/epoch_9.pth',
+                      '--resume', *camvid)
+    for done, expected in ((first, '100 weights loaded from moco/epoch_9.pth'),
+                           (second, 'iter_1.pth')):
         assert expected in done.stdout + done.stderr
         assert 'mIoU' in done.stdout + done.stderr
-        (work_dir / 'iter_2.pth').rename(tmp_path / 'last.pth')
+    (work_dir / 'iter_2.pth').rename(tmp_path / 'last.pth')
 
     done = run_python(TOOLS / 'test.py', CAMVID, 'last.pth', *camvid)
     assert 'mIoU' in done.stdout + done.stderr
-    run_python(TOOLS / 'analysis_tools/browse_predictions.py', CAMVID,
-               'last.pth', 'sheet.png', '--count', '2', *camvid)
+    run_tool('analysis_tools/browse_predictions.py', CAMVID, 'last.pth',
+             'sheet.png', '--count', '2', *camvid)
     # Two rows of truth and prediction
     width, height = Image.open(tmp_path / 'sheet.png').size
     assert width / height == pytest.approx(2 * 96 / (2 * 64), rel=0.2)
@@ -247,33 +273,35 @@ def test_slurm_launcher(tmp_path, options):
         f'train.py {CONFIG} --launcher slurm --work-dir a b')
 
 
-def test_amp_without_a_gpu_is_bfloat16(run_python, tmp_path, options):
-    done = run_python(
-        TOOLS / 'train.py',
+def test_amp_without_a_gpu_is_bfloat16(run_tool, tmp_path, options):
+    done = run_tool(
+        'train.py',
         CONFIG,
         '--amp',
         '--work-dir',
         'run',
         *options,
-        env=dict(os.environ, CUDA_VISIBLE_DEVICES=''))
+        'train_dataloader.batch_size=4',
+        'train_dataloader.dataset.indices=8',
+    )
     assert 'AutocastOptimWrapper' in done.stdout + done.stderr
     weights = torch.load(tmp_path / 'run' / 'epoch_1.pth')['state_dict']
     assert all(value.isfinite().all() for value in weights.values())
     assert weights['backbone.conv1.weight'].dtype == torch.float32
 
 
-def test_knn_without_labels_says_what_to_do(run_python, tmp_path):
+def test_knn_without_labels_says_what_to_do(run_tool, tmp_path):
     config = CONFIG.with_name('regioncl-m_resnet50_8xb128-coslr-200e_in1k.py')
-    done = run_python(TOOLS / 'evaluation/knn.py', config, 'none', check=False)
+    done = run_tool('evaluation/knn.py', config, 'none', check=False)
     assert done.returncode
     assert done.stderr.strip().endswith('(--train and --test)')
 
 
-def test_knn_refuses_other_classes(run_python, tmp_path):
+def test_knn_refuses_other_classes(run_tool, tmp_path):
     for folder in ('train/cat', 'train/dog', 'test/dog'):
         (tmp_path / folder).mkdir(parents=True)
-    done = run_python(
-        TOOLS / 'evaluation/knn.py',
+    done = run_tool(
+        'evaluation/knn.py',
         CONFIG,
         'none',
         '--train',
@@ -285,18 +313,17 @@ def test_knn_refuses_other_classes(run_python, tmp_path):
         'these differ: cat (--train and --test)')
 
 
-def test_evaluate(run_python, tmp_path, digits):
+def test_evaluate(run_tool, run_python, tmp_path, digits):
     """With a protocol that fails, twice, and side by side."""
     command = [
-        TOOLS / 'evaluate.py', CONFIG, 'none', '--train', digits / 'train',
-        '--test', digits / 'test', '--workers', '0', '--epochs', '2', '--out',
-        'out'
+        'evaluate.py', CONFIG, 'none', '--train', digits / 'train', '--test',
+        digits / 'test', '--workers', '0', '--epochs', '2', '--out', 'out'
     ]
-    done = run_python(
+    done = run_tool(
         *command, '--protocols', 'knn', 'linear', '--k', '9999', check=False)
     assert done.returncode == 1
     assert 'knn: k=9999 neighbours of 1198 train' in done.stdout + done.stderr
-    done = run_python(*command, '--protocols', 'knn', 'linear', '--k', '20')
+    done = run_tool(*command, '--protocols', 'knn', 'linear', '--k', '20')
     assert 'linear: finished before' in done.stdout + done.stderr
     assert 'report: out/report.html' in done.stdout
     run_python(TOOLS / 'evaluate.py', '--compare', 'out', 'out', '--out',
@@ -313,16 +340,20 @@ def test_evaluate(run_python, tmp_path, digits):
         (['--train', 'nowhere', '--test', 'nowhere'], 'holds no folders'),
         (['--seed', '1'], 'holds results of another seed: give another'),
     ):
-        done = run_python(*command, *arguments, check=False)
+        done = run_tool(*command, *arguments, check=False)
         assert sentence in done.stderr.strip().splitlines()[-1]
 
 
 def test_demo(run_python, tmp_path):
     """What `make demo` runs, for one epoch of a few digits."""
-    done = run_python(TOOLS / 'demo.py', '--cfg-options',
-                      'train_cfg.max_epochs=1',
-                      'train_dataloader.dataset.indices=64',
-                      'default_hooks.logger.interval=1')
+    done = run_python(
+        TOOLS / 'demo.py', '--cfg-options', 'train_cfg.max_epochs=1',
+        'train_dataloader.dataset.indices=64',
+        'default_hooks.logger.interval=1', *[
+            f'eval_datasets.{split}.indices='
+            f'{[*range(0, count, step)]}'.replace(' ', '')
+            for split, count, step in (('train', 1198, 4), ('test', 599, 5))
+        ])
     summary = done.stdout[done.stdout.index('k-NN accuracy'):]
     for title in ('untrained backbone', 'after RegionCL-M'):
         assert float(summary.split(title)[1].split('%')[0]) > 50

@@ -9,7 +9,7 @@ from PIL import Image
 
 from mmregioncl.models.utils import Region
 from mmregioncl.visualization import (box_sheet, browse_boxes, browse_views,
-                                      fit_region_swap, to_images, view_sheet)
+                                      to_images, view_sheet)
 
 
 def test_sheet_outlines_the_region_in_the_last_column(tmp_path):
@@ -32,16 +32,6 @@ def test_images_come_back_from_normalised_views(model_cfg):
     (views, ), _ = preprocessor(dict(inputs=[bgr], data_samples=[]))
     rgb = bgr.flip(1).permute(0, 2, 3, 1).numpy()
     assert np.array_equal(to_images(views, preprocessor), rgb)
-
-
-@pytest.mark.parametrize('backbone, size, expected', [
-    (dict(type='mmselfsup.ResNet', depth=18), (224, 224), ((3, 5), 32)),
-    (dict(type='mmselfsup.ResNet', depth=18), (224, 448), ((3, 5), 32)),
-    (dict(type='mmcls.ResNet_CIFAR', depth=18), (32, 32), ((2, 3), 8)),
-])
-def test_regions_fit_the_backbone(backbone, size, expected):
-    swap = fit_region_swap(MODELS.build(backbone), size)
-    assert (swap['size'], swap['stride']) == expected
 
 
 def test_boxes_of_a_config(image_folder, model_cfg, tmp_path):

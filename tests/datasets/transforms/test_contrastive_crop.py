@@ -34,7 +34,7 @@ def test_uniform_over_the_whole_image_is_random_resized_crop():
     ours = [crop.draw_crop((60, 90), (0, 0, 1, 1)) for _ in range(5000)]
     for one, other in zip(zip(*ours), zip(*theirs)):
         assert ks_2samp(one, other).pvalue > 0.01
-    # With the crop's own height given, each place has the same chance.
+    # Given the height of the crop, all positions are equally likely.
     places = Counter(place_crop(12, 5, 0, 1, 1.0) for _ in range(8000))
     assert sorted(places) == list(range(8))
     assert chisquare(list(places.values())).pvalue > 0.01
@@ -45,7 +45,7 @@ def test_uniform_over_the_whole_image_is_random_resized_crop():
                                                  (0.6, 0.38, 0.23),
                                                  (1, 0.5, 0.1)])
 def test_alpha_keeps_the_crop_off_the_middle(alpha, middle, ends):
-    """Shares of Beta(alpha, alpha) in the middle half and outer twentieths."""
+    """Mass of Beta(alpha, alpha) in the middle half and outer twentieths."""
     random.seed(0)
     places = np.array(
         [place_crop(2000, 1001, 0, 1, alpha) for _ in range(20000)]) / 999
@@ -68,14 +68,14 @@ def test_crops_stay_in_the_image_and_centres_in_the_box(box, size):
         for start, extent, length, low, high in sides:
             assert 0 <= start <= start + extent <= length
             centre = start + extent // 2
-            # Unless the rim of the image is in the way
+            # unless the border of the image is in the way
             assert start == 0 or centre <= length * high
             assert start + extent == length or centre >= int(length * low)
 
 
 @pytest.mark.parametrize('size', [(10, 300), (300, 10), (40, 40)])
-def test_central_crop_where_no_size_fits(size):
-    """As the parent does, which here never tries one."""
+def test_central_crop_if_no_size_fits(size):
+    """As in the parent, here without any attempt."""
     parent = random_resized_crop()
     top, left, bottom, right = parent.get_params(
         np.zeros(size), parent.scale, parent.ratio, max_attempts=0)
@@ -85,7 +85,7 @@ def test_central_crop_where_no_size_fits(size):
                                                 right - left + 1)
 
 
-def test_views_draw_on_their_own():
+def test_views_are_drawn_independently():
     random.seed(0)
     img = np.random.randint(0, 256, (48, 64, 3), np.uint8)
     views = TRANSFORMS.build(
@@ -101,7 +101,7 @@ def test_views_draw_on_their_own():
 
 
 def test_pixels_are_those_of_the_crop(monkeypatch):
-    """Resized as the parent does it."""
+    """Resized as in the parent."""
     img = np.random.randint(0, 256, (48, 64, 3), np.uint8)
     crop, parent = build(fixed_box=(0, 0, 1, 1)), random_resized_crop()
     monkeypatch.setattr(crop, 'draw_crop', lambda *args: (5, 9, 30, 40))
@@ -111,7 +111,7 @@ def test_pixels_are_those_of_the_crop(monkeypatch):
     assert ours['img_shape'] == theirs['img_shape'] == (32, 32)
 
 
-def test_no_box_yet_is_the_parent():
+def test_without_a_box_it_is_the_parent():
     img = np.random.randint(0, 256, (48, 64, 3), np.uint8)
     views = []
     for transform in (build(), random_resized_crop()):
@@ -143,12 +143,12 @@ def test_fixed_box_needs_no_boxes():
     dict(fixed_box=(.5, 0, .4, 1)),
     dict(fixed_box=(0, 0, 224, 224))
 ])
-def test_settings_without_sense_are_refused(settings):
+def test_invalid_settings_are_refused(settings):
     with pytest.raises(ValueError, match='has to be'):
         build(**settings)
 
 
-def test_repr_tells_all():
+def test_repr_has_all_settings():
     text = repr(build(alpha=0.1, fixed_box=(0, 0, 1, 1)))
     assert text.endswith('backend=pillow, alpha=0.1, '
                          'fixed_box=(0, 0, 1, 1))')

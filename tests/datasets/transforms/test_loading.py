@@ -59,7 +59,7 @@ def load(path, **kwargs):
 
 
 @pytest.mark.parametrize('name', READABLE)
-def test_every_kind_of_image_comes_out_as_8_bit_bgr(name, tmp_path):
+def test_every_kind_of_image_is_loaded_as_8_bit_bgr(name, tmp_path):
     (tmp_path / name).write_bytes(READABLE[name])
     results = load(tmp_path / name)
     assert results['img'].dtype == np.uint8
@@ -79,7 +79,7 @@ def test_colours_are_bgr(tmp_path):
 def test_corrupt_file_is_named(name, tmp_path, caplog):
     path = tmp_path / name
     path.write_bytes(CORRUPT[name])
-    with pytest.raises(OSError, match=f'{name} as an image: mend or remove'):
+    with pytest.raises(OSError, match=f'{name} as an image: repair or'):
         load(path, on_corrupt='raise')
     assert load(path) is None
 
@@ -135,7 +135,7 @@ def test_large_photographs_are_decoded_smaller(min_side, factor, tmp_path):
     small = cv2.resize(
         full['img'], (width, height), interpolation=cv2.INTER_AREA)
     assert np.abs(small.astype(int) - less['img'].astype(int)).mean() < 8
-    # A PNG has no smaller decoding.
+    # PNGs are always decoded at full size.
     png = TRANSFORMS.build(
         dict(type='mmregioncl.LoadImage', min_side=min_side))(
             dict(img_path=str(tmp_path / 'photo.png')))
@@ -143,24 +143,25 @@ def test_large_photographs_are_decoded_smaller(min_side, factor, tmp_path):
 
 
 @pytest.mark.parametrize('settings, words', [
-    (dict(min_side=0), 'min_side=0 has to be a number'),
-    (dict(min_side=2.5), 'min_side=2.5 has to be a number'),
-    (dict(min_side=64, color_type='grayscale'), 'is for colours by OpenCV'),
+    (dict(min_side=0), 'min_side=0 of LoadImage has to be a whole number'),
+    (dict(min_side=2.5), 'min_side=2.5 of LoadImage has to be a whole'),
+    (dict(min_side=64, color_type='grayscale'), 'min_side needs color_type='),
     (dict(min_side=64,
           file_client_args=dict(backend='disk')), 'set backend_args instead'),
 ])
-def test_min_side_makes_sense(settings, words):
+def test_invalid_min_side_is_refused(settings, words):
     with pytest.raises(ValueError, match=words):
         TRANSFORMS.build(dict(type='mmregioncl.LoadImage', **settings))
 
 
-def test_what_pillow_refuses_is_decoded_in_full(tmp_path, monkeypatch):
+def test_files_that_pillow_refuses_are_decoded_at_full_size(
+        tmp_path, monkeypatch):
     load = TRANSFORMS.build(
         dict(type='mmregioncl.LoadImage', min_side=100, on_corrupt='raise'))
     path = tmp_path / 'a.jpg'
     Image.new('RGB', (400, 300)).save(path)
     code = path.read_bytes()
-    # A marker of Adobe's that ends too soon
+    # an Adobe marker that is too short
     path.write_bytes(code[:2] + b'\xff\xee\x00\x08Adobe\0' + code[2:])
     with pytest.raises(UnidentifiedImageError):
         Image.open(path)
@@ -191,16 +192,16 @@ def test_plain_jpegs_are_decoded_as_by_opencv(mode, settings):
 
 def test_other_files_are_left_to_opencv():
     exif = Image.Exif()
-    exif[0x0112] = 6  # to be turned by 90 degrees
+    exif[0x0112] = 6  # rotate by 90 degrees
     for code in (PNG, READABLE['cmyk.jpg'], JPEG[:300], JPEG[:20], b'',
                  encode(RGB, 'JPEG', exif=exif)):
         assert decode_jpeg(code) is None
 
 
-def test_photographs_are_turned(tmp_path):
+def test_photographs_are_rotated(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
-    RGB.save(tmp_path / 'turned.jpg', exif=exif)
+    RGB.save(tmp_path / 'rotated.jpg', exif=exif)
     load = TRANSFORMS.build(dict(type='mmregioncl.LoadImage'))
     assert load(dict(img_path=str(tmp_path /
-                                  'turned.jpg')))['img'].shape == (64, 48, 3)
+                                  'rotated.jpg')))['img'].shape == (64, 48, 3)

@@ -2,7 +2,7 @@ import torch
 
 
 def test_bfloat16_on_any_device(train, runner_cfg, tmp_path):
-    """A real run: maps in bfloat16, losses near float32's, weights whole."""
+    """Maps are bfloat16, losses close to float32, and weights float32."""
     plain = train(runner_cfg, tmp_path / 'plain')
     runner_cfg.optim_wrapper.type = 'mmregioncl.AutocastOptimWrapper'
     record = train(runner_cfg, tmp_path / 'autocast')
@@ -24,7 +24,7 @@ def test_bfloat16_on_any_device(train, runner_cfg, tmp_path):
 
 
 def test_channels_last_gives_the_same_run(train, runner_cfg, tmp_path):
-    """And its checkpoint goes on without."""
+    """Its checkpoint can be resumed without the hook."""
     plain = train(runner_cfg, tmp_path / 'plain')
     runner_cfg.default_hooks.channels_last = dict(
         type='mmregioncl.ChannelsLastHook')
@@ -34,7 +34,7 @@ def test_channels_last_gives_the_same_run(train, runner_cfg, tmp_path):
     torch.testing.assert_close(
         torch.tensor(record.losses), torch.tensor(plain.losses))
 
-    # Resumed without it, from either run
+    # Resume either run without it.
     del runner_cfg.default_hooks['channels_last']
     runner_cfg.resume = True
     resumed = []

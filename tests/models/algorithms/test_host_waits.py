@@ -1,19 +1,7 @@
 import torch
-from torch.profiler import profile
 
+from host_waits import WAITS, operators
 from mmregioncl.models.utils import Region, swap_region
-
-# Each of these hands a value of the device to the host, which waits for it.
-WAITS = {
-    'aten::item', 'aten::_local_scalar_dense', 'aten::is_nonzero',
-    'aten::nonzero', 'aten::equal', 'aten::masked_select'
-}
-
-
-def operators(step):
-    with profile() as record:
-        step()
-    return {event.key: event.count for event in record.key_averages()}
 
 
 def test_no_step_waits_for_the_device(method, build):

@@ -10,8 +10,7 @@ import torch
 from mmengine.registry import MODELS
 from torch import nn
 
-from mmregioncl.models.utils import (Region, ShuffledBatchNorm,
-                                     local_batch_norms)
+from mmregioncl.models.utils import Region
 
 T = 0.2
 
@@ -180,6 +179,14 @@ def simclr(model, inputs, regions):
         loss_region=sum(mixed) / len(mixed))
 
 
+def gradients(model, loss):
+    """Of one loss to each weight, by name; None where it does not reach."""
+    weights = {n: w for n, w in model.named_parameters() if w.requires_grad}
+    grads = torch.autograd.grad(
+        loss, [*weights.values()], retain_graph=True, allow_unused=True)
+    return dict(zip(weights, grads))
+
+
 REFERENCES = dict(
     RegionCLMoCo=moco,
     RegionCLDenseCL=densecl,
@@ -205,13 +212,12 @@ def test_losses_and_gradients_equal_reference(method, build, count):
     for name, loss in losses.items():
         assert loss.item() == pytest.approx(expected[name].item(), abs=1e-9)
         # Term by term: what learns from a term, and what is detached.
-        for (key, ours), theirs in zip(model.named_parameters(),
-                                       twin.parameters()):
-            got, wanted = (torch.autograd.grad(
-                value, weight, retain_graph=True, allow_unused=True)[0]
-                           if weight.requires_grad else None
-                           for value, weight in ((loss, ours), (expected[name],
-                                                                theirs)))
+        ours, theirs = (gradients(network, value)
+                        for network, value in ((model, loss),
+                                               (twin, expected[name])))
+        assert ours.keys() == theirs.keys()
+        for key, got in ours.items():
+            wanted = theirs[key]
             if wanted is None:
                 assert got is None, (name, key)
             else:
@@ -351,37 +357,56 @@ def test_batch_too_small_for_batch_norm_is_refused(method, build):
         build(method[0])(views(2), mode='loss')
 
 
+def test_parts_of_the_parent_become_ours(method, build):
+    """One line switches a config: neck and head may be the parent's."""
+    ours, parent = method
+    switched = dict(
+        deepcopy(parent), type=ours['type'], region_swap=ours['region_swap'])
+    named, turned = build(ours), build(switched)
+    assert type(turned.neck) is type(named.neck)
+    assert type(turned.head) is type(named.head)
+    assert str(turned) == str(named)
+    for part in ('neck', 'head'):  # with a scope, and as a class
+        cfg = deepcopy(switched)
+        cfg[part]['type'] = f'mmselfsup.{cfg[part]["type"]}'
+        assert str(build(cfg)) == str(named)
+        cfg[part]['type'] = MODELS.get(cfg[part]['type'])
+        assert str(build(cfg)) == str(named)
+
+
+def test_regions_need_no_numbers(method, build):
+    """Grid, stride and size follow from the map of the whole view."""
+    cfg = dict(method[0])
+    exact, free = build(cfg), build({
+        **cfg, 'region_swap':
+        dict(type='mmregioncl.RegionSwap')
+    })
+    free.load_state_dict(exact.state_dict())
+    inputs = views()
+    losses = []
+    for model in (exact, free):
+        torch.manual_seed(1)
+        losses.append(model(inputs, mode='loss'))
+    assert losses[0] == losses[1]
+
+
 @pytest.mark.parametrize('part', ['neck', 'head'])
-def test_parts_of_the_parent_are_refused(method, part):
-    cfg = dict(method[0], **{part: method[1][part]})
+def test_other_parts_are_refused(method, part):
+    others = dict(
+        neck=dict(type='LinearNeck', in_channels=64, out_channels=8),
+        head=dict(
+            type='SimMIMHead',
+            patch_size=4,
+            loss=dict(type='SimMIMReconstructionLoss', encoder_in_channels=3)))
     with pytest.raises(
             TypeError, match=f'set {part}.type to mmregioncl.Regio'):
-        MODELS.build(cfg)
+        MODELS.build(dict(method[0], **{part: others[part]}))
 
 
 @pytest.mark.parametrize('weight', [-1, float('nan'), float('inf')])
 def test_weight_that_would_repel_is_refused(method, weight):
     with pytest.raises(ValueError, match='0 or a positive number'):
         MODELS.build(dict(method[0], region_weight=weight))
-
-
-@pytest.mark.parametrize(
-    'method, default', [('RegionCLMoCo', 'images'),
-                        ('RegionCLDenseCL', 'statistics')],
-    indirect=['method'])
-def test_batches_are_mixed_by(method, default):
-    """What is set, or the default; anything else is refused."""
-    for settings in (dict(), dict(shuffle_bn='images'),
-                     dict(shuffle_bn='statistics')):
-        model = MODELS.build(dict(method[0], **settings))
-        norms = local_batch_norms(model.encoder_k)
-        by_statistics = settings.get('shuffle_bn', default) == 'statistics'
-        assert len(norms) == 20
-        assert all(
-            isinstance(norm, ShuffledBatchNorm) == by_statistics
-            for norm in norms)
-    with pytest.raises(ValueError, match="='maps' has to be 'images' or"):
-        MODELS.build(dict(method[0], shuffle_bn='maps'))
 
 
 @pytest.mark.parametrize('part', [None, 'neck', 'head', 'region_swap'])

@@ -4,8 +4,8 @@ from itertools import product
 import pytest
 import torch
 
-from mmregioncl.models.utils import (Region, check_grid, pool_region,
-                                     sample_region, swap_region)
+from mmregioncl.models.utils import (Region, pool_region, sample_region,
+                                     swap_region)
 
 GRIDS = {7: (3, 5), 4: (2, 3)}
 
@@ -127,10 +127,3 @@ def test_impossible_size_is_refused(size):
 def test_oblong_grid():
     region = sample_region((4, 8), (4, 4))
     assert (region.top, region.height, region.width) == (0, 4, 4)
-
-
-def test_check_grid():
-    images = torch.zeros(2, 3, 224, 224)
-    check_grid(torch.zeros(2, 8, 7, 7), images, 32)
-    with pytest.raises(ValueError, match='set its stride=16'):
-        check_grid(torch.zeros(2, 8, 14, 14), images, 32)

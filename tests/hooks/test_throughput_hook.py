@@ -10,9 +10,8 @@ from mmengine.registry import DATA_SAMPLERS, LOOPS
 from mmengine.runner import IterBasedTrainLoop, Runner
 from torch.utils.data import BatchSampler
 
-from mmregioncl.engine.config import set_transforms
-from mmregioncl.engine.hooks import ThroughputHook
-from mmregioncl.engine.hooks.throughput_hook import Mark, count_images
+from mmregioncl.hooks import ThroughputHook
+from mmregioncl.hooks.throughput_hook import Mark, count_images
 from mmregioncl.registry import HOOKS, TRANSFORMS
 
 
@@ -66,8 +65,10 @@ def test_slow_hooks_are_no_waits(runner_cfg, monkeypatch):
 
 
 def test_a_slow_disk_is_named_once(runner_cfg, monkeypatch):
-    set_transforms(runner_cfg, True)
     pipeline = runner_cfg.train_dataloader.dataset.pipeline
+    views, pack = pipeline[1:]
+    for step in (views, views.transforms[0][0], pack):
+        step.type = f'mmregioncl.{step.type}'
     pipeline.insert(1, dict(type='mmregioncl.Wait'))
     lines, warnings = train(runner_cfg, monkeypatch)
     assert len(warnings) == 1
@@ -81,7 +82,7 @@ def test_slow_transforms_are_named(runner_cfg, monkeypatch):
     runner_cfg.train_dataloader.dataset.pipeline.insert(
         1, dict(type='mmregioncl.Wait'))
     warnings = train(runner_cfg, monkeypatch)[1]
-    assert 'set fast_transforms=True, or ' in warnings[0]
+    assert 'add mmregioncl.fast_transforms to the' in warnings[0]
 
 
 def test_validation_is_no_wait(runner_cfg, monkeypatch):

@@ -11,20 +11,27 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS
 
-from mmregioncl.evaluation import class_folder, knn_accuracy, read_labels
+from mmregioncl.evaluation import class_folder, knn_accuracy
 from mmregioncl.evaluation.protocols import (FEATURE_PROTOCOLS, adopt_backbone,
                                              config_digest, recipe)
-from mmregioncl.evaluation.study import Study
-from mmregioncl.visualization import draw_run, read_scalars, write_report
+from mmregioncl.evaluation.run import EvaluationRun
+from mmregioncl.visualization import (draw_neighbours, draw_run, read_scalars,
+                                      write_report)
 from mmregioncl.visualization.curves import curve_figure
-from mmregioncl.visualization.report import (CHARTS, draw_charts, number_rows,
-                                             read_runs)
+from mmregioncl.visualization.report import (CHARTS, PICTURES, draw_charts,
+                                             number_rows, read_runs)
 
 ROOT = Path(__file__).parents[2]
 LINEAR = (
     ROOT / 'configs/benchmarks/classification/cifar10' /
     'resnet18_linear-1xb512-steplr-100e_cifar10.py')
 KNN = dict(k=[1, 5], temperature=[0.1])
+
+
+@pytest.fixture(autouse=True)
+def one_core(monkeypatch):
+    """Fit SVMs in this process: others take seconds to start."""
+    monkeypatch.setenv('LOKY_MAX_CPU_COUNT', '1')
 
 
 @pytest.fixture
@@ -63,12 +70,12 @@ def checkpoint(model_cfg, tmp_path):
     return str(folder / 'epoch_1.pth')
 
 
-def study(cfg, checkpoint, out):
-    return Study(cfg, checkpoint, out, batch_size=5, workers=0)
+def open_run(cfg, checkpoint, out):
+    return EvaluationRun(cfg, checkpoint, out, batch_size=5, workers=0)
 
 
 def test_results_are_those_of_the_features(cfg, checkpoint, tmp_path):
-    first = study(cfg, checkpoint, tmp_path / 'out')
+    first = open_run(cfg, checkpoint, tmp_path / 'out')
     for name, settings in dict(
             knn=KNN, linear=dict(epochs=5, rates=[1.]),
             svm=dict(costs=[1.])).items():
@@ -82,7 +89,7 @@ def test_results_are_those_of_the_features(cfg, checkpoint, tmp_path):
     assert results['run']['checkpoint'] == checkpoint
     assert torch.__version__.startswith(results['run']['versions']['torch'])
 
-    again = study(cfg, checkpoint, tmp_path / 'again')
+    again = open_run(cfg, checkpoint, tmp_path / 'again')
     assert again.add('knn', FEATURE_PROTOCOLS['knn'], **KNN)
     assert again.results['protocols']['knn']['numbers'] == numbers
 
@@ -90,16 +97,16 @@ def test_results_are_those_of_the_features(cfg, checkpoint, tmp_path):
 def test_what_is_finished_is_not_repeated(cfg, checkpoint, tmp_path):
     calls = []
 
-    def protocol(study, **settings):
+    def protocol(run, **settings):
         calls.append(settings)
         if settings.get('fails'):
             raise ValueError('too few images')
         return dict(numbers={'top-1': 0.5}, how='by chance')
 
-    first = study(cfg, checkpoint, tmp_path)
+    first = open_run(cfg, checkpoint, tmp_path)
     assert first.add('luck', protocol, tries=(1, 2))
     assert not first.add('bad', protocol, fails=1)
-    second = study(cfg, checkpoint, tmp_path)
+    second = open_run(cfg, checkpoint, tmp_path)
     assert second.add('luck', protocol, tries=(1, 2))  # kept
     assert second.add('luck', protocol, tries=2)  # other settings
     assert not second.add('bad', protocol, fails=1)  # tried again
@@ -116,14 +123,14 @@ def test_what_is_finished_is_not_repeated(cfg, checkpoint, tmp_path):
 
 
 def test_another_checkpoint_is_refused(cfg, checkpoint, tmp_path):
-    study(cfg, checkpoint, tmp_path / 'out')
-    study(cfg, checkpoint, tmp_path / 'out')
+    open_run(cfg, checkpoint, tmp_path / 'out')
+    open_run(cfg, checkpoint, tmp_path / 'out')
     with pytest.raises(
             ValueError, match='results of another checkpoint: give an'):
-        study(cfg, None, tmp_path / 'out')
+        open_run(cfg, None, tmp_path / 'out')
     cfg.model.queue_len = 64
     with pytest.raises(ValueError, match='results of another config: give an'):
-        study(cfg, checkpoint, tmp_path / 'out')
+        open_run(cfg, checkpoint, tmp_path / 'out')
 
 
 def test_a_classifier_of_a_config(cfg, checkpoint, cifar_folder, tmp_path):
@@ -133,11 +140,11 @@ def test_a_classifier_of_a_config(cfg, checkpoint, cifar_folder, tmp_path):
         loader.update(num_workers=0, persistent_workers=False)
     recipe_cfg.train_cfg.max_epochs = 2
     recipe_cfg.dump(path := tmp_path / 'linear_toy.py')
-    made = study(cfg, checkpoint, tmp_path / 'out')
+    run = open_run(cfg, checkpoint, tmp_path / 'out')
     digest = config_digest(str(path))
     settings = dict(config=str(path), digest=digest)
-    assert made.add('linear_toy', recipe, **settings)
-    result = made.results['protocols']['linear_toy']
+    assert run.add('linear_toy', recipe, **settings)
+    result = run.results['protocols']['linear_toy']
     work_dir = tmp_path / f'out/linear_toy-{digest}'
     shown = [
         row['accuracy/top1'] / 100 for row in read_scalars(work_dir)
@@ -155,23 +162,23 @@ def test_a_classifier_of_a_config(cfg, checkpoint, cifar_folder, tmp_path):
             assert torch.equal(trained[name], value), name
 
     # What comes after is of this package's scope again.
-    assert made.add('knn', FEATURE_PROTOCOLS['knn'], **KNN)
-    draw_run(made)
-    assert (tmp_path / 'out/neighbours.png').exists()
+    assert run.add('knn', FEATURE_PROTOCOLS['knn'], **KNN)
+    draw_neighbours(run, tmp_path / 'neighbours.png')
+    assert (tmp_path / 'neighbours.png').exists()
 
 
 def test_report_of_two_runs(cfg, checkpoint, tmp_path):
     cfg.filename = None
     outs = [tmp_path / 'ours', tmp_path / 'random <b>']
     for out, weights in zip(outs, (checkpoint, None)):
-        made = study(cfg, weights, out)
-        made.add('knn', FEATURE_PROTOCOLS['knn'], **KNN)
-        draw_run(made)
-    made.add('linear', FEATURE_PROTOCOLS['linear'], rates=[1.], epochs=1)
+        run = open_run(cfg, weights, out)
+        run.add('knn', FEATURE_PROTOCOLS['knn'], **KNN)
+        draw_run(run)
+    run.add('linear', FEATURE_PROTOCOLS['linear'], rates=[1.], epochs=1)
     write_report(tmp_path / 'report.html', outs)
     page = (tmp_path / 'report.html').read_text()
     assert page.count('100.00 %') >= 2  # k=1
-    assert 'not done' in page  # linear of the first
+    assert 'not run' in page  # linear of the first
     assert 'random &lt;b&gt;' in page and '<b>random' not in page
     assert page.count('data:image/png') == 5  # random weights saw no views
     assert page.count('data:image/svg') == 1  # the loss
@@ -187,78 +194,42 @@ def test_features_that_are_not_finite(cfg, checkpoint, tmp_path):
     weights = torch.load(checkpoint)
     weights['state_dict']['backbone.layer4.1.bn2.weight'][3] = torch.nan
     torch.save(weights, checkpoint)
-    made = study(cfg, checkpoint, tmp_path / 'out')
-    assert not made.add('knn', FEATURE_PROTOCOLS['knn'], **KNN)
+    run = open_run(cfg, checkpoint, tmp_path / 'out')
+    assert not run.add('knn', FEATURE_PROTOCOLS['knn'], **KNN)
     assert 'features of 12 of 12 images are NaN or inf: the run diverged' in \
-        made.results['protocols']['knn']['error']
+        run.results['protocols']['knn']['error']
 
 
 def test_k_beyond_the_data_set(cfg, checkpoint, tmp_path):
-    made = study(cfg, checkpoint, tmp_path)
-    assert not made.add(
+    run = open_run(cfg, checkpoint, tmp_path)
+    assert not run.add(
         'knn', FEATURE_PROTOCOLS['knn'], k=[13], temperature=[0.1])
     assert 'k=13 neighbours of 12 train features: set k' in \
-        made.results['protocols']['knn']['error']
+        run.results['protocols']['knn']['error']
 
 
 def test_shots_that_a_class_has(cfg, checkpoint, tmp_path):
-    made = study(cfg, checkpoint, tmp_path)
-    assert made.add(
+    run = open_run(cfg, checkpoint, tmp_path)
+    assert run.add(
         'low-shot',
         FEATURE_PROTOCOLS['low-shot'],
         shots=(1, 4, 96),
         costs=(1., ))
-    assert list(made.results['protocols']['low-shot']['numbers']) == [
+    assert list(run.results['protocols']['low-shot']['numbers']) == [
         'mAP, 1 of a class', 'mAP, 4 of a class'
     ]
 
 
-@pytest.mark.parametrize('labels, sentence', [
-    ([None, 1], 'images without a label: give a data set with gt_label'),
-    ([], 'images without a label'),
-    ([-1, -1], 'images without a label'),
-    (['cat', 'dog'], "has the label 'cat': number the classes from 0 on"),
-    ([0, -1], 'has the label -1'),
-    ([0, 0.5], 'has the label 0.5'),
-    ([[0, 2], [1]], 'images with several labels, and k-NN'),
-])
-def test_bad_labels(labels, sentence):
-    with pytest.raises(ValueError, match=sentence):
-        read_labels(Labelled(labels), single=True)
-
-
-class Labelled:
-    """Data infos without images."""
-    metainfo = dict(classes=('a', 'b', 'c', 'd'))
-
-    def __init__(self, labels, difficult=None):
-        self.labels, self.difficult = labels, difficult
-
-    def __len__(self):
-        return len(self.labels)
-
-    def get_data_info(self, row):
-        info = dict(gt_label=self.labels[row])
-        if self.difficult:
-            info['gt_label_difficult'] = self.difficult[row]
-        return info
-
-
-def test_labels_of_several_classes():
-    table = read_labels(Labelled([[0, 2], [], [1]], [[], [3], [1]]))
-    assert table.tolist() == [[1, 0, 1, 0], [0, 0, 0, -1], [0, 1, 0, 0]]
-    assert read_labels(Labelled([np.int64(2), 0])).tolist() == [2, 0]
-    assert read_labels(Labelled([-1, 1]), partial=True).tolist() == [-1, 1]
-
-
 def test_runs_of_one_name_are_told_apart(cfg, checkpoint, tmp_path):
-    """By their folders; and numbers by how they came about."""
+    """By their folders; and numbers by their protocol."""
     outs = [tmp_path / name / 'eval' for name in 'ab']
     for out, epochs in zip(outs, (1, 2)):
-        made = study(cfg, checkpoint, out)
-        made.add(
+        run = open_run(cfg, checkpoint, out)
+        run.add(
             'linear', FEATURE_PROTOCOLS['linear'], rates=[1.], epochs=epochs)
-        draw_run(made)
+        for name in PICTURES:
+            (out / name).touch()  # drawn before
+        draw_run(run)
     runs = read_runs(outs)
     assert [run.name for run in runs] == ['a/eval', 'b/eval']
     rows = number_rows(runs)
@@ -270,8 +241,8 @@ def test_runs_of_one_name_are_told_apart(cfg, checkpoint, tmp_path):
 
 def test_errors_stand_beside_numbers(cfg, checkpoint, tmp_path):
     for name, k in (('good', [1]), ('bad', [99])):
-        made = study(cfg, checkpoint, tmp_path / name)
-        made.add('knn', FEATURE_PROTOCOLS['knn'], k=k, temperature=[0.1])
+        run = open_run(cfg, checkpoint, tmp_path / name)
+        run.add('knn', FEATURE_PROTOCOLS['knn'], k=k, temperature=[0.1])
     row, = number_rows(read_runs([tmp_path / 'bad', tmp_path / 'good']))
     assert 'k=99 neighbours of 12' in row['cells'][0]['error']
     assert row['cells'][1]['number'] == 1
@@ -281,9 +252,9 @@ def test_recipes_keep_their_batch(cfg, checkpoint, tmp_path):
     """In one process, by accumulation."""
     path = LINEAR.parents[1] / 'imagenet' / \
         'resnet50_linear-8xb512-coslr-90e_in1k.py'
-    made = study(cfg, checkpoint, tmp_path)
+    run = open_run(cfg, checkpoint, tmp_path)
     recipe_cfg = Config.fromfile(path)
-    adopt_backbone(recipe_cfg, made)
+    adopt_backbone(recipe_cfg, run)
     assert recipe_cfg.model.head.in_channels == 64
     assert recipe_cfg.model.backbone.frozen_stages == 4
     assert recipe_cfg.data_preprocessor.mean == \
@@ -294,7 +265,7 @@ def test_recipes_keep_their_batch(cfg, checkpoint, tmp_path):
 @pytest.mark.parametrize('content', ['', '{}', '[]', '{"run": 3'])
 def test_damaged_results(cfg, checkpoint, tmp_path, content):
     (tmp_path / 'results.json').write_text(content)
-    for use in (lambda: study(cfg, checkpoint, tmp_path),
+    for use in (lambda: open_run(cfg, checkpoint, tmp_path),
                 lambda: read_runs([tmp_path])):
         with pytest.raises(ValueError, match='results.json is damaged: rem'):
             use()
@@ -309,7 +280,7 @@ def test_damaged_results(cfg, checkpoint, tmp_path, content):
     (['protocols', 'luck', 'numbers', 'top-1'], 'abc'),
 ])
 def test_results_changed_by_hand(cfg, checkpoint, tmp_path, place, value):
-    study(cfg, checkpoint, tmp_path).add('luck', luck)
+    open_run(cfg, checkpoint, tmp_path).add('luck', luck)
     path = tmp_path / 'results.json'
     results = json.loads(path.read_text())
     part = results
@@ -320,13 +291,13 @@ def test_results_changed_by_hand(cfg, checkpoint, tmp_path, place, value):
     else:
         part[place[-1]] = value
     path.write_text(json.dumps(results))
-    for use in (lambda: study(cfg, checkpoint, tmp_path),
+    for use in (lambda: open_run(cfg, checkpoint, tmp_path),
                 lambda: read_runs([tmp_path])):
         with pytest.raises(ValueError, match='results.json is damaged'):
             use()
 
 
-def luck(study, fails=False):
+def luck(run, fails=False):
     """A protocol."""
     if fails:
         raise ValueError('too few images')
@@ -334,41 +305,41 @@ def luck(study, fails=False):
 
 
 def test_an_error_leaves_earlier_numbers(cfg, checkpoint, tmp_path):
-    first = study(cfg, checkpoint, tmp_path)
+    first = open_run(cfg, checkpoint, tmp_path)
     assert first.add('luck', luck)
     assert not first.add('luck', luck, fails=True)
-    again = study(cfg, checkpoint, tmp_path)
+    again = open_run(cfg, checkpoint, tmp_path)
     assert again.results['protocols']['luck']['numbers'] == {'top-1': 0.5}
 
 
 def test_features_are_of_these_images(cfg, checkpoint, tmp_path):
-    """Of other ones they are made anew, and have rows of their own."""
-    made = study(cfg, checkpoint, tmp_path / 'out')
-    made.add('knn', FEATURE_PROTOCOLS['knn'], **KNN)
-    before = made.features('test')[0]
+    """Features of other images are extracted again and have their own rows."""
+    run = open_run(cfg, checkpoint, tmp_path / 'out')
+    run.add('knn', FEATURE_PROTOCOLS['knn'], **KNN)
+    before = run.features('test')[0]
     root = tmp_path / 'images'
     shutil.copytree(cfg.eval_datasets.test.data_root, root)
     cfg.eval_datasets.test.data_root = str(root)
-    moved = study(cfg, checkpoint, tmp_path / 'moved')
+    moved = open_run(cfg, checkpoint, tmp_path / 'moved')
     shutil.copy(tmp_path / 'out/features-test.pt', tmp_path / 'moved')
     moved.add('knn', FEATURE_PROTOCOLS['knn'], **KNN)
     assert len(number_rows(read_runs([tmp_path / 'out', tmp_path / 'moved'
                                       ]))) == 2  # the same images elsewhere
     image = next(root.rglob('*.png'))
     shutil.copy(image, image.with_name('another.png'))
-    later = study(cfg, checkpoint, tmp_path / 'moved')
+    later = open_run(cfg, checkpoint, tmp_path / 'moved')
     assert len(later.features('test')[0]) == len(before) + 1
-    later = study(cfg, checkpoint, tmp_path / 'later')
+    later = open_run(cfg, checkpoint, tmp_path / 'later')
     later.add('knn', FEATURE_PROTOCOLS['knn'], **KNN)
     rows = number_rows(read_runs([tmp_path / 'out', tmp_path / 'later']))
     assert len(rows) == 4 and all(row['best'] is None for row in rows)
 
 
-def test_damaged_features_are_made_anew(cfg, checkpoint, tmp_path):
-    before = study(cfg, checkpoint, tmp_path).features('test')[0].clone()
+def test_damaged_features_are_extracted_again(cfg, checkpoint, tmp_path):
+    before = open_run(cfg, checkpoint, tmp_path).features('test')[0].clone()
     path = tmp_path / 'features-test.pt'
     path.write_bytes(path.read_bytes()[:1000])
-    again = study(cfg, checkpoint, tmp_path)
+    again = open_run(cfg, checkpoint, tmp_path)
     assert torch.equal(again.features('test')[0], before)
 
 
@@ -383,7 +354,7 @@ def test_any_name_is_drawn(name):
 def test_a_folder_that_is_a_file(cfg, checkpoint, tmp_path):
     (tmp_path / 'out').touch()
     with pytest.raises(ValueError, match='cannot be written to'):
-        study(cfg, checkpoint, tmp_path / 'out')
+        open_run(cfg, checkpoint, tmp_path / 'out')
 
 
 def test_backbone_alone_is_enough(cfg, checkpoint, tmp_path):
@@ -393,10 +364,10 @@ def test_backbone_alone_is_enough(cfg, checkpoint, tmp_path):
             name.removeprefix('backbone.'): value
             for name, value in weights.items() if name.startswith('backbone.')
         }, tmp_path / 'backbone.pth')
-    whole = study(cfg, checkpoint, tmp_path / '1').features('test')[0]
-    alone = study(cfg, tmp_path / 'backbone.pth', tmp_path / '2')
+    whole = open_run(cfg, checkpoint, tmp_path / '1').features('test')[0]
+    alone = open_run(cfg, tmp_path / 'backbone.pth', tmp_path / '2')
     assert torch.equal(alone.features('test')[0], whole)
     torch.save(dict(weight=torch.ones(1)), tmp_path / 'other.pth')
-    other = study(cfg, tmp_path / 'other.pth', tmp_path / '3')
+    other = open_run(cfg, tmp_path / 'other.pth', tmp_path / '3')
     with pytest.raises(ValueError, match='the checkpoint holds no ResNet'):
         other.add('knn', FEATURE_PROTOCOLS['knn'], **KNN)

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from mmregioncl.engine.aside import aside
+from mmregioncl.evaluation.frozen import frozen_evaluation
 
 
 def test_nothing_is_left_behind():
@@ -21,7 +21,7 @@ def test_nothing_is_left_behind():
     random.seed(0), np.random.seed(0), torch.manual_seed(0)
     expected = draw()
     random.seed(0), np.random.seed(0), torch.manual_seed(0)
-    with aside(model) as inside:
+    with frozen_evaluation(model) as inside:
         assert not any(part.training for part in inside.modules())
         assert not inside(torch.rand(2, 3)).requires_grad
         draw()
@@ -36,7 +36,7 @@ def test_nothing_is_left_behind():
 def test_also_after_an_error():
     model = nn.BatchNorm1d(4)
     try:
-        with aside(model):
+        with frozen_evaluation(model):
             raise RuntimeError
     except RuntimeError:
         assert model.training

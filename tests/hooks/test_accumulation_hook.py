@@ -69,7 +69,7 @@ def test_a_parent_with_a_queue_stays(method, runner_cfg):
     runner.logger.warning = Mock()
     runner.train()
     assert runner.model.encoder_k.interval == 1
-    assert 'encoder of MoCo move 2 times an update' in '\n'.join(
+    assert 'encoder of MoCo move 2 times per update' in '\n'.join(
         call.args[0] for call in runner.logger.warning.call_args_list)
 
 

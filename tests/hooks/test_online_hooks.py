@@ -1,32 +1,34 @@
 import copy
-import json
-import os
 import random
 import shutil
-from pathlib import Path
 from unittest.mock import Mock
 
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
+from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 from mmengine.registry import MODELS
 from mmengine.runner import Runner
 from tensorboard.backend.event_processing.event_accumulator import \
     EventAccumulator
 
-from mmregioncl.engine.hooks import (OnlineLinearProbeHook,
-                                     RepresentationHealthHook)
 from mmregioncl.evaluation import (check_same_classes, class_folder,
                                    extract_features, knn_accuracy, load_model,
                                    rankme, relative_std)
+from mmregioncl.hooks import (OnlineKNNHook, OnlineLinearProbeHook,
+                              RepresentationHealthHook)
 from mmregioncl.visualization import read_scalars
 
-LAUNCH = ('-m', 'torch.distributed.run', '--standalone', '--nproc_per_node=2')
-KNN = dict(type='mmregioncl.OnlineKNNHook', k=(1, 3), temperature=(0.1, ))
-LINEAR = dict(type='mmregioncl.OnlineLinearProbeHook')
+KNN = dict(
+    type='mmregioncl.OnlineKNNHook', interval=1, k=(1, 3), temperature=(0.1, ))
+LINEAR = dict(type='mmregioncl.OnlineLinearProbeHook', interval=1)
 HEALTH = dict(
-    type='mmregioncl.RepresentationHealthHook', samples=10, batch_size=4)
+    type='mmregioncl.RepresentationHealthHook',
+    interval=1,
+    samples=10,
+    batch_size=4)
 
 
 @pytest.fixture
@@ -118,50 +120,81 @@ def test_model_learns_the_same_with_and_without(online_cfg, tmp_path, method,
             assert torch.equal(weights[0][name], weights[1][name]), name
 
 
-def test_two_processes_tell_what_one_tells(online_cfg, tmp_path, run_python):
+def looks_of_ranks(cfg: Config) -> dict:
+    """What k-NN and health tell of a model that is not trained."""
+    runner = Runner.from_cfg(cfg)
+    runner._train_loop = runner.build_train_loop(runner._train_loop)
+    with torch.no_grad():  # statistics drift apart without SyncBN
+        for name, value in runner.model.named_buffers():
+            if 'running' in name:
+                value.add_(get_rank())
+    told = {}
+    runner.visualizer.add_scalars = lambda scalars, step: told.update(scalars)
+    runner.logger.info = runner.logger.warning = lambda line: None
+    for hook in runner.hooks:
+        if isinstance(hook, (OnlineKNNHook, RepresentationHealthHook)):
+            hook.before_train(runner)
+            hook.after_train_epoch(runner)
+    return told
+
+
+def test_two_processes_tell_what_one_tells(online_cfg, two_ranks):
     """Of shares that differ in size, with statistics of their own."""
     online_cfg.default_hooks.update(knn=dict(KNN, k=(2, 11), batch_size=5))
     del online_cfg.default_hooks['linear']
     online_cfg.randomness = dict(seed=0)
-    online_cfg.dump(config := tmp_path / 'config.py')
-    script = Path(__file__).with_name('evaluate_online.py')
-    env = dict(os.environ, CUDA_VISIBLE_DEVICES='', OMP_NUM_THREADS='1')
-    run_python(script, config, 'none', tmp_path / 'one', env=env)
-    run_python(*LAUNCH, script, config, 'pytorch', tmp_path / 'two', env=env)
-    alone, *both = (
-        json.loads((tmp_path / name).read_text())
-        for name in ('one.0', 'two.0', 'two.1'))
+    alone = looks_of_ranks(online_cfg)
     assert len(alone) == 15
-    assert both == [alone, alone]  # to the bit
+    online_cfg.launcher = 'pytorch'
+    assert two_ranks(looks_of_ranks, online_cfg) == [alone,
+                                                     alone]  # to the bit
 
 
-def test_both_processes_learn_one_classifier(online_cfg, tmp_path, run_python):
+def probe_of_ranks(cfg: Config) -> tuple:
+    """A probe that several processes trained, and what this one showed it."""
+    runner = Runner.from_cfg(cfg)
+    hook, = (
+        hook for hook in runner.hooks
+        if isinstance(hook, OnlineLinearProbeHook))
+    seen = []
+    learn = hook.after_train_iter
+
+    def note(runner, batch_idx, data_batch, outputs=None) -> None:
+        labels = torch.cat(
+            [sample.gt_label.value for sample in data_batch['data_samples']])
+        seen.append((hook.features.numpy(), labels.numpy()))
+        learn(runner, batch_idx, data_batch, outputs)
+
+    hook.after_train_iter = note
+    runner.train()
+    state = hook.probe.state_dict()
+    return {name: value.numpy() for name, value in state.items()}, seen
+
+
+def test_both_processes_learn_one_classifier(online_cfg, two_ranks):
     """From the features of both."""
     online_cfg.default_hooks = dict(linear=LINEAR)
-    online_cfg.dump(config := tmp_path / 'config.py')
-    script = Path(__file__).with_name('train_online.py')
-    env = dict(os.environ, CUDA_VISIBLE_DEVICES='', OMP_NUM_THREADS='1')
-    run_python(*LAUNCH, script, config, tmp_path / 'two', env=env)
-    first, second = (torch.load(tmp_path / f'two.{rank}') for rank in (0, 1))
+    online_cfg.launcher = 'pytorch'
+    (first, *shown), (second, *others) = two_ranks(probe_of_ranks, online_cfg)
     assert first['1.weight'].any()
     # 2 epochs of 12 images, 4 on each rank at a time; the rest is dropped
     assert int(first['0.num_batches_tracked']) == 2
     for name in first:
-        assert torch.equal(first[name], second[name]), name
+        assert np.array_equal(first[name], second[name]), name
 
     # One process learns the same from the same features.
-    ranks = [torch.load(tmp_path / f'two.{rank}.seen') for rank in (0, 1)]
     alone = OnlineLinearProbeHook()
     alone.classes, alone.right, alone.seen = 2, 0, 0
-    for shares in zip(*ranks):
-        features, labels = map(torch.cat, zip(*shares))
+    for shares in zip(*shown, *others):
+        features, labels = (
+            torch.from_numpy(np.concatenate(part)) for part in zip(*shares))
         alone.features = features
         samples = [Mock() for _ in labels]
         for sample, label in zip(samples, labels):
             sample.gt_label.value = label[None]
         alone.after_train_iter(None, 0, dict(data_samples=samples))
     for name, value in alone.probe.state_dict().items():
-        assert torch.equal(value, first[name]), name
+        assert np.array_equal(value, first[name]), name
 
 
 def test_tensorboard_shows_the_curves(online_cfg, tmp_path):
@@ -277,7 +310,7 @@ def test_collapsed_model_is_told(online_cfg, tmp_path, fill):
     runner.logger.warning = Mock()
     hook = RepresentationHealthHook(samples=10, batch_size=4)
     for _ in range(2):
-        hook.look(runner)
+        hook.evaluate(runner)
     line = runner.logger.warning.call_args.args[0]
     assert f'view/std is {fill}' in line
     assert 'lower the learning rate' in line
@@ -341,7 +374,7 @@ def test_a_loop_without_epochs_is_told(online_cfg, tmp_path):
     online_cfg.train_cfg = dict(type='IterBasedTrainLoop', max_iters=2)
     online_cfg.default_hooks = dict(health=HEALTH)
     told = train(online_cfg, tmp_path / 'run')[1]
-    assert any('it will look at the end alone' in line for line in told)
+    assert any('it will evaluate at the end only' in line for line in told)
     assert sum('embeddings after' in line for line in told) == 1
 
 
@@ -404,3 +437,18 @@ def test_folders_may_be_named(online_cfg, image_folder, tmp_path):
         linear=dict(LINEAR, test=folder))
     runner, _ = train(online_cfg, tmp_path / 'run')
     assert curve(runner, 'knn/k1_T0.1') == [1, 1]
+
+
+def test_evaluations_cost_a_share_of_training(online_cfg, tmp_path):
+    """By default at most 3 % of the passes of the epochs in between."""
+    online_cfg.train_cfg.max_epochs = 14
+    online_cfg.default_hooks = dict(health=dict(HEALTH, interval=None))
+    runner, lines = train(online_cfg, tmp_path / 'run')
+    # 30 passes; an epoch has 12 images of 7 passes each
+    assert 30 <= 0.03 * 12 * 12 * 7 and 30 > 0.03 * 11 * 12 * 7
+    assert any('Hook evaluates every 12 epochs' in line for line in lines)
+    steps = [
+        row['step'] for row in read_scalars(runner.work_dir)
+        if 'health/view/std' in row
+    ]
+    assert steps == [12 * 3, 14 * 3]

@@ -1,0 +1,102 @@
+import shutil
+
+import numpy as np
+import pytest
+from mmengine.config import Config
+from mmengine.dataset import BaseDataset, ConcatDataset
+from mmengine.registry import DATASETS
+from PIL import Image
+
+from mmregioncl.evaluation import (class_folder, eval_pipeline, read_labels,
+                                   view_size)
+from mmregioncl.evaluation.data import describe_dataset
+
+
+@pytest.mark.parametrize('size, edge', [(224, 256), (96, 109), (32, 32)])
+def test_eval_pipeline(size, edge):
+    resize = eval_pipeline(size)[1]
+    assert resize['scale'] == edge
+
+
+def test_every_kind_of_file_counts(image_folder, tmp_path):
+    shutil.copytree(image_folder, tmp_path / 'images')
+    Image.open(next(image_folder.glob('a/*.png'))).save(tmp_path / 'images' /
+                                                        'a' / 'x.webp')
+    dataset = DATASETS.build(class_folder(str(tmp_path / 'images'), 32))
+    assert len(dataset) == 13
+
+
+def test_view_size_is_that_of_the_first_crop():
+    view = dict(type='RandomResizedCrop', size=32)
+    multi = dict(type='MultiView', num_views=2, transforms=[[view]])
+    dataset = dict(
+        type='mmregioncl.ImageFolder',
+        pipeline=[dict(type='mmregioncl.LoadImage'), multi])
+    cfg = Config(dict(train_dataloader=dict(dataset=dataset)))
+    assert view_size(cfg) == 32
+    cfg.train_dataloader.dataset = dict(type='RepeatDataset', dataset=dataset)
+    assert view_size(cfg) == 32
+    cfg.train_dataloader.dataset = dict(pipeline=[dict(type='Pack')])
+    with pytest.raises(ValueError, match='no RandomResizedCrop'):
+        view_size(cfg)
+
+
+class Samples(BaseDataset):
+    """Two files with labels."""
+
+    def __init__(self, *labels):
+        self.labels = labels
+        super().__init__()
+
+    def load_data_list(self):
+        return [
+            dict(img_path=f'{row}.png', gt_label=label)
+            for row, label in enumerate(self.labels)
+        ]
+
+
+def test_descriptions_know_labels_and_parts():
+    first, second = (describe_dataset(Samples(*x)) for x in ((0, 1), (1, 1)))
+    assert first['images'] == 2
+    assert first['digest'] != second['digest']
+    both = describe_dataset(ConcatDataset([Samples(0, 1), Samples(1, 1)]))
+    assert both == dict(
+        images=4, digest=f'{first["digest"]}+{second["digest"]}')
+
+
+@pytest.mark.parametrize('labels, sentence', [
+    ([None, 1], 'images without a label: give a data set with gt_label'),
+    ([], 'images without a label'),
+    ([-1, -1], 'images without a label'),
+    (['cat', 'dog'], "has the label 'cat': number the classes from 0 on"),
+    ([0, -1], 'has the label -1'),
+    ([0, 0.5], 'has the label 0.5'),
+    ([[0, 2], [1]], 'images with several labels, and k-NN'),
+])
+def test_bad_labels(labels, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        read_labels(Labelled(labels), single=True)
+
+
+class Labelled:
+    """Data infos without images."""
+    metainfo = dict(classes=('a', 'b', 'c', 'd'))
+
+    def __init__(self, labels, difficult=None):
+        self.labels, self.difficult = labels, difficult
+
+    def __len__(self):
+        return len(self.labels)
+
+    def get_data_info(self, row):
+        info = dict(gt_label=self.labels[row])
+        if self.difficult:
+            info['gt_label_difficult'] = self.difficult[row]
+        return info
+
+
+def test_labels_of_several_classes():
+    table = read_labels(Labelled([[0, 2], [], [1]], [[], [3], [1]]))
+    assert table.tolist() == [[1, 0, 1, 0], [0, 0, 0, -1], [0, 1, 0, 0]]
+    assert read_labels(Labelled([np.int64(2), 0])).tolist() == [2, 0]
+    assert read_labels(Labelled([-1, 1]), partial=True).tolist() == [-1, 1]

@@ -1,0 +1,94 @@
+"""A pool of gloo processes that lives as long as the tests that share it."""
+import os
+import socket
+import traceback
+from datetime import timedelta
+from multiprocessing import get_context
+from typing import Callable
+
+import mmcls.models  # noqa: F401  before the processes are forked
+import mmselfsup.models  # noqa: F401
+import torch
+from torch import distributed
+
+TIMEOUT = 120  # seconds, for a whole call
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(('', 0))
+        return free.getsockname()[1]
+
+
+def serve(rank: int, world: int, port: int, calls) -> None:
+    """Join the group, then run what is sent until None is."""
+    os.environ.update(
+        RANK=str(rank),
+        LOCAL_RANK=str(rank),
+        WORLD_SIZE=str(world),
+        MASTER_ADDR='127.0.0.1',
+        MASTER_PORT=str(port))
+    torch.set_num_threads(1)
+    distributed.init_process_group('gloo', timeout=timedelta(seconds=TIMEOUT))
+    while call := calls.recv():
+        function, args, kwargs = call
+        try:
+            calls.send((function(*args, **kwargs), None))
+        except BaseException:
+            calls.send((None, traceback.format_exc()))
+    distributed.destroy_process_group()
+
+
+class Ranks:
+    """Run functions on several processes that form one group.
+
+    The processes are forked at the first call, so they know all test modules
+    and need not import anything.
+
+    Args:
+        world (int): Number of processes.
+    """
+
+    def __init__(self, world: int) -> None:
+        self.world = world
+        self.processes = []
+
+    def start(self) -> None:
+        context, port = get_context('fork'), free_port()
+        for rank in range(self.world):
+            ours, theirs = context.Pipe()
+            process = context.Process(
+                target=serve, args=(rank, self.world, port, theirs))
+            process.start()
+            theirs.close()
+            self.processes.append((process, ours))
+
+    def __call__(self, function: Callable, *args, **kwargs) -> list:
+        """Results of a function by rank.
+
+        Args:
+            function (Callable): Defined at the top of a module; it gets the
+                further arguments, and its result has to be picklable.
+        """
+        if not self.processes:
+            self.start()
+        for _, calls in self.processes:
+            calls.send((function, args, kwargs))
+        results = []
+        for rank, (_, calls) in enumerate(self.processes):
+            error = f'no answer in {TIMEOUT} s'
+            # After one failure the others may wait for it forever.
+            if calls.poll(TIMEOUT):
+                result, error = calls.recv()
+                results.append(result)
+            if error:
+                self.stop()
+                raise AssertionError(f'rank {rank} of {self.world}: {error}')
+        return results
+
+    def stop(self) -> None:
+        for process, calls in self.processes:
+            process.kill()
+            process.join()
+            calls.close()
+        self.processes = []

@@ -1,0 +1,59 @@
+import importlib
+
+import mmselfsup.registry
+import pytest
+from mmengine.config import Config
+from mmengine.registry import MODELS, TRANSFORMS, DefaultScope
+
+from mmregioncl.datasets.transforms import augmentations, steps_of
+
+BASE = 'mmselfsup::selfsup/mocov2/mocov2_resnet50_8xb32-coslr-200e_in1k.py'
+
+
+@pytest.fixture
+def own_tables(monkeypatch):
+    """Registries of mmselfsup that are what they were afterwards."""
+    for name in ('TRANSFORMS', 'MODELS'):
+        registry = getattr(mmselfsup.registry, name)
+        registry.import_from_location()
+        monkeypatch.setattr(registry, '_module_dict',
+                            dict(registry._module_dict))
+
+
+def test_a_config_of_mmselfsup_draws_views_fast(tmp_path, own_tables):
+    """By one line, and by MMEngine alone."""
+    path = tmp_path / 'config.py'
+    path.write_text(f'_base_ = {BASE!r}\n'
+                    "custom_imports = dict(imports=['mmregioncl."
+                    "fast_transforms'])")
+    cfg = Config.fromfile(path)
+    import mmregioncl.fast_transforms
+    importlib.reload(
+        mmregioncl.fast_transforms)  # another test may have had it
+    pipeline = TRANSFORMS.build(
+        dict(type='Compose', transforms=cfg.train_dataloader.dataset.pipeline))
+    mine = {
+        type(step).__name__
+        for step in steps_of(pipeline)
+        if type(step).__module__.startswith('mmregioncl.')
+    }
+    assert mine == {*augmentations.__all__} - {'RandomSolarize'}
+    preprocessor = MODELS.build(
+        dict(type='SelfSupDataPreprocessor', **cfg.model.data_preprocessor))
+    assert type(preprocessor).__module__.startswith('mmregioncl.')
+
+
+def test_without_the_line_nothing_changes():
+    from mmselfsup.datasets.transforms import ColorJitter
+    assert type(TRANSFORMS.build(dict(type='ColorJitter'))) is ColorJitter
+
+
+def test_other_packages_keep_their_transforms(own_tables):
+    """The replacements are in mmselfsup's registry only."""
+    import mmregioncl.fast_transforms
+    importlib.reload(mmregioncl.fast_transforms)
+    for name in ('RandomFlip', 'RandomGrayscale'):
+        assert TRANSFORMS.get(f'mmcv.{name}').__module__.startswith('mmcv.')
+        with DefaultScope.overwrite_default_scope('mmdet'):
+            found = TRANSFORMS.build(dict(type=name, prob=0.5))
+        assert not type(found).__module__.startswith('mmregioncl.')

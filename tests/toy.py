@@ -1,0 +1,99 @@
+"""Configs of all methods and their parents at toy size."""
+from copy import deepcopy
+
+# RegionCL-M at toy size: ResNet-18 of an eighth of the width, 4x4 cells.
+MODEL = dict(
+    type='mmregioncl.RegionCLMoCo',
+    queue_len=32,
+    feat_dim=8,
+    momentum=0.9,
+    data_preprocessor=dict(
+        mean=(123.675, 116.28, 103.53),
+        std=(58.395, 57.12, 57.375),
+        bgr_to_rgb=True),
+    backbone=dict(
+        type='mmcls.ResNet_CIFAR', depth=18, stem_channels=8, base_channels=8),
+    neck=dict(
+        type='mmregioncl.RegionMoCoV2Neck',
+        in_channels=64,
+        hid_channels=16,
+        out_channels=8),
+    head=dict(type='mmregioncl.RegionContrastiveHead', temperature=0.2),
+    region_swap=dict(type='mmregioncl.RegionSwap', size=(2, 3), stride=8))
+
+REGION_SWAP = MODEL['region_swap']
+DENSE = dict(
+    queue_len=32,
+    feat_dim=8,
+    momentum=0.9,
+    neck=dict(in_channels=64, hid_channels=16, out_channels=8))
+LATENT_HEAD = dict(
+    loss=dict(type='CosineSimilarityLoss'),
+    predictor=dict(
+        type='NonLinearNeck',
+        in_channels=16,
+        hid_channels=8,
+        out_channels=16,
+        with_avg_pool=False,
+        with_last_bn=False,
+        with_last_bias=True,
+        norm_cfg=dict(type='BN1d')))
+NON_LINEAR = dict(
+    in_channels=64,
+    hid_channels=16,
+    out_channels=16,
+    norm_cfg=dict(type='BN1d'))
+
+# The parents and what they share with our classes, by our names
+PARENTS = dict(
+    RegionCLMoCo=dict(
+        type='MoCo',
+        **DENSE,
+        head=dict(
+            type='ContrastiveHead',
+            loss=dict(type='mmcls.CrossEntropyLoss'),
+            temperature=0.2)),
+    RegionCLDenseCL=dict(
+        type='DenseCL',
+        **DENSE,
+        head=dict(
+            type='ContrastiveHead',
+            loss=dict(type='mmcls.CrossEntropyLoss'),
+            temperature=0.2)),
+    RegionCLSimSiam=dict(
+        type='SimSiam',
+        neck=dict(NON_LINEAR, num_layers=3, with_last_bn_affine=False),
+        head=LATENT_HEAD),
+    RegionCLBYOL=dict(
+        type='BYOL',
+        base_momentum=0.9,
+        neck=dict(NON_LINEAR, with_bias=True, with_last_bn=False),
+        head=LATENT_HEAD),
+    RegionCLSimCLR=dict(
+        type='SimCLR',
+        neck=NON_LINEAR,
+        head=dict(
+            type='ContrastiveHead',
+            loss=dict(type='mmcls.CrossEntropyLoss'),
+            temperature=0.2)))
+PARTS = dict(
+    RegionCLMoCo=('MoCoV2Neck', 'RegionContrastiveHead'),
+    RegionCLDenseCL=('DenseCLNeck', 'RegionContrastiveHead'),
+    RegionCLSimSiam=('NonLinearNeck', 'RegionLatentPredictHead'),
+    RegionCLBYOL=('NonLinearNeck', 'RegionLatentPredictHead'),
+    RegionCLSimCLR=('NonLinearNeck', 'RegionNTXentHead'))
+
+
+def method_cfgs(name: str) -> tuple:
+    """Configs of one of our classes and of its parent, at toy size."""
+    parent = deepcopy(PARENTS[name])
+    neck, head = PARTS[name]
+    parent['neck'] = dict(parent['neck'], type=neck)
+    if 'Latent' in head:
+        parent['head'] = dict(parent['head'], type='LatentPredictHead')
+    parent['backbone'] = deepcopy(MODEL['backbone'])
+    ours = deepcopy(parent)
+    ours.update(type=f'mmregioncl.{name}', region_swap=REGION_SWAP)
+    ours['neck'].update(type=f'mmregioncl.Region{neck}')
+    ours['head'].update(type=f'mmregioncl.{head}')
+    return ours, parent
