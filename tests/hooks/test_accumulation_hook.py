@@ -1,8 +1,12 @@
 from unittest.mock import Mock
 
 import pytest
+import torch
 from mmengine.hooks import Hook
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import Runner
+
+from mmregioncl.hooks import AccumulationHook
 
 
 class Watch(Hook):
@@ -80,3 +84,27 @@ def test_loaded_weights_begin_an_update(runner_cfg, tmp_path):
     loaded = moves(runner_cfg, tmp_path / 'loaded')
     update, follow = (True, False, 8), (False, True, 0)
     assert loaded == 3 * [follow, update]
+
+
+@pytest.mark.parametrize('method', ['RegionCLBYOL'], indirect=True)
+def test_averages_of_a_parent_wait(method, build):
+    """In step with the optimizer, whatever weights were loaded."""
+    model = build(method[1])
+    model.target_net.steps.fill_(5)
+    runner = Mock(
+        model=model, iter=4, optim_wrapper=Mock(_accumulative_counts=3))
+    for _ in range(2):  # a second run does not multiply it
+        AccumulationHook().before_train(runner)
+        assert model.target_net.interval == 3
+        assert (model.target_net.steps - runner.iter) % 3 == 0
+
+
+def test_several_optimizers_are_told():
+    layer = torch.nn.Linear(1, 1)
+    wrapper = OptimWrapperDict(
+        a=OptimWrapper(
+            torch.optim.SGD(layer.parameters(), 0.1), accumulative_counts=2))
+    runner = Mock(model=layer, optim_wrapper=wrapper)
+    AccumulationHook().before_train(runner)
+    line, = runner.logger.warning.call_args.args
+    assert line.startswith('averages and queues move once per batch, since')
