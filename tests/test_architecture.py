@@ -9,7 +9,7 @@ from typing import Dict, Set
 PACKAGE = Path(__file__).parents[1] / 'mmregioncl'
 # From the bottom to the top; a folder imports from lower floors only.
 FLOORS = (
-    ('version', 'files', 'checks', 'registry'),
+    ('version', 'files', 'validation', 'registry'),
     ('compat', ),
     ('models', 'datasets'),
     ('transfer', 'engine', 'fast_transforms'),

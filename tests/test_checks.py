@@ -1,6 +1,6 @@
 import pytest
 
-from mmregioncl.checks import check_whole_number
+from mmregioncl.validation import check_whole_number
 
 
 def test_whole_numbers():

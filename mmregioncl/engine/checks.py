@@ -5,8 +5,8 @@ from mmengine.hooks import CheckpointHook
 from mmengine.optim.scheduler.param_scheduler import INF
 
 from mmregioncl.datasets.nested import innermost
-from mmregioncl.engine.modules import unwrap
 from mmregioncl.models.utils import check_weights
+from mmregioncl.models.utils.modules import unwrap
 
 
 def check_batches(runner) -> None:

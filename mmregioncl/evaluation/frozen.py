@@ -8,7 +8,7 @@ from mmengine.dist import broadcast
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from mmregioncl.engine.modules import unwrap
+from mmregioncl.models.utils.modules import unwrap
 
 
 @contextmanager

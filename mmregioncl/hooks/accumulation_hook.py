@@ -2,7 +2,7 @@ from mmengine.hooks import Hook
 from mmengine.model import BaseAveragedModel
 from mmengine.optim import OptimWrapperDict
 
-from mmregioncl.engine.modules import unwrap
+from mmregioncl.models.utils.modules import unwrap
 from mmregioncl.registry import HOOKS
 
 

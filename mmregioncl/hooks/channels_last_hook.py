@@ -4,7 +4,7 @@ from mmengine.model import MMDistributedDataParallel
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from mmregioncl.engine.modules import unwrap
+from mmregioncl.models.utils.modules import unwrap
 from mmregioncl.registry import HOOKS
 
 

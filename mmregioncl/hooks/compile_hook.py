@@ -2,7 +2,7 @@ from typing import Optional, Sequence
 
 from mmengine.hooks import Hook
 
-from mmregioncl.engine.modules import get_module, names_of, unwrap
+from mmregioncl.models.utils.modules import get_module, names_of, unwrap
 from mmregioncl.registry import HOOKS
 
 # The backbone, and those of MoCo's key encoder and of BYOL's target network

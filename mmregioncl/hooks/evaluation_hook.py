@@ -4,8 +4,8 @@ from typing import Any, Dict, Optional
 from mmengine.hooks import Hook
 from mmengine.runner import IterBasedTrainLoop
 
-from mmregioncl.checks import check_whole_number
-from mmregioncl.engine.modules import unwrap
+from mmregioncl.models.utils.modules import unwrap
+from mmregioncl.validation import check_whole_number
 
 SHARE = 0.03  # of the training between two evaluations
 

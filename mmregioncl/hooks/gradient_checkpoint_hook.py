@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
-from mmregioncl.engine.modules import get_module, names_of
+from mmregioncl.models.utils.modules import get_module, names_of
 from mmregioncl.registry import HOOKS
 
 

@@ -9,12 +9,12 @@ from mmselfsup.datasets.transforms import PackSelfSupInputs
 from torch import Tensor, nn
 
 from mmregioncl.datasets.nested import innermost
-from mmregioncl.engine.modules import unwrap
 from mmregioncl.evaluation import (check_finite, check_same_classes,
                                    eval_dataset, extract_rows, gather_rows,
                                    online_probe, rank_batches, read_labels)
 from mmregioncl.evaluation.frozen import frozen_evaluation
 from mmregioncl.models.utils import feature_map
+from mmregioncl.models.utils.modules import unwrap
 from mmregioncl.registry import HOOKS
 from .evaluation_hook import EvaluationHook
 

@@ -2,7 +2,7 @@ from typing import Optional, Sequence
 
 from mmengine.hooks import Hook
 
-from mmregioncl.engine.modules import unwrap
+from mmregioncl.models.utils.modules import unwrap
 from mmregioncl.registry import HOOKS
 from mmregioncl.transfer import backbone_weights, load_backbone, read_weights
 

@@ -5,7 +5,6 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop
 
-from mmregioncl.checks import check_whole_number
 from mmregioncl.datasets.box_store import BoxStore, attach_boxes
 from mmregioncl.datasets.fingerprint import fingerprint
 from mmregioncl.datasets.nested import innermost
@@ -13,6 +12,7 @@ from mmregioncl.datasets.transforms import ContrastiveCrop, steps_of
 from mmregioncl.evaluation.frozen import frozen_evaluation
 from mmregioncl.evaluation.localization import localize
 from mmregioncl.registry import HOOKS
+from mmregioncl.validation import check_whole_number
 
 BINS = 20  # of the histogram of box areas
 

@@ -10,8 +10,8 @@ from mmengine import fileio
 from mmengine.logging import print_log
 from PIL import Image
 
-from mmregioncl.checks import check_whole_number
 from mmregioncl.registry import TRANSFORMS
+from mmregioncl.validation import check_whole_number
 
 try:
     import simplejpeg

@@ -7,7 +7,7 @@ from torch import nn
 
 def unwrap(model: nn.Module) -> nn.Module:
     """Return the model inside wrappers such as DistributedDataParallel."""
-    return model.module if is_model_wrapper(model) else model
+    return model.get_submodule('module') if is_model_wrapper(model) else model
 
 
 def names_of(modules: Union[str, Sequence[str]]) -> Sequence[str]:
