@@ -12,8 +12,9 @@ FLOORS = (
     ('version', 'files', 'validation', 'registry'),
     ('compat', ),
     ('models', 'datasets'),
-    ('transfer', 'engine', 'fast_transforms'),
+    ('transfer', 'fast_transforms'),
     ('evaluation', ),
+    ('engine', ),
     ('hooks', ),
     ('visualization', ),
 )

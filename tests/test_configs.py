@@ -13,8 +13,8 @@ from mmengine.runner import Runner
 
 from cached_configs import load, read
 from mmregioncl.datasets.class_folders import CLASS_LISTS
+from mmregioncl.datasets.nested import typed_dicts
 from mmregioncl.datasets.transforms import augmentations
-from mmregioncl.engine.config import typed_dicts
 from mmregioncl.models.utils import RegionSwap
 
 ROOT = Path(__file__).parents[1]

@@ -6,10 +6,10 @@ from pathlib import Path
 from mmengine.config import Config, DictAction
 from mmengine.logging import MMLogger
 
+from mmregioncl.engine.classifier import config_digest, train_classifier
 from mmregioncl.engine.config import load_config, set_pretrained
 from mmregioncl.evaluation import check_class_folders, eval_dataset
-from mmregioncl.evaluation.protocols import (FEATURE_PROTOCOLS, RATES,
-                                             config_digest, recipe)
+from mmregioncl.evaluation.protocols import FEATURE_PROTOCOLS, RATES
 from mmregioncl.evaluation.run import EvaluationRun
 from mmregioncl.visualization import draw_run, write_report
 
@@ -136,7 +136,7 @@ def evaluate(args: argparse.Namespace) -> bool:
         else:
             finished &= run.add(
                 Path(name).stem,
-                recipe,
+                train_classifier,
                 config=name,
                 digest=config_digest(name))
     draw_run(run)

@@ -29,3 +29,14 @@ def innermost_items(key: str, dataset) -> Iterator[Tuple[str, Any]]:
         yield from innermost_items(f'{key}.dataset', dataset.dataset)
     else:
         yield key, dataset
+
+
+def typed_dicts(part) -> Iterator[dict]:
+    """Yield all dicts with a type inside nested dicts and lists."""
+    if isinstance(part, dict):
+        if isinstance(part.get('type'), (str, type)):
+            yield part
+        part = list(part.values())
+    if isinstance(part, (list, tuple)):
+        for inner in part:
+            yield from typed_dicts(inner)

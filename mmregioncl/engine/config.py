@@ -2,7 +2,7 @@ import inspect
 import os
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Iterator, Optional, Union
+from typing import Optional, Union
 
 from mmengine.config import Config
 from mmengine.runner import Runner
@@ -122,17 +122,6 @@ def check_options(cfg: Config, options: dict) -> None:
                 rest[0] not in hooks:
             raise ValueError(f'there is no hook {rest[0]} to remove: name one '
                              f'of {", ".join(hooks)}')
-
-
-def typed_dicts(part) -> Iterator[dict]:
-    """Yield all dicts with a type inside nested dicts and lists."""
-    if isinstance(part, dict):
-        if isinstance(part.get('type'), (str, type)):
-            yield part
-        part = list(part.values())
-    if isinstance(part, (list, tuple)):
-        for inner in part:
-            yield from typed_dicts(inner)
 
 
 def set_pretrained(cfg: Config, checkpoint: str) -> None:

@@ -10,8 +10,7 @@ from torch import Tensor
 
 from mmregioncl.datasets import ImageFolder
 from mmregioncl.datasets.fingerprint import fingerprint
-from mmregioncl.datasets.nested import innermost
-from mmregioncl.engine.config import typed_dicts
+from mmregioncl.datasets.nested import innermost, typed_dicts
 
 
 def view_size(cfg: Config) -> int:

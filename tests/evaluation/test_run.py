@@ -3,7 +3,6 @@ import json
 import re
 import shutil
 from io import BytesIO
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,19 +11,13 @@ from mmengine.config import Config
 from mmengine.registry import MODELS
 
 from mmregioncl.evaluation import class_folder, knn_accuracy
-from mmregioncl.evaluation.protocols import (FEATURE_PROTOCOLS, adopt_backbone,
-                                             config_digest, recipe)
+from mmregioncl.evaluation.protocols import FEATURE_PROTOCOLS
 from mmregioncl.evaluation.run import EvaluationRun
-from mmregioncl.visualization import (draw_neighbours, draw_run, read_scalars,
-                                      write_report)
+from mmregioncl.visualization import draw_run, write_report
 from mmregioncl.visualization.curves import curve_figure
 from mmregioncl.visualization.report import (CHARTS, PICTURES, draw_charts,
                                              number_rows, read_runs)
 
-ROOT = Path(__file__).parents[2]
-LINEAR = (
-    ROOT / 'configs/benchmarks/classification/cifar10' /
-    'resnet18_linear-1xb512-steplr-100e_cifar10.py')
 KNN = dict(k=[1, 5], temperature=[0.1])
 
 
@@ -133,40 +126,6 @@ def test_another_checkpoint_is_refused(cfg, checkpoint, tmp_path):
         open_run(cfg, checkpoint, tmp_path / 'out')
 
 
-def test_a_classifier_of_a_config(cfg, checkpoint, cifar_folder, tmp_path):
-    recipe_cfg = Config.fromfile(LINEAR)
-    for loader in (recipe_cfg.train_dataloader, recipe_cfg.val_dataloader):
-        loader.dataset.data_prefix = str(cifar_folder)
-        loader.update(num_workers=0, persistent_workers=False)
-    recipe_cfg.train_cfg.max_epochs = 2
-    recipe_cfg.dump(path := tmp_path / 'linear_toy.py')
-    run = open_run(cfg, checkpoint, tmp_path / 'out')
-    digest = config_digest(str(path))
-    settings = dict(config=str(path), digest=digest)
-    assert run.add('linear_toy', recipe, **settings)
-    result = run.results['protocols']['linear_toy']
-    work_dir = tmp_path / f'out/linear_toy-{digest}'
-    shown = [
-        row['accuracy/top1'] / 100 for row in read_scalars(work_dir)
-        if 'accuracy/top1' in row
-    ]
-    assert result['numbers'] == {
-        'top-1, last epoch': shown[-1],
-        'top-1, best epoch': max(shown)
-    }
-    assert len(shown) == 2
-    trained = torch.load(work_dir / 'epoch_2.pth')['state_dict']
-    given = torch.load(checkpoint)['state_dict']
-    for name, value in given.items():
-        if name.startswith('backbone.'):
-            assert torch.equal(trained[name], value), name
-
-    # What comes after is of this package's scope again.
-    assert run.add('knn', FEATURE_PROTOCOLS['knn'], **KNN)
-    draw_neighbours(run, tmp_path / 'neighbours.png')
-    assert (tmp_path / 'neighbours.png').exists()
-
-
 def test_report_of_two_runs(cfg, checkpoint, tmp_path):
     cfg.filename = None
     outs = [tmp_path / 'ours', tmp_path / 'random <b>']
@@ -246,20 +205,6 @@ def test_errors_stand_beside_numbers(cfg, checkpoint, tmp_path):
     row, = number_rows(read_runs([tmp_path / 'bad', tmp_path / 'good']))
     assert 'k=99 neighbours of 12' in row['cells'][0]['error']
     assert row['cells'][1]['number'] == 1
-
-
-def test_recipes_keep_their_batch(cfg, checkpoint, tmp_path):
-    """In one process, by accumulation."""
-    path = LINEAR.parents[1] / 'imagenet' / \
-        'resnet50_linear-8xb512-coslr-90e_in1k.py'
-    run = open_run(cfg, checkpoint, tmp_path)
-    recipe_cfg = Config.fromfile(path)
-    adopt_backbone(recipe_cfg, run)
-    assert recipe_cfg.model.head.in_channels == 64
-    assert recipe_cfg.model.backbone.frozen_stages == 4
-    assert recipe_cfg.data_preprocessor.mean == \
-        cfg.model.data_preprocessor.mean
-    assert 'data_preprocessor' not in recipe_cfg.model
 
 
 @pytest.mark.parametrize('content', ['', '{}', '[]', '{"run": 3'])

@@ -13,7 +13,7 @@ from typing import Callable, Dict, List, Sequence
 
 import torch
 
-from mmregioncl.engine.config import typed_dicts
+from mmregioncl.datasets.nested import typed_dicts
 
 
 def processor() -> str:

@@ -17,9 +17,9 @@ from mmengine.registry import DefaultScope
 from PIL import Image, ImageFilter
 from sklearn.datasets import load_sample_image
 
+from mmregioncl.datasets.nested import typed_dicts
 from mmregioncl.datasets.transforms import (ContrastiveCrop, augmentations,
                                             image_ops)
-from mmregioncl.engine.config import typed_dicts
 
 CHANGES = (adjust_brightness, adjust_contrast, adjust_color, adjust_hue)
 

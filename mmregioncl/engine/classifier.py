@@ -1,0 +1,86 @@
+import hashlib
+import re
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
+
+from mmregioncl.evaluation.data import describe_dataset
+from mmregioncl.evaluation.run import EvaluationRun
+from mmregioncl.models.utils import feature_map
+from .config import check_data, set_pretrained
+from .storage import find_checkpoint
+
+
+def train_classifier(run: EvaluationRun, config: str, digest: str) -> dict:
+    """Train a classifier with a config, from the backbone of the run.
+
+    It trains in this process and accumulates gradients over as many batches as
+    the config has processes.
+
+    Args:
+        run (EvaluationRun): Its backbone and normalisation replace those of
+            the config.
+        config (str): File of ``configs/benchmarks/classification``.
+        digest (str): Result of :func:`config_digest`.
+    """
+    cfg = Config.fromfile(config)
+    name = Path(config).stem
+    set_pretrained(cfg, run.checkpoint or 'none')
+    adopt_backbone(cfg, run)
+    processes = int((re.findall(r'(\d+)xb', name) or [1])[0])
+    cfg.optim_wrapper.accumulative_counts = processes
+    cfg.work_dir = str(run.out / f'{name}-{digest}')
+    cfg.experiment_name = cfg.work_dir.replace('/', '-')
+    cfg.randomness = dict(seed=run.seed)
+    check_data(cfg, 'train_dataloader', 'val_dataloader')
+    last = find_checkpoint(cfg.work_dir)
+    if last:
+        cfg.update(resume=True, load_from=last)
+    try:
+        runner = Runner.from_cfg(cfg)
+        runner.train()
+        run.data = dict(
+            train=describe_dataset(runner.train_dataloader.dataset),
+            test=describe_dataset(runner.val_dataloader.dataset))
+        scores = runner.message_hub.get_scalar('val/accuracy/top1').data[0]
+        scores = scores.tolist()
+        if len(scores) < runner.max_epochs:  # killed before the last one
+            scores.append(runner.val()['accuracy/top1'])
+    finally:  # the runner has set that of the classifier's package
+        init_default_scope(run.cfg.get('default_scope', 'mmselfsup'))
+    batch = processes * cfg.train_dataloader.batch_size
+    return dict(
+        numbers={
+            'top-1, last epoch': scores[-1] / 100,
+            'top-1, best epoch': max(scores) / 100
+        },
+        how=f'{runner.max_epochs} epochs of batches of {batch}, with '
+        'augmentation; the best epoch is chosen on the test set')
+
+
+def config_digest(config: str) -> str:
+    """Short hash of the content of a config file and its bases."""
+    text = Config.fromfile(config).pretty_text
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def adopt_backbone(cfg: Config, run: EvaluationRun) -> None:
+    """Set the backbone and the normalisation of a classifier to the run's.
+
+    Frozen stages stay as they are.
+    """
+    model = run.cfg.model
+    frozen = cfg.model.backbone.get('frozen_stages', -1)
+    cfg.model.backbone = dict(model.backbone, frozen_stages=frozen)
+    name = model.backbone.type
+    if '.' not in name:
+        cfg.model.backbone['type'] = f'mmselfsup.{name}'
+    if 'norm_cfg' in cfg.model.backbone:  # one process, maybe on a CPU
+        cfg.model.backbone['norm_cfg'] = dict(type='BN')
+    for key in ('mean', 'std'):
+        cfg.data_preprocessor[key] = model.data_preprocessor[key]
+    weight = next(run.model.backbone.parameters())
+    maps = run.model.backbone(weight.new_zeros(1, 3, 64, 64))
+    cfg.model.head.in_channels = feature_map(maps).shape[1]
