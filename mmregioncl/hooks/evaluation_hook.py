@@ -31,10 +31,10 @@ class EvaluationHook(Hook):
                  num_workers: Optional[int]) -> None:
         owner = type(self).__name__
         if interval is not None:
-            check_whole_number('interval', interval, 1, owner)
-        check_whole_number('batch_size', batch_size, 1, owner)
+            interval = check_whole_number('interval', interval, 1, owner)
         self.interval = interval
-        self.batch_size = batch_size
+        self.batch_size = check_whole_number('batch_size', batch_size, 1,
+                                             owner)
         self.num_workers = num_workers
 
     def before_run(self, runner) -> None:

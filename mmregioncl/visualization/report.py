@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from mmengine.logging import print_log
 from mmengine.runner import set_random_seed
 
-from mmregioncl.evaluation.run import EvaluationRun, read_results
+from mmregioncl.evaluation.results import read_results
+from mmregioncl.evaluation.run import EvaluationRun
 from mmregioncl.files import atomic_write, write_json
 from .browse import browse_views
 from .curves import curve_figure, read_curves

@@ -66,10 +66,8 @@ class RegionSwap:
         stride = self.stride or height // max(rows, 1)
         # Strided convolutions round up, so 4 rows of 112 pixels are no stride
         # of 28: a stride that was not set has to be a power of two.
-        whole = (rows * stride,
-                 cols * stride) == (height, width) and (self.stride or stride &
-                                                        (stride - 1) == 0)
-        if whole:
+        plausible = self.stride is not None or stride & (stride - 1) == 0
+        if plausible and (rows * stride, cols * stride) == (height, width):
             fitted = copy(self)
             fitted.size = self.size or default_size(grid)
             fitted.stride = stride
