@@ -13,6 +13,7 @@ import pytest
 import torch
 from mmengine.config import Config, config
 from mmengine.config import utils as config_utils
+from mmengine.dataset import base_dataset
 from mmengine.hooks import Hook
 from mmengine.logging import MessageHub
 from mmengine.registry import MODELS, init_default_scope
@@ -40,22 +41,27 @@ SLOW = (*SHARED, 'run_python', 'run_tool', 'runner_cfg', 'folders')
 
 @pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the marks
 def pytest_collection_modifyitems(items):
-    """Mark slow tests, and those that share a fixture."""
+    """Mark slow tests, which start first, and those that share a fixture."""
     for item in items:
         shared = [SHARED[name] for name in SHARED if name in item.fixturenames]
         if shared:
             item.add_marker(pytest.mark.xdist_group(shared[0]))
         if set(SLOW) & set(item.fixturenames):
             item.add_marker(pytest.mark.slow)
+    # A long test at the end would leave the other processes idle.
+    items.sort(key=lambda item: item.get_closest_marker('slow') is None)
 
 
 def pytest_collection_finish(session):
-    """Leave what the imports made alone.
-
-    MMEngine collects garbage for each data set that it builds.
-    """
+    """Keep what the imports made out of garbage collection."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope='session', autouse=True)
+def garbage_in_its_time():
+    """MMEngine collects it for each data set that it builds."""
+    base_dataset.gc = SimpleNamespace(collect=lambda: 0)
 
 
 @pytest.fixture(scope='session')
