@@ -1,4 +1,4 @@
-# Every target sets up $(VENV) first, unless it is there.
+# Every target but clean sets up $(VENV) first, unless it is there.
 #   make demo       pre-train on handwritten digits, and report on it
 #   make test       run all tests on JOBS processes; NUMPY=1 for numpy 1.26
 #   make test-fast  run the tests that take no time, while you edit
@@ -15,8 +15,8 @@ REQUIREMENTS := requirements
 SOURCES := mmregioncl configs tools tests setup.py
 TEXTS := $(SOURCES) $(wildcard *.md) docs benchmarks Makefile
 
-# An interpreter that has torch keeps it, and the environment looks through to
-# the folder that it lies in. (--system-site-packages would pass by a venv's.)
+# If $(PYTHON) has torch, the environment uses that one, by a .pth file.
+# (--system-site-packages does not see the packages of a virtual environment.)
 OWN_TORCH := $(shell $(PYTHON) -c "import os, sys; \
     from importlib.metadata import version; \
     os.path.realpath(sys.prefix) == os.path.realpath('$(VENV)') or \
@@ -60,12 +60,12 @@ test: $(READY)
 test-fast: $(READY)
 	$(BIN)/python -m pytest $(PARALLEL) -m 'not slow'
 
-# Photographs and CIFAR-10, if there are any; scikit-learn's are taken else.
+# Photographs and CIFAR-10 if present, or scikit-learn's photographs.
 PHOTOS := $(wildcard data/coco_small/images data/camvid/img_dir)
 PHOTOS := $(if $(PHOTOS),--images $(PHOTOS))
 CIFAR10 := $(if $(wildcard data/cifar10),--cifar10 data/cifar10)
 
-# A table is whole, or the one of before.
+# A table is replaced only when it is complete.
 define table
 	$(BIN)/python tools/benchmarks/$(1).py $(2) > benchmarks/$(3).txt.part
 	mv benchmarks/$(3).txt.part benchmarks/$(3).txt

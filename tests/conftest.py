@@ -53,14 +53,14 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_collection_finish(session):
-    """Keep what the imports made out of garbage collection."""
+    """Exclude imported objects from garbage collection."""
     gc.collect()
     gc.freeze()
 
 
 @pytest.fixture(scope='session', autouse=True)
-def garbage_in_its_time():
-    """MMEngine collects it for each data set that it builds."""
+def no_garbage_collection():
+    """Skip the collection that MMEngine runs for each data set."""
     base_dataset.gc = SimpleNamespace(collect=lambda: 0)
 
 
@@ -122,11 +122,7 @@ def read_indices_once():
 
 @pytest.fixture(autouse=True)
 def end_workers(monkeypatch):
-    """Let workers go when a run ends.
-
-    Those of a loader that is left to the garbage collector, as part of a
-    Runner, take 5 seconds to find out.
-    """
+    """Stop workers when a run ends; otherwise each takes 5 s to exit."""
     train = Runner.train
 
     def train_and_end(runner):

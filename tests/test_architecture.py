@@ -1,4 +1,4 @@
-"""Data flows one way through the package: no import runs upwards.
+"""No import of the package runs upwards.
 
 ``python tests/test_architecture.py`` prints what each folder imports.
 """
@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Dict, Set
 
 PACKAGE = Path(__file__).parents[1] / 'mmregioncl'
-# From the bottom to the top; a folder imports from lower floors only.
-FLOORS = (
+# From the bottom to the top; a folder imports from lower layers only.
+LAYERS = (
     ('version', 'files', 'validation', 'registry'),
     ('compat', ),
     ('models', 'datasets'),
@@ -20,7 +20,7 @@ FLOORS = (
 )
 
 
-def rooms_of(path: Path) -> Set[str]:
+def imports_of(path: Path) -> Set[str]:
     """Top-level folders and modules of the package that a file imports."""
     parts = ('mmregioncl', *path.relative_to(PACKAGE).parent.parts)
     names = set()
@@ -43,24 +43,31 @@ def rooms_of(path: Path) -> Set[str]:
 
 def graph() -> Dict[str, Set[str]]:
     """What each folder of the package imports of the others."""
-    arrows: Dict[str, Set[str]] = {}
+    imports: Dict[str, Set[str]] = {}
     for path in PACKAGE.rglob('*.py'):
-        room = path.relative_to(PACKAGE).parts[0].removesuffix('.py')
-        if room != '__init__':  # which applies the patches, and is above all
-            arrows.setdefault(room, set()).update(rooms_of(path) - {room})
-    return arrows
+        package = path.relative_to(PACKAGE).parts[0].removesuffix('.py')
+        if package != '__init__':  # applies the patches, above all layers
+            imports.setdefault(package,
+                               set()).update(imports_of(path) - {package})
+    return imports
 
 
 def test_no_import_runs_upwards():
-    floor = {room: n for n, floor in enumerate(FLOORS) for room in floor}
-    arrows = graph()
-    assert arrows.keys() <= floor.keys()
-    assert [(room, other) for room, others in arrows.items()
-            for other in others & floor.keys()
-            if floor[other] >= floor[room]] == []
+    level = {name: n for n, names in enumerate(LAYERS) for name in names}
+    imports = graph()
+    assert imports.keys() <= level.keys()
+    assert [(name, other) for name, others in imports.items()
+            for other in others & level.keys()
+            if level[other] >= level[name]] == []
+
+
+def test_layers_are_documented():
+    """docs/architecture.md lists them, from the top to the bottom."""
+    page = (PACKAGE.parent / 'docs' / 'architecture.md').read_text()
+    assert '\n'.join(', '.join(names) for names in reversed(LAYERS)) in page
 
 
 if __name__ == '__main__':
-    for rooms in reversed(FLOORS):
-        for room in rooms:
-            print(f'{room:15} {", ".join(sorted(graph().get(room, ())))}')
+    for names in reversed(LAYERS):
+        for name in names:
+            print(f'{name:15} {", ".join(sorted(graph().get(name, ())))}')

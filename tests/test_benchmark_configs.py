@@ -34,7 +34,7 @@ NAMES = ('a', 'b')
 
 @pytest.fixture(scope='session')
 def checkpoints(tmp_path_factory):
-    """Of pre-training runs, by the width of their ResNet."""
+    """Checkpoints of pre-trained ResNets, by width."""
     folder = tmp_path_factory.mktemp('pretrained')
     for width, depth in ((8, 50), (32, 18), (64, 50)):
         backbone = MODELS.build(
@@ -479,7 +479,7 @@ def test_sizes_of_training_images(name, sides, longest):
 
 @pytest.mark.parametrize('path', POSES, ids=lambda path: path.stem)
 def test_pose_takes_the_backbone(path, checkpoints, monkeypatch):
-    """By the names and shapes of MMPose's own ResNet.
+    """The checkpoint has the names and shapes of MMPose's own ResNet.
 
     This file of MMPose is loaded alone: its package does not import without
     xtcocotools, which has to be compiled.

@@ -8,14 +8,15 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
-from mmengine.registry import DATASETS
+from mmengine.registry import DATASETS, MODELS
 from mmengine.runner import Runner
 
 from cached_configs import load, read
 from mmregioncl.datasets.class_folders import CLASS_LISTS
 from mmregioncl.datasets.nested import typed_dicts
 from mmregioncl.datasets.transforms import augmentations
-from mmregioncl.models.utils import RegionSwap
+from mmregioncl.engine.config import check_removed
+from mmregioncl.models.utils import RegionSwap, grid_of
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = sorted(
@@ -58,7 +59,7 @@ def folders(image_folder, cifar_folder, stl10_folder, class_folders) -> dict:
 
 
 def pipeline_of(cfg) -> list:
-    """Of the training set, or of the data sets that it concatenates."""
+    """Pipeline of the training set, or of all sets that it concatenates."""
     dataset = cfg.train_dataloader.dataset
     first, *others = [
         part.pipeline for part in dataset.get('datasets', [dataset])
@@ -148,7 +149,7 @@ def test_config_names_the_fast_transforms(path):
     }
     assert types & {f'mmregioncl.{name}' for name in augmentations.__all__}
     assert not types & {*augmentations.__all__}
-    # Nobody reads samples: none is pickled.
+    # No model reads data samples, so none are sent between processes.
     packs = [
         step for step in typed_dicts(cfg.train_dataloader)
         if step['type'].endswith('PackSelfSupInputs')
@@ -158,7 +159,7 @@ def test_config_names_the_fast_transforms(path):
 
 @pytest.mark.parametrize('method', ['mocov2', 'byol', 'simclr'])
 def test_views_are_those_of_mmselfsup(method):
-    """All numbers, and all else that the loader of ImageNet has."""
+    """All settings of the loader of ImageNet are equal."""
     path = f'selfsup/_base_/datasets/imagenet_{method}.py'
     theirs = Config.fromstring(f"_base_ = 'mmselfsup::{path}'", '.py')
     ours = load(ROOT / f'configs/_base_/datasets/imagenet_{method}.py')
@@ -181,13 +182,14 @@ def test_views_are_those_of_mmselfsup(method):
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
 def test_config_keeps_the_rules(path):
     cfg = read(path)
+    check_removed(cfg)
     assert cfg.train_dataloader.pin_memory
-    # Without them every epoch repeats the random numbers of the first.
+    # Otherwise every epoch repeats the random numbers of the first.
     assert cfg.train_dataloader.persistent_workers
     assert cfg.train_dataloader.drop_last
     assert cfg.default_scope == 'mmselfsup'
     assert cfg.default_hooks.guard.type == 'mmregioncl.GuardHook'
-    # A predictor keeps the rate of the others.
+    # SimSiamHook keeps the predictor at the optimizer's learning rate.
     for hook in cfg.get('custom_hooks', []):
         if hook.type == 'SimSiamHook':
             assert hook.lr == cfg.optim_wrapper.optimizer.lr
@@ -243,7 +245,9 @@ def test_predictor_keeps_its_learning_rate(name, folders, tmp_path):
 
 def test_basenames_are_unique():
     """Tools find a packaged config by its name alone."""
-    names = Counter(path.name for path in CONFIGS)
+    names = Counter(
+        path.name for path in (ROOT / 'configs').rglob('*.py')
+        if '_base_' not in path.parts)
     assert max(names.values()) == 1
 
 
@@ -255,30 +259,35 @@ def test_official_recipe():
             optimizer.weight_decay) == ('SGD', 0.15, 0.9, 1e-4)
     assert (model.queue_len, model.feat_dim, model.momentum,
             model.head.temperature) == (65536, 128, 0.999, 0.2)
-    assert 'region_swap' not in model
-    swap = RegionSwap().fit((7, 7), (224, 224))
-    assert (swap.size, swap.stride) == ((3, 5), 32)
     assert model.backbone.depth == 50
 
 
-@pytest.mark.parametrize(
-    'path', [path for path in CONFIGS if 'regioncl-' in path.stem],
-    ids=lambda path: path.stem)
-def test_regions_are_of_the_recipe(path):
-    """A third of the cells on average, or two fifths of 4x4."""
-    cfg = read(path)
-    pixels = pipeline_of(cfg)[-2].transforms[0][0]['size']
-    stride = 8 if cfg.model.backbone.type == 'mmcls.ResNet_CIFAR' else 32
-    cells, size = {
-        224: (7, (3, 5)),
-        128: (4, (2, 3)),
-        96: (12, (5, 9)),
-        64: (8, (3, 6)),
-        32: (4, (2, 3))
-    }[pixels]
-    assert 'region_swap' not in cfg.model
-    swap = RegionSwap().fit((cells, cells), (pixels, pixels))
-    assert (swap.size, swap.stride) == (size, stride)
+def test_regions_are_of_the_recipe():
+    """A third of the cells on average, or two fifths of 4x4.
+
+    Of each backbone and size of views in the configs.
+    """
+    swaps = {}
+    for path in CONFIGS:
+        cfg = read(path)
+        if path.stem.startswith('regioncl-'):
+            assert 'region_swap' not in cfg.model
+            backbone = cfg.model.backbone
+            pixels = pipeline_of(cfg)[-2].transforms[0][0]['size']
+            swaps[backbone.type, pixels] = dict(
+                backbone, depth=18, stem_channels=8, base_channels=8)
+    for (name, pixels), backbone in swaps.items():
+        with torch.no_grad():
+            maps = MODELS.build(backbone)(torch.zeros(1, 3, pixels, pixels))
+        swap = RegionSwap().fit(grid_of(maps), (pixels, pixels))
+        swaps[name, pixels] = swap.size, swap.stride
+    assert swaps == {
+        ('ResNet', 224): ((3, 5), 32),
+        ('ResNet', 128): ((2, 3), 32),
+        ('mmcls.ResNet_CIFAR', 96): ((5, 9), 8),
+        ('mmcls.ResNet_CIFAR', 64): ((3, 6), 8),
+        ('mmcls.ResNet_CIFAR', 32): ((2, 3), 8)
+    }
 
 
 @pytest.mark.parametrize('method, head, loss_weight, temperature', [
@@ -307,7 +316,7 @@ def test_released_recipe_of_contrastive_crop(method, head, loss_weight,
 
 @pytest.mark.parametrize('folder', ['regioncl', 'contrastivecrop'])
 def test_metafile_names_every_config(folder):
-    """As setup.py writes it for mim."""
+    """setup.py writes it for mim."""
     assert f'configs/{folder}/metafile.yml' in (ROOT /
                                                 'model-index.yml').read_text()
     setup = runpy.run_path(str(ROOT / 'setup.py'))
@@ -375,7 +384,7 @@ def baseline(path: Path) -> Path:
     ],
     ids=lambda path: path.stem)
 def test_baselines_differ_by_the_method_alone(path):
-    """By one line of the config, but for the weight of RegionCL-D."""
+    """Configs differ in one line, but for the weight of RegionCL-D."""
     ours, theirs = (load(p).to_dict() for p in (path, baseline(path)))
     models = [cfg['model'] for cfg in (ours, theirs)]
     kinds = [model.pop('type') for model in models]
@@ -419,7 +428,7 @@ def test_baselines_differ_by_the_crop_alone(path):
     'path', [path for path in CONFIGS if path.parent.name == 'regioncl'],
     ids=lambda path: path.stem)
 def test_queue_is_shorter_than_the_data(path):
-    """Else an image meets its own old keys among the negatives."""
+    """Otherwise an image meets its own old keys among the negatives."""
     images = dict(
         in1k=1281167,
         coco=118287,
@@ -455,7 +464,7 @@ SWITCHES = {
 @pytest.mark.parametrize('name', SWITCHES)
 def test_one_line_turns_a_parent_into_its_region_method(
         name, folders, tmp_path):
-    """On mmselfsup's own packaged configs."""
+    """The configs are mmselfsup's own packaged ones."""
     (tmp_path / 'switched.py').write_text(SWITCH.format(SWITCHES[name], name))
     cfg = shrink(
         Config.fromfile(tmp_path / 'switched.py'), folders, tmp_path / 'run')

@@ -21,7 +21,7 @@ def own_tables(monkeypatch):
 
 
 def test_a_config_of_mmselfsup_draws_views_fast(tmp_path, own_tables):
-    """By one line, and by MMEngine alone."""
+    """One line of a config is enough, under MMEngine's own Runner."""
     path = tmp_path / 'config.py'
     path.write_text(f'_base_ = {BASE!r}\n'
                     "custom_imports = dict(imports=['mmregioncl."

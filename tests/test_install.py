@@ -18,9 +18,9 @@ METAFILES = [
 
 @pytest.fixture(scope='session')
 def wheel(tmp_path_factory):
-    """A wheel built from a copy of the sources, which is then installed.
+    """A wheel built from a copy of the sources.
 
-    As pip has setuptools do it; the install is an editable one.
+    An editable wheel is built from the same copy.
     """
     source = tmp_path_factory.mktemp('wheel') / 'source'
     shutil.copytree(
@@ -79,6 +79,8 @@ def test_version_is_stated_once():
 
     import mmregioncl
     assert version('mmregioncl') == mmregioncl.__version__
+    citation = (ROOT / 'CITATION.cff').read_text()
+    assert f'\nversion: {mmregioncl.__version__}\n' in citation
 
 
 def test_versions_are_those_of_the_requirements():

@@ -15,7 +15,7 @@ class CompileHook(Hook):
 
     They are compiled in place, so names, checkpoints and
     DistributedDataParallel do not change. Queues, moving averages and losses
-    are not compiled. The first step takes minutes longer.
+    are not compiled. The first step takes a minute or more.
 
     Args:
         modules (Sequence[str], optional): Names of the modules to compile.

@@ -4,7 +4,6 @@ A compiled ``mmcv._ext`` is compared with them too if it is installed.
 """
 import math
 import sys
-from importlib import import_module
 
 import mmcv.ops
 import pytest
@@ -259,8 +258,3 @@ def test_installed_operators_are_kept():
     """A compiled module, or an earlier stand-in."""
     mmcv_operators.patch()
     assert sys.modules['mmcv._ext'] is INSTALLED
-
-
-def test_detectors_and_segmenters_import():
-    for package in ('mmdet.models', 'mmseg.models'):
-        import_module(package)

@@ -79,6 +79,7 @@ import mmcv.ops, torch
 from mmcv.ops import nms
 box = torch.tensor([[0., 0., 2., 2.]])
 assert nms(box, torch.ones(1), 0.5)[1].tolist() == [0]
+import mmdet.models, mmseg.models
 """),
     detector_import=('AssertionError', """
 import sys
@@ -169,7 +170,7 @@ def test_apply_twice_changes_nothing():
 
 
 class Foreign:
-    """An object that does not belong into a checkpoint."""
+    """An object that does not belong in a checkpoint."""
 
 
 @pytest.mark.parametrize('content', [

@@ -66,7 +66,7 @@ def test_a_classifier_of_a_config(run, cifar_folder, tmp_path):
 
 
 def test_recipes_keep_their_batch(run):
-    """In one process, by accumulation."""
+    """One process accumulates gradients up to the batch of the recipe."""
     path = LINEAR.parents[1] / 'imagenet' / \
         'resnet50_linear-8xb512-coslr-90e_in1k.py'
     recipe_cfg = Config.fromfile(path)

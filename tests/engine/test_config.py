@@ -64,7 +64,7 @@ def test_settings_of_earlier_versions_are_refused(line, words, tmp_path):
 
 
 def test_text_of_a_config_is_formatted(monkeypatch):
-    """By yapf, which the other tests skip."""
+    """Yapf formats the saved config; other tests skip that."""
     cfg = load_config(CONFIG)
     plain = cfg.pretty_text
     monkeypatch.setattr(config, 'FormatCode', FormatCode)

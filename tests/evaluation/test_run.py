@@ -179,8 +179,8 @@ def test_shots_that_a_class_has(cfg, checkpoint, tmp_path):
     ]
 
 
-def test_runs_of_one_name_are_told_apart(cfg, checkpoint, tmp_path):
-    """By their folders; and numbers by their protocol."""
+def test_runs_of_one_name_are_distinguished(cfg, checkpoint, tmp_path):
+    """A report names runs by folder and numbers by protocol."""
     outs = [tmp_path / name / 'eval' for name in 'ab']
     for out, epochs in zip(outs, (1, 2)):
         run = open_run(cfg, checkpoint, out)

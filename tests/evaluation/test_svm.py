@@ -70,7 +70,7 @@ def test_learns(blobs, monkeypatch):
 
 
 def test_the_order_of_images_is_of_no_matter(blobs):
-    """As in folders, where a class comes after the other."""
+    """The samples are sorted by class, as in folders."""
     train, test = blobs
     order = train.targets.argmax(1).argsort(kind='stable')
     ordered = train._replace(

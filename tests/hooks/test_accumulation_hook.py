@@ -63,7 +63,7 @@ def test_a_resumed_run_stays_in_step(runner_cfg, tmp_path):
 
 @pytest.mark.parametrize('method', ['RegionCLMoCo'], indirect=True)
 def test_a_parent_with_a_queue_stays(method, runner_cfg):
-    """It cannot hold its queue; one is told."""
+    """The hook warns that it cannot delay its queue."""
     runner_cfg.model = dict(
         method[1], data_preprocessor=runner_cfg.model.data_preprocessor)
     runner_cfg.optim_wrapper.accumulative_counts = 2
@@ -78,7 +78,7 @@ def test_a_parent_with_a_queue_stays(method, runner_cfg):
 
 
 def test_loaded_weights_begin_an_update(runner_cfg, tmp_path):
-    """However many batches they were trained by."""
+    """They do so after any number of batches."""
     moves(runner_cfg, tmp_path / 'whole')
     runner_cfg.load_from = str(tmp_path / 'whole/epoch_1.pth')
     loaded = moves(runner_cfg, tmp_path / 'loaded')
@@ -88,7 +88,7 @@ def test_loaded_weights_begin_an_update(runner_cfg, tmp_path):
 
 @pytest.mark.parametrize('method', ['RegionCLBYOL'], indirect=True)
 def test_averages_of_a_parent_wait(method, build):
-    """In step with the optimizer, whatever weights were loaded."""
+    """The average stays in step with the optimizer after loading."""
     model = build(method[1])
     model.target_net.steps.fill_(5)
     runner = Mock(
@@ -99,7 +99,7 @@ def test_averages_of_a_parent_wait(method, build):
         assert (model.target_net.steps - runner.iter) % 3 == 0
 
 
-def test_several_optimizers_are_told():
+def test_several_optimizers_warn():
     layer = torch.nn.Linear(1, 1)
     wrapper = OptimWrapperDict(
         a=OptimWrapper(

@@ -96,7 +96,7 @@ def test_bad_weights_are_not_written(runner_cfg):
 
 
 def test_a_term_may_come_and_go():
-    """Such as one that is warmed up: no term is forgotten."""
+    """A loss term that is zero at first, during a warm-up, is kept."""
     hook = HOOKS.build(dict(type='mmregioncl.GuardHook'))
     runner = Mock(iter=0, work_dir='nowhere')
     hook.after_train_iter(runner, 0, outputs=dict(loss_a=torch.tensor(1.)))
@@ -121,8 +121,8 @@ def test_a_run_survives_a_corrupt_file(runner_cfg, image_folder, tmp_path):
     assert runner.iter == 8  # two whole epochs of 16 files
 
 
-def test_resume_goes_on_where_the_run_was(runner_cfg):
-    """With weights-only loading, which a HistoryBuffer used to stop."""
+def test_resume_continues_the_run(runner_cfg):
+    """PyTorch's weights_only=True accepts the HistoryBuffer of the log."""
     runner_cfg.train_cfg.max_epochs = 1
     first = Runner.from_cfg(runner_cfg)
     first.train()
@@ -199,7 +199,7 @@ def test_schedule_of_another_length_is_warned_of(runner_cfg, end, by_epoch,
     (dict(queue_len=12), 'queue_len=12 for 12 images: an image meets its own'),
     (dict(queue_len=11), None),
 ])
-def test_odd_settings_are_warned_of(runner_cfg, settings, warning):
+def test_doubtful_settings_are_warned_of(runner_cfg, settings, warning):
     if 'queue_len' in settings:
         runner_cfg.model.update(settings)
     else:

@@ -71,7 +71,7 @@ def train(cfg, work_dir, seeded=True):
 
 
 def slow_boxes(cfg, checkpoint):
-    """From the checkpoint of an epoch, image by image."""
+    """The boxes equal those found image by image with a checkpoint."""
     model = MODELS.build(cfg.model)
     model.load_state_dict(torch.load(checkpoint)['state_dict'])
     dataset = ImageFolder(cfg.train_dataloader.dataset.data_root)
@@ -119,8 +119,7 @@ def test_boxes_by_the_published_schedule(ccrop_cfg, tmp_path):
     assert len(scalars) == len(histograms) == 2
 
 
-def test_training_goes_on_as_if_nothing_had_been(ccrop_cfg, tmp_path,
-                                                 monkeypatch):
+def test_training_is_unaffected(ccrop_cfg, tmp_path, monkeypatch):
     """A pass whose boxes are thrown away leaves the same weights."""
     monkeypatch.setattr(BoxStore, 'update', lambda store, edges: None)
     ccrop_cfg.train_dataloader.update(num_workers=0, persistent_workers=False)
@@ -157,7 +156,7 @@ def test_resumed_run_is_the_uninterrupted_one(ccrop_cfg, tmp_path, epoch):
 
 
 def test_checkpoint_without_boxes_finds_them_at_once(ccrop_cfg, tmp_path):
-    """Such as one that was trained with random crops."""
+    """A checkpoint of a run with random crops has no boxes."""
     runner, watched = train(ccrop_cfg, tmp_path / 'run')
     path = tmp_path / 'run/epoch_2.pth'
     checkpoint = torch.load(path)
@@ -272,7 +271,7 @@ def test_runs_that_cannot_use_boxes_are_refused(ccrop_cfg, change, message,
     dict(image_size=(32, )),
     dict(image_size=40000),
 ])
-def test_settings_without_sense_are_refused(settings):
+def test_invalid_settings_are_refused(settings):
     name, = settings
     with pytest.raises(
             ValueError,
@@ -362,7 +361,7 @@ def boxes_of_ranks(cfg: Config) -> torch.Tensor:
 
 
 def test_two_processes_find_the_same_boxes(ccrop_cfg, two_ranks):
-    """Of 11 images, and with batch norm statistics of their own."""
+    """Ranks share 11 images, and their batch-norm statistics differ."""
     ccrop_cfg.train_dataloader.dataset.indices = 11
     alone = boxes_of_ranks(ccrop_cfg)
     ccrop_cfg.launcher = 'pytorch'

@@ -107,7 +107,7 @@ def test_unknown_modules_are_refused(hook, settings, words, runner_cfg,
 
 def test_compiled_backbones_give_the_same_run(assert_same_run, train,
                                               runner_cfg, tmp_path):
-    """And a checkpoint with the same keys, from which one goes on without."""
+    """The checkpoint has the same keys and resumes without the hook."""
     assert_same_run(dict(compile=COMPILED), rtol=1e-3, atol=1e-4)
     runner_cfg.update(
         resume=True, load_from=str(tmp_path / 'switched/epoch_1.pth'))
@@ -117,17 +117,33 @@ def test_compiled_backbones_give_the_same_run(assert_same_run, train,
 @pytest.mark.slow
 @pytest.mark.skipif(which('g++') is None, reason='needs a C++ compiler')
 def test_compiled_kernels_give_the_same_gradients(model_cfg):
-    """By torch.compile's default backend, of one block."""
+    """One block, compiled by the default backend."""
     model = MODELS.build(model_cfg).train()
     plain = deepcopy(model)
     hook = CompileHook(modules='backbone.layer1.0')
     hook.before_train(SimpleNamespace(model=model))
+    assert model.backbone.layer1[0]._compiled_call_impl
     maps = torch.randn(2, 8, 8, 8)
     for network in (model, plain):
         network.backbone.layer1[0](maps).square().sum().backward()
     for ours, theirs in zip(model.parameters(), plain.parameters()):
         torch.testing.assert_close(
             ours.grad, theirs.grad, rtol=1e-3, atol=1e-4)
+
+
+def test_all_backbones_are_compiled(method):
+    model = MODELS.build(method[0])
+    CompileHook().before_train(SimpleNamespace(model=model))
+    compiled = {
+        name
+        for name, module in model.named_modules() if module._compiled_call_impl
+    }
+    backbones = {'backbone'}
+    if hasattr(model, 'encoder_k'):
+        backbones.add('encoder_k.module.0')
+    if hasattr(model, 'target_net'):
+        backbones.add('target_net.module.0')
+    assert compiled == backbones
 
 
 def test_compiled_checkpoints_give_the_same_run(assert_same_run):
@@ -166,7 +182,7 @@ def run(cfg) -> None:
 
 
 def test_all_switches_on_two_ranks(train, runner_cfg, two_ranks, tmp_path):
-    """And a checkpoint that a run without them goes on from."""
+    """A run without the switches resumes from the checkpoint."""
     train(runner_cfg, tmp_path / 'plain')
     plain = weights(tmp_path / 'plain')
     cfg = deepcopy(runner_cfg)

@@ -55,7 +55,7 @@ class Slow(Hook):
 
 
 def test_slow_hooks_are_no_waits(runner_cfg, monkeypatch):
-    """By the clock of the loader, from what it is asked to what it gives."""
+    """The loader's own clock measures the wait for each batch."""
     HOOKS.register_module('Slow', module=Slow, force=True)
     runner_cfg.custom_hooks = [dict(type='mmregioncl.Slow')]
     runner_cfg.train_cfg.max_epochs = 4
@@ -106,7 +106,7 @@ def test_validation_is_no_wait(runner_cfg, monkeypatch):
 
 
 def test_images_are_counted(runner_cfg, monkeypatch):
-    """Of batches that differ, and that a sampler of batches makes."""
+    """Batches differ in size, or come from a batch sampler."""
     DATA_SAMPLERS.register_module(module=BatchSampler, force=True)
     loader = runner_cfg.train_dataloader
     del loader['batch_size'], loader['drop_last']
@@ -119,7 +119,7 @@ def test_images_are_counted(runner_cfg, monkeypatch):
 
 
 def test_resumed_run_knows_its_eta(runner_cfg, monkeypatch):
-    """By the steps since it was resumed, as MMEngine's timer."""
+    """Averages begin where the run was resumed, as in MMEngine's timer."""
     train(runner_cfg, monkeypatch)
     runner_cfg.update(
         resume=True, load_from=f'{runner_cfg.work_dir}/epoch_1.pth')
@@ -145,6 +145,6 @@ def test_batches_of_any_kind(inputs, count):
     dict(most_wait=2),
     dict(first_steps=0),
 ])
-def test_settings_make_sense(settings):
+def test_invalid_settings_are_refused(settings):
     with pytest.raises(ValueError, match='takes a share in'):
         HOOKS.build(dict(type='mmregioncl.ThroughputHook', **settings))

@@ -34,7 +34,7 @@ def test_train_step(run_tool):
 
 
 def test_transforms(run_tool):
-    """Of scikit-learn's photographs, which are there without any data."""
+    """Scikit-learn's photographs need no data on disk."""
     table = run_tool('benchmarks/transforms.py', '--repeats', '1').stdout
     theirs, ours, ratio, *_ = values(table, '  without decoding')
     assert ratio == pytest.approx(theirs / ours, rel=0.01)
@@ -84,7 +84,7 @@ def memory(monkeypatch):
 @pytest.mark.slow
 @pytest.mark.parametrize('method', ['m', 'd'])
 def test_memory_is_what_a_step_takes(memory, method, monkeypatch):
-    """On a CPU, where PyTorch's allocator tells what it is asked for.
+    """On a CPU, where PyTorch's allocator reports each request.
 
     Convolutions of a CPU ask for some workspace as well. A thin ResNet-18
     takes the place of the ResNet-50.
@@ -118,7 +118,7 @@ def test_memory_is_what_a_step_takes(memory, method, monkeypatch):
     for event in sorted(events, key=lambda event: event.start_ns()):
         held += event.nbytes()
         peak = max(peak, held)
-    told = memory.peak_gib(method, 8, 128, 'ours')
-    assert told == pytest.approx(peak / 2**30, rel=0.005)
-    assert told < memory.peak_gib(method, 8, 128, 'published')
-    assert memory.peak_gib(method, 8, 128, 'checkpoints') < told
+    estimate = memory.peak_gib(method, 8, 128, 'ours')
+    assert estimate == pytest.approx(peak / 2**30, rel=0.005)
+    assert estimate < memory.peak_gib(method, 8, 128, 'published')
+    assert memory.peak_gib(method, 8, 128, 'checkpoints') < estimate

@@ -104,7 +104,7 @@ def test_train_on_two_ranks(tmp_path, options):
 
 @pytest.mark.parametrize('method', ['RegionCLMoCo', 'MoCo'])
 def test_browse_views_of_any_config(run_tool, tmp_path, digits, method):
-    """Also of a method without region swapping."""
+    """It works for a method without region swapping, too."""
     config = tmp_path / 'config.py'
     config.write_text(f"""
 _base_ = {str(CONFIG)!r}
@@ -123,7 +123,7 @@ if {method!r} == 'MoCo':
 
 
 def test_browse_boxes(run_python, tmp_path, digits):
-    """Of a config without ContrastiveCrop and with random weights."""
+    """The config has no ContrastiveCrop, and the weights are random."""
     run_python(TOOLS / 'analysis_tools/browse_boxes.py', CONFIG, 'none',
                'new/b.png', '--count', '3', '--cfg-options',
                f'train_dataloader.dataset.data_root={digits}/train')
@@ -154,7 +154,7 @@ def test_annotations_of_a_subset_of_imagenet(run_tool, tmp_path):
      '--resume --amp'),
 ])
 def test_fine_tuning_scripts(tmp_path, package, script, given, expected):
-    """As the README calls them; what they would start says so instead."""
+    """The scripts are called as documented; stubs print what they start."""
     for program in ('python', 'torchrun', 'srun'):
         path = tmp_path / program
         path.write_text('#!/bin/sh\necho $(basename $0) "$@"')
@@ -203,9 +203,9 @@ def camvid(tmp_path):
     ]
 
 
-def test_fine_tune_resume_test_and_look(run_tool, run_python, tmp_path,
-                                        camvid):
-    """From the checkpoint of a pre-training run to a sheet of predictions."""
+def test_fine_tune_resume_test_and_browse(run_tool, run_python, tmp_path,
+                                          camvid):
+    """A pre-training checkpoint becomes a sheet of predictions."""
     backbone = MODELS.build(
         dict(
             type='mmselfsup.ResNet',
@@ -314,7 +314,7 @@ def test_knn_refuses_other_classes(run_tool, tmp_path):
 
 
 def test_evaluate(run_tool, run_python, tmp_path, digits):
-    """With a protocol that fails, twice, and side by side."""
+    """A protocol fails, runs are repeated, and two run side by side."""
     command = [
         'evaluate.py', CONFIG, 'none', '--train', digits / 'train', '--test',
         digits / 'test', '--workers', '0', '--epochs', '2', '--out', 'out'

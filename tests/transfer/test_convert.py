@@ -32,7 +32,7 @@ def backbone():
 @pytest.mark.parametrize('suffix', ['pth', 'safetensors'])
 @pytest.mark.parametrize('package', ['torchvision', 'timm'])
 def test_feature_maps_are_the_same(backbone, package, suffix, tmp_path):
-    """In the other package's own ResNet-50, from a file."""
+    """The other package's ResNet-50 loads the converted file."""
     path = tmp_path / f'backbone.{suffix}'
     checkpoint = {f'backbone.{k}': v for k, v in backbone.state_dict().items()}
     checkpoint['neck.fc0.weight'] = torch.rand(2, 2)

@@ -26,7 +26,7 @@ def test_a_resumed_run_is_one_run(tmp_path):
     assert len(read_scalars(tmp_path)) == 4
 
 
-def test_no_log_is_told(tmp_path):
+def test_missing_log_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError, match='give the work dir of a run'):
         read_curves(tmp_path)
 

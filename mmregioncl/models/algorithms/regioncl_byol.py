@@ -45,6 +45,11 @@ class RegionCLBYOL(SymmetricRegionMixin, BYOL):
             momentum=self.target_net.momentum)
         self.clock = UpdateClock()
 
+    @property
+    def passes_per_image(self) -> int:
+        """Passes of the backbone for an image, a backward pass being two."""
+        return super().passes_per_image + 2  # of the target network
+
     def loss(self,
              inputs: List[Tensor],
              data_samples: Optional[list] = None,

@@ -26,7 +26,7 @@ CHANGES = (adjust_brightness, adjust_contrast, adjust_color, adjust_hue)
 
 @pytest.fixture(scope='module')
 def photographs():
-    """Of a temple and of a flower, 427x640."""
+    """Photographs of a temple and of a flower, 427x640."""
     return [
         load_sample_image(name)[..., ::-1].copy()
         for name in ('china.jpg', 'flower.jpg')

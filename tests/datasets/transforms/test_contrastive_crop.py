@@ -75,7 +75,7 @@ def test_crops_stay_in_the_image_and_centres_in_the_box(box, size):
 
 @pytest.mark.parametrize('size', [(10, 300), (300, 10), (40, 40)])
 def test_central_crop_if_no_size_fits(size):
-    """As in the parent, here without any attempt."""
+    """The fallback is the parent's, here without any attempt."""
     parent = random_resized_crop()
     top, left, bottom, right = parent.get_params(
         np.zeros(size), parent.scale, parent.ratio, max_attempts=0)

@@ -28,7 +28,7 @@ PARTS = ([0, 1, 6, 7], [2, 3, 4, 5])
 
 
 def wrap(cfg: dict, model: nn.Module) -> nn.Module:
-    """As MMEngine's Runner does."""
+    """One update by accumulation, as MMEngine's Runner makes it."""
     return MMDistributedDataParallel(
         model, device_ids=[get_rank()], broadcast_buffers=False, **cfg)
 

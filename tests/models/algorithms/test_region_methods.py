@@ -10,6 +10,7 @@ import torch
 from mmengine.registry import MODELS
 from torch import nn
 
+from mmregioncl.hooks.compile_hook import BACKBONES
 from mmregioncl.models.utils import Region
 
 T = 0.2
@@ -24,11 +25,28 @@ def unit(vector):
 
 
 def cross_entropy(anchor, positive, negatives):
-    """Of one anchor (D,), its positive (D,) and a list of negatives (D,)."""
+    """Loss of an anchor (D,), its positive (D,) and its negatives [(D,)]."""
     logits = [
         unit(anchor) @ unit(other) / T for other in [positive, *negatives]
     ]
     return -(logits[0] - torch.stack(logits).exp().sum().log())
+
+
+def test_passes_are_counted(method, build):
+    """Evaluations are scheduled by them; a backward pass counts as two."""
+    model = build(method[0])
+    passes = []
+
+    def count(module, args, output) -> None:
+        passes.append(len(args[0]) * (3 if torch.is_grad_enabled() else 1))
+
+    for name, module in model.named_modules():
+        if name in BACKBONES:
+            module.register_forward_hook(count)
+    for model.symmetric in (True, False):  # no setting of RegionCL-M and -D
+        model(views(6), mode='loss')
+        assert sum(passes) == 6 * model.passes_per_image
+        passes.clear()
 
 
 class Swap:
@@ -180,7 +198,7 @@ def simclr(model, inputs, regions):
 
 
 def gradients(model, loss):
-    """Of one loss to each weight, by name; None where it does not reach."""
+    """Gradients by name; None for weights that the loss does not reach."""
     weights = {n: w for n, w in model.named_parameters() if w.requires_grad}
     grads = torch.autograd.grad(
         loss, [*weights.values()], retain_graph=True, allow_unused=True)

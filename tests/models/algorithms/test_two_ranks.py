@@ -280,7 +280,23 @@ def keys_are_of_mixed_batches() -> None:
     assert all(map(torch.equal, keys, alone))
 
 
-@pytest.mark.parametrize('function',
-                         [redistribute_as_gathered, keys_are_of_mixed_batches])
+def half_precision_is_near() -> None:
+    torch.manual_seed(0)
+    model = MODELS.build(method_cfgs('RegionCLDenseCL')[0]).train()
+    model.orders = torch.Generator().manual_seed(1)
+    noise = torch.Generator().manual_seed(get_rank())
+    views = torch.randn(6, 3, 32, 32, generator=noise)
+    state = model.orders.get_state()
+    wanted = model.encode_keys(views)
+    model.orders.set_state(state)
+    with torch.autocast('cpu', torch.bfloat16):
+        keys = model.encode_keys(views)
+    for key, exact in zip(keys, wanted):
+        assert (key - exact).norm() < 0.06 * exact.norm()
+
+
+@pytest.mark.parametrize('function', [
+    redistribute_as_gathered, keys_are_of_mixed_batches, half_precision_is_near
+])
 def test_keys_are_of_mixed_batches(ranks, function):
     ranks(function)

@@ -97,7 +97,7 @@ def test_grids_that_do_not_fit_are_refused(kwargs, grid, image_size, message):
 
 
 def test_a_stride_that_is_set_may_be_any():
-    """Such as the patches of 14 pixels of a transformer."""
+    """Patches of a transformer may have 14 pixels."""
     swap = region_swap(stride=14).fit((16, 16), (224, 224))
     assert (swap.size, swap.stride) == ((7, 11), 14)
 

@@ -5,7 +5,7 @@ from mmregioncl.models.utils import local_batch_norms
 
 
 def test_local_batch_norms_are_what_an_output_depends_by():
-    """By the definition: change one image, look at another's output."""
+    """Definition: changing one image changes the output of another."""
     images = torch.randn(
         4, 8, 3, 3, generator=torch.Generator().manual_seed(0))
     changed = torch.cat([images[:3], images[3:] + 1])

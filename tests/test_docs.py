@@ -1,18 +1,20 @@
-"""What the documentation says of files, anchors, hooks and errors."""
+"""What the documentation says of files, anchors, code, hooks and errors."""
 import ast
 import re
+import textwrap
 from functools import lru_cache
 from pathlib import Path
 from typing import Iterator, Set, Tuple
 
 import pytest
+from mmengine.config import Config
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / 'mmregioncl'
 PAGES = [
     path for path in ROOT.rglob('*.md')
-    if not any(part.startswith('.')
-               for part in path.parts) and 'work_dirs' not in path.parts
+    if not any(part.startswith('.') for part in path.relative_to(ROOT).parts)
+    and 'work_dirs' not in path.parts
 ]
 
 
@@ -46,6 +48,22 @@ def test_links_of_a_page_exist(page):
         target = (page.parent / path).resolve() if path else page
         assert target.exists(), link
         assert not name or name in anchors(target), link
+
+
+@pytest.mark.parametrize(
+    'page', PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_python_of_a_page_is_valid(page, tmp_path):
+    """Blocks compile, and configs load from the root of the repository."""
+    (tmp_path / 'configs').symlink_to(ROOT / 'configs')
+    blocks = re.findall(r'^ *```python\n(.*?)^ *```', page.read_text(),
+                        re.M | re.S)
+    for number, block in enumerate(blocks):
+        code = textwrap.dedent(block)
+        compile(code, f'{page}:{number}', 'exec')
+        if code.startswith('_base_ = '):
+            config = tmp_path / f'{number}.py'
+            config.write_text(code)
+            assert Config.fromfile(config).model
 
 
 @pytest.mark.parametrize('folder', ['regioncl', 'benchmarks'])
@@ -106,7 +124,7 @@ def template(node: ast.AST) -> str:
 
 
 def messages() -> Iterator[Tuple[str, str]]:
-    """Where an error or a warning stands, and how its text begins."""
+    """The place of each error and warning, and the start of its text."""
     for path in sorted(PACKAGE.rglob('*.py')):
         for node in ast.walk(ast.parse(path.read_text())):
             call = node.exc if isinstance(node, ast.Raise) else node
@@ -124,10 +142,12 @@ def messages() -> Iterator[Tuple[str, str]]:
 
 
 def test_every_message_is_explained():
-    """In docs/troubleshooting.md, up to its first colon."""
+    """docs/troubleshooting.md has each message up to its first colon."""
     page = ROOT / 'docs' / 'troubleshooting.md'
     text = ' '.join(page.read_text().split())
+    found = list(messages())
+    assert len(found) > 100
     assert not [
-        f'{place} {message}' for place, message in messages()
-        if ' '.join(message.split()) not in text
+        f'{place} {message}'
+        for place, message in found if ' '.join(message.split()) not in text
     ]
