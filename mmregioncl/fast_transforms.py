@@ -15,6 +15,8 @@ registry.TRANSFORMS.import_from_location()
 registry.MODELS.import_from_location()
 
 for name in augmentations.__all__:
-    registry.TRANSFORMS.register_module(
-        module=getattr(augmentations, name), force=True)
+    fast = getattr(augmentations, name)
+    # A class of the user's that was registered under the name stays.
+    if issubclass(fast, registry.TRANSFORMS.module_dict.get(name, object)):
+        registry.TRANSFORMS.register_module(module=fast, force=True)
 registry.MODELS.register_module(module=SelfSupDataPreprocessor, force=True)

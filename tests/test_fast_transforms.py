@@ -1,5 +1,6 @@
 import importlib
 
+import mmcv.transforms
 import mmselfsup.registry
 import pytest
 from mmengine.config import Config
@@ -46,6 +47,21 @@ def test_a_config_of_mmselfsup_draws_views_fast(tmp_path, own_tables):
 def test_without_the_line_nothing_changes():
     from mmselfsup.datasets.transforms import ColorJitter
     assert type(TRANSFORMS.build(dict(type='ColorJitter'))) is ColorJitter
+
+
+def test_classes_of_a_user_stay(own_tables):
+    """A class that was registered under a name before is not replaced."""
+
+    class Mine(mmcv.transforms.BaseTransform):
+
+        def transform(self, results):
+            return results
+
+    registry = mmselfsup.registry.TRANSFORMS
+    registry.register_module('ColorJitter', force=True, module=Mine)
+    import mmregioncl.fast_transforms
+    importlib.reload(mmregioncl.fast_transforms)
+    assert registry.get('ColorJitter') is Mine
 
 
 def test_other_packages_keep_their_transforms(own_tables):

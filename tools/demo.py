@@ -1,5 +1,6 @@
 """Pre-train RegionCL-M on handwritten digits and show what it learned."""
 import argparse
+import os
 import shutil
 import time
 from pathlib import Path
@@ -42,10 +43,10 @@ def main() -> None:
     cfg.default_hooks.channels_last = dict(type='mmregioncl.ChannelsLastHook')
 
     Runner.from_cfg(cfg).train()
-    checkpoint = find_checkpoint(cfg.work_dir)
+    checkpoint = os.path.relpath(find_checkpoint(cfg.work_dir))
 
     accuracy = {}
-    for name, weights in dict(RegionCL_M=checkpoint, untrained=None).items():
+    for name, weights in {'RegionCL-M': checkpoint, 'untrained': None}.items():
         shutil.rmtree(out / name, ignore_errors=True)  # of an earlier demo
         run = EvaluationRun(cfg, weights, out / name, workers=0)
         for protocol in ('knn', 'linear'):
@@ -57,7 +58,7 @@ def main() -> None:
     print(f"""
 k-NN accuracy on the held-out third of the digits ({NUMBER})
   untrained backbone     {accuracy['untrained']:.1%}
-  after RegionCL-M       {accuracy['RegionCL_M']:.1%}
+  after RegionCL-M       {accuracy['RegionCL-M']:.1%}
 report        {report}
 checkpoint    {checkpoint}
 seconds       {time.time() - start:.0f}""")

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import List
 
 from mmengine.dataset import BaseDataset
-from mmengine.fileio import exists, get_text
+from mmengine.fileio import exists, get_text, isdir
 
 from mmregioncl.registry import DATASETS
 from .image_folder import ImageFolder, list_images
@@ -48,6 +48,10 @@ class ImageNetSubset(BaseDataset):
 
     def load_data_list(self) -> List[dict]:
         """List the images, as dicts with ``img_path`` and ``gt_label``."""
+        if not isdir(self.data_root):
+            raise FileNotFoundError(
+                f'data_root={self.data_root!r} is not a folder: name the one '
+                'that has a folder for each class, or link the data there')
         for name in self.metainfo['classes']:
             if not exists(f'{self.data_root}/{name}'):
                 raise FileNotFoundError(

@@ -8,6 +8,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from mmregioncl.datasets.nested import innermost_items
+from mmregioncl.transfer import check_exists
 
 # Settings that Runner and our tools read besides the arguments of Runner
 ALSO_READ = ('activation_checkpointing', 'compile', 'efficient_conv_bn_eval',
@@ -68,10 +69,11 @@ def load_config(path: Union[str, Path],
             ``{'train_cfg.max_epochs': 100}``. Defaults to None.
 
     Raises:
-        ValueError: If an option would have no effect.
+        ValueError: If a setting or an option would have no effect.
     """
     cfg = read_config(path)
     check_removed(cfg)
+    check_imports(cfg)
     check_options(cfg, options or {})
     cfg.merge_from_dict(options or {})
     hooks = cfg.get('default_hooks') or {}
@@ -95,6 +97,18 @@ def check_removed(cfg: Config) -> None:
     if 'shuffle_bn' in cfg.model:
         raise ValueError(f'{cfg.filename} sets model.shuffle_bn, which is '
                          'gone: remove it, key images are always exchanged')
+
+
+def check_imports(cfg: Config) -> None:
+    """Refuse ``custom_imports`` that MMEngine does not import.
+
+    Raises:
+        ValueError: If a pure Python config has some.
+    """
+    if 'custom_imports' in cfg and Config._is_lazy_import(cfg.filename):
+        raise ValueError(
+            f'MMEngine ignores custom_imports of a pure Python config: import '
+            f'the modules in {cfg.filename}, and remove the setting')
 
 
 def check_options(cfg: Config, options: dict) -> None:
@@ -134,7 +148,10 @@ def set_pretrained(cfg: Config, checkpoint: str) -> None:
 
     Raises:
         ValueError: If the config has no such hook.
+        FileNotFoundError: If there is no such checkpoint.
     """
+    if checkpoint != 'none':
+        check_exists(checkpoint)
     hook = cfg.get('default_hooks', {}).get('pretrained')
     if hook is None:
         raise ValueError(

@@ -61,14 +61,19 @@ def class_folder(root: str, size: int) -> dict:
     Raises:
         FileNotFoundError: If there is no such folder.
     """
-    if '://' not in root and not Path(root).is_dir():
-        raise FileNotFoundError(f'{root} is not a folder: name one that holds '
-                                'a folder of images per class')
+    check_is_folder(root)
     return dict(
         type='mmcls.CustomDataset',
         data_root=root,
         extensions=ImageFolder.EXTENSIONS,
         pipeline=eval_pipeline(size))
+
+
+def check_is_folder(root: str) -> None:
+    """Refuse a path that is no folder. Addresses are not checked."""
+    if '://' not in root and not Path(root).is_dir():
+        raise FileNotFoundError(f'{root} is not a folder: name one that holds '
+                                'a folder of images per class')
 
 
 def eval_dataset(cfg: Config,
@@ -100,8 +105,11 @@ def check_class_folders(train: str, test: str) -> None:
     """Check that two folders have the same classes, since labels count them.
 
     Raises:
+        FileNotFoundError: If there is no such folder.
         ValueError: If the folders in them differ, or one has none.
     """
+    check_is_folder(train)
+    check_is_folder(test)
     names = [{path.name
               for path in Path(root).glob('*') if path.is_dir()}
              for root in (train, test)]

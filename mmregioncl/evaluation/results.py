@@ -14,6 +14,8 @@ import torch
 from mmengine.config import Config
 from mmengine.device import get_device
 
+from mmregioncl.transfer import check_exists
+
 PACKAGES = ('mmregioncl', 'torch', 'torchvision', 'mmengine', 'mmcv',
             'mmcv-lite', 'mmselfsup', 'mmcls', 'numpy', 'scikit-learn')
 
@@ -84,9 +86,7 @@ def describe_run(cfg: Config, checkpoint: Optional[str], seed: int) -> dict:
     """
     digest = 'random weights'
     if checkpoint is not None:
-        if not Path(checkpoint).is_file():
-            raise FileNotFoundError(f'there is no checkpoint {checkpoint}: '
-                                    'name a file, or "none"')
+        check_exists(checkpoint)
         checksum = hashlib.sha256()
         with open(checkpoint, 'rb') as file:
             while part := file.read(2**20):

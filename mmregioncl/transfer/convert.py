@@ -13,6 +13,17 @@ from mmregioncl.files import atomic_write
 Weights = Dict[str, Tensor]
 
 
+def check_exists(path: Union[str, Path]) -> None:
+    """Refuse a checkpoint that is not there. Addresses are not checked.
+
+    Raises:
+        FileNotFoundError: If it is the path of no file.
+    """
+    if '://' not in str(path) and not Path(path).is_file():
+        raise FileNotFoundError(f'there is no checkpoint {path}: name a file, '
+                                'or "none" for random weights')
+
+
 def read_weights(path: Union[str, Path]) -> Weights:
     """Read the weights of a checkpoint of any package, on the CPU.
 
@@ -24,8 +35,10 @@ def read_weights(path: Union[str, Path]) -> Weights:
         dict[str, Tensor]: Weights without the prefix ``module.``.
 
     Raises:
+        FileNotFoundError: If there is no such file.
         ValueError: If the file is broken or holds no weights.
     """
+    check_exists(path)
     if str(path).endswith('.safetensors'):
         weights = read_safetensors(path)
     else:

@@ -63,6 +63,15 @@ def test_settings_of_earlier_versions_are_refused(line, words, tmp_path):
         load_config(path)
 
 
+def test_imports_that_mmengine_ignores_are_refused(tmp_path):
+    path = tmp_path / 'config.py'
+    path.write_text('from mmselfsup.models import MoCo\n'
+                    'model = dict(type=MoCo)\n'
+                    "custom_imports = dict(imports=['mmregioncl'])")
+    with pytest.raises(ValueError, match='ignores custom_imports of a pure'):
+        load_config(path)
+
+
 def test_text_of_a_config_is_formatted(monkeypatch):
     """Yapf formats the saved config; other tests skip that."""
     cfg = load_config(CONFIG)
@@ -149,10 +158,14 @@ def test_missing_data_is_named_with_what_to_set(data_cfg, change, what):
         check_data(data_cfg, 'train_dataloader')
 
 
-def test_checkpoint_to_fine_tune():
+def test_checkpoint_to_fine_tune(tmp_path):
     cfg = Config(dict(default_hooks=dict(pretrained=dict())))
-    set_pretrained(cfg, 'epoch_3.pth')
-    assert cfg.default_hooks.pretrained.checkpoint == 'epoch_3.pth'
+    path = tmp_path / 'epoch_3.pth'
+    with pytest.raises(FileNotFoundError, match='there is no checkpoint'):
+        set_pretrained(cfg, str(path))
+    path.touch()
+    set_pretrained(cfg, str(path))
+    assert cfg.default_hooks.pretrained.checkpoint == str(path)
     for other in (dict(default_hooks=dict()), dict()):
         with pytest.raises(ValueError, match='choose a config of configs/be'):
             set_pretrained(Config(other), 'none')

@@ -337,7 +337,7 @@ def test_evaluate(run_tool, run_python, tmp_path, digits):
 
     for arguments, sentence in (
         (['--protocols', 'knm'], 'there is no protocol knm, and no such file'),
-        (['--train', 'nowhere', '--test', 'nowhere'], 'holds no folders'),
+        (['--train', 'nowhere', '--test', 'nowhere'], 'is not a folder'),
         (['--seed', '1'], 'holds results of another seed: give another'),
     ):
         done = run_tool(*command, *arguments, check=False)
@@ -361,6 +361,6 @@ def test_demo(run_python, tmp_path):
         assert f'demo/{name}' in summary
         assert (tmp_path / 'demo' / name).exists()
     page = (tmp_path / 'demo/report.html').read_text()
-    for words in ('RegionCL_M', 'untrained', 'Loss of canvas and paste',
+    for words in ('RegionCL-M', 'untrained', 'Loss of canvas and paste',
                   'k-NN accuracy, k=20', 'Spread of pastes', 't-SNE'):
         assert words in page

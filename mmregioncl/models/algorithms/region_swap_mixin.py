@@ -1,6 +1,8 @@
+from inspect import signature
 from typing import List, Tuple
 
 from mmselfsup.models.algorithms import BaseModel
+from mmselfsup.registry import MODELS as PARENT_MODELS
 from torch import Tensor
 
 from mmregioncl.registry import TRANSFORMS
@@ -52,7 +54,9 @@ class RegionSwapMixin(BaseModel):
         if not 0 <= region_weight < float('inf'):
             raise ValueError(f'region_weight={region_weight} has to be 0 or '
                              'a positive number')
-        self.region_swap = TRANSFORMS.build(region_swap)
+        self.region_swap = TRANSFORMS.build(
+            dict(type='mmregioncl.RegionSwap', **region_swap) if 'type' not in
+            region_swap else region_swap)
         self.region_weight = region_weight
 
     def take_views(self, inputs: List[Tensor]) -> Tuple[Tensor, Tensor]:
@@ -110,16 +114,23 @@ def region_part(cfg: dict, wanted: type) -> dict:
         wanted (type): The region neck or head.
 
     Returns:
-        dict: The config, with type `wanted` if it names one of the classes
-        of mmselfsup that `wanted` derives from. Other types stay.
+        dict: The config. If its type is one of the classes of mmselfsup that
+        `wanted` derives from, it has the type `wanted` and the defaults of
+        that class. Other types stay.
     """
-    parents = {
-        base.__name__: base
-        for base in wanted.__mro__ if base.__module__.startswith('mmselfsup.')
+    if not cfg or 'type' not in cfg:
+        return cfg  # building it raises the error
+    given = cfg['type']
+    if isinstance(given, str):  # as the parent builds it
+        with PARENT_MODELS.switch_scope_and_registry(
+                cfg.get('_scope_')) as registry:
+            given = registry.get(given)
+    if given not in wanted.__mro__[1:] or \
+            not given.__module__.startswith('mmselfsup.'):
+        return cfg
+    defaults = {
+        name: parameter.default
+        for name, parameter in signature(given).parameters.items()
+        if parameter.default is not parameter.empty
     }
-    given = cfg.get('type')
-    if isinstance(given, str):
-        scope, _, name = given.rpartition('.')
-        scope = scope or cfg.get('_scope_', 'mmselfsup')
-        given = parents.get(name) if scope == 'mmselfsup' else None
-    return dict(cfg, type=wanted) if given in parents.values() else cfg
+    return {**defaults, **cfg, 'type': wanted}

@@ -34,7 +34,9 @@ class PlainContrastiveHead(ContrastiveHead):
             key: value
             for key, value in (loss or plain).items() if key != '_scope_'
         }
-        name = settings.pop('type').split('.')[-1]
+        kind = settings.pop('type')
+        name = kind if isinstance(kind, str) else kind.__name__
+        name = name.split('.')[-1]
         if name != 'CrossEntropyLoss' or settings:
             raise ValueError(
                 f'{type(self).__name__} computes a plain mean cross entropy: '

@@ -60,29 +60,32 @@ class RegionSwap:
 
         Raises:
             ValueError: If the image is not a whole number of pixels per cell,
-                or the stride is not the one that was set.
+                if the stride is not the one that was set, or if none was set
+                and it is no power of two.
         """
         (rows, cols), (height, width) = grid, image_size
-        stride = self.stride or height // max(rows, 1)
-        # Strided convolutions round up, so 4 rows of 112 pixels are no stride
-        # of 28: a stride that was not set has to be a power of two.
-        plausible = self.stride is not None or stride & (stride - 1) == 0
-        if plausible and (rows * stride, cols * stride) == (height, width):
-            fitted = copy(self)
-            fitted.size = self.size or default_size(grid)
-            fitted.stride = stride
-            return fitted
+        stride = height // max(rows, 1)
         if self.stride:
             self.check_size(height, width)
+        exact = (rows * stride, cols * stride) == (height, width)
+        if exact and self.stride not in (None, stride):
             raise ValueError(
                 f'the backbone makes {rows}x{cols} cells of {height}x{width} '
-                f'pixels, which is not the stride={stride} of RegionSwap: set '
-                f'its stride={height // rows}')
-        raise ValueError(
-            f'the backbone makes {rows}x{cols} cells of {height}x{width} '
-            'pixels, which is not a whole number of pixels per cell: use views'
-            " whose sides are multiples of the backbone's stride, or set "
-            'stride of RegionSwap')
+                f'pixels, which is not the stride={self.stride} of RegionSwap:'
+                f' set its stride={stride}')
+        # Strided convolutions round up, so 4 rows of 112 pixels are no stride
+        # of 28: a stride that was not set has to be a power of two.
+        if not exact or self.stride is None and stride & (stride - 1):
+            hint = ', or set stride of RegionSwap' if exact else ''
+            raise ValueError(
+                f'the backbone makes {rows}x{cols} cells of {height}x{width} '
+                'pixels, which is not a whole number of pixels per cell: use '
+                "views whose sides are multiples of the backbone's stride" +
+                hint)
+        fitted = copy(self)
+        fitted.size = self.size or default_size(grid)
+        fitted.stride = stride
+        return fitted
 
     def check_size(self, height: int, width: int) -> None:
         """Refuse images that are not a whole number of cells.

@@ -8,6 +8,7 @@ from copy import deepcopy
 import pytest
 import torch
 from mmengine.registry import MODELS
+from mmselfsup.registry import MODELS as PARENT_MODELS
 from torch import nn
 
 from mmregioncl.hooks.compile_hook import BACKBONES
@@ -389,7 +390,35 @@ def test_parts_of_the_parent_become_ours(method, build):
         cfg[part]['type'] = f'mmselfsup.{cfg[part]["type"]}'
         assert str(build(cfg)) == str(named)
         cfg[part]['type'] = MODELS.get(cfg[part]['type'])
+        if 'loss' in cfg[part]:  # in pure Python configs, all are classes
+            cfg[part]['loss']['type'] = PARENT_MODELS.get(
+                cfg[part]['loss']['type'])
         assert str(build(cfg)) == str(named)
+
+
+def test_switched_parts_keep_the_defaults_of_the_parent(method, build):
+    ours, parent = deepcopy(method)
+    parent['head'].pop('temperature', None)
+    switched = dict(parent, type=ours['type'])
+    old, new = (build(cfg).head for cfg in (parent, switched))
+    assert getattr(new, 'temperature', None) == \
+        getattr(old, 'temperature', None)
+
+
+@pytest.mark.parametrize('part', ['neck', 'head'])
+def test_other_parts_of_the_same_name_stay(method, part, monkeypatch):
+    """A user's class may replace the parent's in its registry."""
+    ours, parent = deepcopy(method)
+    name = parent[part]['type']
+    monkeypatch.setitem(PARENT_MODELS.module_dict, name,
+                        type(name, (PARENT_MODELS.get(name), ), {}))
+    with pytest.raises(TypeError, match=f'not {name}: set {part}.type to'):
+        MODELS.build(dict(parent, type=ours['type']))
+
+
+def test_settings_of_regions_need_no_type(method, build):
+    cfg = dict(method[0], region_swap=dict(size=(1, 2), stride=8))
+    assert str(build(cfg).region_swap) == 'RegionSwap(size=(1, 2), stride=8)'
 
 
 def test_regions_need_no_numbers(method, build):

@@ -81,6 +81,8 @@ def test_regions_fit_the_backbone(backbone, size, expected):
     'kwargs, grid, image_size, message',
     [
         (dict(stride=32), (14, 14), (224, 224), 'set its stride=16'),
+        (dict(stride=9), (5, 5),
+         (36, 36), "multiples of the backbone's stride$"),
         ({}, (7, 7),
          (200, 224), '7x7 cells of 200x224 pixels, which is not a wh'),
         ({}, (5, 5), (36, 36), 'not a whole number of pixels per cell'),
