@@ -70,7 +70,10 @@ def class_folder(root: str, size: int) -> dict:
 
 
 def check_is_folder(root: str) -> None:
-    """Refuse a path that is no folder. Addresses are not checked."""
+    """Refuse a path that is no folder.
+
+    Addresses are not checked.
+    """
     if '://' not in root and not Path(root).is_dir():
         raise FileNotFoundError(f'{root} is not a folder: name one that holds '
                                 'a folder of images per class')
