@@ -14,9 +14,10 @@ from mmregioncl.models.utils import SelfSupDataPreprocessor
 registry.TRANSFORMS.import_from_location()
 registry.MODELS.import_from_location()
 
+REPLACED = ('mmselfsup.', 'mmregioncl.')  # a class of the user's stays
 for name in augmentations.__all__:
-    fast = getattr(augmentations, name)
-    # A class of the user's that was registered under the name stays.
-    if issubclass(fast, registry.TRANSFORMS.module_dict.get(name, object)):
-        registry.TRANSFORMS.register_module(module=fast, force=True)
+    held = registry.TRANSFORMS.module_dict.get(name)
+    if held is None or held.__module__.startswith(REPLACED):
+        registry.TRANSFORMS.register_module(
+            module=getattr(augmentations, name), force=True)
 registry.MODELS.register_module(module=SelfSupDataPreprocessor, force=True)

@@ -1,21 +1,27 @@
-"""Faster versions of mmselfsup's transforms, with the same names.
+"""Transforms of MMSelfSup's names and settings, made for speed.
 
-They draw the same random numbers as their parents, so that a seed gives the
-same views up to the differences that ``image_ops.py`` states.
+They draw the same random numbers as MMSelfSup's and mmcv's, so that a seed
+gives the same views up to the differences that ``image_ops.py`` states. They
+do not depend on the host.
 """
 import copy
-from typing import Optional
+import math
+import random
+from typing import Callable, List, Optional, Sequence, Tuple, Union
 
 import cv2
 import mmcv.transforms
 import numpy as np
 import torch
+from mmcv.transforms import BaseTransform, to_tensor
 from mmcv.transforms.utils import cache_randomness
-from mmselfsup.datasets import transforms as upstream
+from mmengine.dataset import Compose
+from mmengine.structures import BaseDataElement, LabelData
 
 from mmregioncl.registry import TRANSFORMS
 from .image_ops import (gaussian_blur, jitter_colors, resize_crop, solarize,
                         weighted_gray)
+from .pipelines import is_crop
 
 __all__ = [
     'ColorJitter', 'MultiView', 'PackSelfSupInputs', 'RandomFlip',
@@ -23,22 +29,61 @@ __all__ = [
     'RandomSolarize'
 ]
 
+Range = Union[float, Sequence[float]]
+
 
 @TRANSFORMS.register_module()
-class RandomResizedCrop(upstream.RandomResizedCrop):
-    """``RandomResizedCrop`` of mmselfsup, without a copy of the crop.
+class RandomResizedCrop(BaseTransform):
+    """Crop a random part of an image and resize it.
 
     With ``backend='pillow'``, bilinear and bicubic resizing use PyTorch's
-    antialiased kernels. Everything else is left to the parent.
+    antialiased kernels.
+
+    Args:
+        size (int or Sequence[int]): Height and width of the result in pixels.
+        scale (tuple[float, float]): Range of the area of a crop, as a fraction
+            of the image. Defaults to (0.08, 1.0).
+        ratio (tuple[float, float]): Range of the aspect ratio, width by
+            height. Defaults to (3 / 4, 4 / 3).
+        max_attempts (int): Draws until a crop fits into the image; then the
+            largest central crop within `ratio` is taken. Defaults to 10.
+        interpolation (str): Argument of ``mmcv.imresize``. Defaults to
+            'bilinear'.
+        backend (str): 'cv2' or 'pillow'. Defaults to 'cv2'.
     """
+
+    def __init__(self,
+                 size: Union[int, Sequence[int]],
+                 scale: Tuple[float, float] = (0.08, 1.0),
+                 ratio: Tuple[float, float] = (3. / 4., 4. / 3.),
+                 max_attempts: int = 10,
+                 interpolation: str = 'bilinear',
+                 backend: str = 'cv2') -> None:
+        self.size = (size, size) if isinstance(size, int) else tuple(size)
+        for name, (low, high) in (('scale', scale), ('ratio', ratio)):
+            if not 0 < low <= high:
+                raise ValueError(
+                    f'{name}={(low, high)} of {type(self).__name__} has to be '
+                    'a range of positive numbers')
+        for name, value, choices in (('backend', backend, ('cv2', 'pillow')),
+                                     ('interpolation', interpolation,
+                                      ('nearest', 'bilinear', 'bicubic',
+                                       'area', 'lanczos'))):
+            if value not in choices:
+                raise ValueError(f'{name}={value!r} of {type(self).__name__} '
+                                 f'has to be one of {", ".join(choices)}')
+        self.scale = scale
+        self.ratio = ratio
+        self.max_attempts = max_attempts
+        self.interpolation = interpolation
+        self.backend = backend
 
     def transform(self, results: dict) -> dict:
         """Replace ``img`` (H, W, C) by a resized random crop."""
-        top, left, bottom, right = self.get_params(results['img'], self.scale,
-                                                   self.ratio,
-                                                   self.max_attempts)
-        return self.set_crop(results, top, left, bottom - top + 1,
-                             right - left + 1)
+        return self.set_crop(
+            results,
+            *draw_crop(results['img'].shape[:2], self.scale, self.ratio,
+                       self.max_attempts))
 
     def set_crop(self, results: dict, top: int, left: int, height: int,
                  width: int) -> dict:
@@ -49,23 +94,124 @@ class RandomResizedCrop(upstream.RandomResizedCrop):
         results['img_shape'] = results['img'].shape[:2]
         return results
 
+    def __repr__(self) -> str:
+        return (f'{type(self).__name__}(size={self.size}, scale={self.scale}, '
+                f'ratio={self.ratio}, max_attempts={self.max_attempts}, '
+                f'interpolation={self.interpolation}, backend={self.backend})')
+
+
+def draw_crop(shape: Tuple[int, int],
+              scale: Tuple[float, float],
+              ratio: Tuple[float, float],
+              max_attempts: int = 10) -> Tuple[int, int, int, int]:
+    """Draw a crop of an image.
+
+    Args:
+        shape (tuple[int, int]): Height and width of the image in pixels.
+        scale, ratio, max_attempts: As of the transform.
+
+    Returns:
+        tuple[int, int, int, int]: Top, left, height and width in pixels.
+    """
+    rows, cols = shape
+    logs = math.log(ratio[0]), math.log(ratio[1])
+    for _ in range(max_attempts):
+        area = random.uniform(*scale) * rows * cols
+        aspect = math.exp(random.uniform(*logs))
+        width = int(round(math.sqrt(area * aspect)))
+        height = int(round(math.sqrt(area / aspect)))
+        if 0 < width <= cols and 0 < height <= rows:
+            top = random.randint(0, rows - height)
+            left = random.randint(0, cols - width)
+            return top, left, height, width
+    height, width = rows, cols
+    if cols / rows < min(ratio):
+        height = int(round(cols / min(ratio)))
+    elif cols / rows > max(ratio):
+        width = int(round(rows * max(ratio)))
+    return (rows - height) // 2, (cols - width) // 2, height, width
+
 
 @TRANSFORMS.register_module()
-class ColorJitter(upstream.ColorJitter):
-    """``ColorJitter`` of mmselfsup, in as few passes as possible.
+class ColorJitter(BaseTransform):
+    """Change brightness, contrast, saturation and hue in random order.
 
-    ``backend='cv2'`` is left to the parent.
+    All changes are made in as few passes as possible.
+
+    Args:
+        brightness, contrast, saturation (float or Sequence[float]): Range of
+            the factor, or a number b for the range from max(0, 1 - b) to
+            1 + b. Defaults to 0, no change.
+        hue (float or Sequence[float]): Range of the shift, within -0.5 and
+            0.5, or a number h for the range from -h to h. Defaults to 0.
+        backend (str): 'pillow', or 'cv2' for mmcv's functions with OpenCV.
+            Defaults to 'pillow'.
     """
+
+    def __init__(self,
+                 brightness: Range = 0,
+                 contrast: Range = 0,
+                 saturation: Range = 0,
+                 hue: Range = 0,
+                 backend: str = 'pillow') -> None:
+        self.brightness = factor_range('brightness', brightness)
+        self.contrast = factor_range('contrast', contrast)
+        self.saturation = factor_range('saturation', saturation)
+        self.hue = factor_range('hue', hue, neutral=0, low=-0.5, high=0.5)
+        self.backend = backend
 
     def transform(self, results: dict) -> dict:
         """Jitter the colours of ``img`` (H, W, 3)."""
-        if self.backend != 'pillow':
-            return super().transform(results)
-        *factors, order = self.get_params(self.brightness, self.contrast,
-                                          self.saturation, self.hue)
-        results['img'] = jitter_colors(
-            results['img'].astype('uint8', copy=False), *factors, order)
+        order = np.random.permutation(4)
+        factors = [
+            None if span is None else float(np.random.uniform(*span))
+            for span in (self.brightness, self.contrast, self.saturation,
+                         self.hue)
+        ]
+        img = results['img'].astype('uint8', copy=False)
+        if self.backend == 'pillow':
+            results['img'] = jitter_colors(img, *factors, order)
+            return results
+        changes = (mmcv.adjust_brightness, mmcv.adjust_contrast,
+                   mmcv.adjust_color, mmcv.adjust_hue)
+        for step in order:
+            if factors[step] is not None:
+                img = changes[step](img, factors[step], backend=self.backend)
+        results['img'] = img
         return results
+
+    def __repr__(self) -> str:
+        return (f'{type(self).__name__}(brightness={self.brightness}, '
+                f'contrast={self.contrast}, saturation={self.saturation}, '
+                f'hue={self.hue})')
+
+
+def factor_range(name: str,
+                 given: Range,
+                 neutral: float = 1,
+                 low: float = 0,
+                 high: float = math.inf) -> Optional[Tuple[float, float]]:
+    """Range of a factor, None if it changes nothing.
+
+    Args:
+        name (str): Name of the setting, for errors.
+        given (float or Sequence[float]): The range, or its half width.
+        neutral (float): The factor that changes nothing. Defaults to 1.
+        low, high (float): Limits. A half width is clipped to 0 for factors.
+
+    Raises:
+        ValueError: If the range is empty or exceeds the limits.
+    """
+    if isinstance(given, (int, float)):
+        span = (neutral - given, neutral + given)
+        if low == 0 and given >= 0:
+            span = (max(span[0], 0.), span[1])
+    else:
+        span = tuple(given)
+    if len(span) != 2 or not low <= span[0] <= span[1] <= high:
+        raise ValueError(f'{name}={given} of ColorJitter has to be a number '
+                         f'from 0 on, or a range within ({low}, {high})')
+    return None if span == (neutral, neutral) else span
 
 
 @TRANSFORMS.register_module()
@@ -89,8 +235,22 @@ class RandomGrayscale(mmcv.transforms.RandomGrayscale):
 
 
 @TRANSFORMS.register_module()
-class RandomGaussianBlur(upstream.RandomGaussianBlur):
-    """``RandomGaussianBlur`` of mmselfsup, with OpenCV."""
+class RandomGaussianBlur(BaseTransform):
+    """Blur an image with a random sigma, by OpenCV (SimCLR, Appendix A).
+
+    Args:
+        sigma_min, sigma_max (float): Range of the standard deviation of the
+            kernel in pixels.
+        prob (float): Probability. Defaults to 0.5.
+    """
+
+    def __init__(self,
+                 sigma_min: float,
+                 sigma_max: float,
+                 prob: float = 0.5) -> None:
+        self.sigma_min = sigma_min
+        self.sigma_max = sigma_max
+        self.prob = check_probability(self, prob)
 
     def transform(self, results: dict) -> dict:
         """Blur ``img`` (H, W, C)."""
@@ -101,19 +261,50 @@ class RandomGaussianBlur(upstream.RandomGaussianBlur):
         results['img'] = gaussian_blur(img, sigma).reshape(img.shape)
         return results
 
+    def __repr__(self) -> str:
+        return (f'{type(self).__name__}(sigma_min={self.sigma_min}, '
+                f'sigma_max={self.sigma_max}, prob={self.prob})')
+
 
 @TRANSFORMS.register_module()
-class RandomSolarize(upstream.RandomSolarize):
-    """``RandomSolarize`` of mmselfsup, with a lookup table."""
+class RandomSolarize(BaseTransform):
+    """Invert the bright pixels of an image (BYOL, Appendix B).
+
+    Args:
+        threshold (int): The darkest value to invert. Defaults to 128.
+        prob (float): Probability. Defaults to 0.5.
+    """
+
+    def __init__(self, threshold: int = 128, prob: float = 0.5) -> None:
+        self.threshold = threshold
+        self.prob = check_probability(self, prob)
 
     def transform(self, results: dict) -> dict:
         """Invert the bright pixels of ``img`` (H, W, C)."""
-        if results['img'].dtype != np.uint8:
-            return super().transform(results)
-        if np.random.rand() <= self.prob:
-            img = results['img']
+        if np.random.rand() > self.prob:
+            return results
+        img = results['img']
+        if img.dtype == np.uint8:
             results['img'] = solarize(img, self.threshold).reshape(img.shape)
+        else:
+            results['img'] = mmcv.solarize(img, thr=self.threshold)
         return results
+
+    def __repr__(self) -> str:
+        return (f'{type(self).__name__}(threshold={self.threshold}, '
+                f'prob={self.prob})')
+
+
+def check_probability(step: BaseTransform, prob: float) -> float:
+    """Return a probability.
+
+    Raises:
+        ValueError: If it is not from 0 to 1.
+    """
+    if not 0 <= prob <= 1:
+        raise ValueError(f'prob={prob} of {type(step).__name__} has to be a '
+                         'probability, from 0 to 1')
+    return prob
 
 
 @TRANSFORMS.register_module()
@@ -143,12 +334,30 @@ class RandomFlip(mmcv.transforms.RandomFlip):
 
 
 @TRANSFORMS.register_module()
-class MultiView(upstream.MultiView):
-    """``MultiView`` of mmselfsup, without needless copies of the image.
+class MultiView(BaseTransform):
+    """Make several views of an image, without needless copies.
 
     A pipeline that begins with ``RandomResizedCrop`` does not change its input
-    and shares the image. Others get a deep copy, as in the parent.
+    and shares the image. Others get a deep copy.
+
+    Args:
+        transforms (list[list[dict or Callable]]): Pipelines.
+        num_views (int or list[int]): Number of views of each pipeline.
     """
+
+    def __init__(self, transforms: List[List[Union[dict, Callable]]],
+                 num_views: Union[int, List[int]]) -> None:
+        counts = [num_views] if isinstance(num_views, int) else num_views
+        if len(counts) != len(transforms):
+            raise ValueError(
+                f'num_views={num_views} of MultiView has to name a number for '
+                f'each of the {len(transforms)} pipelines')
+        self.num_views = counts
+        self.pipelines = [Compose(pipeline) for pipeline in transforms]
+        self.transforms = [
+            pipeline for pipeline, count in zip(self.pipelines, counts)
+            for _ in range(count)
+        ]
 
     def transform(self, results: dict) -> dict:
         """Replace ``img`` by the list of its views."""
@@ -156,38 +365,82 @@ class MultiView(upstream.MultiView):
         for pipeline in self.transforms:
             first = next(iter(pipeline.transforms), None)
             shared = {}  # objects that deepcopy does not copy
-            if isinstance(first, upstream.RandomResizedCrop):
+            if is_crop(first):
                 shared[id(results['img'])] = results['img']
             views.append(pipeline(copy.deepcopy(results, shared))['img'])
         results['img'] = views
         return results
 
+    def __repr__(self) -> str:
+        pipelines = '\n'.join(
+            f'{count} views: {pipeline}'
+            for count, pipeline in zip(self.num_views, self.pipelines))
+        return f'{type(self).__name__}(\n{pipelines})'
+
 
 @TRANSFORMS.register_module()
-class PackSelfSupInputs(upstream.PackSelfSupInputs):
-    """``PackSelfSupInputs`` of mmselfsup, without empty data samples.
+class PackSelfSupInputs(BaseTransform):
+    """Pack an image or its views as the input of an algorithm.
 
-    Without algorithm_keys, pseudo_label_keys and meta_keys, ``data_samples``
-    is an empty list, so that no object is pickled for each image.
+    Without any keys, ``data_samples`` is an empty list, so that no object is
+    pickled for each image.
+
+    Args:
+        key (str): Key of the image or of the list of views. Defaults to
+            'img'.
+        algorithm_keys (Sequence[str]): Keys of the sample to keep as data, as
+            ``LabelData`` each. Defaults to ().
+        pseudo_label_keys (Sequence[str]): Keys to keep in ``pseudo_label``.
+            Defaults to ().
+        meta_keys (Sequence[str]): Keys to keep as meta information. Defaults
+            to ().
     """
+
+    def __init__(
+        self,
+        key: str = 'img',
+        algorithm_keys: Sequence[str] = (),
+        pseudo_label_keys: Sequence[str] = (),
+        meta_keys: Sequence[str] = ()
+    ) -> None:
+        self.key = key
+        self.algorithm_keys = algorithm_keys
+        self.pseudo_label_keys = pseudo_label_keys
+        self.meta_keys = meta_keys
 
     def transform(self, results: dict) -> dict:
         """Pack ``img``, one or a list of (H, W, C), as (C, H, W) tensors."""
-        imgs = results.get(self.key)
-        imgs = imgs if isinstance(imgs, list) else [imgs]
-        if any(img is None or img.ndim != 3 or img.dtype != np.uint8
-               for img in imgs):
-            return super().transform(results)
-        inputs = [channels_first(img) for img in imgs]
+        imgs = results[self.key]
+        inputs = [
+            channels_first(img)
+            for img in (imgs if isinstance(imgs, list) else [imgs])
+        ]
         if not (self.algorithm_keys or self.pseudo_label_keys
                 or self.meta_keys):
             return dict(inputs=inputs, data_samples=[])
-        others = {k: v for k, v in results.items() if k != self.key}
-        return dict(inputs=inputs, **super().transform(others))
+        sample = BaseDataElement(
+            metainfo={key: results[key]
+                      for key in self.meta_keys})
+        for key in self.algorithm_keys:
+            setattr(sample, key, LabelData(value=to_tensor(results[key])))
+        if self.pseudo_label_keys:
+            sample.pseudo_label = LabelData(**{
+                key: to_tensor(results[key])
+                for key in self.pseudo_label_keys
+            })
+        return dict(inputs=inputs, data_samples=sample)
 
 
 def channels_first(img: np.ndarray) -> torch.Tensor:
-    """Convert an image (H, W, C) to a tensor (C, H, W)."""
+    """Convert an image (H, W, C) or (H, W) to a tensor (C, H, W).
+
+    Arrays of other shapes keep their layout.
+    """
+    if img.ndim not in (2, 3):
+        return to_tensor(img)
+    img = img[..., None] if img.ndim == 2 else img
+    if img.dtype != np.uint8:
+        return torch.from_numpy(np.ascontiguousarray(img.transpose(2, 0, 1)))
     planes = np.empty((img.shape[2], *img.shape[:2]), img.dtype)
     cv2.split(img, list(planes))  # writes into them
     return torch.from_numpy(planes)

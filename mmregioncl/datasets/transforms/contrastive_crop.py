@@ -2,10 +2,8 @@ import math
 import random
 from typing import Optional, Sequence, Tuple
 
-import numpy as np
-
 from mmregioncl.registry import TRANSFORMS
-from .augmentations import RandomResizedCrop
+from .augmentations import RandomResizedCrop, draw_crop
 
 Box = Tuple[float, float, float, float]
 
@@ -133,9 +131,7 @@ class ContrastiveCrop(RandomResizedCrop):
                 return (place_crop(height, rows, box[0], box[2], self.alpha),
                         place_crop(width, columns, box[1], box[3],
                                    self.alpha), rows, columns)
-        top, left, bottom, right = self.get_params(
-            np.empty(image_size), self.scale, self.ratio, max_attempts=0)
-        return top, left, bottom - top + 1, right - left + 1
+        return draw_crop(image_size, self.scale, self.ratio, max_attempts=0)
 
     def __repr__(self) -> str:
         return (f'{super().__repr__()[:-1]}, alpha={self.alpha}, '

@@ -2,7 +2,6 @@
 from typing import List
 
 from mmengine.dataset import Compose
-from mmselfsup.datasets.transforms import RandomResizedCrop
 
 
 def steps_of(pipeline: Compose) -> list:
@@ -11,6 +10,12 @@ def steps_of(pipeline: Compose) -> list:
     for step in getattr(pipeline, 'transforms', []):
         steps += [step, *steps_of(step)]
     return steps
+
+
+def is_crop(step) -> bool:
+    """Whether a transform is a random crop, of this or another package."""
+    return any(base.__name__ == 'RandomResizedCrop'
+               for base in type(step).__mro__)
 
 
 def loading_steps(pipeline: Compose) -> List:
@@ -22,9 +27,7 @@ def loading_steps(pipeline: Compose) -> List:
     """
     steps = []
     for step in pipeline.transforms:
-        if any(
-                isinstance(part, RandomResizedCrop)
-                for part in (step, *steps_of(step))):
+        if any(is_crop(part) for part in (step, *steps_of(step))):
             break
         name = type(step).__name__
         if name.startswith('Random'):

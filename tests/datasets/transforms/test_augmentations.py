@@ -2,6 +2,7 @@
 import itertools
 import random
 from copy import deepcopy
+from inspect import signature
 
 import cv2
 import numpy as np
@@ -88,10 +89,17 @@ def test_one_seed_gives_the_same_views(base, photographs):
 
 
 @pytest.mark.parametrize('name', augmentations.__all__)
-def test_types_are_registered_beside_the_parents(name):
-    parent = ROOT.get(f'mmselfsup.{name}') or ROOT.get(f'mmcv.{name}')
+def test_settings_are_those_of_mmselfsup_and_mmcv(name):
+    theirs = ROOT.get(f'mmselfsup.{name}') or ROOT.get(f'mmcv.{name}')
     ours = ROOT.get(f'mmregioncl.{name}')
-    assert ours is not parent and issubclass(ours, parent)
+    assert ours is not theirs
+    settings, wanted = ({
+        name: parameter.default
+        for name, parameter in signature(one).parameters.items()
+    } for one in (ours, theirs))
+    assert settings.keys() == wanted.keys()
+    for setting, default in settings.items():
+        assert default in (wanted[setting], ()), setting  # () for []
 
 
 @pytest.mark.parametrize('interpolation', ['bilinear', 'bicubic'])
@@ -276,7 +284,7 @@ def test_packs_the_same_pixels(photographs):
     assert sample['data_samples'].gt_label.value == 3
     assert sample['data_samples'].img_path == 'a.png'
     assert torch.equal(sample['inputs'][0], theirs['inputs'][0])
-    # What is no 8-bit image goes the parent's way.
+    # What is no image keeps its layout.
     video = np.zeros((1, 2, 3, 4, 4), dtype='float32')
     packed = ROOT.build(dict(type='mmregioncl.PackSelfSupInputs'))(
         dict(img=video))
