@@ -1,12 +1,14 @@
 # Every target but clean sets up $(VENV) first, unless it is there.
 #   make demo       pre-train on handwritten digits, and report on it
-#   make test       run all tests on JOBS processes; NUMPY=1 for numpy 1.26
+#   make test       run all tests on JOBS processes; NUMPY=1 for numpy 1.26,
+#                   HOST=mmpretrain for the tests that extend MMPretrain
 #   make test-fast  run the tests that take no time, while you edit
 #   make bench      measure time and memory into benchmarks/ (half an hour)
 #   make lint       what a commit must pass; make format fixes what it can
 PYTHON ?= python3
 VENV ?= .venv
 NUMPY ?= 2
+HOST ?= mmselfsup
 JOBS ?= 2
 
 BIN := $(VENV)/bin
@@ -24,6 +26,9 @@ OWN_TORCH := $(shell $(PYTHON) -c "import os, sys; \
 
 NO_FIT := The torch of $(PYTHON) has no torchvision that fits: install one \
 beside it, or set PYTHON to an interpreter without torch.
+
+# The other tests need configs of MMSelfSup.
+TESTS := $(if $(filter mmpretrain,$(HOST)),tests/models tests/test_host.py)
 
 # Tests that share a fixture stay on one process.
 PARALLEL := -n $(JOBS) --dist loadgroup
@@ -55,7 +60,7 @@ demo: $(READY)
 	$(BIN)/python tools/demo.py --out demo
 
 test: $(READY)
-	$(BIN)/python -m pytest $(PARALLEL)
+	MMREGIONCL_HOST=$(HOST) $(BIN)/python -m pytest $(PARALLEL) $(TESTS)
 
 test-fast: $(READY)
 	$(BIN)/python -m pytest $(PARALLEL) -m 'not slow'

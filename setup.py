@@ -90,6 +90,8 @@ if __name__ == '__main__':
         include_package_data=False,
         install_requires=requirements('runtime'),
         extras_require=dict(
+            mmselfsup=requirements('mmselfsup'),
+            mmpretrain=requirements('mmpretrain'),
             transfer=requirements('transfer'),
             tests=requirements('tests'),
             lint=requirements('lint')),

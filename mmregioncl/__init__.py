@@ -4,35 +4,61 @@ from importlib import metadata
 
 from packaging.version import Version
 
+from . import host
 from .version import __version__
 
-# Supported versions: the first included, the second excluded.
-STACK = dict(
-    torch=('2.6', '3'),
-    mmengine=('0.10.7', '0.11'),
-    mmcls=('1.0.0rc6', '1.1'),
-    mmselfsup=('1.0.0', '1.1'))
-MMCV = ('2.0.1', '2.1')  # what mmselfsup 1.0.0 and mmdet 3.3 accept
+# Distributions that provide a package: the first version that is supported,
+# and the first that is not.
+TORCH = {'torch': ('2.6', '3')}
+MMENGINE = {
+    'mmengine': ('0.10.7', '0.11'),
+    'onedl-mmengine': ('0.10.12', '0.11')
+}
+STACKS = dict(
+    mmselfsup=(
+        TORCH,
+        MMENGINE,
+        # What mmselfsup 1.0.0 and mmdet 3.3 accept
+        {
+            'mmcv-lite': ('2.0.1', '2.1'),
+            'mmcv': ('2.0.1', '2.1')
+        },
+        {
+            'mmcls': ('1.0.0rc6', '1.1')
+        },
+        {
+            'mmselfsup': ('1.0.0', '1.1')
+        }),
+    mmpretrain=(TORCH, MMENGINE, {
+        'mmcv-lite': ('2.0.1', '2.4'),
+        'mmcv': ('2.0.1', '2.4'),
+        'onedl-mmcv': ('2.3.6', '2.4')
+    }, {
+        'mmpretrain': ('1.2.0', '1.3'),
+        'onedl-mmpretrain': ('1.3.6', '1.4')
+    }))
 
 
 def _check_stack() -> None:
     """Raise an ImportError if a package is missing or not supported."""
-    windows = dict(STACK)
-    # Two distributions provide the module mmcv.
-    full = any(metadata.distributions(name='mmcv'))
-    windows['mmcv' if full else 'mmcv-lite'] = MMCV
-
-    for name, (low, high) in windows.items():
-        try:
-            version = metadata.version(name)
-        except metadata.PackageNotFoundError:
+    for windows in STACKS[host.NAME]:
+        versions = {}
+        for name in windows:
+            try:
+                versions[name] = metadata.version(name)
+            except metadata.PackageNotFoundError:
+                pass
+        if not versions:
+            name, (low, high) = next(iter(windows.items()))
             raise ImportError(
                 f'mmregioncl needs {name}, which is not '
-                f"installed: pip install '{name}>={low},<{high}'") from None
-        if not Version(low) <= Version(version) < Version(high):
-            raise ImportError(
-                f'mmregioncl needs {name}>={low},<{high}, but {version} is '
                 f"installed: pip install '{name}>={low},<{high}'")
+        for name, version in versions.items():
+            low, high = windows[name]
+            if not Version(low) <= Version(version) < Version(high):
+                raise ImportError(
+                    f'mmregioncl needs {name}>={low},<{high}, but {version} '
+                    f"is installed: pip install '{name}>={low},<{high}'")
 
 
 _check_stack()

@@ -21,7 +21,7 @@ from mmengine.runner import Runner
 from mmengine.utils import ManagerMixin
 from PIL import Image
 
-import mmregioncl  # noqa: F401
+from mmregioncl import host
 from ranks import Ranks
 from toy import MODEL, PARENTS, method_cfgs
 
@@ -33,7 +33,8 @@ SHARED = dict(
     ranks='ranks',
     errors='errors',
     checkpoints='checkpoints',
-    wheel='wheel')
+    wheel='wheel',
+    hosts='hosts')
 # Fixtures of tests that `make test-fast` leaves out: whole training runs,
 # tools, and further processes
 SLOW = (*SHARED, 'run_python', 'run_tool', 'runner_cfg', 'folders')
@@ -101,7 +102,7 @@ def one_thread():
 
 @pytest.fixture(autouse=True)
 def seed_and_scope():
-    init_default_scope('mmselfsup')
+    init_default_scope(host.NAME)
     torch.manual_seed(0)
     np.random.seed(0)
 
@@ -215,7 +216,7 @@ def run_tool(tmp_path, monkeypatch, capsys):
         except SystemExit as end:
             ended = end.code
         finally:
-            init_default_scope('mmselfsup')
+            init_default_scope(host.NAME)
         done = capsys.readouterr()
         if check and ended:
             raise AssertionError(f'{ended} {done.err[-6000:]}')
@@ -283,12 +284,14 @@ def train():
 @pytest.fixture
 def runner_cfg(model_cfg, image_folder, tmp_path):
     """A real run at toy size: 12 images, 3 steps of 4, 2 epochs."""
-    view = [dict(type='RandomResizedCrop', size=32, backend='pillow')]
+    view = [
+        dict(type='mmregioncl.RandomResizedCrop', size=32, backend='pillow')
+    ]
     return Config(
         dict(
             model=model_cfg,
             work_dir=str(tmp_path / 'run'),
-            default_scope='mmselfsup',
+            default_scope=host.NAME,
             experiment_name=tmp_path.name,
             log_level='ERROR',
             default_hooks=dict(
@@ -311,6 +314,9 @@ def runner_cfg(model_cfg, image_folder, tmp_path):
                     data_root=str(image_folder),
                     pipeline=[
                         dict(type='mmregioncl.LoadImage'),
-                        dict(type='MultiView', num_views=2, transforms=[view]),
-                        dict(type='PackSelfSupInputs'),
+                        dict(
+                            type='mmregioncl.MultiView',
+                            num_views=2,
+                            transforms=[view]),
+                        dict(type='mmregioncl.PackSelfSupInputs'),
                     ]))))

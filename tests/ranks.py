@@ -6,10 +6,10 @@ from datetime import timedelta
 from multiprocessing import get_context
 from typing import Callable
 
-import mmcls.models  # noqa: F401  before the processes are forked
-import mmselfsup.models  # noqa: F401
 import torch
 from torch import distributed
+
+import mmregioncl.models.parents  # noqa: F401  before processes are forked
 
 TIMEOUT = 120  # seconds, for a whole call
 

@@ -87,11 +87,14 @@ def test_versions_are_those_of_the_requirements():
     import re
 
     import mmregioncl
-    text = (ROOT / 'requirements' / 'runtime.txt').read_text()
-    windows = dict(mmregioncl.STACK, **{'mmcv-lite': mmregioncl.MMCV})
-    for name, (low, high) in windows.items():
-        stated = re.search(rf'^{name}>=(.*),<(.*)$', text, re.M)
-        assert stated.groups() == (low, high), name
+    requirements = ROOT / 'requirements'
+    runtime = (requirements / 'runtime.txt').read_text()
+    for name, stack in mmregioncl.STACKS.items():
+        text = runtime + (requirements / f'{name}.txt').read_text()
+        for windows in stack:
+            package, window = next(iter(windows.items()))
+            stated = re.search(rf'^{package}>=(.*),<(.*)$', text, re.M)
+            assert stated.groups() == window, package
 
 
 @pytest.mark.parametrize('name, version, message', [

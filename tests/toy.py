@@ -1,18 +1,25 @@
 """Configs of all methods and their parents at toy size."""
 from copy import deepcopy
 
+from mmregioncl import host
+
+CROSS_ENTROPY = host.qualified('CrossEntropyLoss')
+
 # RegionCL-M at toy size: ResNet-18 of an eighth of the width, 4x4 cells.
 MODEL = dict(
     type='mmregioncl.RegionCLMoCo',
     queue_len=32,
     feat_dim=8,
-    momentum=0.9,
+    momentum=host.kept(0.9),
     data_preprocessor=dict(
         mean=(123.675, 116.28, 103.53),
         std=(58.395, 57.12, 57.375),
         bgr_to_rgb=True),
     backbone=dict(
-        type='mmcls.ResNet_CIFAR', depth=18, stem_channels=8, base_channels=8),
+        type=host.qualified('ResNet_CIFAR'),
+        depth=18,
+        stem_channels=8,
+        base_channels=8),
     neck=dict(
         type='mmregioncl.RegionMoCoV2Neck',
         in_channels=64,
@@ -25,7 +32,7 @@ REGION_SWAP = MODEL['region_swap']
 DENSE = dict(
     queue_len=32,
     feat_dim=8,
-    momentum=0.9,
+    momentum=host.kept(0.9),
     neck=dict(in_channels=64, hid_channels=16, out_channels=8))
 LATENT_HEAD = dict(
     loss=dict(type='CosineSimilarityLoss'),
@@ -51,14 +58,14 @@ PARENTS = dict(
         **DENSE,
         head=dict(
             type='ContrastiveHead',
-            loss=dict(type='mmcls.CrossEntropyLoss'),
+            loss=dict(type=CROSS_ENTROPY),
             temperature=0.2)),
     RegionCLDenseCL=dict(
         type='DenseCL',
         **DENSE,
         head=dict(
             type='ContrastiveHead',
-            loss=dict(type='mmcls.CrossEntropyLoss'),
+            loss=dict(type=CROSS_ENTROPY),
             temperature=0.2)),
     RegionCLSimSiam=dict(
         type='SimSiam',
@@ -66,7 +73,7 @@ PARENTS = dict(
         head=LATENT_HEAD),
     RegionCLBYOL=dict(
         type='BYOL',
-        base_momentum=0.9,
+        base_momentum=host.kept(0.9),
         neck=dict(NON_LINEAR, with_bias=True, with_last_bn=False),
         head=LATENT_HEAD),
     RegionCLSimCLR=dict(
@@ -74,7 +81,7 @@ PARENTS = dict(
         neck=NON_LINEAR,
         head=dict(
             type='ContrastiveHead',
-            loss=dict(type='mmcls.CrossEntropyLoss'),
+            loss=dict(type=CROSS_ENTROPY),
             temperature=0.2)))
 PARTS = dict(
     RegionCLMoCo=('MoCoV2Neck', 'RegionContrastiveHead'),

@@ -3,16 +3,19 @@
 Three registries of mmselfsup 1.0.0 name this module as their location, and its
 wheel does not contain it (fixed upstream after the release).
 """
+from importlib import import_module
 from pathlib import Path
 
-import mmselfsup
-from mmselfsup import registry
+from mmregioncl import host
 
 MISSING = 'mmselfsup.engine.runner'
 
 
 def patch() -> None:
-    engine = Path(mmselfsup.__file__).parent / 'engine'
+    if host.NAME != 'mmselfsup':
+        return
+    registry = import_module('mmselfsup.registry')
+    engine = Path(registry.__file__).parent / 'engine'
     if any(engine.glob('runner*')):
         return
     for root in (registry.RUNNERS, registry.RUNNER_CONSTRUCTORS,

@@ -13,6 +13,7 @@ def substitute(original: Callable, patched: Callable) -> None:
         patched (Callable): Its replacement.
     """
     for name, module in list(sys.modules.items()):
-        if name.startswith('mm') and vars(module).get(
-                original.__name__) is original:
+        # sys.modules[name] = None forbids an import
+        if name.startswith('mm') and getattr(module, original.__name__,
+                                             None) is original:
             setattr(module, original.__name__, patched)

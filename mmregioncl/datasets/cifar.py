@@ -3,16 +3,21 @@ from typing import List
 
 import cv2
 import numpy as np
-from mmcls import datasets as mmcls
 from mmengine.fileio import exists, get, join_path
 
+from mmregioncl import host
 from mmregioncl.registry import DATASETS
+
+if host.NAME == 'mmselfsup':
+    from mmcls import datasets as parents
+else:
+    from mmpretrain import datasets as parents
 
 
 class CIFARMixin:
     """CIFAR from the official pickles or from an archive of JPEG bytes.
 
-    Images are BGR, as if loaded from files. mmcls has them in RGB, but the
+    Images are BGR, as if loaded from files. the host has them in RGB, but the
     colour transforms and preprocessors of the OpenMMLab bases expect BGR.
 
     An archive ``train.npz`` or ``test.npz`` in ``data_prefix`` is preferred.
@@ -26,7 +31,7 @@ class CIFARMixin:
         test_mode (bool): Whether to load the test images. Defaults to False.
         download (bool): Whether to download the official data if it is
             missing. Defaults to False.
-        **kwargs: Arguments of the class of mmcls.
+        **kwargs: Arguments of the host's class.
     """
 
     def __init__(self,
@@ -34,7 +39,13 @@ class CIFARMixin:
                  test_mode: bool = False,
                  download: bool = False,
                  **kwargs) -> None:
-        super().__init__(data_prefix, test_mode, download=download, **kwargs)
+        if host.NAME == 'mmpretrain':
+            kwargs['split'] = 'test' if test_mode else 'train'
+        super().__init__(
+            data_prefix=data_prefix,
+            test_mode=test_mode,
+            download=download,
+            **kwargs)
 
     def load_data_list(self) -> List[dict]:
         """List the images.
@@ -54,12 +65,12 @@ class CIFARMixin:
 
 
 @DATASETS.register_module()
-class CIFAR10(CIFARMixin, mmcls.CIFAR10):
+class CIFAR10(CIFARMixin, parents.CIFAR10):
     __doc__ = CIFARMixin.__doc__
 
 
 @DATASETS.register_module()
-class CIFAR100(CIFARMixin, mmcls.CIFAR100):
+class CIFAR100(CIFARMixin, parents.CIFAR100):
     __doc__ = CIFARMixin.__doc__
 
 

@@ -6,7 +6,9 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 
+from mmregioncl import host
 from mmregioncl.evaluation.data import describe_dataset
+from mmregioncl.evaluation.model import model_config
 from mmregioncl.evaluation.run import EvaluationRun
 from mmregioncl.models.utils import feature_map
 from .config import check_data, set_pretrained
@@ -49,7 +51,7 @@ def train_classifier(run: EvaluationRun, config: str, digest: str) -> dict:
         if len(scores) < runner.max_epochs:  # killed before the last one
             scores.append(runner.val()['accuracy/top1'])
     finally:  # the runner has set that of the classifier's package
-        init_default_scope(run.cfg.get('default_scope', 'mmselfsup'))
+        init_default_scope(run.cfg.get('default_scope', host.NAME))
     batch = processes * cfg.train_dataloader.batch_size
     return dict(
         numbers={
@@ -71,16 +73,16 @@ def adopt_backbone(cfg: Config, run: EvaluationRun) -> None:
 
     Frozen stages stay as they are.
     """
-    model = run.cfg.model
+    model = model_config(run.cfg)
     frozen = cfg.model.backbone.get('frozen_stages', -1)
-    cfg.model.backbone = dict(model.backbone, frozen_stages=frozen)
-    name = model.backbone.type
+    cfg.model.backbone = dict(model['backbone'], frozen_stages=frozen)
+    name = model['backbone']['type']
     if '.' not in name:
-        cfg.model.backbone['type'] = f'mmselfsup.{name}'
+        cfg.model.backbone['type'] = f'{host.NAME}.{name}'
     if 'norm_cfg' in cfg.model.backbone:  # one process, maybe on a CPU
         cfg.model.backbone['norm_cfg'] = dict(type='BN')
     for key in ('mean', 'std'):
-        cfg.data_preprocessor[key] = model.data_preprocessor[key]
+        cfg.data_preprocessor[key] = model['data_preprocessor'][key]
     weight = next(run.model.backbone.parameters())
     maps = run.model.backbone(weight.new_zeros(1, 3, 64, 64))
     cfg.model.head.in_channels = feature_map(maps).shape[1]

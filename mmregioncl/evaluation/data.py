@@ -8,6 +8,7 @@ from mmengine.config import Config
 from mmengine.dataset import BaseDataset
 from torch import Tensor
 
+from mmregioncl import host
 from mmregioncl.datasets import ImageFolder
 from mmregioncl.datasets.fingerprint import fingerprint
 from mmregioncl.datasets.nested import innermost, typed_dicts
@@ -22,7 +23,7 @@ def view_size(cfg: Config) -> int:
     for step in typed_dicts(cfg.train_dataloader.dataset):
         name = getattr(step['type'], '__name__', step['type'])
         if name.split('.')[-1] in ('RandomResizedCrop', 'ContrastiveCrop'):
-            size = step['size']
+            size = step['size' if 'size' in step else 'scale']  # MMPretrain's
             return size if isinstance(size, int) else size[0]
     raise ValueError('the train pipeline has no RandomResizedCrop or '
                      'ContrastiveCrop to take the image size from: set '
@@ -45,9 +46,9 @@ def eval_pipeline(size: int) -> List[dict]:
     edge = size * 8 // 7 if size >= 96 else size
     return [
         dict(type='mmregioncl.LoadImage', on_corrupt='raise'),
-        dict(type='mmcls.ResizeEdge', scale=edge, edge='short'),
+        dict(type=host.qualified('ResizeEdge'), scale=edge, edge='short'),
         dict(type='CenterCrop', crop_size=size),
-        dict(type='PackSelfSupInputs', algorithm_keys=['gt_label']),
+        dict(type='mmregioncl.PackSelfSupInputs', algorithm_keys=['gt_label']),
     ]
 
 
@@ -63,7 +64,7 @@ def class_folder(root: str, size: int) -> dict:
     """
     check_is_folder(root)
     return dict(
-        type='mmcls.CustomDataset',
+        type=host.qualified('CustomDataset'),
         data_root=root,
         extensions=ImageFolder.EXTENSIONS,
         pipeline=eval_pipeline(size))

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from mmregioncl.models.utils import feature_map
+from mmregioncl.models.utils import backbone_maps, preprocess
 from .data import read_labels
 from .ranks import gather_rows, rank_batches
 
@@ -42,7 +42,7 @@ def extract_rows(model: BaseModel,
     """Extract the features of some images.
 
     Args:
-        model (BaseModel): A pre-training algorithm of mmselfsup in eval mode.
+        model (BaseModel): A pre-training algorithm in eval mode.
         dataset (Dataset): With one view per sample.
         batches (list[list[int]]): Rows to extract, such as the result of
             :func:`rank_batches`.
@@ -58,8 +58,8 @@ def extract_rows(model: BaseModel,
     # A rank without a batch runs one image and keeps no row of it.
     loader = batch_loader(dataset, batches or [[0]], num_workers, context)
     for batch in tqdm(loader, desc='features', disable=disable, leave=False):
-        inputs, _ = model.data_preprocessor(batch)
-        maps = feature_map(model(inputs, mode='tensor'))  # (N, C, H, W)
+        inputs, _ = preprocess(model.data_preprocessor, batch)
+        maps = backbone_maps(model, inputs)  # (N, C, H, W)
         rows.append(maps.mean((2, 3)).float().cpu())
     return torch.cat(rows)[:sum(map(len, batches))]
 
@@ -71,7 +71,7 @@ def extract_features(model: BaseModel,
     """Extract features and labels of a labelled data set, on every rank.
 
     Args:
-        model (BaseModel): A pre-training algorithm of mmselfsup in eval mode.
+        model (BaseModel): A pre-training algorithm in eval mode.
         dataset (dict or BaseDataset): The data set, or its config.
         batch_size (int): Defaults to 128.
         num_workers (int): Defaults to 2.

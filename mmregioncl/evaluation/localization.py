@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from mmregioncl.datasets.box_store import BoxStore
 from mmregioncl.datasets.transforms import loading_steps
-from mmregioncl.models.utils import feature_map, heatmap_to_boxes
+from mmregioncl.models.utils import backbone_maps, heatmap_to_boxes, preprocess
 from mmregioncl.registry import TRANSFORMS
 
 
@@ -31,7 +31,7 @@ def whole_image_steps(image_size: Tuple[int, int]) -> list:
     resize = dict(
         type='Resize', scale=tuple(image_size[::-1]), backend='pillow')
     pack = dict(
-        type='PackSelfSupInputs', algorithm_keys=['sample_idx'], meta_keys=())
+        type='mmregioncl.PackSelfSupInputs', algorithm_keys=['sample_idx'])
     return [TRANSFORMS.build(step) for step in (resize, pack)]
 
 
@@ -88,8 +88,8 @@ def localize(
             left = (logged - start) * (len(loader) - done) / done
             log(f'crop boxes: {done} of {len(loader)} batches, '
                 f'{left:.0f} s left')
-        inputs, samples = model.data_preprocessor(batch)
-        maps = feature_map(model(inputs, mode='tensor'))
+        inputs, samples = preprocess(model.data_preprocessor, batch)
+        maps = backbone_maps(model, inputs)
         boxes, degenerate = heatmap_to_boxes(maps, store.image_size, threshold)
         rows = torch.cat([sample.sample_idx.value for sample in samples])
         found[rows.to(device)] = torch.cat(

@@ -10,13 +10,26 @@ from mmengine.logging import MMLogger
 from mmengine.model import BaseModel
 from mmengine.registry import MODELS, init_default_scope
 
+from mmregioncl import host
 from mmregioncl.transfer import backbone_weights, load_backbone, read_weights
+
+
+def model_config(cfg: Config) -> dict:
+    """Config of the model, with the data preprocessor as a Runner sets it.
+
+    Configs of MMPretrain have it beside the model.
+    """
+    model = copy.deepcopy(cfg.model)
+    if 'data_preprocessor' in cfg:
+        model.setdefault('data_preprocessor',
+                         copy.deepcopy(cfg.data_preprocessor))
+    return model
 
 
 def build_model(cfg: Config) -> BaseModel:
     """Build the model of a config, in the default scope of the config."""
-    init_default_scope(cfg.get('default_scope', 'mmselfsup'))
-    return MODELS.build(copy.deepcopy(cfg.model))  # it fills in types
+    init_default_scope(cfg.get('default_scope', host.NAME))
+    return MODELS.build(model_config(cfg))
 
 
 def load_model(cfg: Config, checkpoint: Optional[str] = None) -> BaseModel:

@@ -17,7 +17,8 @@ from mmengine.device import get_device
 from mmregioncl.transfer import check_exists
 
 PACKAGES = ('mmregioncl', 'torch', 'torchvision', 'mmengine', 'mmcv',
-            'mmcv-lite', 'mmselfsup', 'mmcls', 'numpy', 'scikit-learn')
+            'mmcv-lite', 'mmselfsup', 'mmcls', 'mmpretrain', 'numpy',
+            'scikit-learn')
 
 
 def read_results(path: Path) -> dict:

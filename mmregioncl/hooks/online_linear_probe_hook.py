@@ -5,7 +5,6 @@ import torch
 from mmengine.dist import all_gather
 from mmengine.logging import print_log
 from mmengine.registry import DATASETS
-from mmselfsup.datasets.transforms import PackSelfSupInputs
 from torch import Tensor, nn
 
 from mmregioncl.datasets.nested import innermost
@@ -75,7 +74,7 @@ class OnlineLinearProbeHook(EvaluationHook):
             labels = read_labels(part, single=True, partial=True)
             self.classes = max(self.classes, int(labels.max()) + 1)
             for step in part.pipeline.transforms:
-                if isinstance(step, PackSelfSupInputs):
+                if hasattr(step, 'algorithm_keys'):  # it packs
                     step.algorithm_keys = [*{*step.algorithm_keys, 'gt_label'}]
 
     def before_train(self, runner) -> None:
@@ -115,7 +114,8 @@ class OnlineLinearProbeHook(EvaluationHook):
     def note_views(self, module: nn.Module, args: tuple, output) -> None:
         """Note the views that the algorithm gets."""
         if self.views is not None:
-            self.views = output[0]
+            self.views = next(iter(output.values())) if isinstance(
+                output, dict) else output[0]
 
     @torch.compiler.disable  # not part of the model
     def note_features(self, module: nn.Module, args: tuple, output) -> None:
@@ -145,7 +145,9 @@ class OnlineLinearProbeHook(EvaluationHook):
                          outputs: Optional[dict] = None) -> None:
         """One step of the classifier."""
         samples = data_batch['data_samples']
-        labels = torch.cat([s.gt_label.value.flatten() for s in samples])
+        labels = torch.cat([
+            getattr(s.gt_label, 'value', s.gt_label).flatten() for s in samples
+        ])
         labels = labels.to(self.features.device)
         features = torch.cat(all_gather(self.features))
         labels = torch.cat(all_gather(labels))

@@ -12,7 +12,7 @@ from mmregioncl.evaluation import (alignment, batch_loader, gather_rows,
                                    rank_batches, rankme, relative_std,
                                    uniformity)
 from mmregioncl.evaluation.frozen import frozen_evaluation
-from mmregioncl.models.utils import feature_map, grid_of
+from mmregioncl.models.utils import feature_map, grid_of, preprocess
 from mmregioncl.registry import HOOKS
 from .evaluation_hook import EvaluationHook
 
@@ -83,7 +83,7 @@ class RepresentationHealthHook(EvaluationHook):
             for number, batch in enumerate(views):
                 # The region that a single process would draw
                 torch.manual_seed(get_rank() + number * get_world_size())
-                inputs, _ = model.data_preprocessor(batch)
+                inputs, _ = preprocess(model.data_preprocessor, batch)
                 for name, rows in embed(model, inputs).items():
                     parts.setdefault(name, []).append(rows.float().cpu())
         mine = sum(map(len, batches))

@@ -29,8 +29,8 @@ def draws_slowly(dataset) -> bool:
         for step in steps_of(getattr(part, 'pipeline', None))
     ]
     return any(
-        type(step).__name__ in augmentations.__all__
-        and type(step).__module__.startswith(('mmselfsup.', 'mmcv.'))
+        type(step).__name__ in augmentations.__all__ and type(
+            step).__module__.startswith(('mmselfsup.', 'mmpretrain.', 'mmcv.'))
         for step in steps)
 
 

@@ -12,18 +12,19 @@ from mmengine.registry import (DATASETS, MODELS, TRANSFORMS, VISUALIZERS,
                                init_default_scope)
 from mmengine.runner import Runner
 from mmengine.runner.checkpoint import CheckpointLoader
-from mmselfsup.datasets.transforms import RandomResizedCrop
 from torch import nn
 
+from mmregioncl import host
 from mmregioncl.datasets.box_store import attach_boxes
 from mmregioncl.datasets.nested import innermost
 from mmregioncl.datasets.transforms import (ContrastiveCrop, check_alpha,
-                                            loading_steps, steps_of)
-from mmregioncl.evaluation import build_model, load_model
+                                            is_crop, loading_steps, steps_of)
+from mmregioncl.evaluation import build_model, load_model, model_config
 from mmregioncl.evaluation.localization import whole_image_steps
 from mmregioncl.hooks import SemanticLocalizationHook
-from mmregioncl.models.utils import (RegionSwap, check_weights, feature_map,
-                                     grid_of, heat_maps, heatmap_to_boxes)
+from mmregioncl.models.utils import (RegionSwap, backbone_maps, check_weights,
+                                     grid_of, heat_maps, heatmap_to_boxes,
+                                     preprocess)
 from mmregioncl.registry import HOOKS
 from mmregioncl.transfer import read_weights
 from .sheets import box_sheet, row_sheet, to_images, view_sheet
@@ -47,7 +48,7 @@ def browse_views(cfg: Config, path: str, count: int = 8) -> None:
         count (int): Number of images, even. Defaults to 8.
     """
     check_count(count)
-    init_default_scope(cfg.get('default_scope', 'mmselfsup'))
+    init_default_scope(cfg.get('default_scope', host.NAME))
     loader = Runner.build_dataloader(
         dict(
             cfg.train_dataloader,
@@ -57,10 +58,10 @@ def browse_views(cfg: Config, path: str, count: int = 8) -> None:
             persistent_workers=False))
     attach_boxes(loader.dataset, (1, 1))  # whole images, as in the warm-up
     preprocessor = dict(
-        dict(type='mmselfsup.SelfSupDataPreprocessor'),
-        **cfg.model.get('data_preprocessor', {}))
+        dict(type='mmregioncl.SelfSupDataPreprocessor'),
+        **model_config(cfg).get('data_preprocessor', {}))
     preprocessor = MODELS.build(preprocessor)
-    (view_q, view_k), _ = preprocessor(next(iter(loader)))
+    (view_q, view_k), _ = preprocess(preprocessor, next(iter(loader)))
 
     region_swap = TRANSFORMS.build(
         cfg.model.get('region_swap', dict(type='mmregioncl.RegionSwap')))
@@ -134,7 +135,7 @@ def browse_boxes(cfg: Config,
 
 def crop_of(pipeline: Compose, alpha: Optional[float]) -> ContrastiveCrop:
     """The random crop of a pipeline, converted to a ContrastiveCrop."""
-    crops = [s for s in steps_of(pipeline) if isinstance(s, RandomResizedCrop)]
+    crops = [s for s in steps_of(pipeline) if is_crop(s)]
     crops.sort(key=lambda crop: not isinstance(crop, ContrastiveCrop))
     if not crops:
         raise ValueError('the train pipeline has no RandomResizedCrop or '
@@ -163,11 +164,12 @@ def localization_hook(cfg: Config) -> SemanticLocalizationHook:
 def localize_image(model: nn.Module, sample: dict, image_size: Tuple[int, int],
                    threshold: float) -> Tuple[np.ndarray, Tuple[float, ...]]:
     """Heat map (h, w) and box of one packed image."""
-    inputs, _ = model.data_preprocessor(
+    inputs, _ = preprocess(
+        model.data_preprocessor,
         dict(
             inputs=[view[None] for view in sample['inputs']],
             data_samples=[sample['data_samples']]))
-    maps = feature_map(model(inputs, mode='tensor'))
+    maps = backbone_maps(model, inputs)
     heat, _ = heat_maps(maps, image_size)
     boxes, _ = heatmap_to_boxes(maps, image_size, threshold)
     return heat[0].cpu().numpy(), tuple(boxes[0].tolist())

@@ -99,7 +99,7 @@ def draw_neighbours(run: EvaluationRun,
     k = min(k, len(train))
     _, found = nearest(train, torch.arange(len(train)), test[rows], k)
     train_set, test_set = map(run.dataset, ('train', 'test'))
-    flip = run.cfg.model.data_preprocessor.get('bgr_to_rgb', False)
+    flip = run.model.data_preprocessor._channel_conversion
     columns = dict(test=[picture(test_set, row, flip) for row in rows])
     for rank, column in enumerate(found.T.tolist(), 1):
         columns[f'{rank}'] = [picture(train_set, row, flip) for row in column]

@@ -7,8 +7,8 @@ from mmengine.dataset import BaseDataset, ConcatDataset
 from mmengine.registry import DATASETS
 from PIL import Image
 
-from mmregioncl.evaluation import (class_folder, eval_pipeline, read_labels,
-                                   view_size)
+from mmregioncl.evaluation import (class_folder, eval_pipeline, model_config,
+                                   read_labels, view_size)
 from mmregioncl.evaluation.data import describe_dataset
 
 
@@ -100,3 +100,19 @@ def test_labels_of_several_classes():
     assert table.tolist() == [[1, 0, 1, 0], [0, 0, 0, -1], [0, 1, 0, 0]]
     assert read_labels(Labelled([np.int64(2), 0])).tolist() == [2, 0]
     assert read_labels(Labelled([-1, 1]), partial=True).tolist() == [-1, 1]
+
+
+def test_preprocessor_beside_the_model_is_that_of_the_model():
+    """Configs of MMPretrain have it there; MMEngine's Runner merges it."""
+    beside = dict(mean=(1, 2, 3))
+    cfg = Config(dict(model=dict(type='MoCo'), data_preprocessor=beside))
+    assert model_config(cfg)['data_preprocessor'] == beside
+    cfg.model.data_preprocessor = dict(mean=(4, 5, 6))
+    assert model_config(cfg)['data_preprocessor'] == dict(mean=(4, 5, 6))
+
+
+@pytest.mark.parametrize('setting', ['size', 'scale'])
+def test_size_of_views_in_either_host(setting):
+    crop = {'type': 'RandomResizedCrop', setting: 96}
+    loader = dict(dataset=dict(type='ImageFolder', pipeline=[crop]))
+    assert view_size(Config(dict(train_dataloader=loader))) == 96

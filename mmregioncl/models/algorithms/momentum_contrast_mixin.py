@@ -1,12 +1,12 @@
 from typing import Dict, List, Optional, Tuple
 
 import torch
-from mmengine.dist import get_world_size
-from mmselfsup.utils import concat_all_gather
+from mmengine.dist import all_gather, get_world_size
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..heads import RegionContrastiveHead
+from ..parents import check_momentum
 from ..utils import (ForeachEMA, UpdateClock, draw_order, enqueue,
                      local_batch_norms, plan_exchange, redistribute,
                      shared_generator)
@@ -29,6 +29,7 @@ class MomentumContrastMixin(RegionSwapMixin):
 
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
+        check_momentum(self, 'momentum', self.encoder_k.momentum)
         self.encoder_k = ForeachEMA(
             nn.Sequential(self.backbone, self.neck),
             momentum=self.encoder_k.momentum)
@@ -94,5 +95,5 @@ class MomentumContrastMixin(RegionSwapMixin):
         if self.clock.ends_update:
             enqueue(
                 getattr(self, name), getattr(self, f'{name}_ptr'),
-                concat_all_gather(torch.cat(waiting)))
+                torch.cat(all_gather(torch.cat(waiting))))
             waiting.clear()

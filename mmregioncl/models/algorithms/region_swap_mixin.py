@@ -1,11 +1,12 @@
 from inspect import signature
 from typing import List, Tuple
 
-from mmselfsup.models.algorithms import BaseModel
-from mmselfsup.registry import MODELS as PARENT_MODELS
 from torch import Tensor
 
+from mmregioncl import host
 from mmregioncl.registry import TRANSFORMS
+from ..parents import MODELS as PARENT_MODELS
+from ..parents import BaseModel
 from ..utils import RegionSwap, check_pairs
 
 
@@ -114,7 +115,7 @@ def region_part(cfg: dict, wanted: type) -> dict:
         wanted (type): The region neck or head.
 
     Returns:
-        dict: The config. If its type is one of the classes of mmselfsup that
+        dict: The config. If its type is one of the classes of the host that
         `wanted` derives from, it has the type `wanted` and the defaults of
         that class. Other types stay.
     """
@@ -126,7 +127,7 @@ def region_part(cfg: dict, wanted: type) -> dict:
                 cfg.get('_scope_')) as registry:
             given = registry.get(given)
     if given not in wanted.__mro__[1:] or \
-            not given.__module__.startswith('mmselfsup.'):
+            not given.__module__.startswith(f'{host.NAME}.'):
         return cfg
     defaults = {
         name: parameter.default

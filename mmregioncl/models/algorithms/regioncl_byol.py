@@ -1,12 +1,12 @@
 from typing import Dict, List, Optional
 
 import torch
-from mmselfsup.models.algorithms import BYOL
 from torch import Tensor, nn
 
 from mmregioncl.registry import MODELS
 from ..heads import RegionLatentPredictHead
 from ..necks import RegionNonLinearNeck
+from ..parents import BYOL, check_momentum, replaced
 from ..utils import ForeachCosineEMA, UpdateClock, grid_of
 from .symmetric_region_mixin import SymmetricRegionMixin
 
@@ -21,7 +21,7 @@ class RegionCLBYOL(SymmetricRegionMixin, BYOL):
     is 4 times the mean over regions and views, as BYOL's own loss is over
     views, so that both have the same scale at a weight of 1, as in RegionCL-M.
 
-    Checkpoints load from and into mmselfsup's ``BYOL``.
+    Checkpoints load from and into the host's ``BYOL``.
 
     Args:
         backbone (dict): With one feature map as output.
@@ -40,6 +40,8 @@ class RegionCLBYOL(SymmetricRegionMixin, BYOL):
 
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
+        check_momentum(self, 'base_momentum',
+                       replaced(self.target_net.momentum))
         self.target_net = ForeachCosineEMA(
             nn.Sequential(self.backbone, self.neck),
             momentum=self.target_net.momentum)
@@ -73,8 +75,9 @@ class RegionCLBYOL(SymmetricRegionMixin, BYOL):
             self.clock.tick()
             target = [self.target_net(view)[0] for view in views]
 
-        loss_instance = self.head(online[0], target[1]) + self.head(
-            online[1], target[0])
+        loss_instance = (
+            self.head.loss_instance(online[0], target[1]) +
+            self.head.loss_instance(online[1], target[0]))
         losses_region = [
             self.head.loss_region(canvas, paste, other)
             for (canvas, paste), other in zip(

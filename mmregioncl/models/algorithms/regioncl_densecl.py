@@ -1,12 +1,12 @@
 from typing import Dict, List, NamedTuple, Optional
 
 import torch
-from mmselfsup.models.algorithms import DenseCL
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mmregioncl.registry import MODELS
 from ..necks import RegionDenseCLNeck
+from ..parents import DenseCL
 from ..utils import grid_of
 from .momentum_contrast_mixin import MomentumContrastMixin
 
@@ -30,7 +30,7 @@ class RegionCLDenseCL(MomentumContrastMixin, DenseCL):
     released neither code nor weights. The only published re-implementation
     (CoinCheung/DenseCL) uses the same weights.
 
-    Checkpoints load from and into mmselfsup's ``DenseCL``.
+    Checkpoints load from and into the host's ``DenseCL``.
 
     Args:
         backbone (dict): With one feature map as output.

@@ -1,11 +1,11 @@
 from typing import Dict, List, NamedTuple, Optional
 
-from mmselfsup.models.algorithms import MoCo
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mmregioncl.registry import MODELS
 from ..necks import RegionMoCoV2Neck
+from ..parents import MoCo
 from ..utils import grid_of
 from .momentum_contrast_mixin import MomentumContrastMixin
 
@@ -22,7 +22,7 @@ class RegionCLMoCo(MomentumContrastMixin, MoCo):
     `RegionCL: Exploring Contrastive Region Pairs for Self-supervised
     Representation Learning <https://arxiv.org/abs/2111.12309>`_.
 
-    Parameters and buffers have the names that they have in mmselfsup's
+    Parameters and buffers have the names that they have in the host's
     ``MoCo``, so checkpoints load from and into it.
 
     Args:

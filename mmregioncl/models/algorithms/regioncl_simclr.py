@@ -1,14 +1,13 @@
 from typing import Dict, List, Optional
 
 import torch
-from mmselfsup.models.algorithms import SimCLR
-from mmselfsup.models.utils import GatherLayer
 from torch import Tensor
 from torch.nn import functional as F
 
 from mmregioncl.registry import MODELS
 from ..heads import RegionNTXentHead
 from ..necks import RegionNonLinearNeck
+from ..parents import GatherLayer, SimCLR
 from ..utils import grid_of, partner
 from .symmetric_region_mixin import SymmetricRegionMixin
 
@@ -24,7 +23,7 @@ class RegionCLSimCLR(SymmetricRegionMixin, SimCLR):
     both terms have the same negatives and temperature, and the weight is 1 as
     in RegionCL-M.
 
-    Checkpoints load from and into mmselfsup's ``SimCLR``.
+    Checkpoints load from and into the host's ``SimCLR``.
 
     Args:
         backbone (dict): With one feature map as output.

@@ -1,12 +1,12 @@
 from typing import Dict, List, Optional, Tuple
 
 from mmengine.dist import get_world_size
-from mmselfsup.models.algorithms import SimSiam
 from torch import Tensor, nn
 
 from mmregioncl.registry import MODELS
 from ..heads import RegionLatentPredictHead
 from ..necks import RegionNonLinearNeck
+from ..parents import SimSiam
 from ..utils import grid_of
 from .symmetric_region_mixin import SymmetricRegionMixin
 
@@ -21,7 +21,7 @@ class RegionCLSimSiam(SymmetricRegionMixin, SimSiam):
     no negatives, so regions have none either. The weight of 1 and the mean
     over both regions are those of RegionCL-M.
 
-    Checkpoints load from and into mmselfsup's ``SimSiam``.
+    Checkpoints load from and into the host's ``SimSiam``.
 
     Args:
         backbone (dict): With one feature map as output.
@@ -54,7 +54,8 @@ class RegionCLSimSiam(SymmetricRegionMixin, SimSiam):
         maps = [self.backbone(view) for view in views]  # [[(N, C, Hf, Wf)]]
         z1, z2 = (self.neck(features)[0] for features in maps)  # (N, D)
 
-        loss_instance = (self.head(z1, z2) + self.head(z2, z1)) / 2
+        loss_instance = (self.head.loss_instance(z1, z2) +
+                         self.head.loss_instance(z2, z1)) / 2
         losses_region = [
             self.head.loss_region(canvas, paste, target)
             for (canvas, paste), target in zip(

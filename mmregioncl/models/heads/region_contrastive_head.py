@@ -1,10 +1,11 @@
 from typing import Optional
 
 import torch
-from mmselfsup.models.heads import ContrastiveHead
 from torch import Tensor
 
+from mmregioncl import host
 from mmregioncl.registry import MODELS
+from ..parents import ContrastiveHead
 from ..utils import info_nce, partner
 
 
@@ -16,17 +17,19 @@ class PlainContrastiveHead(ContrastiveHead):
 
     Args:
         loss (dict, optional): The parent's cross entropy. It is not called,
-            so it must not have settings. Defaults to None,
-            ``mmcls.CrossEntropyLoss``.
+            so it must not have settings. Defaults to None, the host's
+            ``CrossEntropyLoss``.
         temperature (float): Temperature of both losses. Defaults to 0.2, as
             in the official recipe.
+        **kwargs: Further arguments of the parent.
     """
 
     def __init__(self,
                  loss: Optional[dict] = None,
-                 temperature: float = 0.2) -> None:
-        plain = dict(type='mmcls.CrossEntropyLoss')
-        super().__init__(loss or plain, temperature)
+                 temperature: float = 0.2,
+                 **kwargs) -> None:
+        plain = dict(type=host.qualified('CrossEntropyLoss'))
+        super().__init__(loss or plain, temperature, **kwargs)
         if not 0 < temperature < float('inf'):
             raise ValueError(f'temperature={temperature} of '
                              f'{type(self).__name__} has to be positive')

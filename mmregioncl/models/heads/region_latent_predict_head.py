@@ -1,8 +1,9 @@
 import torch
-from mmselfsup.models.heads import LatentPredictHead
 from torch import Tensor
 
+from mmregioncl import host
 from mmregioncl.registry import MODELS
+from ..parents import LatentPredictHead
 
 
 @MODELS.register_module()
@@ -13,6 +14,20 @@ class RegionLatentPredictHead(LatentPredictHead):
         loss (dict): The parent's, ``CosineSimilarityLoss``.
         predictor (dict): The parent's.
     """
+
+    def loss_instance(self, projection: Tensor, target: Tensor) -> Tensor:
+        """The parent's loss.
+
+        Args:
+            projection (Tensor): Of one view, shape (N, D).
+            target (Tensor): Projection of the other view, shape (N, D). Gets
+                no gradient.
+
+        Returns:
+            Tensor: A scalar.
+        """
+        loss = self if host.NAME == 'mmselfsup' else self.loss
+        return loss(projection, target)
 
     def loss_region(self, canvas: Tensor, paste: Tensor,
                     target: Tensor) -> Tensor:
@@ -32,4 +47,5 @@ class RegionLatentPredictHead(LatentPredictHead):
         Returns:
             Tensor: A scalar.
         """
-        return self(torch.cat((canvas, paste)), target.repeat(2, 1))
+        return self.loss_instance(
+            torch.cat((canvas, paste)), target.repeat(2, 1))

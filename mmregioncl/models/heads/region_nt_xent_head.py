@@ -18,13 +18,15 @@ class RegionNTXentHead(PlainContrastiveHead):
     Args:
         loss (dict, optional): The parent's cross entropy. Defaults to None.
         temperature (float): Temperature of both losses. Defaults to 0.1, as
-            in mmselfsup.
+            in the parent.
+        **kwargs: Further arguments of the parent.
     """
 
     def __init__(self,
                  loss: Optional[dict] = None,
-                 temperature: float = 0.1) -> None:
-        super().__init__(loss, temperature)
+                 temperature: float = 0.1,
+                 **kwargs) -> None:
+        super().__init__(loss, temperature, **kwargs)
 
     def loss_instance(self, views: Tensor) -> Tensor:
         """SimCLR's loss: each view against all others.

@@ -3,15 +3,15 @@ from typing import List, Tuple
 
 import torch
 from mmengine.model import BaseModule
-from mmselfsup.models.necks import DenseCLNeck, MoCoV2Neck, NonLinearNeck
 from torch import Tensor, nn
 
 from mmregioncl.registry import MODELS
+from ..parents import DenseCLNeck, MoCoV2Neck, NonLinearNeck
 from ..utils import Region, pool_region
 
 
 class RegionNeckMixin(BaseModule):
-    """Adds :meth:`forward_region` to a neck of mmselfsup.
+    """Adds :meth:`forward_region` to a neck of the host.
 
     The neck must begin with a global average pool. A region is pooled over its
     cells, and the global pool leaves the resulting 1x1 map unchanged. No

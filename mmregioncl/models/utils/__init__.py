@@ -1,5 +1,6 @@
 from .data_preprocessor import SelfSupDataPreprocessor, normalize
 from .ema import ForeachCosineEMA, ForeachEMA
+from .forward import backbone_maps, preprocess
 from .info_nce import info_nce, nt_xent
 from .localize import feature_map, grid_of, heat_maps, heatmap_to_boxes
 from .queue import enqueue
@@ -13,10 +14,10 @@ from .weights import check_weights, faults_of
 
 __all__ = [
     'ForeachCosineEMA', 'ForeachEMA', 'Region', 'RegionSwap',
-    'SelfSupDataPreprocessor', 'UpdateClock', 'check_pairs', 'check_weights',
-    'default_size', 'draw_order', 'enqueue', 'faults_of', 'feature_map',
-    'grid_of', 'heat_maps', 'heatmap_to_boxes', 'info_nce',
+    'SelfSupDataPreprocessor', 'UpdateClock', 'backbone_maps', 'check_pairs',
+    'check_weights', 'default_size', 'draw_order', 'enqueue', 'faults_of',
+    'feature_map', 'grid_of', 'heat_maps', 'heatmap_to_boxes', 'info_nce',
     'local_batch_norms', 'normalize', 'nt_xent', 'partner', 'plan_exchange',
-    'pool_region', 'redistribute', 'sample_region', 'shared_generator',
-    'swap_region'
+    'preprocess', 'pool_region', 'redistribute', 'sample_region',
+    'shared_generator', 'swap_region'
 ]

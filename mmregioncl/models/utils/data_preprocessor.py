@@ -1,10 +1,11 @@
-from typing import List, Optional, Tuple
+from typing import List, Optional, Tuple, Union
 
 import torch
-from mmselfsup.models.utils import SelfSupDataPreprocessor as Parent
 from torch import Tensor
 
+from mmregioncl import host
 from mmregioncl.registry import MODELS
+from ..parents import SelfSupDataPreprocessor as Parent
 
 
 def normalize(view: Tensor, scale: Tensor, shift: Tensor,
@@ -32,7 +33,7 @@ def normalize(view: Tensor, scale: Tensor, shift: Tensor,
 
 @MODELS.register_module()
 class SelfSupDataPreprocessor(Parent):
-    """``SelfSupDataPreprocessor`` of mmselfsup, in one pass over each view.
+    """``SelfSupDataPreprocessor`` of the host, in one pass over each view.
 
     The parent takes four passes (cast, channel order, difference, quotient)
     and waits for the device once.
@@ -53,9 +54,11 @@ class SelfSupDataPreprocessor(Parent):
             self.register_buffer('scale', scale.float(), persistent=False)
             self.register_buffer('shift', shift.float(), persistent=False)
 
-    def forward(self,
-                data: dict,
-                training: bool = False) -> Tuple[List[Tensor], Optional[list]]:
+    def forward(
+        self,
+        data: dict,
+        training: bool = False
+    ) -> Union[dict, Tuple[List[Tensor], Optional[list]]]:
         """Move a batch to the device and normalise it.
 
         Args:
@@ -64,7 +67,8 @@ class SelfSupDataPreprocessor(Parent):
             training (bool): Not used. Defaults to False.
 
         Returns:
-            tuple: Views of float32, and the samples.
+            tuple: Views of float32, and the samples; under MMPretrain, a dict
+            of ``inputs`` and ``data_samples``.
         """
         if not self._enable_normalize or not self.takes(data):
             return super().forward(data, training)
@@ -76,7 +80,9 @@ class SelfSupDataPreprocessor(Parent):
                 for value in (self.scale, self.shift))
             views.append(
                 normalize(view, scale, shift, self._channel_conversion))
-        return views, data['data_samples']
+        if host.NAME == 'mmselfsup':
+            return views, data['data_samples']
+        return dict(inputs=views, data_samples=data['data_samples'])
 
     def takes(self, data: dict) -> bool:
         """Whether a batch has that form; others are left to the parent."""

@@ -5,8 +5,9 @@ from typing import List, Optional
 import torch
 from mmengine.logging import MessageHub
 from mmengine.model import ExponentialMovingAverage
-from mmselfsup.models.utils import CosineEMA
 from torch import Tensor, nn
+
+from ..parents import CosineEMA, replaced
 
 
 class ForeachEMA(ExponentialMovingAverage):
@@ -64,15 +65,15 @@ class ForeachEMA(ExponentialMovingAverage):
 
 
 class ForeachCosineEMA(ForeachEMA, CosineEMA):
-    """``CosineEMA`` of mmselfsup, the average of BYOL, by foreach."""
+    """``CosineEMA`` of the host, the average of BYOL, by foreach."""
 
     def share(self, steps: int) -> float:
-        """Falls from 1 - momentum to 1 - end_momentum along a cosine.
+        """Falls along a cosine, as the parent's.
 
-        It stays there if a finished run is trained further; the parent's
+        It stays at its end if a finished run is trained further; the parent's
         cosine would rise again.
         """
         total = MessageHub.get_current_instance().get_info('max_iters')
         rest = (1 + cos(pi * min(steps / total, 1))) / 2
-        return 1 - self.end_momentum + rest * (
-            self.end_momentum - self.momentum)
+        start, end = replaced(self.momentum), replaced(self.end_momentum)
+        return end + rest * (start - end)

@@ -8,11 +8,13 @@ from copy import deepcopy
 import pytest
 import torch
 from mmengine.registry import MODELS
-from mmselfsup.registry import MODELS as PARENT_MODELS
 from torch import nn
 
+from mmregioncl import host
 from mmregioncl.hooks.compile_hook import BACKBONES
+from mmregioncl.models.parents import MODELS as PARENT_MODELS
 from mmregioncl.models.utils import Region
+from toy import CROSS_ENTROPY, LATENT_HEAD
 
 T = 0.2
 
@@ -387,7 +389,7 @@ def test_parts_of_the_parent_become_ours(method, build):
     assert str(turned) == str(named)
     for part in ('neck', 'head'):  # with a scope, and as a class
         cfg = deepcopy(switched)
-        cfg[part]['type'] = f'mmselfsup.{cfg[part]["type"]}'
+        cfg[part]['type'] = f'{host.NAME}.{cfg[part]["type"]}'
         assert str(build(cfg)) == str(named)
         cfg[part]['type'] = MODELS.get(cfg[part]['type'])
         if 'loss' in cfg[part]:  # in pure Python configs, all are classes
@@ -439,12 +441,11 @@ def test_regions_need_no_numbers(method, build):
 
 @pytest.mark.parametrize('part', ['neck', 'head'])
 def test_other_parts_are_refused(method, part):
+    contrastive = 'temperature' in method[1]['head']
     others = dict(
         neck=dict(type='LinearNeck', in_channels=64, out_channels=8),
-        head=dict(
-            type='SimMIMHead',
-            patch_size=4,
-            loss=dict(type='SimMIMReconstructionLoss', encoder_in_channels=3)))
+        head=dict(LATENT_HEAD, type='LatentPredictHead') if contrastive else
+        dict(type='ContrastiveHead', loss=dict(type=CROSS_ENTROPY)))
     with pytest.raises(
             TypeError, match=f'set {part}.type to mmregioncl.Regio'):
         MODELS.build(dict(method[0], **{part: others[part]}))

@@ -2,6 +2,7 @@ import pytest
 import torch
 from mmengine.registry import MODELS
 
+from mmregioncl import host
 from mmregioncl.models.utils import Region, pool_region
 
 NECK = dict(in_channels=6, hid_channels=5, out_channels=4)
@@ -10,7 +11,7 @@ NECK = dict(in_channels=6, hid_channels=5, out_channels=4)
 @pytest.fixture
 def necks():
     ours = MODELS.build(dict(type='mmregioncl.RegionMoCoV2Neck', **NECK))
-    theirs = MODELS.build(dict(type='mmselfsup.MoCoV2Neck', **NECK))
+    theirs = MODELS.build(dict(type=f'{host.NAME}.MoCoV2Neck', **NECK))
     theirs.load_state_dict(ours.state_dict())  # strict: the same names
     return ours, theirs
 

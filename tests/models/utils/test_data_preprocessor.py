@@ -2,6 +2,8 @@ import pytest
 import torch
 from mmengine.registry import MODELS
 
+from mmregioncl.models.utils import preprocess
+
 STATISTICS = dict(mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.375))
 
 
@@ -32,11 +34,13 @@ def test_views_are_the_parents(settings, dtype):
         ]
         data = dict(inputs=views, data_samples=[])
         before = [view.clone() for view in views]
-        for a, b in zip(theirs(data)[0], ours(data)[0]):
+        for a, b in zip(
+                preprocess(theirs, data)[0],
+                preprocess(ours, data)[0]):
             assert b.dtype == torch.float32
             torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-6)
         assert all(map(torch.equal, views, before))
-        assert ours(data)[1] == []
+        assert preprocess(ours, data)[1] == []
     assert ours.state_dict() == theirs.state_dict() == {}
 
 
@@ -58,5 +62,5 @@ def test_one_pass_for_each_channel():
 ])
 def test_other_batches_are_the_parents(data):
     theirs, ours = both(**STATISTICS)
-    for a, b in zip(theirs(data)[0], ours(data)[0]):
+    for a, b in zip(preprocess(theirs, data)[0], preprocess(ours, data)[0]):
         assert torch.equal(a, b) and a.requires_grad == b.requires_grad

@@ -2,9 +2,9 @@ import pytest
 import torch
 from mmengine.logging import MessageHub
 from mmengine.model import ExponentialMovingAverage
-from mmselfsup.models.utils import CosineEMA
 from torch import nn
 
+from mmregioncl.models.parents import CosineEMA
 from mmregioncl.models.utils import ForeachCosineEMA, ForeachEMA
 
 

@@ -2,6 +2,7 @@ import pytest
 import torch
 from mmengine.registry import MODELS, TRANSFORMS
 
+from mmregioncl import host
 from mmregioncl.models.utils import RegionSwap, swap_region
 
 
@@ -66,8 +67,8 @@ def test_sizes_follow_from_the_grid(cells, size):
 
 
 @pytest.mark.parametrize('backbone, size, expected', [
-    (dict(type='mmselfsup.ResNet', depth=18), (224, 224), ((3, 5), 32)),
-    (dict(type='mmselfsup.ResNet', depth=18), (224, 448), ((3, 5), 32)),
+    (dict(type=f'{host.NAME}.ResNet', depth=18), (224, 224), ((3, 5), 32)),
+    (dict(type=f'{host.NAME}.ResNet', depth=18), (224, 448), ((3, 5), 32)),
     (dict(type='mmcls.ResNet_CIFAR', depth=18), (32, 32), ((2, 3), 8)),
 ])
 def test_regions_fit_the_backbone(backbone, size, expected):

@@ -1,0 +1,71 @@
+"""The package whose algorithms this one extends: MMSelfSup, or MMPretrain.
+
+It is the one that is installed; MMSelfSup if both are. The environment
+variable ``MMREGIONCL_HOST`` names another. One process has one host: both
+register a layer of detectors under the same name.
+"""
+import os
+import sys
+from importlib.abc import MetaPathFinder
+from importlib.util import find_spec
+
+# Packages of each host whose classes a config may name without their scope
+SCOPES = dict(mmselfsup=('mmselfsup', 'mmcls'), mmpretrain=('mmpretrain', ))
+VARIABLE = 'MMREGIONCL_HOST'
+
+
+def choose() -> str:
+    """Name of the host.
+
+    Raises:
+        ImportError: If none is installed, or the one that is asked for is
+            unknown, not installed, or excluded by the other.
+    """
+    installed = [name for name in SCOPES if find_spec(name)]
+    name = os.environ.get(VARIABLE) or next(iter(installed), None)
+    if name is None:
+        raise ImportError('mmregioncl needs mmselfsup or mmpretrain: pip '
+                          "install 'mmregioncl[mmselfsup]' or "
+                          "'mmregioncl[mmpretrain]'")
+    if name not in SCOPES:
+        raise ImportError(f'{VARIABLE}={name} is no host: set it to one of '
+                          f'{", ".join(SCOPES)}')
+    if name not in installed:
+        raise ImportError(f'{VARIABLE}={name} is not installed: pip install '
+                          f"'mmregioncl[{name}]', or unset it")
+    for other in SCOPES.keys() - {name}:
+        if other in sys.modules:
+            raise ImportError(excluded(other, name))
+    return name
+
+
+def excluded(other: str, name: str) -> str:
+    """Why the other host cannot be imported."""
+    return (f'{other} cannot be imported beside {name}, which mmregioncl '
+            f'extends: set {VARIABLE}={other} to extend {other}')
+
+
+class RefuseOtherHost(MetaPathFinder):
+    """Refuse to import the host that was not chosen."""
+
+    def find_spec(self, fullname: str, path, target=None) -> None:
+        if fullname in SCOPES and fullname != NAME:
+            raise ImportError(excluded(fullname, NAME))
+
+
+NAME = choose()
+sys.meta_path.insert(0, RefuseOtherHost())
+
+
+def qualified(name: str) -> str:
+    """Name of a class for classifiers with its scope, as configs take it."""
+    return f'{SCOPES[NAME][-1]}.{name}'
+
+
+def kept(share: float) -> float:
+    """The momentum of a moving average that keeps a share in each step.
+
+    MMSelfSup's settings are the share that is kept, such as 0.999, and
+    MMPretrain's the share that is replaced, 0.001.
+    """
+    return share if NAME == 'mmselfsup' else round(1 - share, 12)

@@ -1,0 +1,54 @@
+"""Classes of the host that this package extends, and how the hosts differ."""
+from torch import nn
+
+from mmregioncl import host
+
+if host.NAME == 'mmselfsup':
+    from mmselfsup.models.algorithms import (BYOL, BaseModel, DenseCL, MoCo,
+                                             SimCLR, SimSiam)
+    from mmselfsup.models.heads import ContrastiveHead, LatentPredictHead
+    from mmselfsup.models.necks import DenseCLNeck, MoCoV2Neck, NonLinearNeck
+    from mmselfsup.models.utils import (CosineEMA, GatherLayer,
+                                        SelfSupDataPreprocessor)
+    from mmselfsup.registry import MODELS
+else:
+    from mmpretrain.models.heads import ContrastiveHead, LatentPredictHead
+    from mmpretrain.models.necks import DenseCLNeck, MoCoV2Neck, NonLinearNeck
+    from mmpretrain.models.selfsup import BYOL
+    from mmpretrain.models.selfsup import BaseSelfSupervisor as BaseModel
+    from mmpretrain.models.selfsup import DenseCL, MoCo, SimCLR, SimSiam
+    from mmpretrain.models.selfsup.simclr import GatherLayer
+    from mmpretrain.models.utils import CosineEMA, SelfSupDataPreprocessor
+    from mmpretrain.registry import MODELS
+
+__all__ = [
+    'BYOL', 'BaseModel', 'ContrastiveHead', 'CosineEMA', 'DenseCL',
+    'DenseCLNeck', 'GatherLayer', 'LatentPredictHead', 'MODELS', 'MoCo',
+    'MoCoV2Neck', 'NonLinearNeck', 'SelfSupDataPreprocessor', 'SimCLR',
+    'SimSiam', 'check_momentum', 'replaced'
+]
+
+
+def replaced(momentum: float) -> float:
+    """The share of an average that a step replaces, by the host's momentum."""
+    return 1 - momentum if host.NAME == 'mmselfsup' else momentum
+
+
+def check_momentum(model: nn.Module, name: str, share: float) -> None:
+    """Refuse a momentum that was meant for the other host.
+
+    Args:
+        model (nn.Module): The model, for the message.
+        name (str): Name of the setting.
+        share (float): Share of the average that a step replaces.
+
+    Raises:
+        ValueError: If it is more than half.
+    """
+    if share > 0.5:
+        kind = 'kept' if host.NAME == 'mmselfsup' else 'replaced'
+        given = 1 - share if host.NAME == 'mmselfsup' else share
+        raise ValueError(
+            f'{name}={given:.6g} of {type(model).__name__}: in {host.NAME} it '
+            f'is the share of the average that is {kind} in each step, set '
+            f'{name}={1 - given:.6g}')

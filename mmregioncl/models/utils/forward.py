@@ -1,0 +1,38 @@
+"""A step of any host's model, by hand."""
+from typing import List, Tuple
+
+from mmengine.model import BaseModel
+from torch import Tensor, nn
+
+from mmregioncl import host
+from .localize import feature_map
+
+
+def preprocess(preprocessor: nn.Module,
+               batch: dict) -> Tuple[List[Tensor], list]:
+    """Preprocess a batch.
+
+    Args:
+        preprocessor (nn.Module): Data preprocessor of a model.
+        batch (dict): ``inputs`` and ``data_samples``, collated.
+
+    Returns:
+        tuple: Views (N, C, H, W) each, and the data samples. MMPretrain's
+        preprocessor returns them in a dict.
+    """
+    data = preprocessor(batch)
+    return tuple(data.values()) if isinstance(data, dict) else data
+
+
+def backbone_maps(model: BaseModel, views: List[Tensor]) -> Tensor:
+    """Last feature maps of the first view.
+
+    Args:
+        model (BaseModel): A pre-training algorithm.
+        views (list[Tensor]): Shape (N, C, H, W) each.
+
+    Returns:
+        Tensor: Shape (N, C', H', W').
+    """
+    inputs = views if host.NAME == 'mmselfsup' else views[0]
+    return feature_map(model(inputs, mode='tensor'))

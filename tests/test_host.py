@@ -1,0 +1,99 @@
+"""The hosts: MMSelfSup and MMPretrain, each in a process of its own."""
+import json
+import os
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from mmregioncl import host
+
+OTHER, = host.SCOPES.keys() - {host.NAME}
+METHODS = ('RegionCLMoCo', 'RegionCLDenseCL', 'RegionCLSimSiam',
+           'RegionCLBYOL', 'RegionCLSimCLR')
+
+
+@pytest.fixture(scope='session')
+def hosts(image_folder):
+    """What host_run.py prints under each host, side by side."""
+    script = Path(__file__).parent / 'host_run.py'
+    processes = {
+        name:
+        subprocess.Popen(
+            [sys.executable, str(script),
+             str(image_folder)],
+            env={
+                **os.environ, host.VARIABLE: name
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True)
+        for name in host.SCOPES
+    }
+    found = {}
+    for name, process in processes.items():
+        out, err = process.communicate()
+        assert process.returncode == 0, err[-3000:]
+        found[name] = json.loads(out.splitlines()[-1])
+        assert found[name]['host'] == name
+    return found
+
+
+@pytest.mark.parametrize('method', METHODS)
+def test_three_steps_are_the_same_to_the_bit(hosts, method):
+    """Losses of SGD steps, and the names of the weights."""
+    theirs, ours = (found['steps'][method] for found in hosts.values())
+    assert len(ours['losses']) >= 6
+    assert ours == theirs
+
+
+@pytest.mark.parametrize('method', METHODS)
+def test_one_line_switches_a_config_of_mmpretrain(hosts, method):
+    assert 'train/loss_region' in hosts['mmpretrain']['switched'][method]
+
+
+@pytest.mark.parametrize('method',
+                         ['RegionCLMoCo', 'RegionCLDenseCL', 'RegionCLBYOL'])
+@pytest.mark.parametrize('name, share, value, right', [
+    ('mmselfsup', 'kept', 0.001, 0.999),
+    ('mmpretrain', 'replaced', 0.999, 0.001),
+])
+def test_momentum_of_the_other_host_is_refused(hosts, method, name, share,
+                                               value, right):
+    line = hosts[name]['refused'][method]
+    assert f'momentum={value} of {method}' in line
+    assert f'share of the average that is {share} in each step' in line
+    assert line.endswith(f'momentum={right}')
+
+
+def test_the_other_host_is_not_imported():
+    with pytest.raises(ImportError, match=f'set {host.VARIABLE}={OTHER}'):
+        import_module(f'{OTHER}.models')
+
+
+@pytest.mark.parametrize('asked, installed, message', [
+    (None, (), 'needs mmselfsup or mmpretrain: pip install'),
+    ('mmcls', host.SCOPES, 'MMREGIONCL_HOST=mmcls is no host'),
+    (OTHER, (host.NAME, ), 'is not installed: pip install'),
+    (OTHER, host.SCOPES, f'{host.NAME} cannot be imported beside {OTHER}'),
+])
+def test_no_host_is_chosen(asked, installed, message, monkeypatch):
+    monkeypatch.setattr(host, 'find_spec', lambda name: name in installed)
+    monkeypatch.delenv(host.VARIABLE, raising=False)
+    if asked:
+        monkeypatch.setenv(host.VARIABLE, asked)
+    import_module(host.NAME)
+    with pytest.raises(ImportError, match=message):
+        host.choose()
+
+
+def test_installed_host_is_chosen(monkeypatch):
+    monkeypatch.delenv(host.VARIABLE, raising=False)
+    monkeypatch.setattr(host, 'find_spec', lambda name: name == host.NAME)
+    assert host.choose() == host.NAME
+
+
+def test_momentum_of_a_host():
+    assert host.kept(0.99) == (0.99 if host.NAME == 'mmselfsup' else 0.01)
