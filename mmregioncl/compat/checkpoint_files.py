@@ -1,21 +1,28 @@
-"""Errors about a broken checkpoint do not name the file.
+"""Foreign objects in a checkpoint run, and errors do not name the file.
 
-MMEngine 0.10.7 passes a path to ``torch.load``. Its errors do not say which
-file is empty, truncated, not a checkpoint or not safe to load. No upstream
-issue is known.
+MMEngine 0.10.7 loads addresses by torch.hub, whose default is
+``weights_only=False``, and onedl-mmengine tries that whenever True fails. The
+errors of ``torch.load`` do not say which file is empty, truncated, not a
+checkpoint or not safe to load. No upstream issue is known.
 """
+import os
 import re
+from functools import partial
 
+import torch
 from mmengine.runner import checkpoint as upstream
 from mmengine.runner.checkpoint import CheckpointLoader
 
 
 def patch() -> None:
     CheckpointLoader.register_scheme('', load_from_local, force=True)
+    upstream.load_url = partial(upstream.load_url, weights_only=True)
+    if hasattr(upstream, '_safe_torch_load'):  # in onedl-mmengine
+        upstream._safe_torch_load = partial(torch.load, weights_only=True)
 
 
 def load_from_local(filename: str, map_location=None) -> dict:
-    """Load a local checkpoint as MMEngine does, with errors that name it.
+    """Load a local checkpoint, with errors that name it.
 
     Args:
         filename (str): Path of the checkpoint.
@@ -25,11 +32,16 @@ def load_from_local(filename: str, map_location=None) -> dict:
         dict: The checkpoint.
 
     Raises:
+        FileNotFoundError: If there is no such file.
         ValueError: If the file is broken, is not a checkpoint, or holds
             objects that ``weights_only`` does not allow.
     """
+    path = os.path.expanduser(filename)
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f'there is no checkpoint {path}: correct its '
+                                'path')
     try:
-        weights = upstream.load_from_local(filename, map_location)
+        weights = torch.load(path, map_location, weights_only=True)
     except (FileNotFoundError, PermissionError, IsADirectoryError):
         raise
     except Exception as error:  # broken bytes may raise anything

@@ -1,3 +1,9 @@
+import os
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
 import pytest
 import torch
 from mmengine.runner.checkpoint import CheckpointLoader
@@ -60,3 +66,37 @@ def test_other_errors_are_passed_on(tmp_path, monkeypatch, fault):
     monkeypatch.setattr(torch, 'load', load)
     with pytest.raises(RuntimeError, match=str(fault)):
         CheckpointLoader.load_checkpoint(str(tmp_path / 'a.pth'))
+
+
+class Harmless:
+    """Makes a folder when it is unpickled, as malicious code would run."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.folder), )
+
+
+@pytest.fixture
+def address(tmp_path, monkeypatch):
+    """Address of tmp_path on a server of this machine."""
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'cache'))
+    handler = partial(SimpleHTTPRequestHandler, directory=tmp_path)
+    monkeypatch.setattr(handler.func, 'log_message', lambda *args: None)
+    with ThreadingHTTPServer(('127.0.0.1', 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f'http://127.0.0.1:{server.server_port}'
+        server.shutdown()
+
+
+@pytest.mark.parametrize('place', ['path', 'address'])
+def test_no_code_of_a_checkpoint_runs(place, address, tmp_path):
+    torch.save(dict(extra=Harmless(tmp_path / 'ran')), tmp_path / 'bad.pth')
+    torch.save(dict(weight=torch.ones(2)), tmp_path / 'good.pth')
+    root = tmp_path if place == 'path' else address
+    good = CheckpointLoader.load_checkpoint(f'{root}/good.pth', 'cpu')
+    assert good['weight'].tolist() == [1, 1]
+    with pytest.raises(Exception, match='not safe to load|Weights only load'):
+        CheckpointLoader.load_checkpoint(f'{root}/bad.pth', 'cpu')
+    assert not (tmp_path / 'ran').exists()
