@@ -27,8 +27,9 @@ OWN_TORCH := $(shell $(PYTHON) -c "import os, sys; \
 NO_FIT := The torch of $(PYTHON) has no torchvision that fits: install one \
 beside it, or set PYTHON to an interpreter without torch.
 
-# The other tests need configs of MMSelfSup.
-TESTS := $(if $(filter mmpretrain,$(HOST)),tests/models tests/test_host.py)
+# The other tests do not depend on the host, or need configs of MMSelfSup.
+TESTS := $(if $(filter mmpretrain,$(HOST)),tests/models \
+    tests/test_configs.py tests/test_host.py)
 
 # Tests that share a fixture stay on one process.
 PARALLEL := -n $(JOBS) --dist loadgroup

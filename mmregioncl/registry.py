@@ -1,26 +1,60 @@
 """Registries of mmregioncl, children of MMEngine's of the same names.
 
 Configs name a type as ``mmregioncl.X``. The prefix imports the module that
-registers it, so that no ``custom_imports`` is needed.
+registers it, so that no ``custom_imports`` is needed. In configs with
+``default_scope='mmregioncl'``, as those of this package, names without a
+prefix are this package's, the host's or MMEngine's, whichever comes first.
 """
+from importlib import import_module
+from typing import Optional, Type
 
-from mmengine.registry import DATASETS as MMENGINE_DATASETS
-from mmengine.registry import HOOKS as MMENGINE_HOOKS
-from mmengine.registry import MODELS as MMENGINE_MODELS
-from mmengine.registry import OPTIM_WRAPPERS as MMENGINE_OPTIM_WRAPPERS
-from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
-from mmengine.registry import Registry
+from mmengine.registry import Registry, root
 
-MODELS = Registry(
-    'model', parent=MMENGINE_MODELS, locations=['mmregioncl.models'])
-DATASETS = Registry(
-    'dataset', parent=MMENGINE_DATASETS, locations=['mmregioncl.datasets'])
-TRANSFORMS = Registry(
-    'transform',
-    parent=MMENGINE_TRANSFORMS,
-    locations=['mmregioncl.datasets.transforms', 'mmregioncl.models.utils'])
-HOOKS = Registry('hook', parent=MMENGINE_HOOKS, locations=['mmregioncl.hooks'])
-OPTIM_WRAPPERS = Registry(
-    'optimizer wrapper',
-    parent=MMENGINE_OPTIM_WRAPPERS,
-    locations=['mmregioncl.engine.optimizers'])
+from mmregioncl import host
+
+
+class HostRegistry(Registry):
+    """Finds what is not its own in the host's registry, then in its parent's.
+
+    A config does not depend on the host in this way.
+    """
+
+    def get(self, key: str) -> Optional[Type]:
+        """The class of this name, None if there is none."""
+        self.import_from_location()
+        if '.' not in key and key not in self.module_dict:
+            for scope in host.SCOPES[host.NAME]:
+                import_module(f'{scope}.registry')
+                registry = self.parent.children.get(scope)
+                if registry is not None:
+                    registry.import_from_location()
+                    if key in registry.module_dict:
+                        return registry.module_dict[key]
+        return super().get(key)
+
+
+def child(parent: Registry, *locations: str) -> Registry:
+    """Make the registry of this package below one of MMEngine's.
+
+    Args:
+        parent (Registry): MMEngine's registry.
+        *locations (str): Modules that register classes of this package.
+    """
+    return HostRegistry(
+        parent.name,
+        parent=parent,
+        scope='mmregioncl',
+        locations=list(locations))
+
+
+MODELS = child(root.MODELS, 'mmregioncl.models')
+DATASETS = child(root.DATASETS, 'mmregioncl.datasets')
+TRANSFORMS = child(root.TRANSFORMS, 'mmregioncl.datasets.transforms',
+                   'mmregioncl.models.utils')
+HOOKS = child(root.HOOKS, 'mmregioncl.hooks')
+OPTIM_WRAPPERS = child(root.OPTIM_WRAPPERS, 'mmregioncl.engine.optimizers')
+# This package has none of the others, but the host may.
+OTHERS = [
+    child(parent) for parent in vars(root).values()
+    if isinstance(parent, Registry) and 'mmregioncl' not in parent.children
+]

@@ -9,7 +9,8 @@ from typing import Dict, Set
 PACKAGE = Path(__file__).parents[1] / 'mmregioncl'
 # From the bottom to the top; a folder imports from lower layers only.
 LAYERS = (
-    ('version', 'files', 'validation', 'host', 'registry'),
+    ('version', 'files', 'validation', 'host'),
+    ('registry', ),
     ('compat', ),
     ('models', 'datasets'),
     ('transfer', 'fast_transforms'),

@@ -1,5 +1,6 @@
 import runpy
 from collections import Counter
+from inspect import signature
 from pathlib import Path
 
 import cv2
@@ -8,20 +9,27 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
-from mmengine.registry import DATASETS, MODELS
+from mmengine.registry import DATASETS, MODELS, init_default_scope
 from mmengine.runner import Runner
 
 from cached_configs import load, read
+from mmregioncl import host
 from mmregioncl.datasets.class_folders import CLASS_LISTS
 from mmregioncl.datasets.nested import typed_dicts
 from mmregioncl.datasets.transforms import augmentations
 from mmregioncl.engine.config import check_removed
+from mmregioncl.models.parents import MoCo
 from mmregioncl.models.utils import RegionSwap, grid_of
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = sorted(
     path for path in (ROOT / 'configs').rglob('*.py')
     if not {'_base_', 'benchmarks'} & set(path.parts))
+
+
+@pytest.fixture(autouse=True)
+def scope_of_the_configs():
+    init_default_scope('mmregioncl')
 
 
 @pytest.fixture(scope='session')
@@ -53,7 +61,7 @@ def folders(image_folder, cifar_folder, stl10_folder, class_folders) -> dict:
         'mmregioncl.STL10': dict(data_root=str(stl10_folder)),
         'mmregioncl.ImageNetSubset': dict(data_root=str(class_folders)),
         'mmregioncl.TinyImageNet': dict(data_root=str(class_folders)),
-        'mmcls.CustomDataset': dict(data_root=str(image_folder)),
+        'CustomDataset': dict(data_root=str(image_folder)),
         None: dict(type='mmregioncl.ImageFolder', data_root=str(image_folder))
     }
 
@@ -157,6 +165,7 @@ def test_config_names_the_fast_transforms(path):
     assert packs and all(pack.keys() == {'type'} for pack in packs)
 
 
+@pytest.mark.skipif(host.NAME != 'mmselfsup', reason='reads its configs')
 @pytest.mark.parametrize('method', ['mocov2', 'byol', 'simclr'])
 def test_views_are_those_of_mmselfsup(method):
     """All settings of the loader of ImageNet are equal."""
@@ -167,7 +176,7 @@ def test_views_are_those_of_mmselfsup(method):
     for cfg in (ours, theirs):
         loader = cfg.train_dataloader.to_dict()
         for part in typed_dicts(loader):
-            part['type'] = part['type'].removeprefix('mmregioncl.')
+            part['type'] = part['type'].split('.')[-1]
             part.pop('_scope_', None)
         pipeline = loader['dataset']['pipeline']
         assert pipeline.pop(0)['type'].startswith('LoadImage')
@@ -187,7 +196,7 @@ def test_config_keeps_the_rules(path):
     # Otherwise every epoch repeats the random numbers of the first.
     assert cfg.train_dataloader.persistent_workers
     assert cfg.train_dataloader.drop_last
-    assert cfg.default_scope == 'mmselfsup'
+    assert cfg.default_scope == 'mmregioncl'
     assert cfg.default_hooks.guard.type == 'mmregioncl.GuardHook'
     # SimSiamHook keeps the predictor at the optimizer's learning rate.
     for hook in cfg.get('custom_hooks', []):
@@ -257,8 +266,10 @@ def test_official_recipe():
     model, optimizer = cfg.model, cfg.optim_wrapper.optimizer
     assert (optimizer.type, optimizer.lr, optimizer.momentum,
             optimizer.weight_decay) == ('SGD', 0.15, 0.9, 1e-4)
-    assert (model.queue_len, model.feat_dim, model.momentum,
-            model.head.temperature) == (65536, 128, 0.999, 0.2)
+    assert (model.queue_len, model.feat_dim,
+            model.head.temperature) == (65536, 128, 0.2)
+    momentum = signature(MoCo).parameters['momentum'].default
+    assert 'momentum' not in model and momentum == host.kept(0.999)
     assert model.backbone.depth == 50
 
 
@@ -284,9 +295,9 @@ def test_regions_are_of_the_recipe():
     assert swaps == {
         ('ResNet', 224): ((3, 5), 32),
         ('ResNet', 128): ((2, 3), 32),
-        ('mmcls.ResNet_CIFAR', 96): ((5, 9), 8),
-        ('mmcls.ResNet_CIFAR', 64): ((3, 6), 8),
-        ('mmcls.ResNet_CIFAR', 32): ((2, 3), 8)
+        ('ResNet_CIFAR', 96): ((5, 9), 8),
+        ('ResNet_CIFAR', 64): ((3, 6), 8),
+        ('ResNet_CIFAR', 32): ((2, 3), 8)
     }
 
 
@@ -448,24 +459,33 @@ def test_queue_is_shorter_than_the_data(path):
     assert count is None or queue < count
 
 
-SWITCH = """_base_ = 'mmselfsup::selfsup/{}.py'
+SWITCH = """_base_ = '{}.py'
 
 model = dict(type='mmregioncl.{}')
 """
-SWITCHES = {
-    'RegionCLMoCo': 'mocov2/mocov2_resnet50_8xb32-coslr-200e_in1k',
-    'RegionCLDenseCL': 'densecl/densecl_resnet50_8xb32-coslr-200e_in1k',
-    'RegionCLSimSiam': 'simsiam/simsiam_resnet50_8xb32-coslr-100e_in1k',
-    'RegionCLBYOL': 'byol/byol_resnet50_8xb32-accum16-coslr-200e_in1k',
-    'RegionCLSimCLR': 'simclr/simclr_resnet50_8xb32-coslr-200e_in1k',
-}
+SWITCHES = dict(
+    mmselfsup=dict(
+        RegionCLMoCo='mocov2/mocov2_resnet50_8xb32-coslr-200e_in1k',
+        RegionCLDenseCL='densecl/densecl_resnet50_8xb32-coslr-200e_in1k',
+        RegionCLSimSiam='simsiam/simsiam_resnet50_8xb32-coslr-100e_in1k',
+        RegionCLBYOL='byol/byol_resnet50_8xb32-accum16-coslr-200e_in1k',
+        RegionCLSimCLR='simclr/simclr_resnet50_8xb32-coslr-200e_in1k'),
+    mmpretrain=dict(
+        RegionCLMoCo='mocov2/mocov2_resnet50_8xb32-coslr-200e_in1k',
+        RegionCLDenseCL='densecl/densecl_resnet50_8xb32-coslr-200e_in1k',
+        RegionCLSimSiam='simsiam/simsiam_resnet50_8xb32-coslr-100e_in1k',
+        RegionCLBYOL='byol/byol_resnet50_16xb256-coslr-200e_in1k',
+        RegionCLSimCLR='simclr/simclr_resnet50_8xb32-coslr-200e_in1k'))[
+            host.NAME]
+FOLDER = dict(mmselfsup='mmselfsup::selfsup/', mmpretrain='mmpretrain::')
 
 
 @pytest.mark.parametrize('name', SWITCHES)
 def test_one_line_turns_a_parent_into_its_region_method(
         name, folders, tmp_path):
-    """The configs are mmselfsup's own packaged ones."""
-    (tmp_path / 'switched.py').write_text(SWITCH.format(SWITCHES[name], name))
+    """The configs are the host's own packaged ones."""
+    (tmp_path / 'switched.py').write_text(
+        SWITCH.format(FOLDER[host.NAME] + SWITCHES[name], name))
     cfg = shrink(
         Config.fromfile(tmp_path / 'switched.py'), folders, tmp_path / 'run')
     runner = Runner.from_cfg(cfg)
@@ -474,7 +494,9 @@ def test_one_line_turns_a_parent_into_its_region_method(
     assert 'train/loss_region' in runner.message_hub.log_scalars
 
 
-def test_readme_has_the_switch():
+def test_pages_have_the_switch():
     name = 'RegionCLMoCo'
-    assert SWITCH.format(SWITCHES[name],
-                         name) in (ROOT / 'README.md').read_text()
+    for folder, page in zip(FOLDER.values(),
+                            ('README.md', 'docs/pretraining.md')):
+        switch = SWITCH.format(folder + SWITCHES[name], name)
+        assert switch in (ROOT / page).read_text()

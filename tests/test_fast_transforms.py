@@ -46,7 +46,8 @@ def test_a_config_of_mmselfsup_draws_views_fast(tmp_path, own_tables):
 
 def test_without_the_line_nothing_changes():
     from mmselfsup.datasets.transforms import ColorJitter
-    assert type(TRANSFORMS.build(dict(type='ColorJitter'))) is ColorJitter
+    with DefaultScope.overwrite_default_scope('mmselfsup'):
+        assert type(TRANSFORMS.build(dict(type='ColorJitter'))) is ColorJitter
 
 
 def test_classes_of_a_user_stay(own_tables):

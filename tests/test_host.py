@@ -16,20 +16,18 @@ METHODS = ('RegionCLMoCo', 'RegionCLDenseCL', 'RegionCLSimSiam',
 
 
 @pytest.fixture(scope='session')
-def hosts(image_folder):
+def hosts():
     """What host_run.py prints under each host, side by side."""
     script = Path(__file__).parent / 'host_run.py'
     processes = {
         name:
-        subprocess.Popen(
-            [sys.executable, str(script),
-             str(image_folder)],
-            env={
-                **os.environ, host.VARIABLE: name
-            },
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True)
+        subprocess.Popen([sys.executable, str(script)],
+                         env={
+                             **os.environ, host.VARIABLE: name
+                         },
+                         stdout=subprocess.PIPE,
+                         stderr=subprocess.PIPE,
+                         text=True)
         for name in host.SCOPES
     }
     found = {}
@@ -47,11 +45,6 @@ def test_three_steps_are_the_same_to_the_bit(hosts, method):
     theirs, ours = (found['steps'][method] for found in hosts.values())
     assert len(ours['losses']) >= 6
     assert ours == theirs
-
-
-@pytest.mark.parametrize('method', METHODS)
-def test_one_line_switches_a_config_of_mmpretrain(hosts, method):
-    assert 'train/loss_region' in hosts['mmpretrain']['switched'][method]
 
 
 @pytest.mark.parametrize('method',

@@ -1,13 +1,34 @@
-_base_ = 'mmselfsup::selfsup/_base_/default_runtime.py'
+# Names without a prefix are this package's, the host's or MMEngine's.
+default_scope = 'mmregioncl'
+
+log_level = 'INFO'
+log_processor = dict(
+    window_size=10,
+    custom_cfg=[dict(data_src='', method='mean', window_size='global')])
+visualizer = dict(
+    type='Visualizer',
+    vis_backends=[dict(type='LocalVisBackend')],
+    name='visualizer')
+load_from = None
+resume = False
 
 # All views have one size, so let cuDNN time its kernels. For bitwise
 # reproducible runs on a GPU, set randomness.deterministic=True.
-env_cfg = dict(cudnn_benchmark=True)
+env_cfg = dict(
+    cudnn_benchmark=True,
+    mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
+    dist_cfg=dict(backend='nccl'))
 
 default_hooks = dict(
+    runtime_info=dict(type='RuntimeInfoHook'),
+    logger=dict(type='LoggerHook', interval=50),
+    param_scheduler=dict(type='ParamSchedulerHook'),
+    sampler_seed=dict(type='DistSamplerSeedHook'),
     accumulation=dict(type='mmregioncl.AccumulationHook'),
     timer=dict(type='mmregioncl.ThroughputHook'),
     checkpoint=dict(
+        type='CheckpointHook',
+        interval=10,
         max_keep_ckpts=3,
         # A killed run leaves no truncated checkpoint.
         backend_args=dict(backend='mmregioncl.atomic')),

@@ -3,7 +3,7 @@
 _base_ = [
     '../_base_/models/regioncl-d.py',
     '../_base_/datasets/imagenet_ccrop.py',
-    'mmselfsup::selfsup/_base_/schedules/sgd_coslr-200e_in1k.py',
+    '../_base_/schedules/sgd_coslr-200e_in1k.py',
     '../_base_/ccrop_runtime.py',
 ]
 

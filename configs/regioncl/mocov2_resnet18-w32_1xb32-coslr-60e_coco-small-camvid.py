@@ -4,13 +4,13 @@
 _base_ = [
     '../_base_/models/mocov2.py',
     '../_base_/datasets/imagenet_mocov2.py',
-    'mmselfsup::selfsup/_base_/schedules/sgd_coslr-200e_in1k.py',
+    '../_base_/schedules/sgd_coslr-200e_in1k.py',
     '../_base_/default_runtime.py',
 ]
 
 model = dict(
     queue_len=256,  # less than half of the images
-    momentum=0.99,
+    momentum=__import__('mmregioncl').host.kept(0.99),
     backbone=dict(depth=18, stem_channels=32, base_channels=32),
     neck=dict(in_channels=256, hid_channels=256))
 

@@ -3,7 +3,7 @@
 _base_ = [
     '../_base_/models/mocov2.py',
     '../_base_/datasets/imagenet100_mocov2.py',
-    'mmselfsup::selfsup/_base_/schedules/sgd_coslr-200e_in1k.py',
+    '../_base_/schedules/sgd_coslr-200e_in1k.py',
     '../_base_/labelled_runtime.py',
 ]
 

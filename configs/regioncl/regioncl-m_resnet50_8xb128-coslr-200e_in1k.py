@@ -1,7 +1,7 @@
 _base_ = [
     '../_base_/models/regioncl-m.py',
     '../_base_/datasets/imagenet_mocov2.py',
-    'mmselfsup::selfsup/_base_/schedules/sgd_coslr-200e_in1k.py',
+    '../_base_/schedules/sgd_coslr-200e_in1k.py',
     '../_base_/default_runtime.py',
 ]
 

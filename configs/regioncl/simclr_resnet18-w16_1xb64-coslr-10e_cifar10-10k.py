@@ -14,5 +14,5 @@ model = dict(
         norm_cfg=dict(type='BN1d')),
     head=dict(
         type='ContrastiveHead',
-        loss=dict(type='mmcls.CrossEntropyLoss'),
+        loss=dict(type='CrossEntropyLoss'),
         temperature=0.5))  # lightly's CIFAR-10 benchmark

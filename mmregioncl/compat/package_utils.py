@@ -3,12 +3,14 @@
 MMEngine 0.10.7 locates packages with pkg_resources. setuptools >= 82 no longer
 has it, older versions warn at each call, and Python >= 3.12 creates
 environments without setuptools (open-mmlab/mmcv#3325 has the same cause). The
-standard library does the same.
+standard library does the same. MMEngine does not know onedl-mmsegmentation,
+the fork that provides mmseg.
 """
 import importlib.util
 from importlib import metadata
 from pathlib import Path
 
+from mmengine.config.utils import MODULE2PACKAGE
 from mmengine.utils import package_utils
 
 from .substitute import substitute
@@ -19,6 +21,9 @@ def patch() -> None:
         original = getattr(package_utils, patched.__name__)
         if 'pkg_resources' in original.__code__.co_names:
             substitute(original, patched)
+    fork = 'onedl-mmsegmentation'
+    if any(metadata.distributions(name=fork)):
+        MODULE2PACKAGE['mmseg'] = fork
 
 
 def is_installed(package: str) -> bool:

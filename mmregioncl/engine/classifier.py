@@ -77,8 +77,9 @@ def adopt_backbone(cfg: Config, run: EvaluationRun) -> None:
     frozen = cfg.model.backbone.get('frozen_stages', -1)
     cfg.model.backbone = dict(model['backbone'], frozen_stages=frozen)
     name = model['backbone']['type']
-    if '.' not in name:
-        cfg.model.backbone['type'] = f'{host.NAME}.{name}'
+    if '.' not in name:  # the classifier has a scope of its own
+        scope = run.cfg.get('default_scope', host.NAME)
+        cfg.model.backbone['type'] = f'{scope}.{name}'
     if 'norm_cfg' in cfg.model.backbone:  # one process, maybe on a CPU
         cfg.model.backbone['norm_cfg'] = dict(type='BN')
     for key in ('mean', 'std'):

@@ -23,8 +23,12 @@ KNN = dict(k=[1, 5], temperature=[0.1])
 @pytest.fixture
 def run(model_cfg, image_folder, tmp_path):
     folder = class_folder(str(image_folder), 32)
+    model_cfg['backbone']['type'] = 'ResNet_CIFAR'  # as configs name it
     cfg = Config(
-        dict(model=model_cfg, eval_datasets=dict(train=folder, test=folder)))
+        dict(
+            model=model_cfg,
+            default_scope='mmregioncl',
+            eval_datasets=dict(train=folder, test=folder)))
     model = MODELS.build(copy.deepcopy(model_cfg))
     checkpoint = tmp_path / 'epoch_1.pth'
     torch.save(dict(state_dict=model.state_dict()), checkpoint)

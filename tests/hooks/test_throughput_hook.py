@@ -10,6 +10,7 @@ from mmengine.registry import DATA_SAMPLERS, LOOPS
 from mmengine.runner import IterBasedTrainLoop, Runner
 from torch.utils.data import BatchSampler
 
+from mmregioncl import host
 from mmregioncl.hooks import ThroughputHook
 from mmregioncl.hooks.throughput_hook import Mark, count_images
 from mmregioncl.registry import HOOKS, TRANSFORMS
@@ -81,6 +82,8 @@ def test_a_slow_disk_is_named_once(runner_cfg, monkeypatch):
 def test_slow_transforms_are_named(runner_cfg, monkeypatch):
     runner_cfg.train_dataloader.dataset.pipeline.insert(
         1, dict(type='mmregioncl.Wait'))
+    views = runner_cfg.train_dataloader.dataset.pipeline[2]
+    views.type = f'{host.NAME}.MultiView'
     warnings = train(runner_cfg, monkeypatch)[1]
     assert 'add mmregioncl.fast_transforms to the' in warnings[0]
 

@@ -119,7 +119,7 @@ def main() -> None:
     parser.add_argument('--batches', type=pairs, nargs='+', default=[32, 128])
     parser.add_argument('--size', type=image_size, default=224)
     args = parser.parse_args()
-    init_default_scope('mmselfsup')
+    init_default_scope('mmregioncl')
     MMLogger.get_instance('memory', log_level='ERROR')
     MessageHub.get_current_instance().update_info('max_iters', 10**6)
     print(header('cpu', 'mmselfsup'))

@@ -150,7 +150,7 @@ def build(switches: tuple, args: argparse.Namespace) -> Callable:
 
 def main() -> None:
     args = parse_args()
-    init_default_scope('mmselfsup')
+    init_default_scope('mmregioncl')
     MMLogger.get_instance('switches', log_level='ERROR')
     MessageHub.get_current_instance().update_info('max_iters', 10**6)
     keep_freed_memory()

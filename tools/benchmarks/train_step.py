@@ -151,7 +151,7 @@ def memory(field: str) -> float:
 
 def prepare() -> None:
     """What models expect of a run."""
-    init_default_scope('mmselfsup')
+    init_default_scope('mmregioncl')
     MMLogger.get_instance('train_step').setLevel('ERROR')
     MessageHub.get_current_instance().update_info('max_iters', 10**6)
 

@@ -12,7 +12,7 @@ train_dataloader = dict(
 # Labelled sets to evaluate on
 eval_pipeline = [
     dict(type='mmregioncl.LoadImage', on_corrupt='raise'),
-    dict(type='mmcls.ResizeEdge', scale=256, edge='short'),
+    dict(type='ResizeEdge', scale=256, edge='short'),
     dict(type='CenterCrop', crop_size=224),
     dict(type='mmregioncl.PackSelfSupInputs', algorithm_keys=['gt_label']),
 ]

@@ -45,7 +45,7 @@ train_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=True),
     collate_fn=dict(type='default_collate'),
     dataset=dict(
-        type='mmcls.ImageNet',
+        type='ImageNet',
         data_root=data_root,
         ann_file='meta/train.txt',
         data_prefix=dict(img_path='train/'),

@@ -10,8 +10,8 @@ projector = dict(
     norm_cfg=dict(type='BN1d'))
 model = dict(
     type='BYOL',
-    # Constant in the released code; MMSelfSup raises it to 1 along a cosine.
-    base_momentum=0.996,
+    # The momentum, 0.996, is constant in the released code; here it rises to 1
+    # along a cosine.
     neck=dict(_delete_=True, **projector),
     head=dict(
         _delete_=True,

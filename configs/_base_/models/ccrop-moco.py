@@ -6,7 +6,5 @@ model = dict(
     type='MoCo',
     queue_len=65536,
     feat_dim=128,
-    momentum=0.999,
     head=dict(
-        loss=dict(_delete_=True, type='mmcls.CrossEntropyLoss'),
-        temperature=0.2))
+        loss=dict(_delete_=True, type='CrossEntropyLoss'), temperature=0.2))

@@ -1,3 +1,3 @@
-_base_ = 'mmselfsup::selfsup/_base_/models/densecl.py'
+_base_ = 'mocov2.py'
 
-model = dict(data_preprocessor=dict(type='mmregioncl.SelfSupDataPreprocessor'))
+model = dict(type='DenseCL', loss_lambda=0.5, neck=dict(type='DenseCLNeck'))

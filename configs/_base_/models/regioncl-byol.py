@@ -1,5 +1,3 @@
-_base_ = 'mmselfsup::selfsup/_base_/models/byol.py'
+_base_ = 'byol.py'
 
-model = dict(
-    type='mmregioncl.RegionCLBYOL',
-    data_preprocessor=dict(type='mmregioncl.SelfSupDataPreprocessor'))
+model = dict(type='mmregioncl.RegionCLBYOL')

@@ -1,5 +1,3 @@
-_base_ = 'mmselfsup::selfsup/_base_/models/simclr.py'
+_base_ = 'simclr.py'
 
-model = dict(
-    type='mmregioncl.RegionCLSimCLR',
-    data_preprocessor=dict(type='mmregioncl.SelfSupDataPreprocessor'))
+model = dict(type='mmregioncl.RegionCLSimCLR')

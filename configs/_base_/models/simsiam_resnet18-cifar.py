@@ -1,26 +1,16 @@
-_base_ = 'mocov2_resnet18-cifar.py'
+_base_ = 'simsiam.py'
 
 # Projector and predictor of lightly's CIFAR-10 benchmark
 model = dict(
-    _delete_=True,
-    type='SimSiam',
-    data_preprocessor=_base_.model.data_preprocessor,
-    backbone=_base_.model.backbone,
+    data_preprocessor=dict(
+        mean=(125.3, 123.0, 113.9),  # of the images of CIFAR-10, RGB
+        std=(63.0, 62.1, 66.7)),
+    backbone=dict(
+        _delete_=True, type='ResNet_CIFAR', depth=18,
+        zero_init_residual=False),
     neck=dict(
-        type='NonLinearNeck',
         in_channels=512,
-        hid_channels=2048,
-        out_channels=2048,
+        num_layers=2,
+        with_last_bn_affine=True,
         norm_cfg=dict(type='BN1d')),
-    head=dict(
-        type='LatentPredictHead',
-        loss=dict(type='CosineSimilarityLoss'),
-        predictor=dict(
-            type='NonLinearNeck',
-            in_channels=2048,
-            hid_channels=512,
-            out_channels=2048,
-            with_avg_pool=False,
-            with_last_bn=False,
-            with_last_bias=True,
-            norm_cfg=dict(type='BN1d'))))
+    head=dict(predictor=dict(norm_cfg=dict(type='BN1d'))))

@@ -1,4 +1,4 @@
-_base_ = 'mmselfsup::selfsup/_base_/schedules/lars_coslr-200e_in1k.py'
+_base_ = 'lars_coslr-200e_in1k.py'
 
 # Without weight decay or LARS scaling for biases and batch norm, as in
 # MMSelfSup's configs of SimCLR and BYOL

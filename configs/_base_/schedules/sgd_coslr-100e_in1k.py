@@ -1,4 +1,4 @@
-_base_ = 'mmselfsup::selfsup/_base_/schedules/sgd_coslr-200e_in1k.py'
+_base_ = 'sgd_coslr-200e_in1k.py'
 
 param_scheduler = [
     dict(type='CosineAnnealingLR', T_max=100, by_epoch=True, begin=0, end=100)

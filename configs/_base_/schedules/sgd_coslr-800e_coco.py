@@ -1,4 +1,4 @@
-_base_ = 'mmselfsup::selfsup/_base_/schedules/sgd_coslr-200e_in1k.py'
+_base_ = 'sgd_coslr-200e_in1k.py'
 
 # DenseCL's densecl_coco_800ep.py: lr 0.3 for a batch of 256
 optim_wrapper = dict(optimizer=dict(lr=0.3))

@@ -1,4 +1,4 @@
-_base_ = 'mmselfsup::selfsup/_base_/schedules/sgd_steplr-200e_in1k.py'
+_base_ = 'sgd_steplr-200e_in1k.py'
 
 # ContrastiveCrop on ImageNet with MoCo v1. The released factor is 0, with
 # which the last 40 epochs train nothing; MoCo's own is 0.1.

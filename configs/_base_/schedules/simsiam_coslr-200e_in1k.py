@@ -1,4 +1,4 @@
-_base_ = 'mmselfsup::selfsup/_base_/schedules/sgd_coslr-200e_in1k.py'
+_base_ = 'sgd_coslr-200e_in1k.py'
 
 lr = 0.05  # SimSiam's, for a batch of 256
 optim_wrapper = dict(

@@ -1,4 +1,8 @@
+from .linear_neck import LinearNeck
 from .region_necks import (RegionDenseCLNeck, RegionMoCoV2Neck,
                            RegionNonLinearNeck)
 
-__all__ = ['RegionDenseCLNeck', 'RegionMoCoV2Neck', 'RegionNonLinearNeck']
+__all__ = [
+    'LinearNeck', 'RegionDenseCLNeck', 'RegionMoCoV2Neck',
+    'RegionNonLinearNeck'
+]

@@ -17,7 +17,7 @@ def build(**settings):
 
 
 def random_resized_crop():
-    return TRANSFORMS.build(dict(type='RandomResizedCrop', **SIZE))
+    return TRANSFORMS.build(dict(type='mmselfsup.RandomResizedCrop', **SIZE))
 
 
 def test_uniform_over_the_whole_image_is_random_resized_crop():
