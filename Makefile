@@ -58,7 +58,7 @@ $(READY): $(wildcard $(REQUIREMENTS)/*.txt) setup.py pyproject.toml
 	touch $@
 
 demo: $(READY)
-	$(BIN)/python tools/demo.py --out demo
+	MMREGIONCL_HOST=$(HOST) $(BIN)/python tools/demo.py --out demo
 
 test: $(READY)
 	MMREGIONCL_HOST=$(HOST) $(BIN)/python -m pytest $(PARALLEL) $(TESTS)

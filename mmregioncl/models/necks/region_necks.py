@@ -37,9 +37,16 @@ class RegionNeckMixin(BaseModule):
         Raises:
             ValueError: If there is not exactly one map, of C = in_channels.
         """
+        shapes = [tuple(getattr(part, 'shape', ())) for part in features]
+        if any(len(shape) != 4 for shape in shapes):
+            raise ValueError(
+                'the backbone gives something else than feature maps (N, C, H,'
+                f' W), of shapes {shapes}: set gap_before_final_norm=False of '
+                'a ConvNeXt, output_cls_token=False of a vision transformer of'
+                " mmcls, or out_type='featmap' of one of MMPretrain")
         wanted = next(layer.in_features for layer in self.modules()
                       if isinstance(layer, nn.Linear))
-        given = [feature.shape[1] for feature in features]
+        given = [shape[1] for shape in shapes]
         if given != [wanted]:
             raise ValueError(
                 f'the backbone returns maps of {given} channels, and the neck '

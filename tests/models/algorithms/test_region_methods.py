@@ -365,6 +365,21 @@ def test_maps_that_the_neck_does_not_take_are_refused(method, build, backbone):
         build(method[0])(views(4), mode='loss')
 
 
+@pytest.mark.parametrize(
+    'output',
+    [
+        lambda maps: (maps.mean((2, 3)), ),  # pooled, as by ConvNeXt
+        lambda maps: ([maps, maps.mean((2, 3))], ),  # with a class token
+        lambda maps: (maps.flatten(2).transpose(1, 2), ),  # tokens
+    ])
+def test_outputs_that_are_no_maps_are_refused(method, build, output):
+    model = build(method[0])
+    forward = model.backbone.forward
+    model.backbone.forward = lambda image: output(forward(image)[-1])
+    with pytest.raises(ValueError, match='gap_before_final_norm=False of a'):
+        model.neck(model.backbone(views(4)[0]))
+
+
 def test_stride_of_another_backbone_is_refused(method, build):
     cfg = dict(method[0])
     cfg['region_swap'] = dict(cfg['region_swap'], stride=4)
