@@ -14,29 +14,24 @@ MMENGINE = {
     'mmengine': ('0.10.7', '0.11'),
     'onedl-mmengine': ('0.10.12', '0.11')
 }
+MMCV_OF_2023 = {  # what mmselfsup 1.0.0 accepts
+    'mmcv-lite': ('2.0.1', '2.1'),
+    'mmcv': ('2.0.1', '2.1')
+}
+MMCV = {
+    'mmcv-lite': ('2.0.1', '2.4'),
+    'mmcv': ('2.0.1', '2.4'),
+    'onedl-mmcv': ('2.3.6', '2.4')
+}
+MMCLS = {'mmcls': ('1.0.0rc6', '1.1')}
+MMSELFSUP = {'mmselfsup': ('1.0.0', '1.1')}
+MMPRETRAIN = {
+    'mmpretrain': ('1.2.0', '1.3'),
+    'onedl-mmpretrain': ('1.3.6', '1.4')
+}
 STACKS = dict(
-    mmselfsup=(
-        TORCH,
-        MMENGINE,
-        # What mmselfsup 1.0.0 and mmdet 3.3 accept
-        {
-            'mmcv-lite': ('2.0.1', '2.1'),
-            'mmcv': ('2.0.1', '2.1')
-        },
-        {
-            'mmcls': ('1.0.0rc6', '1.1')
-        },
-        {
-            'mmselfsup': ('1.0.0', '1.1')
-        }),
-    mmpretrain=(TORCH, MMENGINE, {
-        'mmcv-lite': ('2.0.1', '2.4'),
-        'mmcv': ('2.0.1', '2.4'),
-        'onedl-mmcv': ('2.3.6', '2.4')
-    }, {
-        'mmpretrain': ('1.2.0', '1.3'),
-        'onedl-mmpretrain': ('1.3.6', '1.4')
-    }))
+    mmselfsup=(TORCH, MMENGINE, MMCV_OF_2023, MMCLS, MMSELFSUP),
+    mmpretrain=(TORCH, MMENGINE, MMCV, MMPRETRAIN))
 
 
 def _check_stack() -> None:

@@ -1,4 +1,4 @@
-"""Files that are written completely or not at all."""
+"""Files: written completely or not at all, and checkpoints that are there."""
 import json
 import os
 from contextlib import contextmanager
@@ -37,3 +37,14 @@ def write_json(path: Union[str, Path], content: dict) -> None:
     """Write a dict as JSON, completely or not at all."""
     with atomic_write(path) as part:
         part.write_text(json.dumps(content, indent=2))
+
+
+def check_exists(path: Union[str, Path]) -> None:
+    """Refuse a checkpoint that is not there. Addresses are not checked.
+
+    Raises:
+        FileNotFoundError: If it is the path of no file.
+    """
+    if '://' not in str(path) and not Path(path).expanduser().is_file():
+        raise FileNotFoundError(f'there is no checkpoint {path}: name a file, '
+                                'or "none" for random weights')

@@ -13,6 +13,8 @@ import torch
 from mmengine.runner import checkpoint as upstream
 from mmengine.runner.checkpoint import CheckpointLoader
 
+from mmregioncl.files import check_exists
+
 
 def patch() -> None:
     CheckpointLoader.register_scheme('', load_from_local, force=True)
@@ -36,12 +38,10 @@ def load_from_local(filename: str, map_location=None) -> dict:
         ValueError: If the file is broken, is not a checkpoint, or holds
             objects that ``weights_only`` does not allow.
     """
-    path = os.path.expanduser(filename)
-    if not os.path.isfile(path):
-        raise FileNotFoundError(f'there is no checkpoint {path}: correct its '
-                                'path')
+    check_exists(filename)
     try:
-        weights = torch.load(path, map_location, weights_only=True)
+        weights = torch.load(
+            os.path.expanduser(filename), map_location, weights_only=True)
     except (FileNotFoundError, PermissionError, IsADirectoryError):
         raise
     except Exception as error:  # broken bytes may raise anything

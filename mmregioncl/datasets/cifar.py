@@ -17,7 +17,7 @@ else:
 class CIFARMixin:
     """CIFAR from the official pickles or from an archive of JPEG bytes.
 
-    Images are BGR, as if loaded from files. the host has them in RGB, but the
+    Images are BGR, as if loaded from files. The host has them in RGB, but the
     colour transforms and preprocessors of the OpenMMLab bases expect BGR.
 
     An archive ``train.npz`` or ``test.npz`` in ``data_prefix`` is preferred.
@@ -39,6 +39,8 @@ class CIFARMixin:
                  test_mode: bool = False,
                  download: bool = False,
                  **kwargs) -> None:
+        # MMPretrain's own setting for the same
+        test_mode = kwargs.pop('split', '') == 'test' or test_mode
         if host.NAME == 'mmpretrain':
             kwargs['split'] = 'test' if test_mode else 'train'
         super().__init__(

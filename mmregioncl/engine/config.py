@@ -8,7 +8,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from mmregioncl.datasets.nested import innermost_items
-from mmregioncl.transfer import check_exists
+from mmregioncl.files import check_exists
 
 # Settings that Runner and our tools read besides the arguments of Runner
 ALSO_READ = ('activation_checkpointing', 'compile', 'efficient_conv_bn_eval',

@@ -66,7 +66,7 @@ def written_at(path: Path) -> Tuple[str, int]:
         tuple[str, int]: ('', 0) if a run cannot be resumed from the file.
     """
     try:
-        checkpoint = torch.load(path, 'cpu', mmap=True)
+        checkpoint = torch.load(path, 'cpu', mmap=True, weights_only=True)
         meta = checkpoint['meta']
         # MMEngine's best_*.pth hold no optimizer.
         resumable = 'optimizer' in checkpoint

@@ -14,7 +14,7 @@ import torch
 from mmengine.config import Config
 from mmengine.device import get_device
 
-from mmregioncl.transfer import check_exists
+from mmregioncl.files import check_exists
 
 PACKAGES = ('mmregioncl', 'torch', 'torchvision', 'mmengine', 'mmcv',
             'mmcv-lite', 'mmselfsup', 'mmcls', 'mmpretrain', 'numpy',

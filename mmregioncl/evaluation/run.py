@@ -189,7 +189,8 @@ def read_features(path: Path, data: dict) -> Optional[Tuple[Tensor, Tensor]]:
     if not path.exists():
         return None
     try:
-        features, labels, saved = torch.load(path, mmap=True)
+        features, labels, saved = torch.load(
+            path, mmap=True, weights_only=True)
     except Exception:  # a damaged file may raise anything: compute again
         return None
     return (features, labels) if saved == data else None

@@ -12,6 +12,7 @@ from mmregioncl.evaluation import (check_finite, check_same_classes,
                                    eval_dataset, extract_rows, gather_rows,
                                    online_probe, rank_batches, read_labels)
 from mmregioncl.evaluation.frozen import frozen_evaluation
+from mmregioncl.models.parents import split_batch
 from mmregioncl.models.utils import feature_map
 from mmregioncl.models.utils.modules import unwrap
 from mmregioncl.registry import HOOKS
@@ -74,7 +75,8 @@ class OnlineLinearProbeHook(EvaluationHook):
             labels = read_labels(part, single=True, partial=True)
             self.classes = max(self.classes, int(labels.max()) + 1)
             for step in part.pipeline.transforms:
-                if hasattr(step, 'algorithm_keys'):  # it packs
+                # MMPretrain's PackInputs packs labels in any case.
+                if type(step).__name__ == 'PackSelfSupInputs':
                     step.algorithm_keys = [*{*step.algorithm_keys, 'gt_label'}]
 
     def before_train(self, runner) -> None:
@@ -114,8 +116,7 @@ class OnlineLinearProbeHook(EvaluationHook):
     def note_views(self, module: nn.Module, args: tuple, output) -> None:
         """Note the views that the algorithm gets."""
         if self.views is not None:
-            self.views = next(iter(output.values())) if isinstance(
-                output, dict) else output[0]
+            self.views, _ = split_batch(output)
 
     @torch.compiler.disable  # not part of the model
     def note_features(self, module: nn.Module, args: tuple, output) -> None:
@@ -146,7 +147,8 @@ class OnlineLinearProbeHook(EvaluationHook):
         """One step of the classifier."""
         samples = data_batch['data_samples']
         labels = torch.cat([
-            getattr(s.gt_label, 'value', s.gt_label).flatten() for s in samples
+            torch.as_tensor(getattr(s.gt_label, 'value',
+                                    s.gt_label)).flatten() for s in samples
         ])
         labels = labels.to(self.features.device)
         features = torch.cat(all_gather(self.features))

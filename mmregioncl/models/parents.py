@@ -1,5 +1,7 @@
 """Classes of the host that this package extends, and how the hosts differ."""
-from torch import nn
+from typing import List, Tuple, Union
+
+from torch import Tensor, nn
 
 from mmregioncl import host
 
@@ -25,8 +27,32 @@ __all__ = [
     'BYOL', 'BaseModel', 'ContrastiveHead', 'CosineEMA', 'DenseCL',
     'DenseCLNeck', 'GatherLayer', 'LatentPredictHead', 'MODELS', 'MoCo',
     'MoCoV2Neck', 'NonLinearNeck', 'SelfSupDataPreprocessor', 'SimCLR',
-    'SimSiam', 'check_momentum', 'replaced'
+    'SimSiam', 'check_momentum', 'join_batch', 'latent_loss', 'replaced',
+    'split_batch'
 ]
+
+Batch = Union[dict, Tuple[List[Tensor], list]]
+
+
+def join_batch(views: List[Tensor], samples: list) -> Batch:
+    """A batch as the host's data preprocessor returns it."""
+    if host.NAME == 'mmselfsup':
+        return views, samples
+    return dict(inputs=views, data_samples=samples)
+
+
+def split_batch(batch: Batch) -> Tuple[List[Tensor], list]:
+    """Views and data samples of what a data preprocessor returned."""
+    if isinstance(batch, dict):
+        return batch['inputs'], batch['data_samples']
+    return batch
+
+
+def latent_loss(head: LatentPredictHead, projection: Tensor,
+                target: Tensor) -> Tensor:
+    """The loss of a ``LatentPredictHead`` of the host."""
+    loss = head if host.NAME == 'mmselfsup' else head.loss
+    return loss(projection, target)
 
 
 def replaced(momentum: float) -> float:

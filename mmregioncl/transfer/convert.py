@@ -8,20 +8,9 @@ import torch
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor
 
-from mmregioncl.files import atomic_write
+from mmregioncl.files import atomic_write, check_exists
 
 Weights = Dict[str, Tensor]
-
-
-def check_exists(path: Union[str, Path]) -> None:
-    """Refuse a checkpoint that is not there. Addresses are not checked.
-
-    Raises:
-        FileNotFoundError: If it is the path of no file.
-    """
-    if '://' not in str(path) and not Path(path).is_file():
-        raise FileNotFoundError(f'there is no checkpoint {path}: name a file, '
-                                'or "none" for random weights')
 
 
 def read_weights(path: Union[str, Path]) -> Weights:

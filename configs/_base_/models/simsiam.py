@@ -1,14 +1,12 @@
+_base_ = 'mocov2.py'
+
 # SimSiam, as in MMSelfSup
 model = dict(
+    _delete_=True,
     type='SimSiam',
-    data_preprocessor=dict(
-        type='mmregioncl.SelfSupDataPreprocessor',
-        mean=(123.675, 116.28, 103.53),
-        std=(58.395, 57.12, 57.375),
-        bgr_to_rgb=True),
+    data_preprocessor=_base_.model.data_preprocessor,
     backbone=dict(
-        type='ResNet',
-        depth=50,
+        _base_.model.backbone,
         norm_cfg=dict(type='SyncBN'),
         zero_init_residual=True),
     neck=dict(

@@ -21,7 +21,6 @@ from mmengine.structures import BaseDataElement, LabelData
 from mmregioncl.registry import TRANSFORMS
 from .image_ops import (gaussian_blur, jitter_colors, resize_crop, solarize,
                         weighted_gray)
-from .pipelines import is_crop
 
 __all__ = [
     'ColorJitter', 'MultiView', 'PackSelfSupInputs', 'RandomFlip',
@@ -365,7 +364,7 @@ class MultiView(BaseTransform):
         for pipeline in self.transforms:
             first = next(iter(pipeline.transforms), None)
             shared = {}  # objects that deepcopy does not copy
-            if is_crop(first):
+            if isinstance(first, RandomResizedCrop):
                 shared[id(results['img'])] = results['img']
             views.append(pipeline(copy.deepcopy(results, shared))['img'])
         results['img'] = views

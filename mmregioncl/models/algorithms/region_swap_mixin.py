@@ -55,9 +55,8 @@ class RegionSwapMixin(BaseModel):
         if not 0 <= region_weight < float('inf'):
             raise ValueError(f'region_weight={region_weight} has to be 0 or '
                              'a positive number')
-        self.region_swap = TRANSFORMS.build(
-            dict(type='mmregioncl.RegionSwap', **region_swap) if 'type' not in
-            region_swap else region_swap)
+        swap = dict(dict(type='mmregioncl.RegionSwap'), **region_swap)
+        self.region_swap = TRANSFORMS.build(swap)
         self.region_weight = region_weight
 
     def take_views(self, inputs: List[Tensor]) -> Tuple[Tensor, Tensor]:

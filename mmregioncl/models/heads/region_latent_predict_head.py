@@ -1,9 +1,8 @@
 import torch
 from torch import Tensor
 
-from mmregioncl import host
 from mmregioncl.registry import MODELS
-from ..parents import LatentPredictHead
+from ..parents import LatentPredictHead, latent_loss
 
 
 @MODELS.register_module()
@@ -26,8 +25,7 @@ class RegionLatentPredictHead(LatentPredictHead):
         Returns:
             Tensor: A scalar.
         """
-        loss = self if host.NAME == 'mmselfsup' else self.loss
-        return loss(projection, target)
+        return latent_loss(self, projection, target)
 
     def loss_region(self, canvas: Tensor, paste: Tensor,
                     target: Tensor) -> Tensor:

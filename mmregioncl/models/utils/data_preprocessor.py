@@ -1,11 +1,10 @@
-from typing import List, Optional, Tuple, Union
-
 import torch
 from torch import Tensor
 
-from mmregioncl import host
 from mmregioncl.registry import MODELS
+from ..parents import Batch
 from ..parents import SelfSupDataPreprocessor as Parent
+from ..parents import join_batch
 
 
 def normalize(view: Tensor, scale: Tensor, shift: Tensor,
@@ -54,11 +53,7 @@ class SelfSupDataPreprocessor(Parent):
             self.register_buffer('scale', scale.float(), persistent=False)
             self.register_buffer('shift', shift.float(), persistent=False)
 
-    def forward(
-        self,
-        data: dict,
-        training: bool = False
-    ) -> Union[dict, Tuple[List[Tensor], Optional[list]]]:
+    def forward(self, data: dict, training: bool = False) -> Batch:
         """Move a batch to the device and normalise it.
 
         Args:
@@ -80,9 +75,7 @@ class SelfSupDataPreprocessor(Parent):
                 for value in (self.scale, self.shift))
             views.append(
                 normalize(view, scale, shift, self._channel_conversion))
-        if host.NAME == 'mmselfsup':
-            return views, data['data_samples']
-        return dict(inputs=views, data_samples=data['data_samples'])
+        return join_batch(views, data['data_samples'])
 
     def takes(self, data: dict) -> bool:
         """Whether a batch has that form; others are left to the parent."""

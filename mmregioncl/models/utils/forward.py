@@ -5,6 +5,7 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from mmregioncl import host
+from ..parents import split_batch
 from .localize import feature_map
 
 
@@ -17,11 +18,9 @@ def preprocess(preprocessor: nn.Module,
         batch (dict): ``inputs`` and ``data_samples``, collated.
 
     Returns:
-        tuple: Views (N, C, H, W) each, and the data samples. MMPretrain's
-        preprocessor returns them in a dict.
+        tuple: Views (N, C, H, W) each, and the data samples.
     """
-    data = preprocessor(batch)
-    return tuple(data.values()) if isinstance(data, dict) else data
+    return split_batch(preprocessor(batch))
 
 
 def backbone_maps(model: BaseModel, views: List[Tensor]) -> Tensor:
