@@ -7,7 +7,7 @@ package name ``mmregioncl.ColorJitter`` and so on, and do not need the line.
 """
 from mmselfsup import registry
 
-from mmregioncl.datasets.transforms import augmentations
+from mmregioncl.datasets import transforms
 from mmregioncl.models.utils import SelfSupDataPreprocessor
 
 # The names of mmselfsup have to be there before they are replaced.
@@ -15,9 +15,9 @@ registry.TRANSFORMS.import_from_location()
 registry.MODELS.import_from_location()
 
 REPLACED = ('mmselfsup.', 'mmregioncl.')  # a class of the user's stays
-for name in augmentations.__all__:
+for name in transforms.FAST:
     held = registry.TRANSFORMS.module_dict.get(name)
     if held is None or held.__module__.startswith(REPLACED):
         registry.TRANSFORMS.register_module(
-            module=getattr(augmentations, name), force=True)
+            module=getattr(transforms, name), force=True)
 registry.MODELS.register_module(module=SelfSupDataPreprocessor, force=True)

@@ -7,7 +7,7 @@ from mmengine.hooks import Hook, IterTimerHook
 from torch import Tensor
 
 from mmregioncl.datasets.nested import innermost
-from mmregioncl.datasets.transforms import augmentations, steps_of
+from mmregioncl.datasets.transforms import FAST, steps_of
 from mmregioncl.registry import HOOKS
 
 
@@ -29,9 +29,8 @@ def draws_slowly(dataset) -> bool:
         for step in steps_of(getattr(part, 'pipeline', None))
     ]
     return any(
-        type(step).__name__ in augmentations.__all__ and type(
-            step).__module__.startswith(('mmselfsup.', 'mmpretrain.', 'mmcv.'))
-        for step in steps)
+        type(step).__name__ in FAST and type(step).__module__.startswith((
+            'mmselfsup.', 'mmpretrain.', 'mmcv.')) for step in steps)
 
 
 class Mark(Hook):
