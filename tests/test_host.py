@@ -7,8 +7,14 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from mmengine.config import Config
+from mmengine.dataset import Compose
+from mmengine.registry import TRANSFORMS
 
 from mmregioncl import host
+from mmregioncl.datasets.transforms import crop_settings, is_crop
+from mmregioncl.evaluation import view_size
+from mmregioncl.visualization.browse import crop_of
 
 OTHER, = host.SCOPES.keys() - {host.NAME}
 METHODS = ('RegionCLMoCo', 'RegionCLDenseCL', 'RegionCLSimSiam',
@@ -86,6 +92,25 @@ def test_installed_host_is_chosen(monkeypatch):
     monkeypatch.delenv(host.VARIABLE, raising=False)
     monkeypatch.setattr(host, 'find_spec', lambda name: name == host.NAME)
     assert host.choose() == host.NAME
+
+
+@pytest.mark.parametrize('name', [
+    f'{host.NAME}.RandomResizedCrop', 'mmregioncl.RandomResizedCrop',
+    'mmregioncl.ContrastiveCrop'
+])
+def test_crops_of_a_host(name):
+    """Its settings, before and after it is built, and what is drawn of it."""
+    ours = dict(size=96, scale=(0.2, 0.5), ratio=(1, 2))
+    theirs = dict(
+        zip(('scale', 'crop_ratio_range', 'aspect_ratio_range'),
+            ours.values()))
+    given = theirs if name.startswith('mmpretrain.') else ours
+    step = dict(given, type=name)
+    cfg = Config(dict(train_dataloader=dict(dataset=[step])))
+    assert is_crop(step) and crop_settings(step) == ours
+    assert view_size(cfg) == 96
+    crop = crop_of(Compose([TRANSFORMS.build(step)]), alpha=1)
+    assert vars(crop).items() >= dict(ours, size=(96, 96)).items()
 
 
 def test_momentum_of_a_host():

@@ -12,6 +12,7 @@ from mmregioncl import host
 from mmregioncl.datasets import ImageFolder
 from mmregioncl.datasets.fingerprint import fingerprint
 from mmregioncl.datasets.nested import innermost, typed_dicts
+from mmregioncl.datasets.transforms import crop_settings, is_crop
 
 
 def view_size(cfg: Config) -> int:
@@ -21,9 +22,8 @@ def view_size(cfg: Config) -> int:
         ValueError: If the pipeline has none.
     """
     for step in typed_dicts(cfg.train_dataloader.dataset):
-        name = getattr(step['type'], '__name__', step['type'])
-        if name.split('.')[-1] in ('RandomResizedCrop', 'ContrastiveCrop'):
-            size = step['size' if 'size' in step else 'scale']  # MMPretrain's
+        if is_crop(step):
+            size = crop_settings(step)['size']
             return size if isinstance(size, int) else size[0]
     raise ValueError('the train pipeline has no RandomResizedCrop or '
                      'ContrastiveCrop to take the image size from: set '

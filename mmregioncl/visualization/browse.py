@@ -18,7 +18,8 @@ from mmregioncl import host
 from mmregioncl.datasets.box_store import attach_boxes
 from mmregioncl.datasets.nested import innermost
 from mmregioncl.datasets.transforms import (ContrastiveCrop, check_alpha,
-                                            is_crop, loading_steps, steps_of)
+                                            crop_settings, is_crop,
+                                            loading_steps, steps_of)
 from mmregioncl.evaluation import build_model, load_model, model_config
 from mmregioncl.evaluation.localization import whole_image_steps
 from mmregioncl.hooks import SemanticLocalizationHook
@@ -143,7 +144,7 @@ def crop_of(pipeline: Compose, alpha: Optional[float]) -> ContrastiveCrop:
     crop = crops[0]
     if not isinstance(crop, ContrastiveCrop):
         crop = ContrastiveCrop(
-            crop.size, crop.scale, crop.ratio, max_attempts=crop.max_attempts)
+            **crop_settings(crop), max_attempts=crop.max_attempts)
     if alpha is not None:
         check_alpha(alpha)
         crop.alpha = alpha

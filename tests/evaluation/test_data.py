@@ -109,10 +109,3 @@ def test_preprocessor_beside_the_model_is_that_of_the_model():
     assert model_config(cfg)['data_preprocessor'] == beside
     cfg.model.data_preprocessor = dict(mean=(4, 5, 6))
     assert model_config(cfg)['data_preprocessor'] == dict(mean=(4, 5, 6))
-
-
-@pytest.mark.parametrize('setting', ['size', 'scale'])
-def test_size_of_views_in_either_host(setting):
-    crop = {'type': 'RandomResizedCrop', setting: 96}
-    loader = dict(dataset=dict(type='ImageFolder', pipeline=[crop]))
-    assert view_size(Config(dict(train_dataloader=loader))) == 96

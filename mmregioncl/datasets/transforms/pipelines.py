@@ -13,9 +13,31 @@ def steps_of(pipeline: Compose) -> list:
 
 
 def is_crop(step) -> bool:
-    """Whether a transform is a random crop, of this or another package."""
-    return any(base.__name__ == 'RandomResizedCrop'
-               for base in type(step).__mro__)
+    """Whether a transform or its config is a random crop, of any package."""
+    kind = step['type'] if isinstance(step, dict) else type(step)
+    names = [kind.split('.')[-1]] if isinstance(
+        kind, str) else [base.__name__ for base in kind.__mro__]
+    return not {'RandomResizedCrop', 'ContrastiveCrop'}.isdisjoint(names)
+
+
+def crop_settings(step) -> dict:
+    """Settings of a random crop, by the names that this package gives them.
+
+    Args:
+        step (BaseTransform or dict): Random crop of any package, or its
+            config.
+
+    Returns:
+        dict: ``size``, ``scale`` and ``ratio``, as far as they are set.
+    """
+    ours = ('size', 'scale', 'ratio')
+    given = step if isinstance(step, dict) else vars(step)
+    theirs = ours if 'size' in given else (  # or MMPretrain's
+        'scale', 'crop_ratio_range', 'aspect_ratio_range')
+    return {
+        name: given[key]
+        for name, key in zip(ours, theirs) if key in given
+    }
 
 
 def loading_steps(pipeline: Compose) -> List:
