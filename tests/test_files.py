@@ -1,8 +1,13 @@
 import json
+import os
+from functools import partial
 from pathlib import Path
 
 import pytest
+import torch
 
+from mmregioncl.engine.storage import written_at
+from mmregioncl.evaluation.run import read_features
 from mmregioncl.files import atomic_write, write_json
 
 
@@ -30,3 +35,20 @@ def test_a_name_in_the_working_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_json('a.json', {})
     assert [path.name for path in Path().iterdir()] == ['a.json']
+
+
+class Code:
+    """Runs when it is unpickled, as malicious code would."""
+
+    def __reduce__(self):
+        return os.mkdir, ('ran', )
+
+
+@pytest.mark.parametrize('read', [written_at, partial(read_features, data={})])
+def test_no_code_of_a_file_runs(read, tmp_path, monkeypatch):
+    """Whatever is the default of torch.load."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv('TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD', '1')
+    torch.save(Code(), 'a.pt')
+    assert read(Path('a.pt')) in (('', 0), None)
+    assert not Path('ran').exists()

@@ -5,15 +5,20 @@ import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
+from unittest.mock import Mock
 
+import cv2
+import numpy as np
 import pytest
+import torch
 from mmengine.config import Config
-from mmengine.dataset import Compose
-from mmengine.registry import TRANSFORMS
+from mmengine.dataset import Compose, default_collate
+from mmengine.registry import DATASETS, TRANSFORMS
 
 from mmregioncl import host
 from mmregioncl.datasets.transforms import crop_settings, is_crop
-from mmregioncl.evaluation import view_size
+from mmregioncl.evaluation import class_folder, view_size
+from mmregioncl.hooks import OnlineLinearProbeHook
 from mmregioncl.visualization.browse import crop_of
 
 OTHER, = host.SCOPES.keys() - {host.NAME}
@@ -111,6 +116,44 @@ def test_crops_of_a_host(name):
     assert view_size(cfg) == 96
     crop = crop_of(Compose([TRANSFORMS.build(step)]), alpha=1)
     assert vars(crop).items() >= dict(ours, size=(96, 96)).items()
+
+
+@pytest.mark.skipif(host.NAME != 'mmpretrain', reason='its setting')
+def test_split_of_cifar(tmp_path):
+    for split, label in dict(train=3, test=7).items():
+        code = cv2.imencode('.jpg', np.zeros((32, 32, 3), 'uint8'))[1]
+        np.savez(
+            tmp_path / f'{split}.npz',
+            jpeg=code,
+            offset=[0, len(code)],
+            labels=[label])
+    cfg = dict(type='mmregioncl.CIFAR10', data_prefix=str(tmp_path))
+    for settings, label in ((dict(split='train'), 3), (dict(split='test'), 7),
+                            (dict(test_mode=True), 7), ({}, 3)):
+        dataset = DATASETS.build(dict(cfg, **settings))
+        assert dataset.get_gt_labels().tolist() == [label]
+    with pytest.raises(AssertionError, match='split must be one of'):
+        DATASETS.build(dict(cfg, split='val'))
+
+
+def test_probe_learns_from_samples_of_a_host(image_folder):
+    """Packed and collated as by its own configs."""
+    name = dict(
+        mmselfsup='PackSelfSupInputs', mmpretrain='PackInputs')[host.NAME]
+    dataset = DATASETS.build(
+        dict(
+            class_folder(str(image_folder), 32),
+            pipeline=[
+                dict(type='mmregioncl.LoadImage'),
+                dict(type=f'{host.NAME}.{name}')
+            ]))
+    hook = OnlineLinearProbeHook()
+    hook.before_run(
+        Mock(train_dataloader=Mock(dataset=dataset, spec=['dataset'])))
+    hook.before_train_epoch(None)
+    hook.features = torch.randn(12, 4)
+    hook.after_train_iter(None, 0, default_collate([*dataset]))
+    assert hook.classes == 2 and hook.seen == 12
 
 
 def test_momentum_of_a_host():

@@ -39,10 +39,9 @@ class CIFARMixin:
                  test_mode: bool = False,
                  download: bool = False,
                  **kwargs) -> None:
-        # MMPretrain's own setting for the same
-        test_mode = kwargs.pop('split', '') == 'test' or test_mode
-        if host.NAME == 'mmpretrain':
-            kwargs['split'] = 'test' if test_mode else 'train'
+        if host.NAME == 'mmpretrain':  # which has two settings for it
+            kwargs.setdefault('split', 'test' if test_mode else 'train')
+            test_mode = kwargs['split'] == 'test'
         super().__init__(
             data_prefix=data_prefix,
             test_mode=test_mode,
