@@ -22,6 +22,7 @@ class HostRegistry(Registry):
     def get(self, key: str) -> Optional[Type]:
         """The class of this name, None if there is none."""
         self.import_from_location()
+        key = key.removeprefix(f'{self.scope}.')
         if '.' not in key and key not in self.module_dict:
             for scope in host.SCOPES[host.NAME]:
                 import_module(f'{scope}.registry')

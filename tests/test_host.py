@@ -13,7 +13,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose, default_collate
-from mmengine.registry import DATASETS, TRANSFORMS
+from mmengine.registry import DATASETS, MODELS, TRANSFORMS
 
 from mmregioncl import host
 from mmregioncl.datasets.transforms import crop_settings, is_crop
@@ -97,6 +97,17 @@ def test_installed_host_is_chosen(monkeypatch):
     monkeypatch.delenv(host.VARIABLE, raising=False)
     monkeypatch.setattr(host, 'find_spec', lambda name: name == host.NAME)
     assert host.choose() == host.NAME
+
+
+def test_classes_of_a_host_may_have_our_scope():
+    """From the root and from a default scope, as those without a prefix."""
+    theirs = MODELS.get(f'{host.NAME}.ResNet')
+    ours = MODELS.get('mmregioncl.RegionCLMoCo')
+    for registry in (MODELS, MODELS.children['mmregioncl']):
+        assert registry.get('mmregioncl.ResNet') is theirs
+        assert registry.get('mmregioncl.RegionCLMoCo') is ours
+    assert type(MODELS.build(dict(type='mmregioncl.ResNet',
+                                  depth=18))) is theirs
 
 
 @pytest.mark.parametrize('name', [
