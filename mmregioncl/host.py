@@ -62,6 +62,11 @@ def qualified(name: str) -> str:
     return f'{SCOPES[NAME][-1]}.{name}'
 
 
+def scope_of(cfg: dict) -> str:
+    """Default scope of a config, the host's if it sets none."""
+    return cfg.get('default_scope') or NAME
+
+
 def kept(share: float) -> float:
     """The momentum of a moving average that keeps a share in each step.
 

@@ -167,5 +167,14 @@ def test_probe_learns_from_samples_of_a_host(image_folder):
     assert hook.classes == 2 and hook.seen == 12
 
 
+@pytest.mark.parametrize('cfg, scope', [
+    ({}, host.NAME),
+    (dict(default_scope=None), host.NAME),
+    (dict(default_scope='mmdet'), 'mmdet'),
+])
+def test_scope_of_a_config(cfg, scope):
+    assert host.scope_of(cfg) == scope
+
+
 def test_momentum_of_a_host():
     assert host.kept(0.99) == (0.99 if host.NAME == 'mmselfsup' else 0.01)

@@ -51,7 +51,7 @@ def train_classifier(run: EvaluationRun, config: str, digest: str) -> dict:
         if len(scores) < runner.max_epochs:  # killed before the last one
             scores.append(runner.val()['accuracy/top1'])
     finally:  # the runner has set that of the classifier's package
-        init_default_scope(run.cfg.get('default_scope', host.NAME))
+        init_default_scope(host.scope_of(run.cfg))
     batch = processes * cfg.train_dataloader.batch_size
     return dict(
         numbers={
@@ -78,8 +78,7 @@ def adopt_backbone(cfg: Config, run: EvaluationRun) -> None:
     cfg.model.backbone = dict(model['backbone'], frozen_stages=frozen)
     name = model['backbone']['type']
     if '.' not in name:  # the classifier has a scope of its own
-        scope = run.cfg.get('default_scope', host.NAME)
-        cfg.model.backbone['type'] = f'{scope}.{name}'
+        cfg.model.backbone['type'] = f'{host.scope_of(run.cfg)}.{name}'
     if 'norm_cfg' in cfg.model.backbone:  # one process, maybe on a CPU
         cfg.model.backbone['norm_cfg'] = dict(type='BN')
     for key in ('mean', 'std'):

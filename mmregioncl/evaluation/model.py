@@ -28,7 +28,7 @@ def model_config(cfg: Config) -> dict:
 
 def build_model(cfg: Config) -> BaseModel:
     """Build the model of a config, in the default scope of the config."""
-    init_default_scope(cfg.get('default_scope', host.NAME))
+    init_default_scope(host.scope_of(cfg))
     return MODELS.build(model_config(cfg))
 
 

@@ -49,7 +49,7 @@ def browse_views(cfg: Config, path: str, count: int = 8) -> None:
         count (int): Number of images, even. Defaults to 8.
     """
     check_count(count)
-    init_default_scope(cfg.get('default_scope', host.NAME))
+    init_default_scope(host.scope_of(cfg))
     loader = Runner.build_dataloader(
         dict(
             cfg.train_dataloader,
