@@ -12,6 +12,7 @@ from importlib.util import find_spec
 # Packages of each host whose classes a config may name without their scope
 SCOPES = dict(mmselfsup=('mmselfsup', 'mmcls'), mmpretrain=('mmpretrain', ))
 VARIABLE = 'MMREGIONCL_HOST'
+INSTALLED = [name for name in SCOPES if find_spec(name)]
 
 
 def choose() -> str:
@@ -21,8 +22,7 @@ def choose() -> str:
         ImportError: If none is installed, or the one that is asked for is
             unknown, not installed, or excluded by the other.
     """
-    installed = [name for name in SCOPES if find_spec(name)]
-    name = os.environ.get(VARIABLE) or next(iter(installed), None)
+    name = os.environ.get(VARIABLE) or next(iter(INSTALLED), None)
     if name is None:
         raise ImportError('mmregioncl needs mmselfsup or mmpretrain: pip '
                           "install 'mmregioncl[mmselfsup]' or "
@@ -30,19 +30,21 @@ def choose() -> str:
     if name not in SCOPES:
         raise ImportError(f'{VARIABLE}={name} is no host: set it to one of '
                           f'{", ".join(SCOPES)}')
-    if name not in installed:
+    if name not in INSTALLED:
         raise ImportError(f'{VARIABLE}={name} is not installed: pip install '
                           f"'mmregioncl[{name}]', or unset it")
     for other in SCOPES.keys() - {name}:
-        if other in sys.modules:
+        if sys.modules.get(other) is not None:  # None blocks an import
             raise ImportError(excluded(other, name))
     return name
 
 
 def excluded(other: str, name: str) -> str:
-    """Why the other host cannot be imported."""
+    """Why the other host cannot be imported, and what to do."""
+    install = '' if other in INSTALLED else \
+        f"pip install 'mmregioncl[{other}]' and "
     return (f'{other} cannot be imported beside {name}, which mmregioncl '
-            f'extends: set {VARIABLE}={other} to extend {other}')
+            f'extends: {install}set {VARIABLE}={other} to extend {other}')
 
 
 class RefuseOtherHost(MetaPathFinder):

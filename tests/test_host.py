@@ -17,6 +17,7 @@ from mmengine.registry import DATASETS, MODELS, TRANSFORMS
 
 from mmregioncl import host
 from mmregioncl.datasets.transforms import crop_settings, is_crop
+from mmregioncl.engine.config import load_config
 from mmregioncl.evaluation import class_folder, view_size
 from mmregioncl.hooks import OnlineLinearProbeHook
 from mmregioncl.visualization.browse import crop_of
@@ -84,7 +85,7 @@ def test_the_other_host_is_not_imported():
     (OTHER, host.SCOPES, f'{host.NAME} cannot be imported beside {OTHER}'),
 ])
 def test_no_host_is_chosen(asked, installed, message, monkeypatch):
-    monkeypatch.setattr(host, 'find_spec', lambda name: name in installed)
+    monkeypatch.setattr(host, 'INSTALLED', [*installed])
     monkeypatch.delenv(host.VARIABLE, raising=False)
     if asked:
         monkeypatch.setenv(host.VARIABLE, asked)
@@ -95,8 +96,31 @@ def test_no_host_is_chosen(asked, installed, message, monkeypatch):
 
 def test_installed_host_is_chosen(monkeypatch):
     monkeypatch.delenv(host.VARIABLE, raising=False)
-    monkeypatch.setattr(host, 'find_spec', lambda name: name == host.NAME)
+    monkeypatch.setattr(host, 'INSTALLED', [host.NAME])
+    monkeypatch.setitem(sys.modules, OTHER, None)  # an import is blocked
     assert host.choose() == host.NAME
+
+
+@pytest.mark.parametrize('installed, advice', [
+    (host.SCOPES, 'set'),
+    ([host.NAME], f"pip install 'mmregioncl[{OTHER}]' and set"),
+])
+@pytest.mark.parametrize('line', [
+    f'default_scope = {OTHER!r}',
+    f"train_pipeline = [dict(type='{OTHER}.A')]",
+    f"neck = dict(type='A', _scope_={OTHER!r})",
+])
+def test_config_of_the_other_host_is_refused(line, installed, advice, tmp_path,
+                                             monkeypatch):
+    monkeypatch.setattr(host, 'INSTALLED', [*installed])
+    path = tmp_path / 'config.py'
+    path.write_text(f"model = dict(type='MoCo')\n{line}")
+    with pytest.raises(ValueError) as error:
+        load_config(path)
+    assert str(error.value).startswith(f'{path} is a config of {OTHER}: ')
+    assert f'extends: {advice} {host.VARIABLE}={OTHER} to' in str(error.value)
+    path.write_text(path.read_text().replace(OTHER, host.NAME))
+    assert load_config(path).model
 
 
 def test_classes_of_a_host_may_have_our_scope():

@@ -7,7 +7,8 @@ from typing import Optional, Union
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from mmregioncl.datasets.nested import innermost_items
+from mmregioncl import host
+from mmregioncl.datasets.nested import innermost_items, typed_dicts
 from mmregioncl.files import check_exists
 
 # Settings that Runner and our tools read besides the arguments of Runner
@@ -69,13 +70,15 @@ def load_config(path: Union[str, Path],
             ``{'train_cfg.max_epochs': 100}``. Defaults to None.
 
     Raises:
-        ValueError: If a setting or an option would have no effect.
+        ValueError: If a setting or an option would have no effect, or is for
+            the other host.
     """
     cfg = read_config(path)
     check_removed(cfg)
     check_imports(cfg)
     check_options(cfg, options or {})
     cfg.merge_from_dict(options or {})
+    check_host(cfg)
     hooks = cfg.get('default_hooks') or {}
     for name in [name for name, hook in hooks.items() if hook is None]:
         if name not in MMENGINE_HOOKS:  # MMEngine removes its own
@@ -97,6 +100,22 @@ def check_removed(cfg: Config) -> None:
     if 'shuffle_bn' in cfg.model:
         raise ValueError(f'{cfg.filename} sets model.shuffle_bn, which is '
                          'gone: remove it, key images are always exchanged')
+
+
+def check_host(cfg: Config) -> None:
+    """Refuse a config of the host that is not extended.
+
+    MMEngine would only say that there is no such class.
+
+    Raises:
+        ValueError: If the default scope or a type is the other host's.
+    """
+    named = {host.scope_of(cfg)}
+    for part in typed_dicts(cfg._cfg_dict):
+        named |= {part.get('_scope_'), str(part['type']).partition('.')[0]}
+    for other in named & (host.SCOPES.keys() - {host.NAME}):
+        raise ValueError(f'{cfg.filename} is a config of {other}: '
+                         f'{host.excluded(other, host.NAME)}')
 
 
 def check_imports(cfg: Config) -> None:
