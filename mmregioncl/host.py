@@ -73,6 +73,26 @@ def kept(share: float) -> float:
     """The momentum of a moving average that keeps a share in each step.
 
     MMSelfSup's settings are the share that is kept, such as 0.999, and
-    MMPretrain's the share that is replaced, 0.001.
+    MMPretrain's the share that is replaced, 0.001. So this is its own inverse:
+    of a momentum, it is the share that is kept.
     """
     return share if NAME == 'mmselfsup' else round(1 - share, 12)
+
+
+def check_momentum(owner: str, name: str, momentum: float) -> None:
+    """Refuse a momentum that was meant for the other host.
+
+    Args:
+        owner (str): What has the setting, for the message.
+        name (str): Name of the setting.
+        momentum (float): Its value.
+
+    Raises:
+        ValueError: If it keeps less than half of the average.
+    """
+    if kept(momentum) < 0.5:
+        kind = 'kept' if NAME == 'mmselfsup' else 'replaced'
+        raise ValueError(
+            f'{name}={momentum:.6g} of {owner}: in {NAME} it is the share of '
+            f'the average that is {kind} in each step, set '
+            f'{name}={1 - momentum:.6g}')

@@ -73,6 +73,24 @@ def test_momentum_of_the_other_host_is_refused(hosts, method, name, share,
     assert line.endswith(f'momentum={right}')
 
 
+@pytest.mark.parametrize('method, name', [
+    ('MoCo', 'momentum'),
+    ('DenseCL', 'momentum'),
+    ('BYOL', 'base_momentum'),
+    ('MoCoV3', 'base_momentum'),
+    ('mmregioncl.RegionCLMoCo', 'momentum'),
+    (f'{host.NAME}.BYOL', 'base_momentum'),
+])
+def test_momentum_of_a_config_is_checked(method, name, tmp_path):
+    path = tmp_path / 'config.py'
+    path.write_text(f'model = dict(type={method!r})')
+    right, wrong = host.kept(0.99), host.kept(0.01)
+    load_config(path)
+    load_config(path, {f'model.{name}': right})
+    with pytest.raises(ValueError, match=f'^{name}={wrong} of .*={right}$'):
+        load_config(path, {f'model.{name}': wrong})
+
+
 def test_the_other_host_is_not_imported():
     with pytest.raises(ImportError, match=f'set {host.VARIABLE}={OTHER}'):
         import_module(f'{OTHER}.models')

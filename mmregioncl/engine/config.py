@@ -16,6 +16,13 @@ ALSO_READ = ('activation_checkpointing', 'compile', 'efficient_conv_bn_eval',
              'eval_datasets', 'find_unused_parameters', 'model_wrapper_cfg',
              'sync_bn')
 
+# The momentum of a moving average, by the method
+AVERAGES = dict(
+    BYOL='base_momentum',
+    DenseCL='momentum',
+    MoCo='momentum',
+    MoCoV3='base_momentum')
+
 # Default hooks of MMEngine, which may be None
 MMENGINE_HOOKS = ('runtime_info', 'timer', 'sampler_seed', 'logger',
                   'param_scheduler', 'checkpoint')
@@ -79,6 +86,7 @@ def load_config(path: Union[str, Path],
     check_options(cfg, options or {})
     cfg.merge_from_dict(options or {})
     check_host(cfg)
+    check_momentum(cfg)
     hooks = cfg.get('default_hooks') or {}
     for name in [name for name, hook in hooks.items() if hook is None]:
         if name not in MMENGINE_HOOKS:  # MMEngine removes its own
@@ -116,6 +124,19 @@ def check_host(cfg: Config) -> None:
     for other in named & (host.SCOPES.keys() - {host.NAME}):
         raise ValueError(f'{cfg.filename} is a config of {other}: '
                          f'{host.excluded(other, host.NAME)}')
+
+
+def check_momentum(cfg: Config) -> None:
+    """Refuse the momentum of a moving average of the other host.
+
+    Raises:
+        ValueError: If the average would hardly keep anything.
+    """
+    kind = cfg.model.get('type', '')
+    kind = getattr(kind, '__name__', kind).split('.')[-1]
+    name = AVERAGES.get(kind.removeprefix('RegionCL'))
+    if name in cfg.model:
+        host.check_momentum(kind, name, cfg.model[name])
 
 
 def check_imports(cfg: Config) -> None:

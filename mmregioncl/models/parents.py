@@ -57,24 +57,9 @@ def latent_loss(head: LatentPredictHead, projection: Tensor,
 
 def replaced(momentum: float) -> float:
     """The share of an average that a step replaces, by the host's momentum."""
-    return 1 - momentum if host.NAME == 'mmselfsup' else momentum
+    return 1 - host.kept(momentum)
 
 
 def check_momentum(model: nn.Module, name: str, share: float) -> None:
-    """Refuse a momentum that was meant for the other host.
-
-    Args:
-        model (nn.Module): The model, for the message.
-        name (str): Name of the setting.
-        share (float): Share of the average that a step replaces.
-
-    Raises:
-        ValueError: If it is more than half.
-    """
-    if share > 0.5:
-        kind = 'kept' if host.NAME == 'mmselfsup' else 'replaced'
-        given = 1 - share if host.NAME == 'mmselfsup' else share
-        raise ValueError(
-            f'{name}={given:.6g} of {type(model).__name__}: in {host.NAME} it '
-            f'is the share of the average that is {kind} in each step, set '
-            f'{name}={1 - given:.6g}')
+    """Refuse a share to replace that was meant for the other host."""
+    host.check_momentum(type(model).__name__, name, host.kept(1 - share))
