@@ -5,11 +5,18 @@ them under the names that such a config uses, in place of mmselfsup's and
 mmcv's. The views are the same, drawn several times faster. Configs of this
 package name ``mmregioncl.ColorJitter`` and so on, and do not need the line.
 """
-from mmselfsup import registry
+from importlib import import_module
 
+from mmregioncl import host
 from mmregioncl.datasets import transforms
 from mmregioncl.models.utils import SelfSupDataPreprocessor
 
+if host.NAME != 'mmselfsup':  # MMEngine hides the text of an ImportError
+    raise ValueError(
+        'mmregioncl.fast_transforms is for configs of mmselfsup: remove it '
+        "from custom_imports, and name this package's transforms, such as "
+        'mmregioncl.ColorJitter')
+registry = import_module('mmselfsup.registry')
 # The names of mmselfsup have to be there before they are replaced.
 registry.TRANSFORMS.import_from_location()
 registry.MODELS.import_from_location()

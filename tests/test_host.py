@@ -20,6 +20,7 @@ from mmregioncl.datasets.transforms import crop_settings, is_crop
 from mmregioncl.engine.config import load_config
 from mmregioncl.evaluation import class_folder, view_size
 from mmregioncl.hooks import OnlineLinearProbeHook
+from mmregioncl.hooks.throughput_hook import draws_slowly
 from mmregioncl.visualization.browse import crop_of
 
 OTHER, = host.SCOPES.keys() - {host.NAME}
@@ -207,6 +208,23 @@ def test_probe_learns_from_samples_of_a_host(image_folder):
     hook.features = torch.randn(12, 4)
     hook.after_train_iter(None, 0, default_collate([*dataset]))
     assert hook.classes == 2 and hook.seen == 12
+
+
+def test_fast_transforms_are_for_mmselfsup(tmp_path):
+    """Where they are not, nothing advises them."""
+    views = dict(type=f'{host.NAME}.MultiView', num_views=2, transforms=[[]])
+    flip = dict(type='mmcv.RandomFlip', prob=0.5)
+    for step in (views, flip):
+        dataset = Mock(
+            spec=['pipeline'], pipeline=Compose([TRANSFORMS.build(step)]))
+        assert draws_slowly(dataset) == (host.NAME == 'mmselfsup')
+    if host.NAME == 'mmpretrain':
+        path = tmp_path / 'config.py'
+        path.write_text(
+            "custom_imports = dict(imports=['mmregioncl.fast_transforms'])")
+        with pytest.raises(
+                ValueError, match='is for configs of mmselfsup: remove it'):
+            Config.fromfile(path)
 
 
 @pytest.mark.parametrize('cfg, scope', [

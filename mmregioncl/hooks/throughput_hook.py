@@ -6,6 +6,7 @@ from typing import Sequence
 from mmengine.hooks import Hook, IterTimerHook
 from torch import Tensor
 
+from mmregioncl import host
 from mmregioncl.datasets.nested import innermost
 from mmregioncl.datasets.transforms import FAST, steps_of
 from mmregioncl.registry import HOOKS
@@ -23,14 +24,14 @@ def count_images(inputs: Sequence[Tensor]) -> int:
 
 
 def draws_slowly(dataset) -> bool:
-    """Whether a pipeline has a transform that this package has faster."""
+    """Whether ``mmregioncl.fast_transforms`` would replace a transform."""
     steps = [
         step for part in innermost(dataset)
         for step in steps_of(getattr(part, 'pipeline', None))
     ]
-    return any(
-        type(step).__name__ in FAST and type(step).__module__.startswith((
-            'mmselfsup.', 'mmpretrain.', 'mmcv.')) for step in steps)
+    return host.NAME == 'mmselfsup' and any(
+        type(step).__name__ in FAST and type(step).__module__.startswith(
+            ('mmselfsup.', 'mmcv.')) for step in steps)
 
 
 class Mark(Hook):
