@@ -18,7 +18,7 @@ from mmengine.registry import DATASETS, MODELS, TRANSFORMS
 from mmregioncl import host
 from mmregioncl.datasets.transforms import crop_settings, is_crop
 from mmregioncl.engine.config import load_config
-from mmregioncl.evaluation import class_folder, view_size
+from mmregioncl.evaluation import class_folder, results, view_size
 from mmregioncl.hooks import OnlineLinearProbeHook
 from mmregioncl.hooks.throughput_hook import draws_slowly
 from mmregioncl.visualization.browse import crop_of
@@ -225,6 +225,18 @@ def test_fast_transforms_are_for_mmselfsup(tmp_path):
         with pytest.raises(
                 ValueError, match='is for configs of mmselfsup: remove it'):
             Config.fromfile(path)
+
+
+def test_results_name_the_host(monkeypatch):
+    """And every distribution of its stack that may be installed."""
+    monkeypatch.setattr(results, 'version', lambda name: '1.0')
+    run = results.describe_run(Config({}), None, 0)
+    assert run['host'] == host.NAME
+    assert run['versions'].keys() > {
+        'mmregioncl', 'torch', 'mmengine', 'onedl-mmengine', 'mmcv-lite',
+        host.NAME
+    }
+    assert OTHER not in run['versions']
 
 
 @pytest.mark.parametrize('cfg, scope', [

@@ -6,6 +6,7 @@ import platform
 import subprocess
 import time
 from importlib.metadata import PackageNotFoundError, version
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Dict, Optional
@@ -14,10 +15,10 @@ import torch
 from mmengine.config import Config
 from mmengine.device import get_device
 
+from mmregioncl import STACKS, host
 from mmregioncl.files import check_exists
 
-PACKAGES = ('mmregioncl', 'torch', 'torchvision', 'mmengine', 'mmcv',
-            'mmcv-lite', 'mmselfsup', 'mmcls', 'mmpretrain', 'numpy',
+PACKAGES = ('mmregioncl', *chain(*STACKS[host.NAME]), 'torchvision', 'numpy',
             'scikit-learn')
 
 
@@ -102,6 +103,7 @@ def describe_run(cfg: Config, checkpoint: Optional[str], seed: int) -> dict:
         date=time.strftime('%Y-%m-%d %H:%M'),
         commit=commit(),
         device=device_name(),
+        host=host.NAME,
         versions=versions())
 
 
