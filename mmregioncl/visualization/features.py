@@ -1,18 +1,21 @@
 from pathlib import Path
-from typing import Union
+from typing import Sequence, Union
 
 import numpy as np
 import torch
 from matplotlib import colormaps
 from matplotlib.figure import Figure
+from mmengine.dataset import default_collate
+from mmengine.model import ImgDataPreprocessor
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 from torch import Tensor
 
 from mmregioncl.evaluation import nearest
 from mmregioncl.evaluation.run import EvaluationRun
+from mmregioncl.models.utils import preprocess
 from .curves import plain_label
-from .sheets import save, view_sheet
+from .sheets import save, to_images, view_sheet
 
 
 def embed_2d(features: Tensor, seed: int = 0) -> np.ndarray:
@@ -99,15 +102,16 @@ def draw_neighbours(run: EvaluationRun,
     k = min(k, len(train))
     _, found = nearest(train, torch.arange(len(train)), test[rows], k)
     train_set, test_set = map(run.dataset, ('train', 'test'))
-    flip = run.model.data_preprocessor._channel_conversion
-    columns = dict(test=[picture(test_set, row, flip) for row in rows])
+    preprocessor = run.model.data_preprocessor
+    columns = dict(test=pictures(test_set, rows.tolist(), preprocessor))
     for rank, column in enumerate(found.T.tolist(), 1):
-        columns[f'{rank}'] = [picture(train_set, row, flip) for row in column]
+        columns[f'{rank}'] = pictures(train_set, column, preprocessor)
     view_sheet(path, columns)
 
 
-def picture(dataset, row: int, flip: bool) -> np.ndarray:
-    """Image that the model sees, (H, W, 3) uint8 RGB."""
-    image = dataset[int(row)]['inputs'][0]  # (3, H, W) uint8
-    image = image.flip(0) if flip else image
-    return image.permute(1, 2, 0).numpy()
+def pictures(dataset, rows: Sequence[int],
+             preprocessor: ImgDataPreprocessor) -> Sequence[np.ndarray]:
+    """Images that the model sees, (N, H, W, 3) uint8 RGB."""
+    batch = default_collate([dataset[row] for row in rows])
+    (views, ), _ = preprocess(preprocessor, batch)
+    return to_images(views, preprocessor)
