@@ -25,6 +25,9 @@ __all__ = [
 
 Range = Union[float, Sequence[float]]
 
+BACKENDS = ('cv2', 'pillow')
+INTERPOLATIONS = ('nearest', 'bilinear', 'bicubic', 'area', 'lanczos')
+
 
 @TRANSFORMS.register_module()
 class RandomResizedCrop(BaseTransform):
@@ -59,18 +62,12 @@ class RandomResizedCrop(BaseTransform):
                 raise ValueError(
                     f'{name}={(low, high)} of {type(self).__name__} has to be '
                     'a range of positive numbers')
-        for name, value, choices in (('backend', backend, ('cv2', 'pillow')),
-                                     ('interpolation', interpolation,
-                                      ('nearest', 'bilinear', 'bicubic',
-                                       'area', 'lanczos'))):
-            if value not in choices:
-                raise ValueError(f'{name}={value!r} of {type(self).__name__} '
-                                 f'has to be one of {", ".join(choices)}')
         self.scale = scale
         self.ratio = ratio
         self.max_attempts = max_attempts
-        self.interpolation = interpolation
-        self.backend = backend
+        self.interpolation = check_choice(self, 'interpolation', interpolation,
+                                          INTERPOLATIONS)
+        self.backend = check_choice(self, 'backend', backend, BACKENDS)
 
     def transform(self, results: dict) -> dict:
         """Replace ``img`` (H, W, C) by a resized random crop."""
@@ -152,7 +149,7 @@ class ColorJitter(BaseTransform):
         self.contrast = factor_range('contrast', contrast)
         self.saturation = factor_range('saturation', saturation)
         self.hue = factor_range('hue', hue, neutral=0, low=-0.5, high=0.5)
-        self.backend = backend
+        self.backend = check_choice(self, 'backend', backend, BACKENDS)
 
     def transform(self, results: dict) -> dict:
         """Jitter the colours of ``img`` (H, W, 3)."""
@@ -177,7 +174,7 @@ class ColorJitter(BaseTransform):
     def __repr__(self) -> str:
         return (f'{type(self).__name__}(brightness={self.brightness}, '
                 f'contrast={self.contrast}, saturation={self.saturation}, '
-                f'hue={self.hue})')
+                f'hue={self.hue}, backend={self.backend})')
 
 
 def factor_range(name: str,
@@ -191,15 +188,13 @@ def factor_range(name: str,
         name (str): Name of the setting, for errors.
         given (float or Sequence[float]): The range, or its half width.
         neutral (float): The factor that changes nothing. Defaults to 1.
-        low, high (float): Limits. A half width is clipped to 0 for factors.
+        low, high (float): Limits. A half width is clipped to the lower one.
 
     Raises:
         ValueError: If the range is empty or exceeds the limits.
     """
     if isinstance(given, (int, float)):
-        span = (neutral - given, neutral + given)
-        if low == 0 and given >= 0:
-            span = (max(span[0], 0.), span[1])
+        span = (max(low, neutral - given), neutral + given)
     else:
         span = tuple(given)
     if len(span) != 2 or not low <= span[0] <= span[1] <= high:
@@ -287,6 +282,19 @@ class RandomSolarize(BaseTransform):
     def __repr__(self) -> str:
         return (f'{type(self).__name__}(threshold={self.threshold}, '
                 f'prob={self.prob})')
+
+
+def check_choice(step: BaseTransform, name: str, value: str,
+                 choices: Sequence[str]) -> str:
+    """Return the value of a setting.
+
+    Raises:
+        ValueError: If it is not one of the choices.
+    """
+    if value not in choices:
+        raise ValueError(f'{name}={value!r} of {type(step).__name__} has to '
+                         f'be one of {", ".join(choices)}')
+    return value
 
 
 def check_probability(step: BaseTransform, prob: float) -> float:

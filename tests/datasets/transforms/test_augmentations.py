@@ -148,6 +148,39 @@ def test_what_has_no_factor_stays(photographs):
                                    range(4)) is img
 
 
+@pytest.mark.parametrize('name, settings, message', [
+    ('RandomResizedCrop', dict(
+        size=8, backend='PIL'), "backend='PIL' of .* be one of cv2, pillow"),
+    ('RandomResizedCrop', dict(size=8,
+                               interpolation='x'), "interpolation='x' of"),
+    ('RandomResizedCrop', dict(size=8, scale=(0, 1)), 'scale=.* range of pos'),
+    ('ColorJitter', dict(backend='PIL'),
+     "backend='PIL' of ColorJitter has to"),
+    ('ColorJitter', dict(brightness=-0.1), 'brightness=-0.1 of ColorJitter'),
+    ('ColorJitter', dict(contrast=(0.2, 0.1)), 'contrast='),
+    ('ColorJitter', dict(hue=0.6), 'hue=0.6 of ColorJitter has to'),
+    ('ColorJitter', dict(hue=-0.1), 'hue=-0.1'),
+    ('RandomSolarize', dict(prob=2), 'prob=2 of RandomSolarize'),
+])
+def test_invalid_settings_are_refused(name, settings, message):
+    with pytest.raises(ValueError, match=message):
+        ROOT.build(dict(type=f'mmregioncl.{name}', **settings))
+
+
+def test_jitter_tells_its_ranges():
+    """A half width stays above 0, and one of 0 changes nothing."""
+    jitter = ROOT.build(
+        dict(
+            type='mmregioncl.ColorJitter',
+            brightness=0.25,
+            contrast=2,
+            hue=0.5,
+            backend='cv2'))
+    assert repr(jitter) == (
+        'ColorJitter(brightness=(0.75, 1.25), contrast=(0, 3), '
+        'saturation=None, hue=(-0.5, 0.5), backend=cv2)')
+
+
 @pytest.mark.parametrize('sigma', [0.1, 0.3, 0.49, 0.51, 0.8, 1.3, 2.])
 def test_blurs_as_pillow(sigma, photographs):
     for img in photographs:
