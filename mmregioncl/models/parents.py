@@ -12,7 +12,7 @@ if host.NAME == 'mmselfsup':
     from mmselfsup.models.necks import DenseCLNeck, MoCoV2Neck, NonLinearNeck
     from mmselfsup.models.utils import (CosineEMA, GatherLayer,
                                         SelfSupDataPreprocessor)
-    from mmselfsup.registry import MODELS
+    from mmselfsup.registry import MODELS as HOST_MODELS
 else:
     from mmpretrain.models.heads import ContrastiveHead, LatentPredictHead
     from mmpretrain.models.necks import DenseCLNeck, MoCoV2Neck, NonLinearNeck
@@ -21,11 +21,11 @@ else:
     from mmpretrain.models.selfsup import DenseCL, MoCo, SimCLR, SimSiam
     from mmpretrain.models.selfsup.simclr import GatherLayer
     from mmpretrain.models.utils import CosineEMA, SelfSupDataPreprocessor
-    from mmpretrain.registry import MODELS
+    from mmpretrain.registry import MODELS as HOST_MODELS
 
 __all__ = [
     'BYOL', 'BaseModel', 'ContrastiveHead', 'CosineEMA', 'DenseCL',
-    'DenseCLNeck', 'GatherLayer', 'LatentPredictHead', 'MODELS', 'MoCo',
+    'DenseCLNeck', 'GatherLayer', 'HOST_MODELS', 'LatentPredictHead', 'MoCo',
     'MoCoV2Neck', 'NonLinearNeck', 'SelfSupDataPreprocessor', 'SimCLR',
     'SimSiam', 'check_momentum', 'join_batch', 'latent_loss', 'replaced',
     'split_batch'

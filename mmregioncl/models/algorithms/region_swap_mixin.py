@@ -5,8 +5,7 @@ from torch import Tensor
 
 from mmregioncl import host
 from mmregioncl.registry import TRANSFORMS
-from ..parents import MODELS as PARENT_MODELS
-from ..parents import BaseModel
+from ..parents import HOST_MODELS, BaseModel
 from ..utils import RegionSwap, check_pairs
 
 
@@ -122,7 +121,7 @@ def region_part(cfg: dict, wanted: type) -> dict:
         return cfg  # building it raises the error
     given = cfg['type']
     if isinstance(given, str):  # as the parent builds it
-        with PARENT_MODELS.switch_scope_and_registry(
+        with HOST_MODELS.switch_scope_and_registry(
                 cfg.get('_scope_')) as registry:
             given = registry.get(given)
     if given not in wanted.__mro__[1:] or \

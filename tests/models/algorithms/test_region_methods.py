@@ -12,7 +12,7 @@ from torch import nn
 
 from mmregioncl import host
 from mmregioncl.hooks.compile_hook import BACKBONES
-from mmregioncl.models.parents import MODELS as PARENT_MODELS
+from mmregioncl.models.parents import HOST_MODELS
 from mmregioncl.models.utils import Region
 from toy import CROSS_ENTROPY, LATENT_HEAD
 
@@ -408,7 +408,7 @@ def test_parts_of_the_parent_become_ours(method, build):
         assert str(build(cfg)) == str(named)
         cfg[part]['type'] = MODELS.get(cfg[part]['type'])
         if 'loss' in cfg[part]:  # in pure Python configs, all are classes
-            cfg[part]['loss']['type'] = PARENT_MODELS.get(
+            cfg[part]['loss']['type'] = HOST_MODELS.get(
                 cfg[part]['loss']['type'])
         assert str(build(cfg)) == str(named)
 
@@ -427,8 +427,8 @@ def test_other_parts_of_the_same_name_stay(method, part, monkeypatch):
     """A user's class may replace the parent's in its registry."""
     ours, parent = deepcopy(method)
     name = parent[part]['type']
-    monkeypatch.setitem(PARENT_MODELS.module_dict, name,
-                        type(name, (PARENT_MODELS.get(name), ), {}))
+    monkeypatch.setitem(HOST_MODELS.module_dict, name,
+                        type(name, (HOST_MODELS.get(name), ), {}))
     with pytest.raises(TypeError, match=f'not {name}: set {part}.type to'):
         MODELS.build(dict(parent, type=ours['type']))
 
