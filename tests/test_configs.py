@@ -500,3 +500,5 @@ def test_pages_have_the_switch():
                             ('README.md', 'docs/pretraining.md')):
         switch = SWITCH.format(folder + SWITCHES[name], name)
         assert switch in (ROOT / page).read_text()
+    table = (ROOT / 'docs/pretraining.md').read_text()
+    assert all(f'`{path}.py`' in table for path in SWITCHES.values())

@@ -194,8 +194,8 @@ def read_labels(dataset: BaseDataset,
     if not invalid and (None in flat or max(flat, default=-1) == -1):
         raise ValueError(
             f'{name} has images without a label: give a data set with '
-            "gt_label, such as type='mmcls.CustomDataset' for a folder with "
-            'one folder for each class')
+            f"gt_label, such as type='{host.qualified('CustomDataset')}' for "
+            'a folder with one folder for each class')
     lowest = -1 if partial else 0
     invalid = invalid or [label for label in flat if label < lowest]
     if invalid:
