@@ -75,7 +75,8 @@ def adopt_backbone(cfg: Config, run: EvaluationRun) -> None:
     """
     model = model_config(run.cfg)
     frozen = cfg.model.backbone.get('frozen_stages', -1)
-    cfg.model.backbone = dict(model['backbone'], frozen_stages=frozen)
+    backbone = getattr(run.model, 'backbone_cfg', model['backbone'])
+    cfg.model.backbone = dict(backbone, frozen_stages=frozen)
     name = model['backbone']['type']
     if '.' not in name:  # the classifier has a scope of its own
         cfg.model.backbone['type'] = f'{host.scope_of(run.cfg)}.{name}'

@@ -1,4 +1,4 @@
-"""Features of images, averaged over the last feature map."""
+"""Features of images."""
 from typing import List, Tuple, Union
 
 import torch
@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from mmregioncl.models.utils import backbone_maps, preprocess
+from mmregioncl.models.utils import (backbone_outputs, image_features,
+                                     preprocess)
 from .data import read_labels
 from .ranks import gather_rows, rank_batches
 
@@ -59,8 +60,8 @@ def extract_rows(model: BaseModel,
     loader = batch_loader(dataset, batches or [[0]], num_workers, context)
     for batch in tqdm(loader, desc='features', disable=disable, leave=False):
         inputs, _ = preprocess(model.data_preprocessor, batch)
-        maps = backbone_maps(model, inputs)  # (N, C, H, W)
-        rows.append(maps.mean((2, 3)).float().cpu())
+        features = image_features(backbone_outputs(model, inputs))  # (N, C)
+        rows.append(features.float().cpu())
     return torch.cat(rows)[:sum(map(len, batches))]
 
 

@@ -14,7 +14,8 @@ from tqdm import tqdm
 
 from mmregioncl.datasets.box_store import BoxStore
 from mmregioncl.datasets.transforms import loading_steps
-from mmregioncl.models.utils import backbone_maps, heatmap_to_boxes, preprocess
+from mmregioncl.models.utils import (backbone_outputs, feature_map,
+                                     heatmap_to_boxes, preprocess)
 from mmregioncl.registry import TRANSFORMS
 
 
@@ -89,7 +90,7 @@ def localize(
             log(f'crop boxes: {done} of {len(loader)} batches, '
                 f'{left:.0f} s left')
         inputs, samples = preprocess(model.data_preprocessor, batch)
-        maps = backbone_maps(model, inputs)
+        maps = feature_map(backbone_outputs(model, inputs))
         boxes, degenerate = heatmap_to_boxes(maps, store.image_size, threshold)
         rows = torch.cat([sample.sample_idx.value for sample in samples])
         found[rows.to(device)] = torch.cat(

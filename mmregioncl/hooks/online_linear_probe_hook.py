@@ -13,7 +13,7 @@ from mmregioncl.evaluation import (check_finite, check_same_classes,
                                    online_probe, rank_batches, read_labels)
 from mmregioncl.evaluation.frozen import frozen_evaluation
 from mmregioncl.models.parents import split_batch
-from mmregioncl.models.utils import feature_map
+from mmregioncl.models.utils import image_features
 from mmregioncl.models.utils.modules import unwrap
 from mmregioncl.registry import HOOKS
 from .evaluation_hook import EvaluationHook
@@ -136,8 +136,8 @@ class OnlineLinearProbeHook(EvaluationHook):
             raise ValueError(
                 'OnlineLinearProbeHook finds no whole first view in what the '
                 'algorithm passes its backbone: take OnlineKNNHook instead')
-        maps = feature_map(output).detach()[self.layout]  # (N, C, H, W)
-        self.features = maps.mean((2, 3)).float()
+        features = image_features(output).detach()  # of all images
+        self.features = features[self.layout].float()  # (N, C)
 
     def after_train_iter(self,
                          runner,

@@ -12,7 +12,7 @@ from mmregioncl.evaluation import (alignment, batch_loader, gather_rows,
                                    rank_batches, rankme, relative_std,
                                    uniformity)
 from mmregioncl.evaluation.frozen import frozen_evaluation
-from mmregioncl.models.utils import feature_map, grid_of, preprocess
+from mmregioncl.models.utils import grid_of, image_features, preprocess
 from mmregioncl.registry import HOOKS
 from .evaluation_hook import EvaluationHook
 
@@ -156,7 +156,7 @@ def embed(model: nn.Module, inputs: List[Tensor]) -> Dict[str, Tensor]:
         there are a second view or regions ``second``, ``canvas``, ``paste``.
     """
     features = model.backbone(inputs[0])
-    parts = dict(features=feature_map(features).mean((2, 3)))
+    parts = dict(features=image_features(features))
     if not model.with_neck:
         return parts
     parts['view'] = model.neck(features)[0]

@@ -23,9 +23,9 @@ from mmregioncl.datasets.transforms import (ContrastiveCrop, check_alpha,
 from mmregioncl.evaluation import build_model, load_model, model_config
 from mmregioncl.evaluation.localization import whole_image_steps
 from mmregioncl.hooks import SemanticLocalizationHook
-from mmregioncl.models.utils import (RegionSwap, backbone_maps, check_weights,
-                                     grid_of, heat_maps, heatmap_to_boxes,
-                                     preprocess)
+from mmregioncl.models.utils import (RegionSwap, backbone_outputs,
+                                     check_weights, feature_map, grid_of,
+                                     heat_maps, heatmap_to_boxes, preprocess)
 from mmregioncl.registry import HOOKS
 from mmregioncl.transfer import read_weights
 from .sheets import box_sheet, row_sheet, to_images, view_sheet
@@ -170,7 +170,7 @@ def localize_image(model: nn.Module, sample: dict, image_size: Tuple[int, int],
         dict(
             inputs=[view[None] for view in sample['inputs']],
             data_samples=[sample['data_samples']]))
-    maps = backbone_maps(model, inputs)
+    maps = feature_map(backbone_outputs(model, inputs))
     heat, _ = heat_maps(maps, image_size)
     boxes, _ = heatmap_to_boxes(maps, image_size, threshold)
     return heat[0].cpu().numpy(), tuple(boxes[0].tolist())

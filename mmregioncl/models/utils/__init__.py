@@ -1,8 +1,9 @@
 from .data_preprocessor import SelfSupDataPreprocessor, normalize
 from .ema import ForeachCosineEMA, ForeachEMA
-from .forward import backbone_maps, preprocess
+from .forward import backbone_outputs, preprocess
 from .info_nce import info_nce, nt_xent
-from .localize import feature_map, grid_of, heat_maps, heatmap_to_boxes
+from .localize import heat_maps, heatmap_to_boxes
+from .outputs import class_token, feature_map, grid_of, image_features
 from .queue import enqueue
 from .region import (Region, check_pairs, default_size, partner, pool_region,
                      sample_region, swap_region)
@@ -14,9 +15,10 @@ from .weights import check_weights, faults_of
 
 __all__ = [
     'ForeachCosineEMA', 'ForeachEMA', 'Region', 'RegionSwap',
-    'SelfSupDataPreprocessor', 'UpdateClock', 'backbone_maps', 'check_pairs',
-    'check_weights', 'default_size', 'draw_order', 'enqueue', 'faults_of',
-    'feature_map', 'grid_of', 'heat_maps', 'heatmap_to_boxes', 'info_nce',
+    'SelfSupDataPreprocessor', 'UpdateClock', 'backbone_outputs',
+    'check_pairs', 'class_token', 'check_weights', 'default_size',
+    'draw_order', 'enqueue', 'faults_of', 'feature_map', 'grid_of',
+    'heat_maps', 'heatmap_to_boxes', 'image_features', 'info_nce',
     'local_batch_norms', 'normalize', 'nt_xent', 'partner', 'plan_exchange',
     'preprocess', 'pool_region', 'redistribute', 'sample_region',
     'shared_generator', 'swap_region'

@@ -6,7 +6,6 @@ from torch import Tensor, nn
 
 from mmregioncl import host
 from ..parents import split_batch
-from .localize import feature_map
 
 
 def preprocess(preprocessor: nn.Module,
@@ -23,15 +22,12 @@ def preprocess(preprocessor: nn.Module,
     return split_batch(preprocessor(batch))
 
 
-def backbone_maps(model: BaseModel, views: List[Tensor]) -> Tensor:
-    """Last feature maps of the first view.
+def backbone_outputs(model: BaseModel, views: List[Tensor]) -> tuple:
+    """What the backbone of a model returns for the first view.
 
     Args:
         model (BaseModel): A pre-training algorithm.
         views (list[Tensor]): Shape (N, C, H, W) each.
-
-    Returns:
-        Tensor: Shape (N, C', H', W').
     """
-    inputs = views if host.NAME == 'mmselfsup' else views[0]
-    return feature_map(model(inputs, mode='tensor'))
+    return model(
+        views if host.NAME == 'mmselfsup' else views[0], mode='tensor')

@@ -94,22 +94,24 @@ def info_nce(query: Tensor,
 def nt_xent(query: Tensor,
             views: Tensor,
             positive_index: Tensor,
-            own: Tensor,
-            temperature: float,
+            own: Optional[Tensor] = None,
+            temperature: float = 1.0,
             extra: Optional[Tensor] = None) -> Tensor:
     r"""Cross entropy of queries against all other views of a batch.
 
     NT-Xent of SimCLR, Eq. 1 (https://arxiv.org/abs/2002.05709), for any rows:
     query i belongs to the view `own[i]`, its positive is the view
     `positive_index[i]`, and all other views are negatives. The loss is the
-    mean over the rows, in float32 at least.
+    mean over the rows, in float32 at least. Without `own` it is the loss of
+    MoCo v3, Alg. 1 (https://arxiv.org/abs/2104.02057), where `views` are keys.
 
     Args:
         query (Tensor): Normalised, shape (N, D).
         views (Tensor): Normalised, shape (M, D). Get gradient as well.
         positive_index (Tensor): Indices of views, shape (N,), int64.
-        own (Tensor): Indices of the views left out, shape (N,), int64.
-        temperature (float): The temperature.
+        own (Tensor, optional): Indices of the views left out, shape (N,),
+            int64. Defaults to None, which leaves none out.
+        temperature (float): The temperature. Defaults to 1.0.
         extra (Tensor, optional): One more negative for each row, shape
             (N, D). Defaults to None.
 
@@ -120,7 +122,8 @@ def nt_xent(query: Tensor,
     with torch.autocast(query.device.type, enabled=False):
         query = query.to(dtype) / temperature
         logits = query @ views.to(dtype).T  # (N, M)
-        logits = logits.scatter(1, own[:, None], float('-inf'))
+        if own is not None:
+            logits = logits.scatter(1, own[:, None], float('-inf'))
         if extra is not None:
             beside = (query * extra).sum(1, keepdim=True)  # (N, 1)
             logits = torch.cat((logits, beside), dim=1)  # (N, M + 1)

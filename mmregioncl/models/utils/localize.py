@@ -3,52 +3,11 @@
 ``update_box`` of the official ContrastiveCrop (xyupeng/ContrastiveCrop at
 408f143, https://arxiv.org/abs/2202.03278).
 """
-from typing import Sequence, Tuple, Union
+from typing import Tuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-
-
-def feature_map(outputs: Union[Tensor, Sequence]) -> Tensor:
-    """The last feature map of a backbone's output.
-
-    Args:
-        outputs (Tensor or Sequence): A map or tokens, or the outputs of
-            several stages of which the last one counts. A stage of a vision
-            transformer may be tokens (N, L, C), with or without a class token
-            in front, or a pair of a map and the class token.
-
-    Returns:
-        Tensor: Shape (N, C, H, W).
-
-    Raises:
-        ValueError: If the last output has no rows and columns.
-    """
-    while not isinstance(outputs, Tensor):
-        pair = len(outputs) == 2 and getattr(outputs[-1], 'ndim', 0) == 2
-        outputs = outputs[0 if pair else -1]
-    if outputs.ndim == 3:
-        side = int((outputs.size(1) + 0.5)**0.5)
-        tokens = outputs[:, -side * side:].transpose(1, 2)  # (N, C, H * W)
-        if outputs.size(1) - side * side in (0, 1):
-            return tokens.unflatten(2, (side, side))
-    if outputs.ndim != 4:
-        raise ValueError(
-            f'a backbone output of shape {tuple(outputs.shape)} has no rows '
-            'and columns: let its last stage give a feature map (N, C, H, W) '
-            'or square tokens (N, L, C)')
-    return outputs
-
-
-def grid_of(outputs: Union[Tensor, Sequence]) -> Tuple[int, int]:
-    """Rows and columns of the last feature map of a backbone's output.
-
-    Args:
-        outputs (Tensor or Sequence): As in :func:`feature_map`.
-    """
-    rows, cols = feature_map(outputs).shape[-2:]
-    return rows, cols
 
 
 def heat_maps(features: Tensor,

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from mmregioncl.models.utils import feature_map, heatmap_to_boxes
+from mmregioncl.models.utils import heatmap_to_boxes
 
 
 def slow_box(features, image_size, threshold):
@@ -82,15 +82,3 @@ def test_full_box_ends_a_pixel_short():
     features[0, 0, 0, 1] = 0.5
     boxes, _ = heatmap_to_boxes(features, (32, 32), 0.0)
     assert boxes[0, 2] == 0.96875
-
-
-def test_feature_map_of_any_backbone():
-    tokens = torch.rand(2, 17, 8)
-    maps = tokens[:, 1:].transpose(1, 2).reshape(2, 8, 4, 4)
-    stages = (torch.rand(2, 4, 8, 8), maps)
-    for outputs in (maps, stages, [maps], tokens, [tokens], tokens[:, 1:],
-                    [[maps, tokens[:, 0]]], [(tokens[:, 1:], tokens[:, 0])]):
-        assert torch.equal(feature_map(outputs), maps)
-    for shape in [(2, 8), (2, 15, 8)]:
-        with pytest.raises(ValueError, match='has no rows and columns'):
-            feature_map([torch.rand(shape)])
