@@ -29,8 +29,8 @@ def three_steps(name: str) -> dict:
 
 def wrong_momentum(name: str) -> str:
     """The error for the other host's default."""
-    setting = 'base_momentum' if name == 'RegionCLBYOL' else 'momentum'
     cfg = method_cfgs(name)[0]
+    setting = 'momentum' if 'momentum' in cfg else 'base_momentum'
     try:
         MODELS.build({**cfg, setting: 1 - host.kept(0.999)})
     except ValueError as error:

@@ -25,7 +25,7 @@ from mmregioncl.visualization.browse import crop_of
 
 OTHER, = host.SCOPES.keys() - {host.NAME}
 METHODS = ('RegionCLMoCo', 'RegionCLDenseCL', 'RegionCLSimSiam',
-           'RegionCLBYOL', 'RegionCLSimCLR')
+           'RegionCLBYOL', 'RegionCLMoCoV3', 'RegionCLSimCLR')
 
 
 @pytest.fixture(scope='session')

@@ -76,6 +76,14 @@ PARENTS = dict(
         base_momentum=host.kept(0.9),
         neck=dict(NON_LINEAR, with_bias=True, with_last_bn=False),
         head=LATENT_HEAD),
+    RegionCLMoCoV3=dict(
+        type='MoCoV3',
+        base_momentum=host.kept(0.9),
+        neck=dict(NON_LINEAR, with_last_bn_affine=False),
+        head=dict(
+            LATENT_HEAD,
+            loss=dict(type=CROSS_ENTROPY, loss_weight=0.4),
+            temperature=0.2)),
     RegionCLSimCLR=dict(
         type='SimCLR',
         neck=NON_LINEAR,
@@ -83,24 +91,29 @@ PARENTS = dict(
             type='ContrastiveHead',
             loss=dict(type=CROSS_ENTROPY),
             temperature=0.2)))
+# The parent's neck, and our neck and head
 PARTS = dict(
-    RegionCLMoCo=('MoCoV2Neck', 'RegionContrastiveHead'),
-    RegionCLDenseCL=('DenseCLNeck', 'RegionContrastiveHead'),
-    RegionCLSimSiam=('NonLinearNeck', 'RegionLatentPredictHead'),
-    RegionCLBYOL=('NonLinearNeck', 'RegionLatentPredictHead'),
-    RegionCLSimCLR=('NonLinearNeck', 'RegionNTXentHead'))
+    RegionCLMoCo=('MoCoV2Neck', 'RegionMoCoV2Neck', 'RegionContrastiveHead'),
+    RegionCLDenseCL=('DenseCLNeck', 'RegionDenseCLNeck',
+                     'RegionContrastiveHead'),
+    RegionCLSimSiam=('NonLinearNeck', 'RegionNonLinearNeck',
+                     'RegionLatentPredictHead'),
+    RegionCLBYOL=('NonLinearNeck', 'RegionNonLinearNeck',
+                  'RegionLatentPredictHead'),
+    RegionCLMoCoV3=('NonLinearNeck', 'RegionMoCoV3Neck', 'RegionMoCoV3Head'),
+    RegionCLSimCLR=('NonLinearNeck', 'RegionNonLinearNeck',
+                    'RegionNTXentHead'))
 
 
 def method_cfgs(name: str) -> tuple:
     """Configs of one of our classes and of its parent, at toy size."""
     parent = deepcopy(PARENTS[name])
-    neck, head = PARTS[name]
+    neck, region_neck, head = PARTS[name]
     parent['neck'] = dict(parent['neck'], type=neck)
-    if 'Latent' in head:
-        parent['head'] = dict(parent['head'], type='LatentPredictHead')
+    parent['head'].setdefault('type', head.removeprefix('Region'))
     parent['backbone'] = deepcopy(MODEL['backbone'])
     ours = deepcopy(parent)
     ours.update(type=f'mmregioncl.{name}', region_swap=REGION_SWAP)
-    ours['neck'].update(type=f'mmregioncl.Region{neck}')
+    ours['neck'].update(type=f'mmregioncl.{region_neck}')
     ours['head'].update(type=f'mmregioncl.{head}')
     return ours, parent

@@ -5,8 +5,9 @@ from mmengine.hooks import Hook
 from mmregioncl.models.utils.modules import get_module, names_of, unwrap
 from mmregioncl.registry import HOOKS
 
-# The backbone, and those of MoCo's key encoder and of BYOL's target network
-BACKBONES = ('backbone', 'encoder_k.module.0', 'target_net.module.0')
+# The backbone, and those of the moving averages of MoCo, BYOL and MoCo v3
+BACKBONES = ('backbone', 'encoder_k.module.0', 'target_net.module.0',
+             'momentum_encoder.module.0')
 
 
 @HOOKS.register_module()

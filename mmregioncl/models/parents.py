@@ -7,18 +7,21 @@ from mmregioncl import host
 
 if host.NAME == 'mmselfsup':
     from mmselfsup.models.algorithms import (BYOL, BaseModel, DenseCL, MoCo,
-                                             SimCLR, SimSiam)
-    from mmselfsup.models.heads import ContrastiveHead, LatentPredictHead
+                                             MoCoV3, SimCLR, SimSiam)
+    from mmselfsup.models.heads import (ContrastiveHead, LatentPredictHead,
+                                        MoCoV3Head)
     from mmselfsup.models.necks import DenseCLNeck, MoCoV2Neck, NonLinearNeck
     from mmselfsup.models.utils import (CosineEMA, GatherLayer,
                                         SelfSupDataPreprocessor)
     from mmselfsup.registry import MODELS as HOST_MODELS
 else:
-    from mmpretrain.models.heads import ContrastiveHead, LatentPredictHead
+    from mmpretrain.models.heads import (ContrastiveHead, LatentPredictHead,
+                                         MoCoV3Head)
     from mmpretrain.models.necks import DenseCLNeck, MoCoV2Neck, NonLinearNeck
     from mmpretrain.models.selfsup import BYOL
     from mmpretrain.models.selfsup import BaseSelfSupervisor as BaseModel
-    from mmpretrain.models.selfsup import DenseCL, MoCo, SimCLR, SimSiam
+    from mmpretrain.models.selfsup import (DenseCL, MoCo, MoCoV3, SimCLR,
+                                           SimSiam)
     from mmpretrain.models.selfsup.simclr import GatherLayer
     from mmpretrain.models.utils import CosineEMA, SelfSupDataPreprocessor
     from mmpretrain.registry import MODELS as HOST_MODELS
@@ -26,9 +29,9 @@ else:
 __all__ = [
     'BYOL', 'BaseModel', 'ContrastiveHead', 'CosineEMA', 'DenseCL',
     'DenseCLNeck', 'GatherLayer', 'HOST_MODELS', 'LatentPredictHead', 'MoCo',
-    'MoCoV2Neck', 'NonLinearNeck', 'SelfSupDataPreprocessor', 'SimCLR',
-    'SimSiam', 'check_momentum', 'join_batch', 'latent_loss', 'replaced',
-    'split_batch'
+    'MoCoV2Neck', 'MoCoV3', 'MoCoV3Head', 'NonLinearNeck',
+    'SelfSupDataPreprocessor', 'SimCLR', 'SimSiam', 'check_momentum',
+    'join_batch', 'head_loss', 'replaced', 'split_batch'
 ]
 
 Batch = Union[dict, Tuple[List[Tensor], list]]
@@ -48,9 +51,9 @@ def split_batch(batch: Batch) -> Tuple[List[Tensor], list]:
     return batch
 
 
-def latent_loss(head: LatentPredictHead, projection: Tensor,
-                target: Tensor) -> Tensor:
-    """The loss of a ``LatentPredictHead`` of the host."""
+def head_loss(head: Union[LatentPredictHead, MoCoV3Head], projection: Tensor,
+              target: Tensor) -> Tensor:
+    """The loss of a head of the host that predicts a target."""
     loss = head if host.NAME == 'mmselfsup' else head.loss
     return loss(projection, target)
 

@@ -122,7 +122,7 @@ def loss_part_of(model: nn.Module,
 
     model.backbone.forward = lambda images: (maps[:len(images)], )
     model.neck.forward = neck
-    for average in ('encoder_k', 'target_net'):
+    for average in ('encoder_k', 'target_net', 'momentum_encoder'):
         if hasattr(model, average):
             backbone, average_neck = getattr(model, average).module
             backbone.forward, average_neck.forward = (model.backbone.forward,

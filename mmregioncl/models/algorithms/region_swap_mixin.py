@@ -13,7 +13,8 @@ class RegionSwapMixin(BaseModel):
     """What every RegionCL algorithm adds to its parent.
 
     Args:
-        backbone (dict): With one feature map as output.
+        backbone (dict): With one feature map as output. Settings that make it
+            return one, in the place of a vector, are added.
         neck (dict): Config of the neck. The parent's type is replaced by its
             region neck.
         head (dict): Config of the head. The parent's type is replaced by its
@@ -32,6 +33,11 @@ class RegionSwapMixin(BaseModel):
     # The region neck and head, subclasses of the parent's
     neck_type: type
     head_type: type
+    # Settings with which backbones that have them return a map
+    map_settings = dict(
+        out_type='featmap',  # vision transformers of MMPretrain
+        output_cls_token=False,  # of mmcls
+        gap_before_final_norm=False)  # ConvNeXt
 
     def __init__(self,
                  backbone: dict,
@@ -41,6 +47,7 @@ class RegionSwapMixin(BaseModel):
                  region_swap: dict = dict(type='mmregioncl.RegionSwap'),
                  region_weight: float = 1.0,
                  **kwargs) -> None:
+        backbone = with_settings(backbone, self.map_settings)
         super().__init__(backbone, region_part(neck, self.neck_type),
                          region_part(head, self.head_type), *args, **kwargs)
         for part in ('neck', 'head'):
@@ -54,6 +61,7 @@ class RegionSwapMixin(BaseModel):
         if not 0 <= region_weight < float('inf'):
             raise ValueError(f'region_weight={region_weight} has to be 0 or '
                              'a positive number')
+        self.backbone_cfg = backbone
         swap = dict(dict(type='mmregioncl.RegionSwap'), **region_swap)
         self.region_swap = TRANSFORMS.build(swap)
         self.region_weight = region_weight
@@ -105,6 +113,33 @@ class RegionSwapMixin(BaseModel):
         return self.neck.forward_region(features, region)
 
 
+def with_settings(backbone: dict, settings: dict) -> dict:
+    """Config of a backbone with settings that it has and that are not set.
+
+    Args:
+        backbone (dict): Config of a backbone.
+        settings (dict): Arguments of any backbones.
+    """
+    if not backbone or 'type' not in backbone:
+        return backbone  # building it raises the error
+    known = {
+        name
+        for parent in type_of(backbone).__mro__
+        for name in signature(parent.__init__).parameters
+    }
+    added = {k: v for k, v in settings.items() if k in known}
+    return {**added, **backbone}
+
+
+def type_of(cfg: dict) -> type:
+    """The class of a config, as the parent builds it."""
+    if isinstance(cfg['type'], str):
+        with HOST_MODELS.switch_scope_and_registry(
+                cfg.get('_scope_')) as registry:
+            return registry.get(cfg['type'])
+    return cfg['type']
+
+
 def region_part(cfg: dict, wanted: type) -> dict:
     """Replace the parent's type of a neck or head by the region type.
 
@@ -119,11 +154,7 @@ def region_part(cfg: dict, wanted: type) -> dict:
     """
     if not cfg or 'type' not in cfg:
         return cfg  # building it raises the error
-    given = cfg['type']
-    if isinstance(given, str):  # as the parent builds it
-        with HOST_MODELS.switch_scope_and_registry(
-                cfg.get('_scope_')) as registry:
-            given = registry.get(given)
+    given = type_of(cfg)
     if given not in wanted.__mro__[1:] or \
             not given.__module__.startswith(f'{host.NAME}.'):
         return cfg

@@ -7,6 +7,7 @@ from mmregioncl import host
 from mmregioncl.registry import MODELS
 from ..parents import ContrastiveHead
 from ..utils import info_nce, partner
+from .plain_loss import check_plain
 
 
 class PlainContrastiveHead(ContrastiveHead):
@@ -30,21 +31,7 @@ class PlainContrastiveHead(ContrastiveHead):
                  **kwargs) -> None:
         plain = dict(type=host.qualified('CrossEntropyLoss'))
         super().__init__(loss or plain, temperature, **kwargs)
-        if not 0 < temperature < float('inf'):
-            raise ValueError(f'temperature={temperature} of '
-                             f'{type(self).__name__} has to be positive')
-        settings = {
-            key: value
-            for key, value in (loss or plain).items() if key != '_scope_'
-        }
-        kind = settings.pop('type')
-        name = kind if isinstance(kind, str) else kind.__name__
-        name = name.split('.')[-1]
-        if name != 'CrossEntropyLoss' or settings:
-            raise ValueError(
-                f'{type(self).__name__} computes a plain mean cross entropy: '
-                f'remove loss={loss} from it, and weigh the region loss by '
-                'region_weight of the algorithm')
+        check_plain(self, loss or plain, temperature)
 
 
 @MODELS.register_module()

@@ -2,7 +2,7 @@ import torch
 from torch import Tensor
 
 from mmregioncl.registry import MODELS
-from ..parents import LatentPredictHead, latent_loss
+from ..parents import LatentPredictHead, head_loss
 
 
 @MODELS.register_module()
@@ -25,7 +25,7 @@ class RegionLatentPredictHead(LatentPredictHead):
         Returns:
             Tensor: A scalar.
         """
-        return latent_loss(self, projection, target)
+        return head_loss(self, projection, target)
 
     def loss_region(self, canvas: Tensor, paste: Tensor,
                     target: Tensor) -> Tensor:

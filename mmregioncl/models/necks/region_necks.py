@@ -1,5 +1,5 @@
 """Necks that project regions as well as whole views."""
-from typing import List, Tuple
+from typing import List, Sequence, Tuple
 
 import torch
 from mmengine.model import BaseModule
@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 from mmregioncl.registry import MODELS
 from ..parents import DenseCLNeck, MoCoV2Neck, NonLinearNeck
-from ..utils import Region, pool_region
+from ..utils import Region, feature_map, image_features, pool_region
+from ..utils.outputs import NO_MAP
 
 
 class RegionNeckMixin(BaseModule):
@@ -18,10 +19,11 @@ class RegionNeckMixin(BaseModule):
     parameter is added or renamed.
     """
     with_avg_pool = True  # where a neck has no such setting
+    takes_tokens = False
 
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
-        if not self.with_avg_pool:
+        if not self.with_avg_pool and not self.takes_tokens:
             raise ValueError(f'{type(self).__name__} pools regions: '
                              'with_avg_pool must be True')
 
@@ -39,20 +41,26 @@ class RegionNeckMixin(BaseModule):
         """
         shapes = [tuple(getattr(part, 'shape', ())) for part in features]
         if any(len(shape) != 4 for shape in shapes):
-            raise ValueError(
-                'the backbone gives something else than feature maps (N, C, H,'
-                f' W), of shapes {shapes}: set gap_before_final_norm=False of '
-                'a ConvNeXt, output_cls_token=False of a vision transformer of'
-                " mmcls, or out_type='featmap' of one of MMPretrain")
+            raise ValueError(NO_MAP.format(shapes))
+        self.check_channels([shape[1] for shape in shapes])
+        return super().forward(features)
+
+    def check_channels(self, given: List[int]) -> None:
+        """Refuse outputs that the first layer does not take.
+
+        Args:
+            given (list[int]): Channels of each output of the backbone.
+
+        Raises:
+            ValueError: If there is not exactly one, of in_channels.
+        """
         wanted = next(layer.in_features for layer in self.modules()
                       if isinstance(layer, nn.Linear))
-        given = [shape[1] for shape in shapes]
         if given != [wanted]:
             raise ValueError(
                 f'the backbone returns maps of {given} channels, and the neck '
                 f'takes one of {wanted}: set in_channels of the neck, and one '
                 'stage in out_indices of the backbone')
-        return super().forward(features)
 
     def forward_region(self, features: List[Tensor],
                        region: Region) -> Tuple[Tensor, Tensor]:
@@ -61,16 +69,16 @@ class RegionNeckMixin(BaseModule):
         Batch norm in the neck, if any, sees canvas and paste together.
 
         Args:
-            features (list[Tensor]): Feature maps of the composites, one
-                tensor of shape (N, C, H, W) in a list as backbones give it.
+            features (list): Of the composites, as :func:`feature_map` takes
+                it: one map of shape (N, C, H, W) in most cases.
             region (Region): Rectangle in cells.
 
         Returns:
             tuple[Tensor, Tensor]: Canvas and paste, (N, D) each; row i of
             both belongs to image i.
         """
-        pooled = torch.cat(pool_region(features[-1], region))  # (2N, C)
-        canvas, paste = self.project_pooled(pooled).chunk(2)  # (N, D) each
+        pooled = pool_region(feature_map(features), region)  # (N, C) each
+        canvas, paste = self.project_pooled(torch.cat(pooled)).chunk(2)
         return canvas, paste
 
     def project_pooled(self, pooled: Tensor) -> Tensor:
@@ -86,6 +94,36 @@ class RegionMoCoV2Neck(RegionNeckMixin, MoCoV2Neck):
 @MODELS.register_module()
 class RegionNonLinearNeck(RegionNeckMixin, NonLinearNeck):
     """The neck of SimSiam, BYOL and SimCLR, with regions."""
+
+
+@MODELS.register_module()
+class RegionMoCoV3Neck(RegionNeckMixin, NonLinearNeck):
+    """The neck of MoCo v3, with regions.
+
+    Whole views are projected from their class token, as in MoCo v3, if the
+    backbone has one, else from the mean of their feature map. Regions have no
+    class token of their own: they are projected from the mean of their cells.
+    """
+    takes_tokens = True
+
+    def forward(self, features: Sequence) -> Sequence[Tensor]:
+        """Project whole views by the parent's layers.
+
+        Args:
+            features (Sequence): One output of a backbone, as
+                :func:`image_features` takes it.
+
+        Returns:
+            Sequence[Tensor]: What the parent returns.
+        """
+        vectors = [image_features(part) for part in features]  # [(N, C)]
+        self.check_channels([vector.shape[1] for vector in vectors])
+        vector = vectors[0]
+        if self.with_avg_pool:
+            vector = vector[..., None, None]  # (N, C, 1, 1)
+        # MMSelfSup's neck takes the last of a map and a class token.
+        pair = getattr(self, 'vit_backbone', False)
+        return NonLinearNeck.forward(self, [[vector] if pair else vector])
 
 
 @MODELS.register_module()

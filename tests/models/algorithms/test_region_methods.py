@@ -1,4 +1,4 @@
-"""RegionCL on MoCo v2, DenseCL, SimSiam, BYOL and SimCLR.
+"""RegionCL on MoCo v2, DenseCL, SimSiam, BYOL, MoCo v3 and SimCLR.
 
 The references follow the definitions image by image and row by row in float64;
 backbone, neck and predictor are taken as given.
@@ -180,6 +180,29 @@ def byol(model, inputs, regions):
     return latent(model, inputs, regions, lambda z: [x.detach() for x in z], 4)
 
 
+def mocov3(model, inputs, regions):
+    z = [model.neck(model.backbone(view))[0] for view in inputs]
+    keys = [rows.detach() for rows in z]  # the first update copies the encoder
+
+    def contrast(projected, targets, neighbours):
+        rows = model.head.predictor([projected])[0]
+        count = len(targets)
+        losses = []
+        for row, anchor in enumerate(rows):
+            others = [targets[k] for k in range(count) if k != row % count]
+            others += neighbours[row:row + 1]
+            losses.append(cross_entropy(anchor, targets[row % count], others))
+        return 2 * T * sum(losses) / len(losses)
+
+    whole = contrast(z[0], keys[1], []) + contrast(z[1], keys[0], [])
+    mixed = []
+    for view, region, targets in zip(inputs, regions, keys[::-1]):
+        canvas, paste = regions_of(model, view, region)
+        beside = [*paste.detach().flip(0), *canvas.detach().flip(0)]
+        mixed.append(contrast(torch.cat((canvas, paste)), targets, beside))
+    return dict(loss_instance=whole, loss_region=2 * sum(mixed) / len(mixed))
+
+
 def simclr(model, inputs, regions):
     count = len(inputs[0])
     together = torch.stack([v[i] for i in range(count) for v in inputs])
@@ -213,6 +236,7 @@ REFERENCES = dict(
     RegionCLDenseCL=densecl,
     RegionCLSimSiam=simsiam,
     RegionCLBYOL=byol,
+    RegionCLMoCoV3=mocov3,
     RegionCLSimCLR=simclr)
 
 
@@ -338,6 +362,7 @@ def test_composites_leave_batch_norm_of_whole_views_alone(method, build):
         RegionCLDenseCL=[6, 6],
         RegionCLSimSiam=[6] * 4,
         RegionCLBYOL=[6] * 4,
+        RegionCLMoCoV3=[6] * 4,
         RegionCLSimCLR=[12, 6, 6])[name]
 
 
@@ -365,10 +390,15 @@ def test_maps_that_the_neck_does_not_take_are_refused(method, build, backbone):
         build(method[0])(views(4), mode='loss')
 
 
+def pooled(maps):
+    """As by ConvNeXt."""
+    return (maps.mean((2, 3)), )
+
+
 @pytest.mark.parametrize(
     'output',
     [
-        lambda maps: (maps.mean((2, 3)), ),  # pooled, as by ConvNeXt
+        pooled,
         lambda maps: ([maps, maps.mean((2, 3))], ),  # with a class token
         lambda maps: (maps.flatten(2).transpose(1, 2), ),  # tokens
     ])
@@ -376,8 +406,11 @@ def test_outputs_that_are_no_maps_are_refused(method, build, output):
     model = build(method[0])
     forward = model.backbone.forward
     model.backbone.forward = lambda image: output(forward(image)[-1])
+    if output is not pooled and model.neck.takes_tokens:
+        assert model(views(4), mode='loss')['loss_region'].isfinite()
+        return
     with pytest.raises(ValueError, match='gap_before_final_norm=False of a'):
-        model.neck(model.backbone(views(4)[0]))
+        model(views(4), mode='loss')
 
 
 def test_stride_of_another_backbone_is_refused(method, build):

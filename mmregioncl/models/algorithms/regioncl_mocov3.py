@@ -1,0 +1,69 @@
+from torch import Tensor, nn
+
+from mmregioncl.registry import MODELS
+from ..heads import RegionMoCoV3Head
+from ..necks import RegionMoCoV3Neck
+from ..parents import MoCoV3
+from ..utils import class_token, feature_map
+from .momentum_target_mixin import MomentumTargetMixin
+
+
+@MODELS.register_module()
+class RegionCLMoCoV3(MomentumTargetMixin, MoCoV3):
+    """MoCo v3 with region swapping, on vision transformers and ResNets.
+
+    `An Empirical Study of Training Self-Supervised Vision Transformers
+    <https://arxiv.org/abs/2104.02057>`_ with the composites of RegionCL. On a
+    vision transformer a cell is a patch: 14x14 of 16 pixels in a view of 224.
+
+    Canvas and paste are the means of their patch tokens. They pass projector
+    and predictor, and are contrasted with the momentum encoder's projections
+    of the other whole views: that of their image is the positive, those of
+    all other images are negatives, and so is the projection of the neighbour
+    in the composite, without gradient as in RegionCL-M. This is the package's
+    definition; no paper has one. The region loss is twice the mean over views,
+    as MoCo v3's own loss is, so that both have the same scale at a weight of
+    1, as in RegionCL-M.
+
+    Whole views are projected from the class token, as in MoCo v3, so that the
+    parent's loss is unchanged, and its checkpoints go on to serve both.
+
+    Checkpoints load from and into the host's ``MoCoV3``.
+
+    Args:
+        backbone (dict): A vision transformer, or a network with one feature
+            map as output.
+        neck (dict): The parent's, or ``mmregioncl.RegionMoCoV3Neck``.
+        head (dict): The parent's, or ``mmregioncl.RegionMoCoV3Head``.
+        symmetric (bool): Whether composites are made of both views. Defaults
+            to True.
+        region_swap (dict): Defaults to ``mmregioncl.RegionSwap``.
+        region_weight (float): Weight of the region loss. Defaults to 1.0.
+        **kwargs: Further arguments of ``MoCoV3``: base_momentum, pretrained,
+            data_preprocessor, init_cfg.
+    """
+    neck_type = RegionMoCoV3Neck
+    head_type = RegionMoCoV3Head
+    average_name = 'momentum_encoder'
+    loss_scale = 1
+    # All tokens: mmcls's transformers return a map and the class token.
+    map_settings = dict(out_type='raw', gap_before_final_norm=False)
+
+    def __init__(self, backbone: dict, *args, **kwargs) -> None:
+        super().__init__(backbone, *args, **kwargs)
+        for encoder in (self.backbone, self.average.module[0]):
+            encoder.register_forward_hook(shape_tokens)
+
+
+def shape_tokens(backbone: nn.Module, images: tuple, outputs: tuple) -> tuple:
+    """Return a map and the class token in the place of tokens.
+
+    A forward hook; other outputs stay. Tokens alone do not tell how many rows
+    and columns they have.
+    """
+    last = outputs[-1]
+    if not isinstance(last, Tensor) or last.ndim != 3:
+        return outputs
+    size = images[0].shape[-2:]
+    maps, token = feature_map(last, size), class_token(last, size)
+    return (maps if token is None else [maps, token], )

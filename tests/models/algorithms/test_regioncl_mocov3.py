@@ -1,0 +1,140 @@
+"""RegionCL on MoCo v3 with a vision transformer.
+
+The losses are checked against a reference in test_region_methods.py, on a
+ResNet; here is what a transformer has that a ResNet has not.
+"""
+from copy import deepcopy
+
+import pytest
+import torch
+from mmengine.logging import MessageHub
+
+from mmregioncl import host
+from mmregioncl.models.utils import Region
+from toy import CROSS_ENTROPY, PARENTS
+
+VIT = dict(
+    type=f'{host.NAME}.MoCoV3ViT',
+    arch=dict(
+        embed_dims=32, num_layers=2, num_heads=2, feedforward_channels=64),
+    img_size=32,
+    patch_size=8,
+    stop_grad_conv1=True)
+
+
+@pytest.fixture
+def cfgs() -> tuple:
+    """Configs of RegionCLMoCoV3 and of its parent."""
+    MessageHub.get_current_instance().update_info('max_iters', 100)
+    parent = deepcopy(PARENTS['RegionCLMoCoV3'])
+    parent['head']['type'] = 'MoCoV3Head'
+    parent['backbone'] = deepcopy(VIT)
+    parent['neck'].update(
+        type='NonLinearNeck', in_channels=32, with_avg_pool=False)
+    if host.NAME == 'mmselfsup':
+        parent['neck']['vit_backbone'] = True
+    return dict(parent, type='mmregioncl.RegionCLMoCoV3'), parent
+
+
+def views(size=(32, 32)) -> list:
+    return [torch.randn(4, 3, *size) for _ in range(2)]
+
+
+@pytest.fixture
+def tokens_of():
+    """All tokens of images, (N, 1 + L, C), by the layers of a backbone."""
+
+    def run(vit, images):
+        patches, _ = vit.patch_embed(images)
+        x = torch.cat((vit.cls_token.expand(len(images), -1, -1), patches), 1)
+        for layer in vit.layers:
+            x = layer(x + vit.pos_embed if layer is vit.layers[0] else x)
+        return vit.norm1(x)
+
+    return run
+
+
+def test_weight_zero_is_the_parent(cfgs, build):
+    ours = build(dict(cfgs[0], region_weight=0.)).double()
+    theirs = build(cfgs[1]).double()
+    theirs.load_state_dict(ours.state_dict())  # strict: the same names
+    frozen = theirs.backbone.patch_embed.projection
+    assert not any(p.requires_grad for p in frozen.parameters())
+    optims = [
+        torch.optim.SGD([p for p in m.parameters() if p.requires_grad], 0.05)
+        for m in (ours, theirs)
+    ]
+    for _ in range(3):
+        inputs = [view.double() for view in views()]
+        totals = []
+        for model, optim in zip((ours, theirs), optims):
+            optim.zero_grad()
+            total = sum(model.loss(inputs, []).values())
+            total.backward()
+            optim.step()
+            totals.append(total.item())
+        assert totals[0] == pytest.approx(totals[1], abs=1e-9)
+    for (name, a), b in zip(ours.named_parameters(), theirs.parameters()):
+        torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-9, msg=name)
+
+
+def test_regions_are_means_of_patch_tokens(cfgs, build, tokens_of):
+    model = build(cfgs[0]).double()
+    model.region_swap = lambda images: (images, Region(1, 0, 2, 3))
+    images = views()[0].double()
+    canvas, paste = model.project_regions(images, (4, 4))
+
+    tokens = tokens_of(model.backbone, images)[:, 1:]  # (N, 16, C)
+    inside = [row * 4 + col for row in (1, 2) for col in (0, 1, 2)]
+    outside = [cell for cell in range(16) if cell not in inside]
+    pooled = torch.cat(
+        (sum(tokens[:, cell] for cell in outside) / 10,
+         torch.stack([
+             sum(tokens[3 - i, cell] for cell in inside) / 6 for i in range(4)
+         ])))
+    wanted = pooled
+    for name in ('fc0', 'bn0', 'relu', 'fc1', 'bn1'):
+        wanted = getattr(model.neck, name)(wanted)
+    torch.testing.assert_close(torch.cat((canvas, paste)), wanted)
+
+
+def test_whole_views_are_class_tokens(cfgs, build, tokens_of):
+    model = build(cfgs[0]).eval()
+    images = views()[0]
+    token = tokens_of(model.backbone, images)[:, :1]  # (N, 1, C)
+    alone = model.neck([token.transpose(1, 2)[..., None]])[0]
+    torch.testing.assert_close(model.neck(model.backbone(images))[0], alone)
+
+
+def test_oblong_views(cfgs, build):
+    """Two rows of four patches and the class token are nine tokens."""
+    cfgs[0]['backbone'].update(img_size=(16, 32))
+    model = build(cfgs[0])
+    swap, grids = model.region_swap, []
+    fit = swap.fit
+    swap.fit = lambda grid, size: grids.append(grid) or fit(grid, size)
+    losses = model.loss(views((16, 32)))
+    assert grids == [(2, 4)] * 2
+    assert all(loss.isfinite() for loss in losses.values())
+
+
+def test_mean_of_patches_without_class_token(cfgs, build):
+    if host.NAME == 'mmselfsup':
+        cfgs[0]['backbone']['output_cls_token'] = False
+        cfgs[0]['neck']['vit_backbone'] = False
+    else:
+        cfgs[0]['backbone'].update(out_type='featmap')
+    model = build(cfgs[0]).eval()
+    images = views()[0]
+    maps = model.backbone(images)[-1]
+    torch.testing.assert_close(
+        model.neck([maps]), model.neck([maps.mean((2, 3), keepdim=True)]))
+
+
+def test_other_losses_are_refused(cfgs, build):
+    cfgs[0]['head']['loss']['reduction'] = 'sum'
+    with pytest.raises(ValueError, match='a plain mean cross entropy'):
+        build(cfgs[0])
+    cfgs[0]['head'].update(loss=dict(type=CROSS_ENTROPY), temperature=0)
+    with pytest.raises(ValueError, match='temperature=0 of RegionMoCoV3Head'):
+        build(cfgs[0])
