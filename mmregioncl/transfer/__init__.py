@@ -1,9 +1,9 @@
-from .convert import (LAYOUTS, backbone_weights, from_openselfsup,
-                      read_weights, to_detectron2, to_openselfsup,
-                      write_weights)
+from .convert import (backbone_weights, from_openselfsup, read_weights,
+                      to_openselfsup, write_weights)
+from .layouts import LAYOUTS, to_layout
 from .load import load_backbone
 
 __all__ = [
     'LAYOUTS', 'backbone_weights', 'from_openselfsup', 'load_backbone',
-    'read_weights', 'to_detectron2', 'to_openselfsup', 'write_weights'
+    'read_weights', 'to_layout', 'to_openselfsup', 'write_weights'
 ]

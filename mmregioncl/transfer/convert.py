@@ -1,16 +1,13 @@
 """Convert weights between the names of several packages."""
 import pickle
-import re
 from pathlib import Path
 from typing import Dict, Union
 
 import torch
 from mmengine.runner.checkpoint import CheckpointLoader
-from torch import Tensor
 
 from mmregioncl.files import atomic_write, check_exists
-
-Weights = Dict[str, Tensor]
+from .layouts import Weights
 
 
 def read_weights(path: Union[str, Path]) -> Weights:
@@ -53,76 +50,33 @@ def read_safetensors(path: Union[str, Path]) -> Weights:
 def backbone_weights(weights: Weights) -> Weights:
     """Take the backbone out of a checkpoint.
 
+    Its names begin with ``backbone.``, or ``encoder_q.0.`` in OpenSelfSup's.
+    A file without either is the backbone alone.
+
     Args:
-        weights (dict[str, Tensor]): Weights of a pre-training run of OpenMMLab
-            or OpenSelfSup, or of a ResNet alone.
+        weights (dict[str, Tensor]): Weights of any model of OpenMMLab, of a
+            pre-training run of OpenSelfSup, or of a backbone alone.
 
     Returns:
-        dict[str, Tensor]: Weights of the backbone, without a prefix.
+        dict[str, Tensor]: Weights of the backbone, without a prefix, and
+        without torchvision's classifier ``fc``.
 
     Raises:
         ValueError: If there is no backbone in the checkpoint.
     """
-    for prefix in ('backbone.', 'encoder_q.0.'):
+    for prefix in ('backbone.', 'encoder_q.0.', ''):
         part = {
             name.removeprefix(prefix): value
             for name, value in weights.items() if name.startswith(prefix)
         }
         if part:
             break
-    else:
-        part = check_resnet(weights)
-    return {k: v for k, v in part.items() if not k.startswith('fc.')}
-
-
-def check_resnet(weights: Weights) -> Weights:
-    """Return the weights if they are those of a ResNet.
-
-    Raises:
-        ValueError: If they are not.
-    """
-    if 'conv1.weight' not in weights:
+    if any(name.startswith('neck.') for name in part):
         raise ValueError(
-            f'the checkpoint holds no ResNet: of its {len(weights)} weights, '
-            f'such as {next(iter(weights))}, none is named conv1.weight or '
-            'backbone.conv1.weight')
-    return weights
-
-
-def to_detectron2(weights: Weights) -> Weights:
-    """Rename the weights of a ResNet as in detectron2.
-
-    Args:
-        weights (dict[str, Tensor]): Weights with the names of torchvision,
-            which OpenMMLab and timm share.
-
-    Returns:
-        dict[str, Tensor]: Weights with the names of detectron2, without the
-        counters of batch norm.
-    """
-
-    def rename(name: str) -> str:
-        name = re.sub(r'^layer(\d)', lambda m: f'res{int(m[1]) + 1}', name)
-        if not name.startswith('res'):
-            name = f'stem.{name}'
-        name = re.sub(r'\bbn(\d)\.', r'conv\1.norm.', name)
-        name = name.replace('downsample.0.', 'shortcut.')
-        return name.replace('downsample.1.', 'shortcut.norm.')
-
-    return {
-        rename(name): value
-        for name, value in check_resnet(weights).items()
-        if not name.endswith('num_batches_tracked')
-    }
-
-
-# Functions that rename OpenMMLab's weights as in another package
-LAYOUTS = dict(
-    openmmlab=dict,
-    torchvision=check_resnet,
-    timm=check_resnet,
-    detectron2=to_detectron2,
-)
+            'the checkpoint holds no backbone: it has the neck of a whole '
+            f'model, but none of its {len(weights)} weights begins with '
+            'backbone.')
+    return {k: v for k, v in part.items() if not k.startswith('fc.')}
 
 
 def write_weights(weights: Weights, path: Union[str, Path]) -> None:

@@ -4,7 +4,7 @@ from typing import Sequence
 from torch import nn
 
 from mmregioncl.models.utils import faults_of
-from .convert import Weights
+from .layouts import Weights, to_layout
 
 
 def load_backbone(model: nn.Module,
@@ -13,7 +13,9 @@ def load_backbone(model: nn.Module,
                   new: str = r'(?!)') -> int:
     """Load all weights of a backbone into a model, or none.
 
-    Counters of batch norm are neither needed nor loaded.
+    Names may be those of the host or of MMDetection's or MMSegmentation's own
+    backbone: those that fit best count. Counters of batch norm are neither
+    needed nor loaded.
 
     Args:
         model (nn.Module): The model.
@@ -37,8 +39,11 @@ def load_backbone(model: nn.Module,
         for name, value in counterless(model.get_submodule(
             part).state_dict()).items() if not re.match(new, name)
     }
-    given = counterless(weights)
-    faults = faults_of(wanted, given)
+    faults, given = min(
+        ((faults_of(wanted, spelled), spelled)
+         for spelled in (counterless(to_layout(weights, layout))
+                         for layout in ('openmmlab', 'mmdet', 'mmseg'))),
+        key=lambda pair: sum(map(len, pair[0].values())))
     if faults:
         lists = '; '.join(f'{len(names)} {fault}: {", ".join(names)}'
                           for fault, names in faults.items())

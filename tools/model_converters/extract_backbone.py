@@ -2,7 +2,7 @@
 import argparse
 
 from mmregioncl.transfer import (LAYOUTS, backbone_weights, read_weights,
-                                 write_weights)
+                                 to_layout, write_weights)
 
 
 def parse_args() -> argparse.Namespace:
@@ -16,7 +16,7 @@ def parse_args() -> argparse.Namespace:
         '--layout',
         choices=LAYOUTS,
         help='names of the weights (default: detectron2 for .pkl, else '
-        'openmmlab, which torchvision and timm share)')
+        'openmmlab, which torchvision and timm share for ResNets)')
     return parser.parse_args()
 
 
@@ -24,7 +24,8 @@ def main() -> None:
     args = parse_args()
     layout = args.layout or ('detectron2'
                              if args.out.endswith('.pkl') else 'openmmlab')
-    weights = LAYOUTS[layout](backbone_weights(read_weights(args.checkpoint)))
+    weights = to_layout(
+        backbone_weights(read_weights(args.checkpoint)), layout)
     write_weights(weights, args.out)
     print(f'{args.out}: {len(weights)} weights in the layout of {layout}')
 

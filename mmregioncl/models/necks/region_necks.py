@@ -42,8 +42,20 @@ class RegionNeckMixin(BaseModule):
         shapes = [tuple(getattr(part, 'shape', ())) for part in features]
         if any(len(shape) != 4 for shape in shapes):
             raise ValueError(NO_MAP.format(shapes))
+        wanted = self.input_channels
+        if all(shape[3] == wanted != shape[1] for shape in shapes):
+            raise ValueError(
+                f'the backbone returns maps (N, H, W, C), of shapes {shapes}, '
+                'and the neck takes (N, C, H, W): take SwinTransformer of '
+                'mmcls or MMPretrain in the place of one of timm')
         self.check_channels([shape[1] for shape in shapes])
         return super().forward(features)
+
+    @property
+    def input_channels(self) -> int:
+        """Channels that the first layer takes."""
+        return next(layer.in_features for layer in self.modules()
+                    if isinstance(layer, nn.Linear))
 
     def check_channels(self, given: List[int]) -> None:
         """Refuse outputs that the first layer does not take.
@@ -54,13 +66,11 @@ class RegionNeckMixin(BaseModule):
         Raises:
             ValueError: If there is not exactly one, of in_channels.
         """
-        wanted = next(layer.in_features for layer in self.modules()
-                      if isinstance(layer, nn.Linear))
-        if given != [wanted]:
+        if given != [self.input_channels]:
             raise ValueError(
                 f'the backbone returns maps of {given} channels, and the neck '
-                f'takes one of {wanted}: set in_channels of the neck, and one '
-                'stage in out_indices of the backbone')
+                f'takes one of {self.input_channels}: set in_channels of the '
+                'neck, and one stage in out_indices of the backbone')
 
     def forward_region(self, features: List[Tensor],
                        region: Region) -> Tuple[Tensor, Tensor]:
