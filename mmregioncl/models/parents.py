@@ -1,7 +1,7 @@
 """Classes of the host that this package extends, and how the hosts differ."""
 from typing import List, Tuple, Union
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmregioncl import host
 
@@ -30,8 +30,8 @@ __all__ = [
     'BYOL', 'BaseModel', 'ContrastiveHead', 'CosineEMA', 'DenseCL',
     'DenseCLNeck', 'GatherLayer', 'HOST_MODELS', 'LatentPredictHead', 'MoCo',
     'MoCoV2Neck', 'MoCoV3', 'MoCoV3Head', 'NonLinearNeck',
-    'SelfSupDataPreprocessor', 'SimCLR', 'SimSiam', 'check_momentum',
-    'join_batch', 'head_loss', 'replaced', 'split_batch'
+    'SelfSupDataPreprocessor', 'SimCLR', 'SimSiam', 'head_loss', 'join_batch',
+    'replaced', 'split_batch'
 ]
 
 Batch = Union[dict, Tuple[List[Tensor], list]]
@@ -61,8 +61,3 @@ def head_loss(head: Union[LatentPredictHead, MoCoV3Head], projection: Tensor,
 def replaced(momentum: float) -> float:
     """The share of an average that a step replaces, by the host's momentum."""
     return 1 - host.kept(momentum)
-
-
-def check_momentum(model: nn.Module, name: str, share: float) -> None:
-    """Refuse a share to replace that was meant for the other host."""
-    host.check_momentum(type(model).__name__, name, host.kept(1 - share))

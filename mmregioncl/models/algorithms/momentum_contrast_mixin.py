@@ -5,8 +5,8 @@ from mmengine.dist import all_gather, get_world_size
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mmregioncl import host
 from ..heads import RegionContrastiveHead
-from ..parents import check_momentum
 from ..utils import (ForeachEMA, UpdateClock, draw_order, enqueue,
                      local_batch_norms, plan_exchange, redistribute,
                      shared_generator)
@@ -29,10 +29,11 @@ class MomentumContrastMixin(RegionSwapMixin):
 
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
-        check_momentum(self, 'momentum', self.encoder_k.momentum)
+        momentum = self.encoder_k.momentum
+        share = host.kept(1 - momentum)  # MMEngine's momentum replaces
+        host.check_momentum(type(self).__name__, 'momentum', share)
         self.encoder_k = ForeachEMA(
-            nn.Sequential(self.backbone, self.neck),
-            momentum=self.encoder_k.momentum)
+            nn.Sequential(self.backbone, self.neck), momentum=momentum)
         self.clock = UpdateClock()
         self.waiting_keys: Dict[str, List[Tensor]] = {}
 

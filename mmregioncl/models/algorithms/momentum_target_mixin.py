@@ -3,7 +3,7 @@ from typing import Dict, List, Optional
 import torch
 from torch import Tensor, nn
 
-from ..parents import check_momentum, replaced
+from mmregioncl import host
 from ..utils import ForeachCosineEMA, UpdateClock, grid_of
 from .symmetric_region_mixin import SymmetricRegionMixin
 
@@ -24,7 +24,7 @@ class MomentumTargetMixin(SymmetricRegionMixin):
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
         momentum = self.average.momentum
-        check_momentum(self, 'base_momentum', replaced(momentum))
+        host.check_momentum(type(self).__name__, 'base_momentum', momentum)
         setattr(
             self, self.average_name,
             ForeachCosineEMA(
