@@ -3,7 +3,8 @@
 Configs name a type as ``mmregioncl.X``. The prefix imports the module that
 registers it, so that no ``custom_imports`` is needed. In configs with
 ``default_scope='mmregioncl'``, as those of this package, names without a
-prefix are this package's, the host's or MMEngine's, whichever comes first.
+prefix are this package's, the host's or MMEngine's, whichever comes first;
+from other scopes, ``mmregioncl.X`` finds the same.
 """
 from importlib import import_module
 from typing import Optional, Type
@@ -11,6 +12,9 @@ from typing import Optional, Type
 from mmengine.registry import Registry, root
 
 from mmregioncl import host
+
+# Classes that MMPretrain has under another name than mmcls
+RENAMED = dict(PackClsInputs='PackInputs', ClsVisualizer='UniversalVisualizer')
 
 
 class HostRegistry(Registry):
@@ -24,6 +28,8 @@ class HostRegistry(Registry):
         self.import_from_location()
         key = key.removeprefix(f'{self.scope}.')
         if '.' not in key and key not in self.module_dict:
+            if host.NAME == 'mmpretrain':
+                key = RENAMED.get(key, key)
             for scope in host.SCOPES[host.NAME]:
                 import_module(f'{scope}.registry')
                 registry = self.parent.children.get(scope)

@@ -39,7 +39,7 @@ def checkpoints(tmp_path_factory):
     for width, depth in ((8, 50), (32, 18), (64, 50)):
         backbone = MODELS.build(
             dict(
-                type='mmselfsup.ResNet',
+                type='mmregioncl.ResNet',
                 depth=depth,
                 stem_channels=width,
                 base_channels=width))
@@ -274,7 +274,7 @@ def labelled(image_folder, cifar_folder, stl10_folder, tmp_path) -> dict:
         'ImageNet':
         dict(
             data_root='', data_prefix=folder, ann_file=str(tmp_path / 'list')),
-        'mmselfsup.Places205':
+        'Places205':
         dict(
             data_root='',
             data_prefix=dict(img_path=folder),
@@ -293,7 +293,7 @@ def test_classifier_starts_from_the_backbone(path, labelled, checkpoints,
         loader.dataset.update(labelled[loader.dataset.type], indices=4)
         loader.update(batch_size=4, num_workers=0, persistent_workers=False)
         for step in loader.dataset.pipeline:
-            for name in ('scale', 'crop_size'):
+            for name in ('size', 'scale', 'crop_size'):
                 if step.get(name):
                     step[name] = SIDE
     cfg.train_cfg.max_epochs = 1
@@ -359,8 +359,7 @@ def test_labels_of_voc07(tmp_path):
 # Epochs, optimizer, learning rate, batch, classes
 LINEAR = {
     'resnet50_linear-8xb128-steplr-100e_in1k': (100, 'SGD', 30, 128, 1000),
-    'resnet50_linear-8xb512-coslr-90e_in1k':
-    (90, 'mmselfsup.LARS', 1.6, 512, 1000),
+    'resnet50_linear-8xb512-coslr-90e_in1k': (90, 'LARS', 1.6, 512, 1000),
     'resnet50_linear-8xb32-steplr-28e_places205': (28, 'SGD', 0.01, 32, 205),
     'resnet18_linear-1xb512-steplr-100e_cifar10': (100, 'SGD', 10, 512, 10),
     'resnet18_linear-1xb512-steplr-100e_cifar100': (100, 'SGD', 10, 512, 100),

@@ -1,10 +1,29 @@
-_base_ = 'mmcls::_base_/default_runtime.py'
+# As mmcls's. Names without a prefix are this package's, the host's or
+# MMEngine's.
+default_scope = 'mmregioncl'
+
+log_level = 'INFO'
+visualizer = dict(
+    type='ClsVisualizer', vis_backends=[dict(type='LocalVisBackend')])
+load_from = None
+resume = False
+randomness = dict(seed=None, deterministic=False)
+env_cfg = dict(
+    cudnn_benchmark=False,
+    mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
+    dist_cfg=dict(backend='nccl'))
 
 default_hooks = dict(
+    timer=dict(type='IterTimerHook'),
+    logger=dict(type='LoggerHook', interval=100),
+    param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(
+        type='CheckpointHook',
         interval=10,
         max_keep_ckpts=3,
         save_best='accuracy/top1',
         backend_args=dict(backend='mmregioncl.atomic')),
+    sampler_seed=dict(type='DistSamplerSeedHook'),
+    visualization=dict(type='VisualizationHook', enable=False),
     pretrained=dict(type='mmregioncl.PretrainedHook'),
     guard=dict(type='mmregioncl.GuardHook'))

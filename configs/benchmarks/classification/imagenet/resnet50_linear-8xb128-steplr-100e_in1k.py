@@ -1,5 +1,5 @@
 _base_ = [
-    'mmcls::_base_/models/resnet50.py',
+    '../_base_/models/resnet50.py',
     '../_base_/datasets/imagenet.py',
     '../_base_/schedules/linear_steplr-100e.py',
     '../_base_/default_runtime.py',

@@ -2,8 +2,8 @@ _base_ = '../../../../_base_/datasets/cifar10_mocov2.py'
 
 # As in ContrastiveCrop
 train_pipeline = [
-    dict(type='RandomResizedCrop', scale=32, backend='pillow'),
-    dict(type='RandomFlip', prob=0.5),
+    dict(type='mmregioncl.RandomResizedCrop', size=32, backend='pillow'),
+    dict(type='mmregioncl.RandomFlip', prob=0.5),
     dict(type='PackClsInputs'),
 ]
 test_pipeline = [dict(type='PackClsInputs')]

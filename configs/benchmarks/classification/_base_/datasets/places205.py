@@ -1,7 +1,7 @@
 _base_ = 'imagenet.py'
 
 places = dict(
-    type='mmselfsup.Places205',
+    type='Places205',
     data_root='data/Places205/',
     data_prefix=dict(img_path='data/vision/torralba/deeplearning/images256/'))
 lists = 'trainvalsplit_places205/'

@@ -1,7 +1,7 @@
 _base_ = ['cifar10.py', '../../../../_base_/statistics/stl10.py']
 
 crop, *others = _base_.train_pipeline
-train_pipeline = [dict(crop, scale=96), *others]
+train_pipeline = [dict(crop, size=96), *others]
 
 stl10 = dict(
     _delete_=True, type='mmregioncl.STL10', data_root='data/stl10_binary')

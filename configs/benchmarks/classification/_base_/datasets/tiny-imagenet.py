@@ -2,7 +2,7 @@ _base_ = ['cifar10.py', '../../../../_base_/statistics/tiny-imagenet.py']
 
 crop, *others = _base_.train_pipeline
 load = dict(type='mmregioncl.LoadImage')
-train_pipeline = [load, dict(crop, scale=64), *others]
+train_pipeline = [load, dict(crop, size=64), *others]
 test_pipeline = [dict(load, on_corrupt='raise'), *_base_.test_pipeline]
 
 tiny = dict(
