@@ -1,8 +1,10 @@
 _base_ = 'mmdet::_base_/models/mask-rcnn_r50-caffe-c4.py'
 
 # An extra batch norm follows the last stage, since no other of the head has
-# learned the scale of its features.
-custom_imports = dict(imports='mmselfsup.models.utils.res_layer_extra_norm')
+# learned the scale of its features. Either host has that layer.
+custom_imports = dict(
+    imports=__import__('mmregioncl').host.NAME +
+    '.models.utils.res_layer_extra_norm')
 
 norm_cfg = dict(type='SyncBN', requires_grad=True)
 resnet = dict(norm_cfg=norm_cfg, norm_eval=False, style='pytorch')
