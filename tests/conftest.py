@@ -42,8 +42,13 @@ SLOW = (*SHARED, 'run_python', 'run_tool', 'runner_cfg', 'folders')
 
 @pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the marks
 def pytest_collection_modifyitems(items):
-    """Mark slow tests, which start first, and those that share a fixture."""
+    """Mark slow tests, which start first, and those that share a fixture.
+
+    Tests that need MMSelfSup are skipped under MMPretrain.
+    """
     for item in items:
+        if host.NAME != 'mmselfsup' and item.get_closest_marker('mmselfsup'):
+            item.add_marker(pytest.mark.skip(reason='needs MMSelfSup'))
         shared = [SHARED[name] for name in SHARED if name in item.fixturenames]
         if shared:
             item.add_marker(pytest.mark.xdist_group(shared[0]))

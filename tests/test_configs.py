@@ -179,7 +179,7 @@ def test_config_names_the_fast_transforms(path):
     assert packs and all(pack.keys() == {'type'} for pack in packs)
 
 
-@pytest.mark.skipif(host.NAME != 'mmselfsup', reason='reads its configs')
+@pytest.mark.mmselfsup
 @pytest.mark.parametrize('method', ['mocov2', 'byol', 'simclr'])
 def test_views_are_those_of_mmselfsup(method):
     """All settings of the loader of ImageNet are equal."""
