@@ -1,18 +1,22 @@
 # Every target but clean sets up $(VENV) first, unless it is there.
 #   make demo       pre-train on handwritten digits, and report on it
-#   make test       run all tests on JOBS processes; NUMPY=1 for numpy 1.26,
-#                   HOST=mmpretrain for the tests that extend MMPretrain
+#   make test       run all tests on JOBS processes; NUMPY=1 for numpy 1.26
 #   make test-fast  run the tests that take no time, while you edit
 #   make bench      measure time and memory into benchmarks/ (half an hour)
 #   make lint       what a commit must pass; make format fixes what it can
+# HOST=mmselfsup, mmpretrain or onedl (the OneDL forks, in .venv-onedl) installs
+# and extends that host alone. Otherwise both are installed, and MMSelfSup is
+# extended.
 PYTHON ?= python3
-VENV ?= .venv
 NUMPY ?= 2
-HOST ?= mmselfsup
 JOBS ?= 2
 
+FORKS := $(filter onedl,$(HOST))
+VENV ?= .venv$(FORKS:%=-%)
+export MMREGIONCL_HOST := $(if $(FORKS),mmpretrain,$(HOST))
+
 BIN := $(VENV)/bin
-READY := $(VENV)/.ready-numpy$(NUMPY)
+READY := $(VENV)/.ready-numpy$(NUMPY)$(HOST:%=-%)
 REQUIREMENTS := requirements
 SOURCES := mmregioncl configs tools tests setup.py
 TEXTS := $(SOURCES) $(wildcard *.md) docs benchmarks Makefile
@@ -27,9 +31,17 @@ OWN_TORCH := $(shell $(PYTHON) -c "import os, sys; \
 NO_FIT := The torch of $(PYTHON) has no torchvision that fits: install one \
 beside it, or set PYTHON to an interpreter without torch.
 
-# The other tests do not depend on the host, or need configs of MMSelfSup.
-TESTS := $(if $(filter mmpretrain,$(HOST)),tests/models \
-    tests/test_configs.py tests/test_host.py)
+PIP = $(BIN)/pip install -q -c $(REQUIREMENTS)/constraints.txt \
+    -c $(VENV)/torch.txt -r $(REQUIREMENTS)/numpy$(NUMPY).txt
+PACKAGES := tests lint \
+    $(if $(FORKS),,transfer $(or $(HOST),mmselfsup mmpretrain))
+
+# The other tests do not depend on the host.
+TESTS_mmpretrain := tests/models tests/test_configs.py tests/test_host.py
+# The host, and from pre-training to detectors and segmenters
+TESTS_onedl := tests/test_host.py tests/test_benchmark_configs.py \
+    tests/test_configs.py::test_one_line_turns_a_parent_into_its_region_method
+TESTS := $(TESTS_$(HOST))
 
 # Tests that share a fixture stay on one process.
 PARALLEL := -n $(JOBS) --dist loadgroup
@@ -39,7 +51,8 @@ PARALLEL := -n $(JOBS) --dist loadgroup
 setup: $(READY)
 
 $(READY): $(wildcard $(REQUIREMENTS)/*.txt) setup.py pyproject.toml
-	rm -f $(VENV)/.ready-*
+	rm -f $(filter-out $(VENV)/.ready-numpy$(NUMPY)%,\
+	    $(wildcard $(VENV)/.ready-*))
 	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
 	$(if $(OWN_TORCH),echo '$(OWN_TORCH)',cat $(REQUIREMENTS)/torch.txt) \
 	    > $(VENV)/torch.txt
@@ -47,21 +60,19 @@ $(READY): $(wildcard $(REQUIREMENTS)/*.txt) setup.py pyproject.toml
 	    distribution; print(distribution('torch').locate_file(''))" \
 	    > $$($(BIN)/python -c "import sysconfig; \
 	    print(sysconfig.get_path('purelib'))")/own_torch.pth)
-	$(BIN)/pip install -q -c $(REQUIREMENTS)/constraints.txt setuptools wheel
-	$(BIN)/pip install -q -c $(REQUIREMENTS)/constraints.txt \
-	    -c $(VENV)/torch.txt -r $(REQUIREMENTS)/numpy$(NUMPY).txt \
-	    -r $(REQUIREMENTS)/tests.txt -r $(REQUIREMENTS)/lint.txt \
-	    --no-build-isolation -e .
+	$(PIP) setuptools wheel
+	$(if $(FORKS),MMCV_WITH_OPS=0 $(PIP) -r $(REQUIREMENTS)/onedl.txt)
+	$(PIP) $(PACKAGES:%=-r $(REQUIREMENTS)/%.txt) --no-build-isolation -e .
 	$(BIN)/pip install -q --no-deps -r $(REQUIREMENTS)/mmpose.txt
 	$(BIN)/python -c 'import mmregioncl, torchvision' || \
 	    { echo "$(if $(OWN_TORCH),$(NO_FIT))"; exit 1; }
 	touch $@
 
 demo: $(READY)
-	MMREGIONCL_HOST=$(HOST) $(BIN)/python tools/demo.py --out demo
+	$(BIN)/python tools/demo.py --out demo
 
 test: $(READY)
-	MMREGIONCL_HOST=$(HOST) $(BIN)/python -m pytest $(PARALLEL) $(TESTS)
+	$(BIN)/python -m pytest $(PARALLEL) $(TESTS)
 
 test-fast: $(READY)
 	$(BIN)/python -m pytest $(PARALLEL) -m 'not slow'

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from importlib import import_module
+from importlib.machinery import PathFinder
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -23,6 +24,7 @@ from mmregioncl.hooks import OnlineLinearProbeHook
 from mmregioncl.hooks.throughput_hook import draws_slowly
 from mmregioncl.visualization.browse import crop_of
 
+INSTALLED = [name for name in host.SCOPES if PathFinder.find_spec(name)]
 OTHER, = host.SCOPES.keys() - {host.NAME}
 METHODS = ('RegionCLMoCo', 'RegionCLDenseCL', 'RegionCLSimSiam',
            'RegionCLBYOL', 'RegionCLMoCoV3', 'RegionCLSimCLR')
@@ -30,7 +32,7 @@ METHODS = ('RegionCLMoCo', 'RegionCLDenseCL', 'RegionCLSimSiam',
 
 @pytest.fixture(scope='session')
 def hosts():
-    """What host_run.py prints under each host, side by side."""
+    """What host_run.py prints under each installed host, side by side."""
     script = Path(__file__).parent / 'host_run.py'
     processes = {
         name:
@@ -41,7 +43,7 @@ def hosts():
                          stdout=subprocess.PIPE,
                          stderr=subprocess.PIPE,
                          text=True)
-        for name in host.SCOPES
+        for name in INSTALLED
     }
     found = {}
     for name, process in processes.items():
@@ -55,6 +57,8 @@ def hosts():
 @pytest.mark.parametrize('method', METHODS)
 def test_three_steps_are_the_same_to_the_bit(hosts, method):
     """Losses of SGD steps, and the names of the weights."""
+    if len(hosts) == 1:
+        pytest.skip(f'needs {OTHER} beside {host.NAME}')
     theirs, ours = (found['steps'][method] for found in hosts.values())
     assert len(ours['losses']) >= 6
     assert ours == theirs
@@ -68,6 +72,8 @@ def test_three_steps_are_the_same_to_the_bit(hosts, method):
 ])
 def test_momentum_of_the_other_host_is_refused(hosts, method, name, share,
                                                value, right):
+    if name not in hosts:
+        pytest.skip(f'needs {name}')
     line = hosts[name]['refused'][method]
     assert f'momentum={value} of {method}' in line
     assert f'share of the average that is {share} in each step' in line
