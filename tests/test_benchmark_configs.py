@@ -17,7 +17,7 @@ from mmengine.runner import Runner
 from cached_configs import load, read
 from mmregioncl.engine.config import check_data, set_pretrained
 from mmregioncl.transfer import (backbone_weights, load_backbone, read_weights,
-                                 write_weights)
+                                 to_layout, write_weights)
 from toy import MODEL
 
 ROOT = Path(__file__).parents[1] / 'configs' / 'benchmarks'
@@ -36,18 +36,30 @@ NAMES = ('a', 'b')
 
 @pytest.fixture(scope='session')
 def checkpoints(tmp_path_factory):
-    """Checkpoints of ResNets pre-trained for a step, by width."""
+    """Checkpoints of backbones pre-trained for a step.
+
+    Transformers by their type, ResNets by their width.
+    """
     folder = tmp_path_factory.mktemp('pretrained')
+    backbones = dict(
+        SwinTransformer=dict(
+            type='mmregioncl.SwinTransformer', arch='tiny',
+            pad_small_map=True),
+        VisionTransformer=dict(
+            type='mmregioncl.MoCoV3ViT', arch='mocov3-small', patch_size=16))
     for width, depth in ((8, 50), (32, 18), (64, 50)):
-        cfg = {key: MODEL[key] for key in MODEL if key != 'region_swap'}
-        cfg['backbone'] = dict(
+        backbones[str(width)] = dict(
             type='mmregioncl.ResNet',
             depth=depth,
             stem_channels=width,
             base_channels=width,
             zero_init_residual=False)
-        channels = width * (32 if depth == 50 else 8)
-        cfg['neck'] = dict(cfg['neck'], in_channels=channels)
+    channels = dict(
+        zip(backbones, (768, 384, 8 * 32, 32 * 8, 64 * 32), strict=True))
+    for name, backbone in backbones.items():
+        cfg = {key: MODEL[key] for key in MODEL if key != 'region_swap'}
+        cfg['backbone'] = backbone
+        cfg['neck'] = dict(cfg['neck'], in_channels=channels[name])
         model = MODELS.build(cfg).train()
         model.init_weights()
         optimizer = torch.optim.SGD(model.parameters(), 1e-3)
@@ -55,7 +67,7 @@ def checkpoints(tmp_path_factory):
         sum(model(views, mode='loss').values()).backward()
         optimizer.step()
         write_weights(
-            dict(state_dict=model.state_dict()), folder / f'{width}.pth')
+            dict(state_dict=model.state_dict()), folder / f'{name}.pth')
     return folder
 
 
@@ -200,8 +212,10 @@ def toy(path: Path, root: Path, write) -> Config:
 
 
 def start(cfg: Config, checkpoints: Path) -> Runner:
-    width = cfg.model.backbone.get('base_channels', 64)
-    set_pretrained(cfg, str(checkpoints / f'{width}.pth'))
+    name = cfg.model.backbone.type
+    if name == 'ResNet':
+        name = cfg.model.backbone.get('base_channels', 64)
+    set_pretrained(cfg, str(checkpoints / f'{name}.pth'))
     check_data(cfg)
     runner = Runner.from_cfg(cfg)
     runner.train()
@@ -210,22 +224,22 @@ def start(cfg: Config, checkpoints: Path) -> Runner:
 
 def assert_fine_tuned(runner: Runner, cfg: Config) -> None:
     """Two steps from the pre-trained weights, and evaluated."""
-    given = read_weights(cfg.default_hooks.pretrained.checkpoint)
-    count = 0
+    given = to_layout(
+        backbone_weights(
+            read_weights(cfg.default_hooks.pretrained.checkpoint)), 'mmseg')
+    count = moved = 0
     for part in cfg.default_hooks.pretrained.get('parts', ['backbone']):
         for name, value in runner.model.get_submodule(part).named_parameters():
-            if f'backbone.{name}' not in given:  # the extra norm
+            if name not in given:  # the extra norm, and those of Swin's maps
                 continue
             count += 1
-            torch.testing.assert_close(
-                value, given[f'backbone.{name}'], rtol=0, atol=1e-3)
+            torch.testing.assert_close(value, given[name], rtol=0, atol=1e-3)
             assert value.requires_grad  # nothing is frozen
+            moved += not torch.equal(value, given[name])
     assert count == sum(
-        name.startswith('backbone.') and not name.endswith(('mean', 'var',
-                                                            'tracked'))
+        not name.endswith(('mean', 'var', 'tracked', 'position_index'))
         for name in given)
-    conv1 = runner.model.backbone.conv1.weight
-    assert not torch.equal(conv1, given['backbone.conv1.weight'])
+    assert moved > count / 2
     assert (Path(cfg.work_dir) / 'iter_2.pth').exists()
     assert runner.message_hub.get_scalar('train/loss').mean() < math.inf
     assert runner.message_hub.get_info('last_ckpt')

@@ -1,5 +1,5 @@
 from inspect import signature
-from typing import List, Tuple
+from typing import List, Optional, Tuple
 
 from torch import Tensor
 
@@ -120,24 +120,26 @@ def with_settings(backbone: dict, settings: dict) -> dict:
         backbone (dict): Config of a backbone.
         settings (dict): Arguments of any backbones.
     """
-    if not backbone or 'type' not in backbone:
+    kind = type_of(backbone)
+    if kind is None:
         return backbone  # building it raises the error
     known = {
         name
-        for parent in type_of(backbone).__mro__
+        for parent in kind.__mro__
         for name in signature(parent.__init__).parameters
     }
     added = {k: v for k, v in settings.items() if k in known}
     return {**added, **backbone}
 
 
-def type_of(cfg: dict) -> type:
-    """The class of a config, as the parent builds it."""
-    if isinstance(cfg['type'], str):
+def type_of(cfg: dict) -> Optional[type]:
+    """The class of a config, as the parent builds it; None if it has none."""
+    kind = (cfg or {}).get('type')
+    if isinstance(kind, str):
         with HOST_MODELS.switch_scope_and_registry(
                 cfg.get('_scope_')) as registry:
-            return registry.get(cfg['type'])
-    return cfg['type']
+            return registry.get(kind)
+    return kind
 
 
 def region_part(cfg: dict, wanted: type) -> dict:
@@ -152,12 +154,10 @@ def region_part(cfg: dict, wanted: type) -> dict:
         `wanted` derives from, it has the type `wanted` and the defaults of
         that class. Other types stay.
     """
-    if not cfg or 'type' not in cfg:
-        return cfg  # building it raises the error
     given = type_of(cfg)
     if given not in wanted.__mro__[1:] or \
             not given.__module__.startswith(f'{host.NAME}.'):
-        return cfg
+        return cfg  # unknown types raise an error when they are built
     defaults = {
         name: parameter.default
         for name, parameter in signature(given).parameters.items()
