@@ -12,13 +12,14 @@ from functools import partial
 import torch
 from mmengine.runner import checkpoint as upstream
 from mmengine.runner.checkpoint import CheckpointLoader
+from torch.hub import load_state_dict_from_url
 
 from mmregioncl.files import check_exists
 
 
 def patch() -> None:
     CheckpointLoader.register_scheme('', load_from_local, force=True)
-    upstream.load_url = partial(upstream.load_url, weights_only=True)
+    upstream.load_url = partial(load_state_dict_from_url, weights_only=True)
     if hasattr(upstream, '_safe_torch_load'):  # in onedl-mmengine
         upstream._safe_torch_load = partial(torch.load, weights_only=True)
 
@@ -42,7 +43,7 @@ def load_from_local(filename: str, map_location=None) -> dict:
     try:
         weights = torch.load(
             os.path.expanduser(filename), map_location, weights_only=True)
-    except (FileNotFoundError, PermissionError, IsADirectoryError):
+    except (FileNotFoundError, PermissionError):
         raise
     except Exception as error:  # broken bytes may raise anything
         # These RuntimeErrors are about memory or devices, not the file.
