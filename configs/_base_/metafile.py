@@ -7,8 +7,10 @@ collections = dict(
         'Metadata': {
             'Training Techniques':
             techniques,
-            'Architecture':
-            ['ResNet', 'MoCo v2', 'DenseCL', 'SimSiam', 'BYOL', 'SimCLR']
+            'Architecture': [
+                'ResNet', 'ViT', 'MoCo v2', 'DenseCL', 'SimSiam', 'BYOL',
+                'MoCo v3', 'SimCLR'
+            ]
         },
         'Paper': {
             'URL':

@@ -62,7 +62,8 @@ class GradientCheckpointHook(Hook):
 
     Args:
         modules (Sequence[str]): Names of modules whose children keep only
-            their inputs. Defaults to the four stages of a ResNet.
+            their inputs. Defaults to the four stages of a ResNet; the blocks
+            of a vision transformer are in ('backbone.layers', ).
     """
 
     def __init__(
