@@ -5,6 +5,7 @@ from mmengine.config import Config, config
 from mmengine.runner import Runner
 from yapf.yapflib.yapf_api import FormatCode
 
+from mmregioncl import host
 from mmregioncl.engine.config import (check_data, checkpoint_name, load_config,
                                       set_pretrained)
 
@@ -65,7 +66,7 @@ def test_settings_of_earlier_versions_are_refused(line, words, tmp_path):
 
 def test_imports_that_mmengine_ignores_are_refused(tmp_path):
     path = tmp_path / 'config.py'
-    path.write_text('from mmselfsup.models import MoCo\n'
+    path.write_text(f'from {host.NAME}.models import MoCo\n'
                     'model = dict(type=MoCo)\n'
                     "custom_imports = dict(imports=['mmregioncl'])")
     with pytest.raises(ValueError, match='ignores custom_imports of a pure'):

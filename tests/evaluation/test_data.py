@@ -27,7 +27,7 @@ def test_every_kind_of_file_counts(image_folder, tmp_path):
 
 
 def test_view_size_is_that_of_the_first_crop():
-    view = dict(type='RandomResizedCrop', size=32)
+    view = dict(type='mmregioncl.RandomResizedCrop', size=32)
     multi = dict(type='MultiView', num_views=2, transforms=[[view]])
     dataset = dict(
         type='mmregioncl.ImageFolder',

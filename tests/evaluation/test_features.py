@@ -10,7 +10,7 @@ from mmregioncl.evaluation import (class_folder, extract_features, load_model,
 
 @pytest.fixture
 def cfg(model_cfg):
-    view = dict(type='RandomResizedCrop', size=32)
+    view = dict(type='mmregioncl.RandomResizedCrop', size=32)
     multi = dict(type='MultiView', num_views=2, transforms=[[view]])
     dataset = dict(pipeline=[dict(type='mmregioncl.LoadImage'), multi])
     return Config(

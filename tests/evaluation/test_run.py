@@ -30,7 +30,7 @@ def one_core(monkeypatch):
 @pytest.fixture
 def cfg(model_cfg, image_folder):
     folder = class_folder(str(image_folder), 32)
-    crop = dict(type='RandomResizedCrop', size=32, backend='pillow')
+    crop = dict(type='mmregioncl.RandomResizedCrop', size=32, backend='pillow')
     loader = dict(
         batch_size=4,
         num_workers=0,
@@ -41,8 +41,11 @@ def cfg(model_cfg, image_folder):
             data_root=str(image_folder),
             pipeline=[
                 dict(type='mmregioncl.LoadImage'),
-                dict(type='MultiView', num_views=2, transforms=[[crop]]),
-                dict(type='PackSelfSupInputs')
+                dict(
+                    type='mmregioncl.MultiView',
+                    num_views=2,
+                    transforms=[[crop]]),
+                dict(type='mmregioncl.PackSelfSupInputs')
             ]))
     return Config(
         dict(

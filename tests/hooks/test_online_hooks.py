@@ -201,8 +201,7 @@ def test_both_processes_learn_one_classifier(online_cfg, two_ranks):
 def test_tensorboard_shows_the_curves(online_cfg, tmp_path):
     """Numbers are logged by MMEngine's visualizer, like losses."""
     online_cfg.visualizer = dict(
-        type='SelfSupVisualizer',
-        vis_backends=[dict(type='TensorboardVisBackend')])
+        type='Visualizer', vis_backends=[dict(type='TensorboardVisBackend')])
     train(online_cfg, tmp_path / 'run')
     events, = (tmp_path / 'run').rglob('events.out.*')
     board = EventAccumulator(str(events))
@@ -383,7 +382,7 @@ def test_a_loop_without_epochs_warns(online_cfg, tmp_path):
 def test_health_by_hand(online_cfg, tmp_path):
     """The views are not random, and one batch has all of them."""
     online_cfg.train_dataloader.dataset.pipeline[1].transforms = [[
-        dict(type='mmcls.ResizeEdge', scale=32, edge='short'),
+        dict(type='mmregioncl.ResizeEdge', scale=32, edge='short'),
         dict(type='CenterCrop', crop_size=32)
     ]]
     online_cfg.default_hooks = dict(

@@ -372,7 +372,7 @@ def test_two_processes_find_the_same_boxes(ccrop_cfg, two_ranks):
 
 
 def test_every_method_finds_boxes(ccrop_cfg, method, tmp_path):
-    """Ours, and the parents in mmselfsup."""
+    """Ours, and the parents in the host."""
     ccrop_cfg.train_cfg.max_epochs = 3
     for number, model in enumerate(method):
         ccrop_cfg.model = dict(
@@ -381,6 +381,7 @@ def test_every_method_finds_boxes(ccrop_cfg, method, tmp_path):
         assert len(set(watch.boxes[3])) > 1
 
 
+@pytest.mark.mmselfsup
 def test_tokens_of_a_transformer(ccrop_cfg, tmp_path):
     """MoCo v3, whose backbone gives a map and a class token."""
     projector = dict(
@@ -405,7 +406,7 @@ def test_tokens_of_a_transformer(ccrop_cfg, tmp_path):
         head=dict(
             type='MoCoV3Head',
             predictor=dict(projector, in_channels=16),
-            loss=dict(type='mmcls.CrossEntropyLoss', loss_weight=0.4),
+            loss=dict(type='mmregioncl.CrossEntropyLoss', loss_weight=0.4),
             temperature=0.2))
     ccrop_cfg.train_cfg.max_epochs = 3
     ccrop_cfg.default_hooks.boxes.threshold = 0.5

@@ -110,7 +110,7 @@ def test_browse_views_of_any_config(run_tool, tmp_path, digits, method):
 _base_ = {str(CONFIG)!r}
 if {method!r} == 'MoCo':
     model = dict(_delete_=True, type='MoCo', backbone=dict(
-        type='mmcls.ResNet_CIFAR', depth=18))
+        type='mmregioncl.ResNet_CIFAR', depth=18))
 """)
     for name in ('a.png', 'b.png'):
         run_tool('analysis_tools/browse_views.py', config, name, '--count',
@@ -208,7 +208,7 @@ def test_fine_tune_resume_test_and_browse(run_tool, run_python, tmp_path,
     """A pre-training checkpoint becomes a sheet of predictions."""
     backbone = MODELS.build(
         dict(
-            type='mmselfsup.ResNet',
+            type='mmregioncl.ResNet',
             depth=18,
             stem_channels=32,
             base_channels=32))

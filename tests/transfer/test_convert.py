@@ -15,8 +15,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def resnet50():
-    backbone = MODELS.build(
-        dict(type='mmselfsup.ResNet', depth=50, out_indices=[4]))
+    backbone = MODELS.build(dict(type='mmregioncl.ResNet', depth=50))
     for name, value in backbone.named_buffers():
         if 'running_var' in name:  # as after training
             value.uniform_(0.5, 1.5)

@@ -9,7 +9,7 @@ from mmregioncl.transfer import load_backbone
 def resnet(**settings):
     return MODELS.build(
         dict(
-            type='mmselfsup.ResNet',
+            type='mmregioncl.ResNet',
             depth=18,
             stem_channels=8,
             base_channels=8,
@@ -70,7 +70,7 @@ def test_another_depth_is_refused_with_all_names():
     model.backbone = resnet()
     deeper = MODELS.build(
         dict(
-            type='mmselfsup.ResNet',
+            type='mmregioncl.ResNet',
             depth=50,
             stem_channels=8,
             base_channels=8))

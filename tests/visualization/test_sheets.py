@@ -23,6 +23,7 @@ def test_sheet_outlines_the_region_in_the_last_column(tmp_path):
     assert not list(path.parent.glob('*.part'))
 
 
+@pytest.mark.mmselfsup
 def test_images_come_back_from_normalised_views(model_cfg):
     preprocessor = MODELS.build(
         dict(
@@ -36,7 +37,7 @@ def test_images_come_back_from_normalised_views(model_cfg):
 
 def test_boxes_of_a_config(image_folder, model_cfg, tmp_path):
     """One that crops at random as well; the sheet grows by a histogram."""
-    crop = dict(type='RandomResizedCrop', size=32)
+    crop = dict(type='mmregioncl.RandomResizedCrop', size=32)
     cfg = Config(
         dict(
             model=model_cfg,
@@ -49,9 +50,10 @@ def test_boxes_of_a_config(image_folder, model_cfg, tmp_path):
                     pipeline=[
                         dict(type='mmregioncl.LoadImage'),
                         dict(
-                            type='MultiView', num_views=2,
+                            type='mmregioncl.MultiView',
+                            num_views=2,
                             transforms=[[crop]]),
-                        dict(type='PackSelfSupInputs')
+                        dict(type='mmregioncl.PackSelfSupInputs')
                     ]))))
     folder = shutil.copytree(image_folder, tmp_path / 'images')
     (folder / 'cut.jpg').write_bytes(b'no image')  # another is drawn

@@ -19,6 +19,7 @@ from sklearn.datasets import load_sample_image
 from mmregioncl.datasets.nested import typed_dicts
 from mmregioncl.datasets.transforms import FAST, image_ops
 
+pytestmark = pytest.mark.mmselfsup
 CHANGES = (adjust_brightness, adjust_contrast, adjust_color, adjust_hue)
 
 

@@ -78,8 +78,8 @@ def test_negative_in_the_same_composite_gets_no_gradient(head):
 
 
 @pytest.mark.parametrize('loss', [
-    dict(type='mmcls.CrossEntropyLoss', loss_weight=0.5),
-    dict(type='mmcls.FocalLoss'),
+    dict(type='mmregioncl.CrossEntropyLoss', loss_weight=0.5),
+    dict(type='mmregioncl.FocalLoss'),
 ])
 def test_another_loss_is_refused(loss):
     with pytest.raises(ValueError, match='computes a plain mean cross entrop'):

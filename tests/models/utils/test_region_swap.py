@@ -69,7 +69,7 @@ def test_sizes_follow_from_the_grid(cells, size):
 @pytest.mark.parametrize('backbone, size, expected', [
     (dict(type=f'{host.NAME}.ResNet', depth=18), (224, 224), ((3, 5), 32)),
     (dict(type=f'{host.NAME}.ResNet', depth=18), (224, 448), ((3, 5), 32)),
-    (dict(type='mmcls.ResNet_CIFAR', depth=18), (32, 32), ((2, 3), 8)),
+    (dict(type='mmregioncl.ResNet_CIFAR', depth=18), (32, 32), ((2, 3), 8)),
 ])
 def test_regions_fit_the_backbone(backbone, size, expected):
     with torch.no_grad():
