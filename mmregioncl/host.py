@@ -88,9 +88,10 @@ def check_momentum(owner: str, name: str, momentum: float) -> None:
         momentum (float): Its value.
 
     Raises:
-        ValueError: If it keeps less than half of the average.
+        ValueError: If it keeps less than half of the average, or more than
+            all.
     """
-    if kept(momentum) < 0.5:
+    if not 0.5 <= kept(momentum) <= 1:
         kind = 'kept' if NAME == 'mmselfsup' else 'replaced'
         raise ValueError(
             f'{name}={momentum:.6g} of {owner}: in {NAME} it is the share of '

@@ -116,6 +116,9 @@ def shrink(cfg, folders, work_dir):
         cfg.model.head.predictor.update(
             in_channels=16, hid_channels=8, out_channels=16)
     cfg.optim_wrapper.pop('accumulative_counts', None)
+    if cfg.optim_wrapper.type == 'AmpOptimWrapper':  # for GPUs alone
+        cfg.optim_wrapper.type = 'OptimWrapper'
+        del cfg.optim_wrapper.loss_scale
     cfg.train_cfg.max_epochs = 1
     if 'boxes' in cfg.default_hooks:  # an epoch more, to crop by them
         cfg.train_cfg.max_epochs = 2
@@ -485,12 +488,14 @@ SWITCHES = dict(
         RegionCLDenseCL='densecl/densecl_resnet50_8xb32-coslr-200e_in1k',
         RegionCLSimSiam='simsiam/simsiam_resnet50_8xb32-coslr-100e_in1k',
         RegionCLBYOL='byol/byol_resnet50_8xb32-accum16-coslr-200e_in1k',
+        RegionCLMoCoV3='mocov3/mocov3_resnet50_8xb512-amp-coslr-100e_in1k',
         RegionCLSimCLR='simclr/simclr_resnet50_8xb32-coslr-200e_in1k'),
     mmpretrain=dict(
         RegionCLMoCo='mocov2/mocov2_resnet50_8xb32-coslr-200e_in1k',
         RegionCLDenseCL='densecl/densecl_resnet50_8xb32-coslr-200e_in1k',
         RegionCLSimSiam='simsiam/simsiam_resnet50_8xb32-coslr-100e_in1k',
         RegionCLBYOL='byol/byol_resnet50_16xb256-coslr-200e_in1k',
+        RegionCLMoCoV3='mocov3/mocov3_resnet50_8xb512-amp-coslr-100e_in1k',
         RegionCLSimCLR='simclr/simclr_resnet50_8xb32-coslr-200e_in1k'))[
             host.NAME]
 FOLDER = dict(mmselfsup='mmselfsup::selfsup/', mmpretrain='mmpretrain::')

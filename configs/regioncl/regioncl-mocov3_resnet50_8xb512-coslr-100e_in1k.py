@@ -16,6 +16,12 @@ train_dataloader = dict(batch_size=512, dataset=dict(pipeline=train_pipeline))
 optim_wrapper = dict(optimizer=dict(lr=9.6))
 param_scheduler = [
     _base_.param_scheduler[0],
-    dict(type='CosineAnnealingLR', T_max=90, by_epoch=True, begin=10, end=100)
+    dict(
+        type='CosineAnnealingLR',
+        T_max=90,
+        by_epoch=True,
+        begin=10,
+        end=100,
+        convert_to_iter_based=True)
 ]
 train_cfg = dict(max_epochs=100)

@@ -10,7 +10,7 @@ from mmregioncl import host
 from mmregioncl.evaluation.data import describe_dataset
 from mmregioncl.evaluation.model import model_config
 from mmregioncl.evaluation.run import EvaluationRun
-from mmregioncl.models.utils import feature_map
+from mmregioncl.models.utils.outputs import split_outputs
 from .config import check_data, set_pretrained
 from .storage import find_checkpoint
 
@@ -85,5 +85,10 @@ def adopt_backbone(cfg: Config, run: EvaluationRun) -> None:
     for key in ('mean', 'std'):
         cfg.data_preprocessor[key] = model['data_preprocessor'][key]
     weight = next(run.model.backbone.parameters())
-    maps = run.model.backbone(weight.new_zeros(1, 3, 64, 64))
-    cfg.model.head.in_channels = feature_map(maps).shape[1]
+    outputs = run.model.backbone(weight.new_zeros(1, 3, 64, 64))
+    last, token = split_outputs(outputs)
+    if last.ndim != 4 or token is not None:
+        raise ValueError(
+            f'the recipe of a classifier averages feature maps, and {name} '
+            'does not return one alone: take the protocol linear')
+    cfg.model.head.in_channels = last.shape[1]

@@ -121,9 +121,10 @@ def check_host(cfg: Config) -> None:
     named = {host.scope_of(cfg)}
     for part in typed_dicts(cfg._cfg_dict):
         named |= {part.get('_scope_'), str(part['type']).partition('.')[0]}
-    for other in named & (host.SCOPES.keys() - {host.NAME}):
-        raise ValueError(f'{cfg.filename} is a config of {other}: '
-                         f'{host.excluded(other, host.NAME)}')
+    for other, scopes in host.SCOPES.items():
+        if other != host.NAME and named & {*scopes}:
+            raise ValueError(f'{cfg.filename} is a config of {other}: '
+                             f'{host.excluded(other, host.NAME)}')
 
 
 def check_momentum(cfg: Config) -> None:
@@ -132,7 +133,7 @@ def check_momentum(cfg: Config) -> None:
     Raises:
         ValueError: If the average would hardly keep anything.
     """
-    kind = cfg.model.get('type', '')
+    kind = cfg.model.get('type') or ''
     kind = getattr(kind, '__name__', kind).split('.')[-1]
     name = AVERAGES.get(kind.removeprefix('RegionCL'))
     if name in cfg.model:

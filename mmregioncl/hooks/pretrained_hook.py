@@ -2,7 +2,7 @@ from typing import Optional, Sequence
 
 from mmengine.hooks import Hook
 
-from mmregioncl.models.utils.modules import unwrap
+from mmregioncl.models.utils.modules import get_module, unwrap
 from mmregioncl.registry import HOOKS
 from mmregioncl.transfer import backbone_weights, load_backbone, read_weights
 
@@ -64,7 +64,7 @@ class PretrainedHook(Hook):
                              '--pretrained CHECKPOINT, or start from random '
                              'weights by --pretrained none')
         model = unwrap(runner.model)
-        parts = [model.get_submodule(part) for part in self.parts]
+        parts = [get_module(model, part) for part in self.parts]
         parameters = [p for part in parts for p in part.parameters()]
         frozen = sum(not p.requires_grad for p in parameters)
         count = 0

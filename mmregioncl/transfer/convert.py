@@ -1,5 +1,6 @@
 """Convert weights between the names of several packages."""
 import pickle
+import re
 from pathlib import Path
 from typing import Dict, Union
 
@@ -18,7 +19,8 @@ def read_weights(path: Union[str, Path]) -> Weights:
             MMEngine reads.
 
     Returns:
-        dict[str, Tensor]: Weights without the prefix ``module.``.
+        dict[str, Tensor]: Weights by their names in the model, without
+        ``module.`` and ``_orig_mod.``.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -30,11 +32,17 @@ def read_weights(path: Union[str, Path]) -> Weights:
     else:
         weights = CheckpointLoader.load_checkpoint(str(path), 'cpu')
     for name in ('state_dict', 'model'):
-        weights = weights.get(name, weights)
-    if not weights or not all(map(torch.is_tensor, weights.values())):
+        if isinstance(weights, dict):
+            weights = weights.get(name, weights)
+    if not isinstance(weights, dict) or not weights or not all(
+            isinstance(name, str) and torch.is_tensor(value)
+            for name, value in weights.items()):
         raise ValueError(f'{path} is not a checkpoint: it holds no weights')
-    # DistributedDataParallel adds the prefix.
-    return {name.removeprefix('module.'): weights[name] for name in weights}
+    # DistributedDataParallel and torch.compile add these.
+    return {
+        re.sub(r'^(module\.)+|\b_orig_mod\.', '', name): value
+        for name, value in weights.items()
+    }
 
 
 def read_safetensors(path: Union[str, Path]) -> Weights:
@@ -45,6 +53,11 @@ def read_safetensors(path: Union[str, Path]) -> Weights:
     except SafetensorError as error:
         raise ValueError(f'cannot load {path}, which is broken: use another '
                          'checkpoint') from error
+
+
+# Parts of whole models
+OTHER_PARTS = (r'(neck|head|(bbox|roi|rpn|decode|auxiliary)_head|student|'
+               r'teacher|encoder_[qk]|target_net|momentum_encoder)\.')
 
 
 def backbone_weights(weights: Weights) -> Weights:
@@ -71,12 +84,14 @@ def backbone_weights(weights: Weights) -> Weights:
         }
         if part:
             break
-    if any(name.startswith('neck.') for name in part):
+    found = {k: v for k, v in part.items() if not k.startswith('fc.')}
+    others = [name for name in found if re.match(OTHER_PARTS, name)]
+    if not found or others:
         raise ValueError(
-            'the checkpoint holds no backbone: it has the neck of a whole '
-            f'model, but none of its {len(weights)} weights begins with '
+            f'the checkpoint holds no backbone: of its {len(weights)} weights,'
+            f' such as {next(iter(others or weights))}, none begins with '
             'backbone.')
-    return {k: v for k, v in part.items() if not k.startswith('fc.')}
+    return found
 
 
 def write_weights(weights: Weights, path: Union[str, Path]) -> None:
@@ -99,7 +114,8 @@ def write_weights(weights: Weights, path: Union[str, Path]) -> None:
         elif suffix == '.pkl':
             content = dict(
                 model={
-                    k: v.numpy()
+                    k:
+                    v.float().numpy() if v.is_floating_point() else v.numpy()
                     for k, v in weights.items()
                 },
                 __author__='mmregioncl',

@@ -1,7 +1,6 @@
 """How other packages name the weights of a backbone of OpenMMLab."""
 import re
-from typing import (Callable, Dict, List, NamedTuple, Optional, Sequence,
-                    Tuple, Union)
+from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Union
 
 from torch import Tensor
 
@@ -26,12 +25,11 @@ Rules = Sequence[Rule]
 class Family(NamedTuple):
     """Backbones of one kind, and the rules of each layout.
 
-    Layouts without rules have no counterpart. Those of MMDetection and
-    MMSegmentation keep the names by default.
+    Layouts without rules have no counterpart.
     """
-    marks: Tuple[str, ...]  # names that only these backbones have
-    mmdet: Rules = ()
-    mmseg: Rules = ()
+    names: str  # regular expression of all names
+    mmdet: Optional[Rules] = None
+    mmseg: Optional[Rules] = None
     torchvision: Union[Rules, Callable[[Weights], Rules], None] = None
     timm: Optional[Rules] = None
     detectron2: Optional[Rules] = None
@@ -250,42 +248,73 @@ VIT_TORCHVISION = (
 TIMM_BACKBONE = (Rule(r'^timm_model\.(model\.)?',
                       ''), Rule(r'^(stem|stages|layers)_(\d)', r'\1.\2'))
 
-# The first whose marks are there; ResNet's are in ResNeXt as well.
+VALUES = r'\.(weight|bias|running_mean|running_var|num_batches_tracked)'
+STAGES = (r'layer[1-4]\.\d+\.(conv[123]|bn[123]|downsample\.[01])' + VALUES)
+STEM = r'(conv1|bn1)' + VALUES
+LINEAR = r'\.(weight|bias)'
+
+# The first whose pattern matches all names of a backbone
 FAMILIES = dict(
-    timm=Family(('timm_model.', ), timm=TIMM_BACKBONE),
-    regnet=Family(('conv1.weight', 'layer1.0.conv3.weight'),
-                  torchvision=REGNET_TORCHVISION,
-                  timm=REGNET_TIMM),
-    resnet=Family(('conv1.weight', 'layer1.0.conv1.weight'),
-                  torchvision=(),
-                  timm=(),
-                  detectron2=RESNET_DETECTRON2),
-    resnet_v1d=Family(('stem.0.conv.weight', 'layer2.0.downsample.2.weight'),
-                      mmdet=DEEP_STEM + POOL_FIRST,
-                      mmseg=DEEP_STEM + POOL_FIRST,
-                      timm=TIMM_STEM + POOL_FIRST),
-    resnet_v1c=Family(('stem.0.conv.weight', ),
-                      mmdet=DEEP_STEM,
-                      mmseg=DEEP_STEM,
-                      timm=TIMM_STEM),
-    mobilenet_v2=Family(('layer1.0.conv.0.conv.weight', ),
-                        mmdet=MOBILENET_V2_MMDET,
-                        mmseg=MOBILENET_V2_MMSEG,
-                        torchvision=MOBILENET_V2_TORCHVISION,
-                        timm=MOBILENET_V2_TIMM),
-    mobilenet_v3=Family(('layer1.depthwise_conv.conv.weight', ),
-                        torchvision=mobilenet_v3_torchvision),
-    convnext=Family(('stages.0.0.depthwise_conv.weight', 'stages.0.0.gamma'),
-                    torchvision=CONVNEXT_TORCHVISION,
-                    timm=CONVNEXT_TIMM),
-    swin=Family(('stages.0.blocks.0.attn.w_msa.qkv.weight', ),
-                torchvision=SWIN_TORCHVISION,
-                timm=SWIN_TIMM),
-    vit=Family(('layers.0.attn.qkv.weight', 'pos_embed'),
-               mmseg=VIT_MMSEG,
-               torchvision=VIT_TORCHVISION,
-               timm=VIT_TIMM),
+    timm=Family(r'timm_model\..+', mmseg=(), timm=TIMM_BACKBONE),
+    regnet=Family(
+        f'{STEM}|{STAGES}',
+        mmdet=(),
+        torchvision=REGNET_TORCHVISION,
+        timm=REGNET_TIMM),
+    resnet=Family(
+        f'{STEM}|{STAGES}',
+        mmdet=(),
+        mmseg=(),
+        torchvision=(),
+        timm=(),
+        detectron2=RESNET_DETECTRON2),
+    resnet_v1c=Family(
+        rf'stem\.\d\.(conv|bn){VALUES}|{STAGES}',
+        mmdet=DEEP_STEM,
+        mmseg=DEEP_STEM,
+        timm=TIMM_STEM),
+    resnet_v1d=Family(
+        rf'stem\.\d\.(conv|bn){VALUES}|{STAGES}|'
+        rf'layer[2-4]\.0\.downsample\.2{VALUES}',
+        mmdet=DEEP_STEM + POOL_FIRST,
+        mmseg=DEEP_STEM + POOL_FIRST,
+        timm=TIMM_STEM + POOL_FIRST),
+    mobilenet_v2=Family(
+        rf'(layer\d\.\d\.conv\.\d|conv[12])\.(conv|bn){VALUES}',
+        mmdet=MOBILENET_V2_MMDET,
+        mmseg=MOBILENET_V2_MMSEG,
+        torchvision=MOBILENET_V2_TORCHVISION,
+        timm=MOBILENET_V2_TIMM),
+    mobilenet_v3=Family(
+        rf'layer\d+\.((expand_conv|depthwise_conv|linear_conv)\.)?(conv|bn)'
+        rf'{VALUES}|layer\d+\.se\.conv[12]\.conv{LINEAR}',
+        mmseg=(),
+        torchvision=mobilenet_v3_torchvision),
+    convnext=Family(
+        rf'(downsample_layers\.\d\.[01]|norm3){LINEAR}|stages\.\d\.\d+\.'
+        rf'(gamma|(depthwise_conv|norm|pointwise_conv[12]){LINEAR})',
+        torchvision=CONVNEXT_TORCHVISION,
+        timm=CONVNEXT_TIMM),
+    swin=Family(
+        rf'(patch_embed\.(projection|norm)|norm3){LINEAR}|stages\.\d\.'
+        rf'(downsample\.(norm|reduction){LINEAR}|blocks\.\d+\.'
+        rf'((norm[12]|attn\.w_msa\.(qkv|proj)|ffn\.layers\.(0\.0|1)){LINEAR}|'
+        r'attn\.w_msa\.relative_position_(bias_table|index)))',
+        mmdet=(),
+        mmseg=(),
+        torchvision=SWIN_TORCHVISION,
+        timm=SWIN_TIMM),
+    vit=Family(
+        rf'cls_token|pos_embed|(patch_embed\.projection|ln1|layers\.\d+\.'
+        rf'(ln[12]|attn\.(qkv|proj)|ffn\.layers\.(0\.0|1))){LINEAR}',
+        mmseg=VIT_MMSEG,
+        torchvision=VIT_TORCHVISION,
+        timm=VIT_TIMM),
 )
+
+# The same backbones of OpenMMLab under other names
+SPELLINGS = ((), DEEP_STEM, DEEP_STEM + POOL_FIRST, MOBILENET_V2_MMDET,
+             MOBILENET_V2_MMSEG, VIT_MMSEG)
 
 
 def family_of(weights: Weights) -> Optional[str]:
@@ -298,15 +327,18 @@ def family_of(weights: Weights) -> Optional[str]:
         str or None: A key of ``FAMILIES``; None for any other backbone.
     """
     for kind, family in FAMILIES.items():
-        if kind == 'timm':
-            if all(name.startswith('timm_model.') for name in weights):
-                return kind
-        elif all(mark in weights for mark in family.marks):
-            # A bottleneck of RegNet is as wide as its output.
-            if kind != 'regnet' or len(weights['layer1.0.conv1.weight']) == \
-                    len(weights['layer1.0.conv3.weight']):
-                return kind
+        if all(re.fullmatch(family.names, name)
+               for name in weights) and (kind != 'regnet'
+                                         or is_regnet(weights)):
+            return kind
     return None
+
+
+def is_regnet(weights: Weights) -> bool:
+    """Whether a ResNet is a RegNet: 32 channels, and no wider outputs."""
+    narrow, wide = (
+        weights.get(f'layer1.0.conv{place}.weight', ()) for place in (1, 3))
+    return len(weights['conv1.weight']) == 32 and len(narrow) == len(wide)
 
 
 def to_layout(weights: Weights, layout: str) -> Weights:
@@ -319,8 +351,9 @@ def to_layout(weights: Weights, layout: str) -> Weights:
             MobileNetV2 and vision transformers.
 
     Returns:
-        dict[str, Tensor]: The weights, of the same outputs in the other
-        package's network, without its classifier.
+        dict[str, Tensor]: Weights of the same network in the other package,
+        without its classifier. Weights do not tell settings such as ResNet's
+        style, which is 'pytorch' in the others.
 
     Raises:
         ValueError: If the layout has no names for such a backbone.
@@ -328,13 +361,10 @@ def to_layout(weights: Weights, layout: str) -> Weights:
     if layout == 'openmmlab':
         return dict(weights)
     kind = family_of(weights)
-    if kind == 'timm' and layout not in ('mmdet', 'mmseg'):
+    if kind == 'timm' and layout in ('torchvision', 'detectron2'):
         weights = apply(TIMM_BACKBONE, weights)
-        if layout == 'timm':
-            return weights
         kind = family_of(weights)  # timm's ResNets have torchvision's names
-    default = () if layout in ('mmdet', 'mmseg') else None
-    rules = getattr(FAMILIES[kind], layout) if kind else default
+    rules = getattr(FAMILIES[kind], layout) if kind else None
     if rules is None:
         what = kind or f'networks with weights such as {next(iter(weights))}'
         raise ValueError(

@@ -4,7 +4,7 @@ from typing import Sequence
 from torch import nn
 
 from mmregioncl.models.utils import faults_of
-from .layouts import Weights, to_layout
+from .layouts import SPELLINGS, Weights, apply
 
 
 def load_backbone(model: nn.Module,
@@ -39,11 +39,10 @@ def load_backbone(model: nn.Module,
         for name, value in counterless(model.get_submodule(
             part).state_dict()).items() if not re.match(new, name)
     }
-    faults, given = min(
-        ((faults_of(wanted, spelled), spelled)
-         for spelled in (counterless(to_layout(weights, layout))
-                         for layout in ('openmmlab', 'mmdet', 'mmseg'))),
-        key=lambda pair: sum(map(len, pair[0].values())))
+    faults, given = min(((faults_of(wanted, spelled), spelled)
+                         for spelled in (counterless(apply(rules, weights))
+                                         for rules in SPELLINGS)),
+                        key=lambda pair: sum(map(len, pair[0].values())))
     if faults:
         lists = '; '.join(f'{len(names)} {fault}: {", ".join(names)}'
                           for fault, names in faults.items())

@@ -21,5 +21,5 @@ model = dict(
             in_channels=256,
             with_avg_pool=False,
             with_last_bn=False),
-        loss=dict(type='CrossEntropyLoss', loss_weight=2.0),  # 2 T
+        loss=dict(type='CrossEntropyLoss', loss_weight=2.0),  # twice T
         temperature=1.0))

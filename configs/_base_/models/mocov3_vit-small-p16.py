@@ -1,5 +1,9 @@
 _base_ = 'mocov3_resnet50.py'
 
+# MoCoV3ViT freezes its position embedding when it is initialised, which is
+# after DistributedDataParallel has counted the weights that learn.
+find_unused_parameters = True
+
 # MoCo v3 on ViT-S/16 with a frozen patch embedding, as in MMPretrain
 model = dict(
     backbone=dict(
@@ -17,5 +21,5 @@ model = dict(
         with_avg_pool=False),
     head=dict(
         predictor=dict(with_last_bn=True),
-        loss=dict(loss_weight=0.4),  # 2 T
+        loss=dict(loss_weight=0.4),  # twice T
         temperature=0.2))

@@ -37,7 +37,8 @@ class RegionSwapMixin(BaseModel):
     map_settings = dict(
         out_type='featmap',  # vision transformers of MMPretrain
         output_cls_token=False,  # of mmcls
-        gap_before_final_norm=False)  # ConvNeXt
+        gap_before_final_norm=False,  # ConvNeXt
+        reshape_last_feat=True)  # EfficientFormer
 
     def __init__(self,
                  backbone: dict,

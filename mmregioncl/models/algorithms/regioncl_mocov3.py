@@ -1,4 +1,4 @@
-from torch import Tensor, nn
+from torch import nn
 
 from mmregioncl.registry import MODELS
 from ..heads import RegionMoCoV3Head
@@ -26,7 +26,7 @@ class RegionCLMoCoV3(MomentumTargetMixin, MoCoV3):
     1, as in RegionCL-M.
 
     Whole views are projected from the class token, as in MoCo v3, so that the
-    parent's loss is unchanged, and its checkpoints go on to serve both.
+    parent's loss is unchanged.
 
     Checkpoints load from and into the host's ``MoCoV3``.
 
@@ -46,7 +46,8 @@ class RegionCLMoCoV3(MomentumTargetMixin, MoCoV3):
     head_type = RegionMoCoV3Head
     average_name = 'momentum_encoder'
     loss_scale = 1
-    # All tokens: mmcls's transformers return a map and the class token.
+    # MMPretrain's transformers return all tokens then; mmcls's return a map
+    # and the class token by default.
     map_settings = dict(out_type='raw', gap_before_final_norm=False)
 
     def __init__(self, backbone: dict, *args, **kwargs) -> None:
@@ -55,15 +56,27 @@ class RegionCLMoCoV3(MomentumTargetMixin, MoCoV3):
             encoder.register_forward_hook(shape_tokens)
 
 
-def shape_tokens(backbone: nn.Module, images: tuple, outputs: tuple) -> tuple:
+def shape_tokens(backbone: nn.Module, images: tuple, outputs: tuple) -> list:
     """Return a map and the class token in the place of tokens.
 
-    A forward hook; other outputs stay. Tokens alone do not tell how many rows
-    and columns they have.
+    A forward hook; maps stay. Tokens alone do not tell how many rows and
+    columns they have.
+
+    Raises:
+        ValueError: If an output has neither a map nor all tokens.
     """
-    last = outputs[-1]
-    if not isinstance(last, Tensor) or last.ndim != 3:
-        return outputs
     size = images[0].shape[-2:]
-    maps, token = feature_map(last, size), class_token(last, size)
-    return (maps if token is None else [maps, token], )
+    shaped = []
+    for output in outputs:
+        try:
+            maps, token = (
+                part([output], size) for part in (feature_map, class_token))
+        except ValueError as error:
+            raise ValueError(
+                'RegionCLMoCoV3 takes a feature map, or all patch tokens and '
+                f'at most one class token, and {type(backbone).__name__} '
+                'returns something else: leave out_type out of its settings, '
+                'or set output_cls_token=True and avg_token=False in mmcls'
+            ) from error
+        shaped.append(maps if token is None else [maps, token])
+    return shaped

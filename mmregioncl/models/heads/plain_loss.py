@@ -26,6 +26,10 @@ def check_plain(head: nn.Module,
     kind = loss['type']
     kind = kind if isinstance(kind, str) else kind.__name__
     others = loss.keys() - {'type', '_scope_', *allowed}
+    weight = loss.get('loss_weight', 1.0)
+    if not 0 < weight < float('inf'):
+        raise ValueError(f'loss_weight={weight} of the loss of {name} has to '
+                         'be positive')
     if kind.split('.')[-1] != 'CrossEntropyLoss' or others:
         raise ValueError(
             f'{name} computes a plain mean cross entropy: remove loss={loss} '

@@ -6,7 +6,7 @@ from torch import Tensor
 from mmregioncl import host
 from mmregioncl.registry import MODELS
 from ..parents import ContrastiveHead
-from ..utils import info_nce, partner
+from ..utils import info_nce, neighbours
 from .plain_loss import check_plain
 
 
@@ -75,7 +75,5 @@ class RegionContrastiveHead(PlainContrastiveHead):
             Tensor: A scalar.
         """
         regions = torch.cat((canvas, paste))  # (2N, D)
-        # Canvas i surrounds the paste of i's partner, and vice versa.
-        neighbours = torch.cat((partner(paste), partner(canvas))).detach()
         return info_nce(regions, key.repeat(2, 1), queue, self.temperature,
-                        neighbours)
+                        neighbours(canvas, paste))

@@ -5,7 +5,7 @@ from torch.nn import functional as F
 
 from mmregioncl.registry import MODELS
 from ..parents import MoCoV3Head, head_loss
-from ..utils import nt_xent, partner
+from ..utils import neighbours, nt_xent
 from .plain_loss import check_plain
 
 
@@ -59,8 +59,6 @@ class RegionMoCoV3Head(MoCoV3Head):
             Tensor: A scalar.
         """
         predicted, = self.predictor([torch.cat((canvas, paste))])  # (2N, D)
-        # Canvas i surrounds the paste of i's partner, and vice versa.
-        neighbours = torch.cat((partner(paste), partner(canvas))).detach()
         keys = torch.cat(all_gather(F.normalize(target)))  # of all processes
         own = torch.arange(len(target), device=target.device)
         own = own + get_rank() * len(target)
@@ -69,5 +67,5 @@ class RegionMoCoV3Head(MoCoV3Head):
             keys,
             own.repeat(2),
             temperature=self.temperature,
-            extra=F.normalize(neighbours))
+            extra=F.normalize(neighbours(canvas, paste)))
         return self.loss_weight * loss

@@ -8,15 +8,15 @@ from torch import Tensor, nn
 from mmregioncl.registry import MODELS
 from ..parents import DenseCLNeck, MoCoV2Neck, NonLinearNeck
 from ..utils import Region, feature_map, image_features, pool_region
-from ..utils.outputs import NO_MAP
+from ..utils.outputs import NO_MAP, split_outputs
 
 
 class RegionNeckMixin(BaseModule):
     """Adds :meth:`forward_region` to a neck of the host.
 
-    The neck must begin with a global average pool. A region is pooled over its
-    cells, and the global pool leaves the resulting 1x1 map unchanged. No
-    parameter is added or renamed.
+    The neck begins with a global average pool, or takes vectors. A region is
+    pooled over its cells, and the global pool leaves the resulting 1x1 map
+    unchanged. No parameter is added or renamed.
     """
     with_avg_pool = True  # where a neck has no such setting
     takes_tokens = False
@@ -42,35 +42,32 @@ class RegionNeckMixin(BaseModule):
         shapes = [tuple(getattr(part, 'shape', ())) for part in features]
         if any(len(shape) != 4 for shape in shapes):
             raise ValueError(NO_MAP.format(shapes))
-        wanted = self.input_channels
-        if all(shape[3] == wanted != shape[1] for shape in shapes):
-            raise ValueError(
-                f'the backbone returns maps (N, H, W, C), of shapes {shapes}, '
-                'and the neck takes (N, C, H, W): take SwinTransformer of '
-                'mmcls or MMPretrain in the place of one of timm')
-        self.check_channels([shape[1] for shape in shapes])
+        self.check_channels(features)
         return super().forward(features)
 
-    @property
-    def input_channels(self) -> int:
-        """Channels that the first layer takes."""
-        return next(layer.in_features for layer in self.modules()
-                    if isinstance(layer, nn.Linear))
-
-    def check_channels(self, given: List[int]) -> None:
+    def check_channels(self, features: Sequence) -> None:
         """Refuse outputs that the first layer does not take.
 
         Args:
-            given (list[int]): Channels of each output of the backbone.
+            features (Sequence): Outputs of a backbone.
 
         Raises:
             ValueError: If there is not exactly one, of in_channels.
         """
-        if given != [self.input_channels]:
+        wanted = next(layer.in_features for layer in self.modules()
+                      if isinstance(layer, nn.Linear))
+        shapes = [tuple(split_outputs([part])[0].shape) for part in features]
+        if all(shape[-1] == wanted != shape[1] for shape in shapes):
+            raise ValueError(
+                f'the backbone returns maps (N, H, W, C), of shapes {shapes}, '
+                'and the neck takes (N, C, H, W): take SwinTransformer of '
+                'mmcls or MMPretrain in the place of one of timm')
+        given = [shape[1] for shape in shapes]
+        if given != [wanted]:
             raise ValueError(
                 f'the backbone returns maps of {given} channels, and the neck '
-                f'takes one of {self.input_channels}: set in_channels of the '
-                'neck, and one stage in out_indices of the backbone')
+                f'takes one of {wanted}: set in_channels of the neck, and one '
+                'stage in out_indices of the backbone')
 
     def forward_region(self, features: List[Tensor],
                        region: Region) -> Tuple[Tensor, Tensor]:
@@ -126,9 +123,8 @@ class RegionMoCoV3Neck(RegionNeckMixin, NonLinearNeck):
         Returns:
             Sequence[Tensor]: What the parent returns.
         """
-        vectors = [image_features(part) for part in features]  # [(N, C)]
-        self.check_channels([vector.shape[1] for vector in vectors])
-        vector = vectors[0]
+        self.check_channels(features)
+        vector = image_features(features)  # (N, C)
         if self.with_avg_pool:
             vector = vector[..., None, None]  # (N, C, 1, 1)
         # MMSelfSup's neck takes the last of a map and a class token.

@@ -5,8 +5,8 @@ from .info_nce import info_nce, nt_xent
 from .localize import heat_maps, heatmap_to_boxes
 from .outputs import class_token, feature_map, grid_of, image_features
 from .queue import enqueue
-from .region import (Region, check_pairs, default_size, partner, pool_region,
-                     sample_region, swap_region)
+from .region import (Region, check_pairs, default_size, neighbours, partner,
+                     pool_region, sample_region, swap_region)
 from .region_swap import RegionSwap
 from .shuffle import (draw_order, local_batch_norms, plan_exchange,
                       redistribute, shared_generator)
@@ -19,7 +19,7 @@ __all__ = [
     'check_pairs', 'class_token', 'check_weights', 'default_size',
     'draw_order', 'enqueue', 'faults_of', 'feature_map', 'grid_of',
     'heat_maps', 'heatmap_to_boxes', 'image_features', 'info_nce',
-    'local_batch_norms', 'normalize', 'nt_xent', 'partner', 'plan_exchange',
-    'preprocess', 'pool_region', 'redistribute', 'sample_region',
-    'shared_generator', 'swap_region'
+    'local_batch_norms', 'neighbours', 'normalize', 'nt_xent', 'partner',
+    'plan_exchange', 'preprocess', 'pool_region', 'redistribute',
+    'sample_region', 'shared_generator', 'swap_region'
 ]

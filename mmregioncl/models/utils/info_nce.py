@@ -103,7 +103,8 @@ def nt_xent(query: Tensor,
     query i belongs to the view `own[i]`, its positive is the view
     `positive_index[i]`, and all other views are negatives. The loss is the
     mean over the rows, in float32 at least. Without `own` it is the loss of
-    MoCo v3, Alg. 1 (https://arxiv.org/abs/2104.02057), where `views` are keys.
+    MoCo v3, Alg. 1 (https://arxiv.org/abs/2104.02057), but for its factor of
+    twice the temperature; `views` are the keys.
 
     Args:
         query (Tensor): Normalised, shape (N, D).

@@ -17,13 +17,14 @@ NO_MAP = (
 
 def split_outputs(outputs: Outputs) -> Tuple[Tensor, Token]:
     """The last stage of a backbone's output, and its class token if any."""
-    token = None
-    while not isinstance(outputs, Tensor):
-        if len(outputs) == 2 and getattr(outputs[-1], 'ndim', 0) == 2:
-            outputs, token = outputs
-        else:
-            outputs = outputs[-1]
-    return outputs, token
+    last = outputs if isinstance(outputs, Tensor) or not outputs else \
+        outputs[-1]
+    if isinstance(last, Tensor):
+        return last, None
+    dims = [getattr(part, 'ndim', None) for part in last or ()]
+    if dims not in ([3, 2], [4, 2]):
+        raise ValueError(NO_MAP.format(dims))
+    return last[0], last[1]
 
 
 def grid_of(outputs: Outputs, image_size: Size = (1, 1)) -> Size:

@@ -115,6 +115,21 @@ def partner(rows: Tensor, dim: int = 0) -> Tensor:
     return rows.flip(dim)
 
 
+def neighbours(canvas: Tensor, paste: Tensor) -> Tensor:
+    """The other region of each composite, without gradient.
+
+    Canvas i surrounds the paste of i's partner, and vice versa.
+
+    Args:
+        canvas (Tensor): Shape (N, D), row i shows image i.
+        paste (Tensor): Shape (N, D), row i shows image i.
+
+    Returns:
+        Tensor: Those of all canvases, then of all pastes, shape (2N, D).
+    """
+    return torch.cat((partner(paste), partner(canvas))).detach()
+
+
 def swap_region(views: Tensor, region: Region) -> Tensor:
     """Paste onto each image the same patch of its partner.
 
