@@ -41,10 +41,7 @@ def cfg(model_cfg, image_folder):
             data_root=str(image_folder),
             pipeline=[
                 dict(type='mmregioncl.LoadImage'),
-                dict(
-                    type='mmregioncl.MultiView',
-                    num_views=2,
-                    transforms=[[crop]]),
+                dict(type='MultiView', num_views=2, transforms=[[crop]]),
                 dict(type='mmregioncl.PackSelfSupInputs')
             ]))
     return Config(

@@ -13,6 +13,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from mmregioncl.models.utils import swap_region
 
+pytestmark = pytest.mark.mmselfsup
 BENCHMARKS = Path(__file__).parents[2] / 'tools/benchmarks'
 
 

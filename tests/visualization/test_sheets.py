@@ -50,8 +50,7 @@ def test_boxes_of_a_config(image_folder, model_cfg, tmp_path):
                     pipeline=[
                         dict(type='mmregioncl.LoadImage'),
                         dict(
-                            type='mmregioncl.MultiView',
-                            num_views=2,
+                            type='MultiView', num_views=2,
                             transforms=[[crop]]),
                         dict(type='mmregioncl.PackSelfSupInputs')
                     ]))))
