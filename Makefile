@@ -45,7 +45,8 @@ TESTS_mmpretrain := tests/models/algorithms tests/models/heads \
     tests/engine/test_config.py tests/transfer/test_load.py \
     tests/visualization tests/compat/test_patches.py tests/test_configs.py \
     tests/test_benchmark_configs.py tests/test_host.py \
-    tests/test_unknown_arguments.py -k 'not (segmenter or fpn or compile)'
+    tests/test_unknown_arguments.py tests/tools/test_backbones.py \
+    -k 'not (segmenter or fpn or compile)'
 # The host, and from pre-training to detectors and segmenters
 TESTS_onedl := tests/test_host.py tests/test_benchmark_configs.py \
     tests/test_configs.py::test_one_line_turns_a_parent_into_its_region_method

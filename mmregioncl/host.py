@@ -1,8 +1,8 @@
 """The package whose algorithms this one extends: MMSelfSup, or MMPretrain.
 
 It is the one that is installed; MMSelfSup if both are. The environment
-variable ``MMREGIONCL_HOST`` names another. One process has one host: both
-register a layer of detectors under the same name.
+variable ``MMREGIONCL_HOST`` names another. One process has one host, since
+both register a layer of detectors under the same name.
 """
 import os
 import sys

@@ -1,5 +1,5 @@
 # For two CPU cores, as the other recipes of 10,000 images: half the width and
-# a third of the layers of ViT-Ti. Results are in benchmarks/learning_vit.md.
+# a third of the layers of ViT-Ti.
 _base_ = 'mocov3_vit-tiny-p4_1xb512-coslr-200e_cifar10.py'
 
 model = dict(

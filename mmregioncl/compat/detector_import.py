@@ -35,7 +35,7 @@ class SkipDuringPackageImport(MetaPathFinder, Loader):
 
 
 def forget_layer(name: str) -> None:
-    """The layer that is not there.
+    """Give None for the layer, and forget this stand-in.
 
     The next import is a real one.
     """

@@ -14,9 +14,9 @@ def tool() -> dict:
     return runpy.run_path(str(TOOL))
 
 
+TABLE = PAGE.partition('<!-- Printed by')[2].splitlines()
 NAMES = [
-    line.split(' | ')[0].removeprefix('| ') for line in PAGE.partition(
-        runpy.run_path(str(TOOL))['MARK'])[2].splitlines()[3:]
+    line.split(' | ')[0].removeprefix('| ') for line in TABLE[4:]
     if line.startswith('| ')
 ]
 

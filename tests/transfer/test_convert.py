@@ -72,7 +72,10 @@ def test_detectron2_reads_the_names(backbone, tmp_path):
         assert (model[theirs] == own[ours].numpy()).all()
 
 
-@pytest.mark.parametrize('prefix', ['', 'backbone.', 'module.encoder_q.0.'])
+@pytest.mark.parametrize('prefix', [
+    '', 'backbone.', 'module.encoder_q.0.', 'module.module.backbone.',
+    '_orig_mod.backbone._orig_mod.'
+])
 def test_backbones_of_any_checkpoint(prefix, tmp_path):
     weights = {
         'conv1.weight': torch.rand(1),
@@ -82,22 +85,23 @@ def test_backbones_of_any_checkpoint(prefix, tmp_path):
         **{
             prefix + name: value
             for name, value in weights.items()
-        }, 'fc.weight': torch.rand(1),
-        'head.conv1.weight': torch.rand(1)
+        }, 'fc.weight': torch.rand(1)
     }
     torch.save(dict(state_dict=checkpoint), tmp_path / 'a.pth')
     found = backbone_weights(read_weights(tmp_path / 'a.pth'))
-    if not prefix:  # all that is not the classifier's
-        weights['head.conv1.weight'] = checkpoint['head.conv1.weight']
     assert found == weights
 
 
 def test_files_without_a_backbone_are_refused(tmp_path):
-    with pytest.raises(ValueError, match='none of its 1 weights begins with'):
-        backbone_weights({'neck.fc.weight': torch.rand(1)})
+    for name in ('neck.fc.weight', 'backbone.fc.weight', 'head.fc.weight',
+                 'student.backbone.conv1.weight'):
+        with pytest.raises(ValueError, match=f'such as {name}, none begins'):
+            backbone_weights({name: torch.rand(1)})
     with pytest.raises(ValueError, match='weights such as a is known in timm'):
         to_layout(backbone_weights({'backbone.a': torch.rand(1)}), 'timm')
-    for content in (dict(epoch=3), {}):
+    for content in (dict(epoch=3), {}, dict(model='a'), dict(state_dict=[1]), {
+            1: torch.rand(1)
+    }):
         torch.save(content, tmp_path / 'a.pth')
         with pytest.raises(ValueError, match='a.pth is not a checkpoint'):
             read_weights(tmp_path / 'a.pth')
@@ -166,3 +170,34 @@ def test_converters_as_commands(model_cfg, build, run_tool, run_python,
     before, after = (read_weights(tmp_path / f'{n}.pth') for n in 'ad')
     assert before.keys() == after.keys()
     assert torch.equal(before['queue'], after['queue'])
+
+
+def names_of(**cfg) -> dict:
+    """Weights of a backbone of the host."""
+    cfg['type'] = f'mmregioncl.{cfg["type"]}'
+    return MODELS.build(cfg).state_dict()
+
+
+def test_wide_resnexts_are_no_regnets():
+    """Their first bottleneck is as wide as its output, too."""
+    weights = names_of(type='ResNeXt', depth=50, groups=32, width_per_group=8)
+    assert to_layout(weights, 'torchvision').keys() == weights.keys()
+    torchvision.models.resnet50(
+        groups=32, width_per_group=8).load_state_dict(
+            to_layout(weights, 'torchvision'), strict=False)
+
+
+@pytest.mark.parametrize(
+    'cfg', [
+        dict(type='SEResNet', depth=50),
+        dict(type='HRNet', arch='w18'),
+        dict(type='SwinTransformerV2', arch='tiny'),
+        dict(type='VisionTransformer', arch='deit-tiny', pre_norm=True),
+        dict(type='EdgeNeXt', arch='xxsmall'),
+    ],
+    ids=lambda cfg: cfg['type'])
+@pytest.mark.parametrize('layout', ['timm', 'torchvision'])
+def test_networks_with_other_layers_are_refused(cfg, layout):
+    """Many have the names of another family, and some more."""
+    with pytest.raises(ValueError, match='no counterpart of networks with'):
+        to_layout(names_of(**cfg), layout)

@@ -33,6 +33,17 @@ class Detector(nn.Module):
 C4 = dict(parts=('backbone', 'head'), new=r'norm\.')
 
 
+def test_deep_stem_of_mmdetection():
+    """Its convolutions are counted with their norms."""
+    cfg = dict(depth=50, scales=4, base_width=26)
+    given = MODELS.build(dict(cfg, type='mmregioncl.Res2Net', deep_stem=True))
+    model = nn.Module()
+    model.backbone = MODELS.build(dict(cfg, type='mmdet.Res2Net'))
+    assert load_backbone(model, given.state_dict()) > 300
+    assert torch.equal(model.backbone.stem[3].weight,
+                       given.stem[1].conv.weight)
+
+
 def test_every_weight_arrives():
     model, weights = Detector(), resnet().state_dict()
     norm = model.head.norm.weight.clone()

@@ -98,12 +98,53 @@ def test_regions_are_means_of_patch_tokens(cfgs, build, tokens_of):
     torch.testing.assert_close(torch.cat((canvas, paste)), wanted)
 
 
-def test_whole_views_are_class_tokens(cfgs, build, tokens_of):
+@pytest.mark.parametrize('size', [(32, 32), (16, 32)])
+def test_whole_views_are_class_tokens(cfgs, build, tokens_of, size):
+    """Of 2x4 patches, too: nine tokens, which might be a square."""
+    cfgs[0]['backbone'].update(img_size=size)
     model = build(cfgs[0]).eval()
-    images = views()[0]
+    images = views(size)[0]
     token = tokens_of(model.backbone, images)[:, :1]  # (N, 1, C)
     alone = model.neck([token.transpose(1, 2)[..., None]])[0]
     torch.testing.assert_close(model.neck(model.backbone(images))[0], alone)
+    torch.testing.assert_close(model.average(images)[0], alone)
+
+
+def test_targets_are_the_average_of_the_other_view(cfgs, build):
+    model = build(cfgs[0])
+    with torch.no_grad():
+        for weight in model.average.parameters():
+            weight.add_(torch.randn_like(weight))
+    model.average.steps += 1  # it has begun: no copy of the encoder
+    model.average.momentum = model.average.end_momentum = host.kept(1.)
+    inputs = views()
+    wanted = [model.average(view)[0] for view in inputs]
+    given = []
+    for name in ('loss_instance', 'loss_region'):
+        loss = getattr(model.head, name)
+        setattr(
+            model.head,
+            name,
+            lambda *args, loss=loss: (given.append(args[-1]), loss(*args))[1])
+    model.loss(inputs)
+    for target, view in zip(given, (1, 0, 1, 0), strict=True):
+        torch.testing.assert_close(target, wanted[view])
+
+
+@pytest.mark.parametrize('setting', [
+    dict(out_type='cls_token') if host.NAME == 'mmpretrain' else dict(
+        avg_token=True, output_cls_token=False)
+])
+def test_backbones_without_patches_are_refused(cfgs, build, setting):
+    cfgs[0]['backbone'].update(setting)
+    with pytest.raises(ValueError, match='MoCoV3ViT returns something else: '):
+        build(cfgs[0]).loss(views())
+
+
+def test_several_stages_are_refused(cfgs, build):
+    cfgs[0]['backbone'].update(out_indices=[0, 1])
+    with pytest.raises(ValueError, match='and one stage in out_indices'):
+        build(cfgs[0]).loss(views())
 
 
 def test_oblong_views(cfgs, build):

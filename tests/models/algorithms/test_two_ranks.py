@@ -2,11 +2,13 @@
 from copy import deepcopy
 from functools import partial
 from itertools import product, repeat
+from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import Mock, patch
 
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.dist import all_gather, get_rank, get_world_size
 from mmengine.logging import MessageHub
 from mmengine.model import MMDistributedDataParallel
@@ -19,6 +21,8 @@ from mmregioncl.models.utils import (Region, draw_order, plan_exchange,
                                      redistribute, shared_generator,
                                      swap_region)
 from toy import MODEL, PARENTS, method_cfgs
+
+CONFIGS = Path(__file__).parents[3] / 'configs' / '_base_' / 'models'
 
 
 def agree(tensor: torch.Tensor) -> bool:
@@ -126,6 +130,58 @@ def steps_send_what_they_need() -> None:
         sent.clear()
 
 
+def keys_of_all_ranks_are_compared() -> None:
+    """MoCo v3: each row against the keys of both processes."""
+    torch.manual_seed(0)
+    head = MODELS.build(method_cfgs('RegionCLMoCoV3')[0]['head']).eval()
+    draw = partial(torch.randn, 3, 16)
+    everyone = [[draw() for _ in range(3)] for _ in range(2)]
+    canvas, paste, keys = everyone[get_rank()]
+    region = head.loss_region(canvas, paste, keys)
+    whole = head.loss_instance(canvas, keys)
+
+    all_keys = normalize(torch.cat([keys for _, _, keys in everyone]))
+    sums = dict(whole=[], region=[])
+    for place, rows in (('canvas', canvas), ('paste', paste)):
+        beside = paste if place == 'canvas' else canvas
+        for row in range(3):
+            query = normalize(head.predictor([rows[row:row + 1]])[0])[0]
+            logits = all_keys @ query / 0.2
+            own = logits[3 * get_rank() + row]
+            neighbour = normalize(beside[2 - row], dim=0) @ query / 0.2
+            sums['region'].append(
+                torch.cat((logits, neighbour[None])).logsumexp(0) - own)
+            if place == 'canvas':
+                sums['whole'].append(logits.logsumexp(0) - own)
+    for loss, rows in ((whole, sums['whole']), (region, sums['region'])):
+        torch.testing.assert_close(loss, 0.4 * torch.stack(rows).mean())
+
+
+def late_frozen_weights_are_found() -> None:
+    """MoCoV3ViT freezes weights when it is initialised, after wrapping."""
+    MessageHub.get_current_instance().update_info('max_iters', 10)
+    cfg = Config.fromfile(CONFIGS / 'mocov3_vit-small-p16.py')
+    model = cfg.model.to_dict()
+    model.update(type='mmregioncl.RegionCLMoCoV3')
+    model['backbone'].update(
+        arch=dict(
+            embed_dims=16, num_layers=1, num_heads=2, feedforward_channels=16),
+        img_size=32)
+    model['neck'].update(
+        in_channels=16, hid_channels=8, norm_cfg=dict(type='BN1d'))
+    model['head']['predictor'].update(
+        hid_channels=8, norm_cfg=dict(type='BN1d'))
+    ddp = MMDistributedDataParallel(
+        MODELS.build(model).train(),
+        device_ids=[get_rank()],
+        broadcast_buffers=False,
+        find_unused_parameters=cfg.find_unused_parameters)
+    ddp.module.init_weights()
+    for _ in range(2):
+        inputs = [torch.randn(4, 3, 48, 48) for _ in range(2)]
+        sum(ddp(inputs, mode='loss').values()).backward()
+
+
 def every_method_trains() -> None:
     MessageHub.get_current_instance().update_info('max_iters', 10)
     noise = torch.Generator().manual_seed(get_rank())
@@ -199,7 +255,8 @@ def bad_loss_stops_both() -> None:
 
 @pytest.mark.parametrize('function', [
     queue_and_keys_agree, steps_send_what_they_need, every_method_trains,
-    simclr_takes_the_images_of_all, bad_loss_stops_both
+    simclr_takes_the_images_of_all, bad_loss_stops_both,
+    keys_of_all_ranks_are_compared, late_frozen_weights_are_found
 ])
 def test_two_ranks(two_ranks, function):
     two_ranks(function)
