@@ -126,8 +126,8 @@ def with_settings(backbone: dict, settings: dict) -> dict:
         return backbone  # building it raises the error
     known = {
         name
-        for parent in kind.__mro__
-        for name in signature(parent.__init__).parameters
+        for parent in kind.__mro__[:-1]  # without object
+        for name in signature(parent).parameters
     }
     added = {k: v for k, v in settings.items() if k in known}
     return {**added, **backbone}

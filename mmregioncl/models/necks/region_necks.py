@@ -113,15 +113,15 @@ class RegionMoCoV3Neck(RegionNeckMixin, NonLinearNeck):
     """
     takes_tokens = True
 
-    def forward(self, features: Sequence) -> Sequence[Tensor]:
+    def forward(self, features: List) -> List[Tensor]:
         """Project whole views by the parent's layers.
 
         Args:
-            features (Sequence): One output of a backbone, as
+            features (list): One output of a backbone, as
                 :func:`image_features` takes it.
 
         Returns:
-            Sequence[Tensor]: What the parent returns.
+            list[Tensor]: What the parent returns.
         """
         self.check_channels(features)
         vector = image_features(features)  # (N, C)
