@@ -20,7 +20,7 @@ from host_waits import WAITS, operators
 from mmregioncl.models.utils import (Region, draw_order, plan_exchange,
                                      redistribute, shared_generator,
                                      swap_region)
-from toy import MODEL, PARENTS, method_cfgs
+from toy import CROSS_ENTROPY, MODEL, PARENTS, method_cfgs
 
 CONFIGS = Path(__file__).parents[3] / 'configs' / '_base_' / 'models'
 
@@ -171,6 +171,7 @@ def late_frozen_weights_are_found() -> None:
         in_channels=16, hid_channels=8, norm_cfg=dict(type='BN1d'))
     model['head']['predictor'].update(
         hid_channels=8, norm_cfg=dict(type='BN1d'))
+    model['head']['loss'].update(type=CROSS_ENTROPY)
     ddp = MMDistributedDataParallel(
         MODELS.build(model).train(),
         device_ids=[get_rank()],
