@@ -31,7 +31,7 @@ def load_backbone(model: nn.Module,
 
     Raises:
         ValueError: If a weight is missing, unexpected or of another shape;
-            the message names all of them.
+            the message names all of them, unless nothing fits.
     """
     wanted = {
         name: value
@@ -39,17 +39,23 @@ def load_backbone(model: nn.Module,
         for name, value in counterless(model.get_submodule(
             part).state_dict()).items() if not re.match(new, name)
     }
-    faults, given = min(((faults_of(wanted, spelled), spelled)
-                         for spelled in (counterless(apply(rules, weights))
-                                         for rules in SPELLINGS)),
-                        key=lambda pair: sum(map(len, pair[0].values())))
+    spellings = [counterless(apply(rules, weights)) for rules in SPELLINGS]
+    given = min(
+        spellings,
+        key=lambda names: sum(map(len,
+                                  faults_of(wanted, names).values())))
+    faults = faults_of(wanted, given)
     if faults:
         lists = '; '.join(f'{len(names)} {fault}: {", ".join(names)}'
                           for fault, names in faults.items())
+        if not wanted.keys() & given.keys():
+            lists = (f'none of its {len(given)} weights, such as '
+                     f'{next(iter(given))}, is one of the {len(wanted)} such '
+                     f'as {next(iter(wanted))}')
         raise ValueError(
             f'the pre-trained backbone does not fit {" and ".join(parts)} of '
-            f'{type(model).__name__}: set depth, width and stem as in '
-            f'pre-training ({lists})')
+            f'{type(model).__name__}: set depth, width, stem and image size '
+            f'as in pre-training ({lists})')
     for name, value in wanted.items():
         value.copy_(given[name])  # shares the memory of the parameter
     return len(wanted)

@@ -314,5 +314,6 @@ def test_backbone_alone_is_enough(cfg, checkpoint, tmp_path):
     assert torch.equal(alone.features('test')[0], whole)
     torch.save(dict(weight=torch.ones(1)), tmp_path / 'other.pth')
     other = open_run(cfg, tmp_path / 'other.pth', tmp_path / '3')
-    with pytest.raises(ValueError, match='the checkpoint holds no ResNet'):
+    with pytest.raises(
+            ValueError, match='of its 1 weights, such as weight, is one'):
         other.add('knn', FEATURE_PROTOCOLS['knn'], **KNN)

@@ -141,8 +141,9 @@ def test_all_backbones_are_compiled(method):
     backbones = {'backbone'}
     if hasattr(model, 'encoder_k'):
         backbones.add('encoder_k.module.0')
-    if hasattr(model, 'target_net'):
-        backbones.add('target_net.module.0')
+    for average in ('target_net', 'momentum_encoder'):
+        if hasattr(model, average):
+            backbones.add(f'{average}.module.0')
     assert compiled == backbones
 
 

@@ -27,8 +27,8 @@ def test_sheet_outlines_the_region_in_the_last_column(tmp_path):
 def test_images_come_back_from_normalised_views(model_cfg):
     preprocessor = MODELS.build(
         dict(
-            type='mmselfsup.SelfSupDataPreprocessor',
-            **model_cfg['data_preprocessor']))
+            model_cfg['data_preprocessor'],
+            type='mmselfsup.SelfSupDataPreprocessor'))
     bgr = torch.randint(256, (2, 3, 4, 4), dtype=torch.uint8)
     (views, ), _ = preprocessor(dict(inputs=[bgr], data_samples=[]))
     rgb = bgr.flip(1).permute(0, 2, 3, 1).numpy()
