@@ -78,6 +78,7 @@ def test_a_slow_disk_is_named_once(runner_cfg, monkeypatch):
     assert lines[-1]['data_wait'] > 0.1
 
 
+@pytest.mark.mmselfsup  # which alone has slower ones
 def test_slow_transforms_are_named(runner_cfg, monkeypatch):
     runner_cfg.train_dataloader.dataset.pipeline.insert(
         1, dict(type='mmregioncl.Wait'))
