@@ -23,7 +23,9 @@ TEXTS := $(SOURCES) $(wildcard *.md) docs benchmarks Makefile
 
 # If $(PYTHON) has torch, the environment uses that one, by a .pth file.
 # (--system-site-packages does not see the packages of a virtual environment.)
-# Its setuptools would not provide distutils, which MMEngine needs.
+# Its setuptools would not provide distutils, which MMEngine needs, so the
+# environment gets its own. What venv has put there is removed first, since two
+# releases beside each other mix up their entry points.
 OWN_TORCH := $(shell $(PYTHON) -c "import os, sys; \
     from importlib.metadata import version; \
     os.path.realpath(sys.prefix) == os.path.realpath('$(VENV)') or \
@@ -69,6 +71,7 @@ $(READY): $(wildcard $(REQUIREMENTS)/*.txt) setup.py pyproject.toml
 	    distribution; print(distribution('torch').locate_file(''))" \
 	    > $$($(BIN)/python -c "import sysconfig; \
 	    print(sysconfig.get_path('purelib'))")/own_torch.pth)
+	$(BIN)/pip uninstall -q -y setuptools
 	$(PIP) --ignore-installed setuptools wheel
 	$(if $(FORKS),MMCV_WITH_OPS=0 $(PIP) -r $(REQUIREMENTS)/onedl.txt)
 	$(PIP) $(PACKAGES:%=-r $(REQUIREMENTS)/%.txt) --no-build-isolation -e .
