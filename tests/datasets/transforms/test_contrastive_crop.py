@@ -6,7 +6,6 @@ import pytest
 from mmengine.registry import TRANSFORMS
 from scipy.stats import chisquare, ks_2samp
 
-from mmregioncl import host
 from mmregioncl.datasets.transforms.contrastive_crop import place_crop
 
 SIZE = dict(size=32, scale=(0.2, 1.0), backend='pillow')
@@ -18,11 +17,10 @@ def build(**settings):
 
 
 def random_resized_crop():
-    if host.NAME != 'mmselfsup':
-        pytest.skip('needs MMSelfSup')
     return TRANSFORMS.build(dict(type='mmselfsup.RandomResizedCrop', **SIZE))
 
 
+@pytest.mark.mmselfsup
 def test_uniform_over_the_whole_image_is_random_resized_crop():
     """Tops, lefts, heights and widths have the same distribution."""
     random.seed(0)
@@ -76,6 +74,7 @@ def test_crops_stay_in_the_image_and_centres_in_the_box(box, size):
             assert start + extent == length or centre >= int(length * low)
 
 
+@pytest.mark.mmselfsup
 @pytest.mark.parametrize('size', [(10, 300), (300, 10), (40, 40)])
 def test_central_crop_if_no_size_fits(size):
     """The fallback is the parent's, here without any attempt."""
@@ -103,6 +102,7 @@ def test_views_are_drawn_independently():
     assert not np.array_equal(one, other)
 
 
+@pytest.mark.mmselfsup
 def test_pixels_are_those_of_the_crop(monkeypatch):
     """Resized as in the parent."""
     img = np.random.randint(0, 256, (48, 64, 3), np.uint8)
@@ -114,6 +114,7 @@ def test_pixels_are_those_of_the_crop(monkeypatch):
     assert ours['img_shape'] == theirs['img_shape'] == (32, 32)
 
 
+@pytest.mark.mmselfsup
 def test_without_a_box_it_is_the_parent():
     img = np.random.randint(0, 256, (48, 64, 3), np.uint8)
     views = []

@@ -6,7 +6,6 @@ from mmcv.transforms import BaseTransform
 from mmengine.dataset import default_collate
 from mmengine.registry import TRANSFORMS
 
-from mmregioncl import host
 from mmregioncl.datasets.transforms import ContrastiveCrop, MultiView
 
 
@@ -68,7 +67,7 @@ def pack(scope='mmregioncl', **settings):
         dict(type=f'{scope}.PackSelfSupInputs', **settings))
 
 
-@pytest.mark.skipif(host.NAME != 'mmselfsup', reason='compares with it')
+@pytest.mark.mmselfsup
 def test_packs_the_same_pixels(img):
     for image in (img, img[..., :1], img[..., 0]):
         theirs, ours = (
