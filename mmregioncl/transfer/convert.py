@@ -8,7 +8,7 @@ import torch
 from mmengine.runner.checkpoint import CheckpointLoader
 
 from mmregioncl.files import atomic_write, check_exists
-from .layouts import Weights
+from .families import Weights
 
 
 def read_weights(path: Union[str, Path]) -> Weights:

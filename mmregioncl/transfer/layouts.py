@@ -1,41 +1,13 @@
-"""How other packages name the weights of a backbone of OpenMMLab."""
+"""Rename the weights of a backbone of OpenMMLab as in other packages."""
 import re
-from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Union
+from typing import Optional
 
-from torch import Tensor
-
-Weights = Dict[str, Tensor]
+from .families import FAMILIES, TIMM_BACKBONE, Rules, Weights
 
 LAYOUTS = ('openmmlab', 'mmdet', 'mmseg', 'torchvision', 'timm', 'detectron2')
 
 
-class Rule(NamedTuple):
-    """A regular expression of names, and what replaces it.
-
-    An empty name leaves a weight out. `change` is applied to the values.
-    """
-    pattern: str
-    name: Union[str, Callable[[re.Match], str]]
-    change: Callable[[Tensor], Tensor] = lambda value: value
-
-
-Rules = Sequence[Rule]
-
-
-class Family(NamedTuple):
-    """Backbones of one kind, and the rules of each layout.
-
-    Layouts without rules have no counterpart.
-    """
-    names: str  # regular expression of all names
-    mmdet: Optional[Rules] = None
-    mmseg: Optional[Rules] = None
-    torchvision: Union[Rules, Callable[[Weights], Rules], None] = None
-    timm: Optional[Rules] = None
-    detectron2: Optional[Rules] = None
-
-
-def apply(rules: Rules, weights: Weights) -> Weights:
+def apply_rules(rules: Rules, weights: Weights) -> Weights:
     """Rename weights by each rule in turn."""
     renamed = {}
     for name, value in weights.items():
@@ -46,275 +18,6 @@ def apply(rules: Rules, weights: Weights) -> Weights:
         if name:
             renamed[name] = value
     return renamed
-
-
-def numbered(form: str, factor: int = 1, plus: int = 0) -> Callable:
-    """Replacement whose first group is a number, multiplied and added to."""
-    return lambda match: form.format(
-        int(match[1]) * factor + plus,
-        *match.groups()[1:])
-
-
-# Three convolutions in the place of one, each with a norm and an activation
-DEEP_STEM = (Rule(r'^stem\.(\d)\.conv\b', numbered('stem.{}', 3)),
-             Rule(r'^stem\.(\d)\.bn\b', numbered('stem.{}', 3, 1)))
-TIMM_STEM = (Rule(r'^stem\.2\.bn\b',
-                  'bn1'), Rule(r'^stem\.(\d)\.conv\b', numbered('conv1.{}',
-                                                                3)),
-             Rule(r'^stem\.(\d)\.bn\b', numbered('conv1.{}', 3, 1)))
-# A pool that has no effect comes first in the other packages.
-POOL_FIRST = (Rule(r'^layer1\.0\.downsample\.(\d)',
-                   numbered('layer1.0.downsample.{}', 1, 1)), )
-
-# res2 is the first stage of detectron2.
-RESNET_DETECTRON2 = (
-    Rule(r'^.*num_batches_tracked$', ''),
-    Rule(r'^(?=conv1|bn1)', 'stem.'),
-    Rule(r'^layer(\d)', numbered('res{}', 1, 1)),
-    Rule(r'\bbn(\d)\.', r'conv\1.norm.'),
-    Rule(r'\bdownsample\.0\.', 'shortcut.'),
-    Rule(r'\bdownsample\.1\.', 'shortcut.norm.'),
-)
-
-REGNET_TIMM = (
-    Rule(r'^conv1\b', 'stem.conv'),
-    Rule(r'^bn1\b', 'stem.bn'),
-    Rule(r'^layer(\d)\.(\d+)', lambda m: f's{m[1]}.b{int(m[2]) + 1}'),
-    Rule(r'\.conv(\d)\.', r'.conv\1.conv.'),
-    Rule(r'\.bn(\d)\.', r'.conv\1.bn.'),
-    Rule(r'\bdownsample\.0', 'downsample.conv'),
-    Rule(r'\bdownsample\.1', 'downsample.bn'),
-)
-REGNET_TORCHVISION = (
-    Rule(r'^conv1\b', 'stem.0'),
-    Rule(r'^bn1\b', 'stem.1'),
-    Rule(r'^layer(\d)\.(\d+)', r'trunk_output.block\1.block\1-\2'),
-    Rule(r'\.(conv|bn)(\d)\.',
-         lambda m: f'.f.{" abc"[int(m[2])]}.{int(m[1] == "bn")}.'),
-    Rule(r'\bdownsample\b', 'proj'),
-)
-
-# The first block of MobileNetV2 does not expand its input.
-MOBILENET_V2_MMDET = (
-    Rule(r'^(layer1\.0)\.conv\.0', r'\1.depthwise_conv'),
-    Rule(r'^(layer1\.0)\.conv\.1', r'\1.linear_conv'),
-    Rule(r'^(layer\d\.\d)\.conv\.0', r'\1.expand_conv'),
-    Rule(r'^(layer\d\.\d)\.conv\.1', r'\1.depthwise_conv'),
-    Rule(r'^(layer\d\.\d)\.conv\.2', r'\1.linear_conv'),
-)
-MOBILENET_V2_MMSEG = (Rule(r'^conv2\..*', ''), )  # it ends before
-MOBILENET_V2_TIMM = (
-    Rule(r'^conv1\.conv', 'conv_stem'),
-    Rule(r'^conv1\.bn', 'bn1'),
-    Rule(r'^conv2\.conv', 'conv_head'),
-    Rule(r'^conv2\.bn', 'bn2'),
-    Rule(r'^layer1\.0\.conv\.0\.conv', 'blocks.0.0.conv_dw'),
-    Rule(r'^layer1\.0\.conv\.1\.conv', 'blocks.0.0.conv_pw'),
-    Rule(r'^layer(\d)\.(\d)\.conv\.0\.conv',
-         numbered('blocks.{}.{}.conv_pw', 1, -1)),
-    Rule(r'^layer(\d)\.(\d)\.conv\.1\.conv',
-         numbered('blocks.{}.{}.conv_dw', 1, -1)),
-    Rule(r'^layer(\d)\.(\d)\.conv\.2\.conv',
-         numbered('blocks.{}.{}.conv_pwl', 1, -1)),
-    Rule(r'^layer(\d)\.(\d)\.conv\.(\d)\.bn',
-         lambda m: f'blocks.{int(m[1]) - 1}.{m[2]}.bn{int(m[3]) + 1}'),
-)
-
-
-def mobilenet_v2_block(match: re.Match) -> str:
-    """Name of a layer of MobileNetV2 in torchvision, which counts blocks."""
-    stage, block, layer = map(int, match.groups()[:3])
-    first = (1, 2, 4, 7, 11, 14, 17)[stage - 1]
-    last = 1 if stage == 1 else 2
-    norm = int(match[4] == 'bn')
-    place = layer + norm if layer == last else f'{layer}.{norm}'
-    return f'features.{first + block}.conv.{place}'
-
-
-MOBILENET_V2_TORCHVISION = (
-    Rule(r'^conv1\.conv', 'features.0.0'),
-    Rule(r'^conv1\.bn', 'features.0.1'),
-    Rule(r'^conv2\.conv', 'features.18.0'),
-    Rule(r'^conv2\.bn', 'features.18.1'),
-    Rule(r'^layer(\d)\.(\d)\.conv\.(\d)\.(conv|bn)', mobilenet_v2_block),
-)
-
-
-def mobilenet_v3_torchvision(weights: Weights) -> Rules:
-    """Rules for blocks that lack some of their layers."""
-    rules: List[Rule] = []
-    for block in sorted({name.partition('.')[0] for name in weights}):
-        there = [
-            layer
-            for layer in ('expand_conv', 'depthwise_conv', 'se', 'linear_conv')
-            if any(name.startswith(f'{block}.{layer}.') for name in weights)
-        ]
-        rules += [
-            Rule(rf'^{block}\.{layer}\.', f'{block}.block.{place}.')
-            for place, layer in enumerate(there)
-        ]
-    return (
-        *rules,
-        Rule(r'^layer', 'features.'),
-        Rule(r'\bconv(\d)\.conv\b', r'fc\1'),  # squeeze and excitation
-        Rule(r'\bconv\b', '0'),
-        Rule(r'\bbn\b', '1'),
-    )
-
-
-CONVNEXT_TIMM = (
-    Rule(r'^downsample_layers\.0', 'stem'),
-    Rule(r'^downsample_layers\.(\d)', r'stages.\1.downsample'),
-    Rule(r'^stages\.(\d)\.(\d+)\.', r'stages.\1.blocks.\2.'),
-    Rule(r'\bdepthwise_conv\b', 'conv_dw'),
-    Rule(r'\bpointwise_conv', 'mlp.fc'),
-    Rule(r'^norm3', 'head.norm'),
-)
-CONVNEXT_TORCHVISION = (
-    Rule(r'^downsample_layers\.(\d)', numbered('features.{}', 2)),
-    Rule(r'^stages\.(\d)', numbered('features.{}', 2, 1)),
-    Rule(r'\bgamma$', 'layer_scale', lambda gamma: gamma[:, None, None]),
-    Rule(r'\bdepthwise_conv\b', 'block.0'),
-    Rule(r'^(features\.\d\.\d+)\.norm\b', r'\1.block.2'),
-    Rule(r'\bpointwise_conv1\b', 'block.3'),
-    Rule(r'\bpointwise_conv2\b', 'block.5'),
-    Rule(r'^norm3', 'classifier.0'),
-)
-
-
-def merge_by_patch(value: Tensor) -> Tensor:
-    """Order of the four patches that Swin merges.
-
-    OpenMMLab unfolds them, so that those of a channel lie side by side; the
-    others join four maps, column by column.
-    """
-    patches = value.unflatten(-1, (-1, 2, 2))  # (..., C, row, column)
-    return patches.transpose(-1, -3).flatten(-3)
-
-
-MERGE = Rule(r'\bdownsample\.(?=norm|reduction)', 'downsample.',
-             merge_by_patch)
-SWIN_TIMM = (
-    MERGE,
-    Rule(r'^.*relative_position_index$', ''),
-    Rule(r'^patch_embed\.projection', 'patch_embed.proj'),
-    Rule(r'^stages\.(\d)\.downsample', numbered('layers.{}.downsample', 1, 1)),
-    Rule(r'^stages', 'layers'),
-    Rule(r'\bw_msa\.', ''),
-    Rule(r'\bffn\.layers\.0\.0', 'mlp.fc1'),
-    Rule(r'\bffn\.layers\.1', 'mlp.fc2'),
-    Rule(r'^norm3', 'norm'),
-)
-SWIN_TORCHVISION = (
-    MERGE,
-    Rule(r'\brelative_position_index$', 'relative_position_index',
-         lambda index: index.flatten()),
-    Rule(r'^patch_embed\.projection', 'features.0.0'),
-    Rule(r'^patch_embed\.norm', 'features.0.2'),
-    Rule(r'^stages\.(\d)\.downsample', numbered('features.{}', 2, 2)),
-    Rule(r'^stages\.(\d)\.blocks', numbered('features.{}', 2, 1)),
-    Rule(r'\bw_msa\.', ''),
-    Rule(r'\bffn\.layers\.0\.0', 'mlp.0'),
-    Rule(r'\bffn\.layers\.1', 'mlp.3'),
-    Rule(r'^norm3', 'norm'),
-)
-
-VIT_MMSEG = (
-    Rule(r'\battn\.qkv\.', 'attn.attn.in_proj_'),
-    Rule(r'\battn\.proj\b', 'attn.attn.out_proj'),
-)
-VIT_TIMM = (
-    Rule(r'^ln1', 'norm'),
-    Rule(r'^patch_embed\.projection', 'patch_embed.proj'),
-    Rule(r'^layers', 'blocks'),
-    Rule(r'\bln(\d)\b', r'norm\1'),
-    Rule(r'\bffn\.layers\.0\.0', 'mlp.fc1'),
-    Rule(r'\bffn\.layers\.1', 'mlp.fc2'),
-)
-VIT_TORCHVISION = (
-    Rule(r'^cls_token', 'class_token'),
-    Rule(r'^pos_embed', 'encoder.pos_embedding'),
-    Rule(r'^patch_embed\.projection', 'conv_proj'),
-    Rule(r'^ln1', 'encoder.ln'),
-    Rule(r'^layers\.(\d+)', r'encoder.layers.encoder_layer_\1'),
-    Rule(r'\bln(\d)\b', r'ln_\1'),
-    Rule(r'\battn\.qkv\.', 'self_attention.in_proj_'),
-    Rule(r'\battn\.proj\b', 'self_attention.out_proj'),
-    Rule(r'\bffn\.layers\.0\.0', 'mlp.0'),
-    Rule(r'\bffn\.layers\.1', 'mlp.3'),
-)
-
-# Networks of timm keep its names below a prefix, flat if they give features.
-TIMM_BACKBONE = (Rule(r'^timm_model\.(model\.)?',
-                      ''), Rule(r'^(stem|stages|layers)_(\d)', r'\1.\2'))
-
-VALUES = r'\.(weight|bias|running_mean|running_var|num_batches_tracked)'
-STAGES = (r'layer[1-4]\.\d+\.(conv[123]|bn[123]|downsample\.[01])' + VALUES)
-STEM = r'(conv1|bn1)' + VALUES
-LINEAR = r'\.(weight|bias)'
-
-# The first whose pattern matches all names of a backbone
-FAMILIES = dict(
-    timm=Family(r'timm_model\..+', mmseg=(), timm=TIMM_BACKBONE),
-    regnet=Family(
-        f'{STEM}|{STAGES}',
-        mmdet=(),
-        torchvision=REGNET_TORCHVISION,
-        timm=REGNET_TIMM),
-    resnet=Family(
-        f'{STEM}|{STAGES}',
-        mmdet=(),
-        mmseg=(),
-        torchvision=(),
-        timm=(),
-        detectron2=RESNET_DETECTRON2),
-    resnet_v1c=Family(
-        rf'stem\.\d\.(conv|bn){VALUES}|{STAGES}',
-        mmdet=DEEP_STEM,
-        mmseg=DEEP_STEM,
-        timm=TIMM_STEM),
-    resnet_v1d=Family(
-        rf'stem\.\d\.(conv|bn){VALUES}|{STAGES}|'
-        rf'layer[2-4]\.0\.downsample\.2{VALUES}',
-        mmdet=DEEP_STEM + POOL_FIRST,
-        mmseg=DEEP_STEM + POOL_FIRST,
-        timm=TIMM_STEM + POOL_FIRST),
-    mobilenet_v2=Family(
-        rf'(layer\d\.\d\.conv\.\d|conv[12])\.(conv|bn){VALUES}',
-        mmdet=MOBILENET_V2_MMDET,
-        mmseg=MOBILENET_V2_MMSEG,
-        torchvision=MOBILENET_V2_TORCHVISION,
-        timm=MOBILENET_V2_TIMM),
-    mobilenet_v3=Family(
-        rf'layer\d+\.((expand_conv|depthwise_conv|linear_conv)\.)?(conv|bn)'
-        rf'{VALUES}|layer\d+\.se\.conv[12]\.conv{LINEAR}',
-        mmseg=(),
-        torchvision=mobilenet_v3_torchvision),
-    convnext=Family(
-        rf'(downsample_layers\.\d\.[01]|norm3){LINEAR}|stages\.\d\.\d+\.'
-        rf'(gamma|(depthwise_conv|norm|pointwise_conv[12]){LINEAR})',
-        torchvision=CONVNEXT_TORCHVISION,
-        timm=CONVNEXT_TIMM),
-    swin=Family(
-        rf'(patch_embed\.(projection|norm)|norm3){LINEAR}|stages\.\d\.'
-        rf'(downsample\.(norm|reduction){LINEAR}|blocks\.\d+\.'
-        rf'((norm[12]|attn\.w_msa\.(qkv|proj)|ffn\.layers\.(0\.0|1)){LINEAR}|'
-        r'attn\.w_msa\.relative_position_(bias_table|index)))',
-        mmdet=(),
-        mmseg=(),
-        torchvision=SWIN_TORCHVISION,
-        timm=SWIN_TIMM),
-    vit=Family(
-        rf'cls_token|pos_embed|(patch_embed\.projection|ln1|layers\.\d+\.'
-        rf'(ln[12]|attn\.(qkv|proj)|ffn\.layers\.(0\.0|1))){LINEAR}',
-        mmseg=VIT_MMSEG,
-        torchvision=VIT_TORCHVISION,
-        timm=VIT_TIMM),
-)
-
-# The same backbones of OpenMMLab under other names
-SPELLINGS = ((), DEEP_STEM, DEEP_STEM + POOL_FIRST, MOBILENET_V2_MMDET,
-             MOBILENET_V2_MMSEG, VIT_MMSEG)
 
 
 def family_of(weights: Weights) -> Optional[str]:
@@ -362,7 +65,7 @@ def to_layout(weights: Weights, layout: str) -> Weights:
         return dict(weights)
     kind = family_of(weights)
     if kind == 'timm' and layout in ('torchvision', 'detectron2'):
-        weights = apply(TIMM_BACKBONE, weights)
+        weights = apply_rules(TIMM_BACKBONE, weights)
         kind = family_of(weights)  # timm's ResNets have torchvision's names
     rules = getattr(FAMILIES[kind], layout) if kind else None
     if rules is None:
@@ -370,4 +73,4 @@ def to_layout(weights: Weights, layout: str) -> Weights:
         raise ValueError(
             f'no counterpart of {what} is known in {layout}: take the layout '
             'openmmlab, the names of training')
-    return apply(rules(weights) if callable(rules) else rules, weights)
+    return apply_rules(rules(weights) if callable(rules) else rules, weights)

@@ -4,7 +4,8 @@ from typing import Sequence
 from torch import nn
 
 from mmregioncl.models.utils import faults_of
-from .layouts import SPELLINGS, Weights, apply
+from .families import SPELLINGS, Weights
+from .layouts import apply_rules
 
 
 def load_backbone(model: nn.Module,
@@ -39,11 +40,10 @@ def load_backbone(model: nn.Module,
         for name, value in counterless(model.get_submodule(
             part).state_dict()).items() if not re.match(new, name)
     }
-    spellings = [counterless(apply(rules, weights)) for rules in SPELLINGS]
-    given = min(
-        spellings,
-        key=lambda names: sum(map(len,
-                                  faults_of(wanted, names).values())))
+    spellings = [
+        counterless(apply_rules(rules, weights)) for rules in SPELLINGS
+    ]
+    given = min(spellings, key=lambda names: count_faults(wanted, names))
     faults = faults_of(wanted, given)
     if faults:
         lists = '; '.join(f'{len(names)} {fault}: {", ".join(names)}'
@@ -59,6 +59,11 @@ def load_backbone(model: nn.Module,
     for name, value in wanted.items():
         value.copy_(given[name])  # shares the memory of the parameter
     return len(wanted)
+
+
+def count_faults(wanted: Weights, given: Weights) -> int:
+    """How many weights are missing, unexpected or of another shape."""
+    return sum(map(len, faults_of(wanted, given).values()))
 
 
 def counterless(weights: Weights) -> Weights:
