@@ -18,10 +18,8 @@ from mmregioncl.datasets.class_folders import CLASS_LISTS
 from mmregioncl.datasets.nested import typed_dicts
 from mmregioncl.datasets.transforms import FAST
 from mmregioncl.engine.config import check_removed
-from mmregioncl.models.algorithms import RegionCLMoCo
-from mmregioncl.models.algorithms.region_swap_mixin import with_settings
-from mmregioncl.models.parents import MoCo
-from mmregioncl.models.utils import RegionSwap, grid_of
+from mmregioncl.models.parents import MoCo, with_settings
+from mmregioncl.models.utils import MAP_SETTINGS, RegionSwap, grid_of
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = sorted(
@@ -305,7 +303,7 @@ def test_regions_are_of_the_recipe():
             swaps[backbone.type, pixels] = dict(backbone, **thin(backbone))
     for (name, pixels), backbone in swaps.items():
         with torch.no_grad():
-            backbone = with_settings(backbone, RegionCLMoCo.map_settings)
+            backbone = with_settings(backbone, MAP_SETTINGS)
             maps = MODELS.build(backbone)(torch.zeros(1, 3, pixels, pixels))
         swap = RegionSwap().fit(grid_of(maps), (pixels, pixels))
         swaps[name, pixels] = swap.size, swap.stride

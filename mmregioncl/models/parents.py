@@ -1,5 +1,6 @@
 """Classes of the host that this package extends, and how the hosts differ."""
-from typing import List, Tuple, Union
+from inspect import signature
+from typing import List, Optional, Tuple, Union
 
 from torch import Tensor
 
@@ -30,8 +31,8 @@ __all__ = [
     'BYOL', 'BaseModel', 'ContrastiveHead', 'CosineEMA', 'DenseCL',
     'DenseCLNeck', 'GatherLayer', 'HOST_MODELS', 'LatentPredictHead', 'MoCo',
     'MoCoV2Neck', 'MoCoV3', 'MoCoV3Head', 'NonLinearNeck',
-    'SelfSupDataPreprocessor', 'SimCLR', 'SimSiam', 'head_loss', 'join_batch',
-    'replaced', 'split_batch'
+    'SelfSupDataPreprocessor', 'SimCLR', 'SimSiam', 'class_of', 'head_loss',
+    'join_batch', 'replaced', 'split_batch', 'with_settings'
 ]
 
 Batch = Union[dict, Tuple[List[Tensor], list]]
@@ -61,3 +62,32 @@ def head_loss(head: Union[LatentPredictHead, MoCoV3Head], projection: Tensor,
 def replaced(momentum: float) -> float:
     """The share of an average that a step replaces, by the host's momentum."""
     return 1 - host.kept(momentum)
+
+
+def class_of(cfg: dict) -> Optional[type]:
+    """The class of a config, as the parent builds it; None if it has none."""
+    kind = (cfg or {}).get('type')
+    if isinstance(kind, str):
+        with HOST_MODELS.switch_scope_and_registry(
+                cfg.get('_scope_')) as registry:
+            return registry.get(kind)
+    return kind
+
+
+def with_settings(backbone: dict, settings: dict) -> dict:
+    """Config of a backbone with settings that it has and that are not set.
+
+    Args:
+        backbone (dict): Config of a backbone.
+        settings (dict): Arguments of any backbones.
+    """
+    kind = class_of(backbone)
+    if kind is None:
+        return backbone  # building it raises the error
+    known = {
+        name
+        for parent in kind.__mro__[:-1]  # without object
+        for name in signature(parent).parameters
+    }
+    added = {k: v for k, v in settings.items() if k in known}
+    return {**added, **backbone}

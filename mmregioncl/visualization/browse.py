@@ -23,11 +23,11 @@ from mmregioncl.datasets.transforms import (ContrastiveCrop, check_alpha,
 from mmregioncl.evaluation import build_model, load_model, model_config
 from mmregioncl.evaluation.localization import whole_image_steps
 from mmregioncl.hooks import SemanticLocalizationHook
-from mmregioncl.models.algorithms.region_swap_mixin import (RegionSwapMixin,
-                                                            with_settings)
-from mmregioncl.models.utils import (RegionSwap, backbone_outputs,
-                                     check_weights, feature_map, grid_of,
-                                     heat_maps, heatmap_to_boxes, preprocess)
+from mmregioncl.models.parents import with_settings
+from mmregioncl.models.utils import (MAP_SETTINGS, RegionSwap,
+                                     backbone_outputs, check_weights,
+                                     feature_map, grid_of, heat_maps,
+                                     heatmap_to_boxes, preprocess)
 from mmregioncl.registry import HOOKS
 from mmregioncl.transfer import read_weights
 from .sheets import box_sheet, row_sheet, to_images, view_sheet
@@ -71,8 +71,7 @@ def browse_views(cfg: Config, path: str, count: int = 8) -> None:
     if isinstance(region_swap, RegionSwap):
         with torch.random.fork_rng(), torch.no_grad():
             backbone = MODELS.build(
-                with_settings(cfg.model.backbone,
-                              RegionSwapMixin.map_settings))
+                with_settings(cfg.model.backbone, MAP_SETTINGS))
             backbone.eval()
             grid = grid_of(backbone(view_q[:1]))
         region_swap = region_swap.fit(grid, view_q.shape[-2:])

@@ -1,12 +1,12 @@
 from inspect import signature
-from typing import List, Optional, Tuple
+from typing import List, Tuple
 
 from torch import Tensor
 
 from mmregioncl import host
 from mmregioncl.registry import TRANSFORMS
-from ..parents import HOST_MODELS, BaseModel
-from ..utils import RegionSwap, check_pairs
+from ..parents import BaseModel, class_of, with_settings
+from ..utils import MAP_SETTINGS, RegionSwap, check_pairs
 
 
 class RegionSwapMixin(BaseModel):
@@ -33,12 +33,7 @@ class RegionSwapMixin(BaseModel):
     # The region neck and head, subclasses of the parent's
     neck_type: type
     head_type: type
-    # Settings with which backbones that have them return a map
-    map_settings = dict(
-        out_type='featmap',  # vision transformers of MMPretrain
-        output_cls_token=False,  # of mmcls
-        gap_before_final_norm=False,  # ConvNeXt
-        reshape_last_feat=True)  # EfficientFormer
+    map_settings = MAP_SETTINGS  # of the backbone, where it has them
 
     def __init__(self,
                  backbone: dict,
@@ -114,35 +109,6 @@ class RegionSwapMixin(BaseModel):
         return self.neck.forward_region(features, region)
 
 
-def with_settings(backbone: dict, settings: dict) -> dict:
-    """Config of a backbone with settings that it has and that are not set.
-
-    Args:
-        backbone (dict): Config of a backbone.
-        settings (dict): Arguments of any backbones.
-    """
-    kind = type_of(backbone)
-    if kind is None:
-        return backbone  # building it raises the error
-    known = {
-        name
-        for parent in kind.__mro__[:-1]  # without object
-        for name in signature(parent).parameters
-    }
-    added = {k: v for k, v in settings.items() if k in known}
-    return {**added, **backbone}
-
-
-def type_of(cfg: dict) -> Optional[type]:
-    """The class of a config, as the parent builds it; None if it has none."""
-    kind = (cfg or {}).get('type')
-    if isinstance(kind, str):
-        with HOST_MODELS.switch_scope_and_registry(
-                cfg.get('_scope_')) as registry:
-            return registry.get(kind)
-    return kind
-
-
 def region_part(cfg: dict, wanted: type) -> dict:
     """Replace the parent's type of a neck or head by the region type.
 
@@ -155,7 +121,7 @@ def region_part(cfg: dict, wanted: type) -> dict:
         `wanted` derives from, it has the type `wanted` and the defaults of
         that class. Other types stay.
     """
-    given = type_of(cfg)
+    given = class_of(cfg)
     if given not in wanted.__mro__[1:] or \
             not given.__module__.startswith(f'{host.NAME}.'):
         return cfg  # unknown types raise an error when they are built

@@ -8,7 +8,7 @@ from mmregioncl.registry import MODELS
 from ..heads import RegionNTXentHead
 from ..necks import RegionNonLinearNeck
 from ..parents import GatherLayer, SimCLR
-from ..utils import grid_of, partner
+from ..utils import grid_of, neighbours
 from .symmetric_region_mixin import SymmetricRegionMixin
 
 
@@ -63,13 +63,12 @@ class RegionCLSimCLR(SymmetricRegionMixin, SimCLR):
         for source, (canvas, paste) in enumerate(pairs):
             regions = torch.stack((canvas, paste))  # (2, N, D)
             regions = F.normalize(regions, dim=2)
-            # Canvas i surrounds the paste of i's partner, and vice versa.
-            neighbours = partner(regions.flip(0), dim=1).detach()  # (2, N, D)
-            regions, neighbours = (
+            beside = neighbours(*regions).view_as(regions)  # (2, N, D)
+            regions, beside = (
                 torch.cat(GatherLayer.apply(part), dim=1)
-                for part in (regions, neighbours))
+                for part in (regions, beside))
             losses_region.append(
-                self.head.loss_region(regions, neighbours, z, source))
+                self.head.loss_region(regions, beside, z, source))
 
         return dict(
             loss_instance=self.head.loss_instance(z),

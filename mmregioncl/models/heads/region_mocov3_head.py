@@ -60,12 +60,13 @@ class RegionMoCoV3Head(MoCoV3Head):
         """
         predicted, = self.predictor([torch.cat((canvas, paste))])  # (2N, D)
         keys = torch.cat(all_gather(F.normalize(target)))  # of all processes
-        own = torch.arange(len(target), device=target.device)
-        own = own + get_rank() * len(target)
+        positive = torch.arange(len(target), device=target.device)
+        positive = positive + get_rank() * len(target)
         loss = nt_xent(
             F.normalize(predicted),
             keys,
-            own.repeat(2),
+            positive.repeat(2),
+            own=None,
             temperature=self.temperature,
             extra=F.normalize(neighbours(canvas, paste)))
         return self.loss_weight * loss

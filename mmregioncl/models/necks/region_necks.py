@@ -35,6 +35,17 @@ class RegionNeckMixin(BaseModule):
 
         Returns:
             list[Tensor]: What the parent returns.
+        """
+        return super().forward(self.parent_input(features))
+
+    def parent_input(self, features: List) -> List:
+        """What the parent's forward takes of the outputs of a backbone.
+
+        Args:
+            features (list[Tensor]): One feature map, (N, C, H, W).
+
+        Returns:
+            list[Tensor]: The same.
 
         Raises:
             ValueError: If there is not exactly one map, of C = in_channels.
@@ -43,7 +54,7 @@ class RegionNeckMixin(BaseModule):
         if any(len(shape) != 4 for shape in shapes):
             raise ValueError(NO_MAP.format(shapes))
         self.check_channels(features)
-        return super().forward(features)
+        return features
 
     def check_channels(self, features: Sequence) -> None:
         """Refuse outputs that the first layer does not take.
@@ -113,15 +124,15 @@ class RegionMoCoV3Neck(RegionNeckMixin, NonLinearNeck):
     """
     takes_tokens = True
 
-    def forward(self, features: List) -> List[Tensor]:
-        """Project whole views by the parent's layers.
+    def parent_input(self, features: List) -> List:
+        """The vectors of whole views.
 
         Args:
             features (list): One output of a backbone, as
                 :func:`image_features` takes it.
 
         Returns:
-            list[Tensor]: What the parent returns.
+            list: A vector (N, C), or a map (N, C, 1, 1) if the parent pools.
         """
         self.check_channels(features)
         vector = image_features(features)  # (N, C)
@@ -129,7 +140,7 @@ class RegionMoCoV3Neck(RegionNeckMixin, NonLinearNeck):
             vector = vector[..., None, None]  # (N, C, 1, 1)
         # MMSelfSup's neck takes the last of a map and a class token.
         pair = getattr(self, 'vit_backbone', False)
-        return NonLinearNeck.forward(self, [[vector] if pair else vector])
+        return [[vector] if pair else vector]
 
 
 @MODELS.register_module()

@@ -3,7 +3,8 @@ from .ema import ForeachCosineEMA, ForeachEMA
 from .forward import backbone_outputs, preprocess
 from .info_nce import info_nce, nt_xent
 from .localize import heat_maps, heatmap_to_boxes
-from .outputs import class_token, feature_map, grid_of, image_features
+from .outputs import (MAP_SETTINGS, class_token, feature_map, grid_of,
+                      image_features)
 from .queue import enqueue
 from .region import (Region, check_pairs, default_size, neighbours, partner,
                      pool_region, sample_region, swap_region)
@@ -14,7 +15,7 @@ from .update_clock import UpdateClock
 from .weights import check_weights, faults_of
 
 __all__ = [
-    'ForeachCosineEMA', 'ForeachEMA', 'Region', 'RegionSwap',
+    'ForeachCosineEMA', 'ForeachEMA', 'MAP_SETTINGS', 'Region', 'RegionSwap',
     'SelfSupDataPreprocessor', 'UpdateClock', 'backbone_outputs',
     'check_pairs', 'class_token', 'check_weights', 'default_size',
     'draw_order', 'enqueue', 'faults_of', 'feature_map', 'grid_of',

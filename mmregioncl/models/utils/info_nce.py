@@ -94,15 +94,15 @@ def info_nce(query: Tensor,
 def nt_xent(query: Tensor,
             views: Tensor,
             positive_index: Tensor,
-            own: Optional[Tensor] = None,
-            temperature: float = 1.0,
+            own: Optional[Tensor],
+            temperature: float,
             extra: Optional[Tensor] = None) -> Tensor:
     r"""Cross entropy of queries against all other views of a batch.
 
     NT-Xent of SimCLR, Eq. 1 (https://arxiv.org/abs/2002.05709), for any rows:
     query i belongs to the view `own[i]`, its positive is the view
     `positive_index[i]`, and all other views are negatives. The loss is the
-    mean over the rows, in float32 at least. Without `own` it is the loss of
+    mean over the rows, in float32 at least. With `own=None` it is the loss of
     MoCo v3, Alg. 1 (https://arxiv.org/abs/2104.02057), but for its factor of
     twice the temperature; `views` are the keys.
 
@@ -111,8 +111,8 @@ def nt_xent(query: Tensor,
         views (Tensor): Normalised, shape (M, D). Get gradient as well.
         positive_index (Tensor): Indices of views, shape (N,), int64.
         own (Tensor, optional): Indices of the views left out, shape (N,),
-            int64. Defaults to None, which leaves none out.
-        temperature (float): The temperature. Defaults to 1.0.
+            int64. None leaves none out.
+        temperature (float): The temperature.
         extra (Tensor, optional): One more negative for each row, shape
             (N, D). Defaults to None.
 

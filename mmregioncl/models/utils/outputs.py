@@ -13,6 +13,12 @@ NO_MAP = (
     'output_cls_token=False of a vision transformer of mmcls, '
     "out_type='featmap' of one of MMPretrain, or features_only=True of one of "
     'timm')
+# Settings with which backbones that have them return a map
+MAP_SETTINGS = dict(
+    out_type='featmap',  # vision transformers of MMPretrain
+    output_cls_token=False,  # of mmcls
+    gap_before_final_norm=False,  # ConvNeXt
+    reshape_last_feat=True)  # EfficientFormer
 
 
 def split_outputs(outputs: Outputs) -> Tuple[Tensor, Token]:

@@ -101,7 +101,7 @@ def default_size(grid: Tuple[int, int]) -> Tuple[int, int]:
     return max(1, round(3 / 7 * side)), max(1, round(5 / 7 * side))
 
 
-def partner(rows: Tensor, dim: int = 0) -> Tensor:
+def partner(rows: Tensor) -> Tensor:
     """Each row's partner: row N-1-i in the place of row i.
 
     This is the one place that knows how images are paired. The partner's
@@ -109,10 +109,9 @@ def partner(rows: Tensor, dim: int = 0) -> Tensor:
     paste of its partner.
 
     Args:
-        rows (Tensor): N images, regions or features along `dim`.
-        dim (int): Defaults to 0.
+        rows (Tensor): Of N images, regions or features, shape (N, ...).
     """
-    return rows.flip(dim)
+    return rows.flip(0)
 
 
 def neighbours(canvas: Tensor, paste: Tensor) -> Tensor:
