@@ -56,9 +56,12 @@ def child(parent: Registry, *locations: str) -> Registry:
 
 MODELS = child(root.MODELS, 'mmregioncl.models')
 DATASETS = child(root.DATASETS, 'mmregioncl.datasets')
+DATA_SAMPLERS = child(root.DATA_SAMPLERS, 'mmregioncl.datasets')
 TRANSFORMS = child(root.TRANSFORMS, 'mmregioncl.datasets.transforms',
                    'mmregioncl.models.utils')
 HOOKS = child(root.HOOKS, 'mmregioncl.hooks')
+LOOPS = child(root.LOOPS, 'mmregioncl.engine.loops')
+VISBACKENDS = child(root.VISBACKENDS, 'mmregioncl.engine.vis_backend')
 OPTIM_WRAPPERS = child(root.OPTIM_WRAPPERS, 'mmregioncl.engine.optimizers')
 # This package has none of the others, but the host may.
 OTHERS = [

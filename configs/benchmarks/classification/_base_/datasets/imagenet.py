@@ -24,7 +24,7 @@ loader = dict(batch_size=32, num_workers=5, persistent_workers=True)
 train_dataloader = dict(
     **loader,
     pin_memory=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
+    sampler=dict(type='mmregioncl.SeededSampler', shuffle=True),
     dataset=dict(
         **imagenet,
         ann_file='meta/train.txt',

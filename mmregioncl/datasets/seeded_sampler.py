@@ -1,0 +1,128 @@
+from functools import cache, partial
+from itertools import islice
+from typing import Any, Callable, Iterator, List, Optional, Sized
+
+from mmengine.dataset import DefaultSampler
+from torch.utils.data import get_worker_info
+
+from mmregioncl.randomness import kept_draws, seed_draws
+from mmregioncl.registry import DATA_SAMPLERS
+from .workers import outlive_signals
+
+
+class SeededIndex(int):
+    """Index of an image that knows the seed of its random draws.
+
+    Attributes:
+        seed (int): Seed of the run.
+        epoch (int): Epoch, counted from 0.
+    """
+    seed: int
+    epoch: int
+
+
+@DATA_SAMPLERS.register_module()
+class SeededSampler(DefaultSampler):
+    """``DefaultSampler`` with which the views of an image are reproducible.
+
+    Random draws of all transforms, MMSelfSup's and those of other packages
+    included, depend on the seed of the run, the epoch and the index of the
+    image in the data set only. They are the same with any number of workers or
+    processes, whether workers persist or not, and after a run is resumed. With
+    MMEngine's samplers, workers that do not persist repeat the views of the
+    first epoch in every epoch.
+
+    The seed travels with the index to the worker. Transforms need not know of
+    it, and neither need data sets: theirs is extended by a method that loads a
+    batch.
+
+    Args:
+        dataset (Sized): The whole data set, with its wrappers.
+        shuffle (bool): Whether to shuffle the images. Defaults to True.
+        seed (int, optional): Seed of the order and of the views, the same on
+            all processes. Defaults to None, drawn at random. The Runner sets
+            it to that of the run.
+        round_up (bool): Whether images are repeated so that all processes get
+            equally many. Defaults to True.
+    """
+
+    def __init__(self,
+                 dataset: Sized,
+                 shuffle: bool = True,
+                 seed: Optional[int] = None,
+                 round_up: bool = True) -> None:
+        super().__init__(dataset, shuffle, seed, round_up)
+        self.skipped = 0
+        # The loader has its data set before it asks for a sampler, so the data
+        # set itself learns to fetch.
+        if not isinstance(dataset, SeededFetch):
+            dataset.__class__ = seeded_kind(type(dataset))
+
+    def skip(self, count: int) -> None:
+        """Leave out the first images of this process in the next pass.
+
+        Args:
+            count (int): Images that were trained on before the run stopped.
+        """
+        self.skipped = count
+
+    def __iter__(self) -> Iterator[int]:
+        """Iterate over the indices, from the first that is not skipped."""
+        rest = islice(super().__iter__(), self.skipped, None)
+        self.skipped = 0
+        return map(partial(seeded_index, self.seed, self.epoch), rest)
+
+
+def seeded_index(seed: int, epoch: int, index: int) -> SeededIndex:
+    """Attach seed and epoch to an index."""
+    seeded = SeededIndex(index)
+    seeded.seed, seeded.epoch = seed, epoch
+    return seeded
+
+
+class SeededFetch:
+    """Mixin of data sets that loads batches with seeded random draws."""
+    __slots__ = ()  # a class can only be changed to one of the same layout
+
+    def __getitems__(self, indices: List[int]) -> List[Any]:
+        """Load the samples of a batch; PyTorch's loaders call this.
+
+        Args:
+            indices (list[int]): Random draws for a :class:`SeededIndex` are
+                seeded; draws for other indices are not.
+        """
+        seeded = isinstance(indices[0], SeededIndex)
+        if get_worker_info() is not None:
+            outlive_signals()
+        elif seeded:  # in the process that trains
+            with kept_draws():
+                return [self.load_seeded(index) for index in indices]
+        return [self.load_seeded(index) for index in indices]
+
+    def load_seeded(self, index: int) -> Any:
+        """Load one sample."""
+        if isinstance(index, SeededIndex):
+            seed_draws(index.seed, index.epoch, index)
+            index = int(index)
+        return self[index]
+
+    def __reduce_ex__(self, protocol: int) -> tuple:
+        """Pickle as an object of the class that was extended."""
+        make, (kind, *args), *rest = super().__reduce_ex__(protocol)
+        return make_seeded, (make, kind.__mro__[1], *args), *rest
+
+
+@cache
+def seeded_kind(kind: type) -> type:
+    """The class of data sets, with :class:`SeededFetch` added."""
+    names = dict(
+        __module__=kind.__module__,
+        __qualname__=kind.__qualname__,
+        __getitems__=SeededFetch.__getitems__)
+    # First comes the class whose layout in memory the objects have.
+    return type(kind.__name__, (kind, SeededFetch), names)
+
+
+def make_seeded(make: Callable, kind: type, *args) -> Any:
+    """Unpickle a data set."""
+    return make(seeded_kind(kind), *args)

@@ -1,0 +1,190 @@
+import copy
+import os
+import pickle
+import signal
+import time
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+import torch
+from mmengine.dataset import (BaseDataset, ClassBalancedDataset, ConcatDataset,
+                              RepeatDataset)
+from torch.utils.data import DataLoader
+
+from mmregioncl import host
+from mmregioncl.datasets import ImageFolder, SeededSampler
+
+COUNT = 12
+# Draws of Python and of NumPy, by our transforms and the host.s
+STEPS = [
+    dict(type='mmregioncl.RandomResizedCrop', size=16),
+    dict(type='mmregioncl.ColorJitter', brightness=0.4, hue=0.1),
+    dict(type=host.qualified('RandomGrayscale'), prob=0.5, keep_channels=True),
+    dict(type='mmregioncl.RandomFlip', prob=0.5)
+]
+
+
+class Labelled(ImageFolder):
+    """With categories, which ClassBalancedDataset wants."""
+    METAINFO = dict(classes=('a', ))
+
+    def get_cat_ids(self, index: int) -> list:
+        return [0]
+
+
+def folder_set(root, kind: type = ImageFolder) -> ImageFolder:
+    return kind(
+        data_root=str(root),
+        pipeline=[
+            dict(type='mmregioncl.LoadImage'),
+            dict(type='mmregioncl.MultiView', num_views=2, transforms=[STEPS]),
+            dict(type='mmregioncl.PackSelfSupInputs')
+        ])
+
+
+def epochs(dataset, workers=0, persistent=False, skip=0) -> list:
+    """Views of two epochs by position, as a loader gives them."""
+    sampler = SeededSampler(dataset, seed=3)
+    loader = DataLoader(
+        dataset,
+        batch_size=3,
+        sampler=sampler,
+        num_workers=workers,
+        persistent_workers=persistent,
+        collate_fn=list)
+    views = []
+    for epoch in range(2):
+        sampler.set_epoch(epoch)
+        sampler.skip(skip)
+        assert len(loader) == -(-len(dataset) // 3)
+        views.append(
+            torch.stack([
+                torch.stack(sample['inputs']) for batch in loader
+                for sample in batch
+            ]))
+    return views
+
+
+@pytest.mark.parametrize('workers, persistent', [(1, True), (2, False),
+                                                 (3, True)])
+def test_views_do_not_depend_on_workers(image_folder, workers, persistent):
+    views = epochs(folder_set(image_folder), workers, persistent)
+    for epoch, wanted in zip(views, epochs(folder_set(image_folder))):
+        assert torch.equal(epoch, wanted)
+
+
+def test_epochs_differ_and_begin_anywhere(image_folder):
+    first, second = epochs(folder_set(image_folder))
+    assert len(
+        torch.cat(
+            (first,
+             second)).flatten(2).flatten(0, 1).unique(dim=0)) == 2 * 2 * COUNT
+    rest = epochs(folder_set(image_folder), skip=6)
+    assert torch.equal(rest[0], first[6:])
+    assert torch.equal(rest[1], second[6:])
+    assert epochs(folder_set(image_folder), skip=COUNT - 1)[0].shape[0] == 1
+
+
+def test_views_do_not_depend_on_the_number_of_processes(image_folder):
+    alone = epochs(folder_set(image_folder))
+    ranks = []
+    for rank in range(3):
+        with patch(
+                'mmengine.dataset.sampler.get_dist_info',
+                lambda rank=rank: (rank, 3)):
+            sampler = SeededSampler(folder_set(image_folder), seed=3)
+        sampler.set_epoch(1)
+        samples = sampler.dataset.__getitems__([*sampler])
+        ranks.append(torch.stack([torch.stack(s['inputs']) for s in samples]))
+    assert torch.equal(torch.stack(ranks, 1).flatten(0, 1), alone[1])
+
+
+@pytest.mark.parametrize('wrap', [
+    lambda root: ConcatDataset([folder_set(root),
+                                folder_set(root)]),
+    lambda root: RepeatDataset(folder_set(root), 2),
+    lambda root: ClassBalancedDataset(folder_set(root, Labelled), 1.5)
+])
+def test_wrapped_data_sets_are_seeded(image_folder, wrap):
+    """Images that occur twice have other views the second time."""
+    with_workers = epochs(wrap(image_folder), 2)
+    for epoch, wanted in zip(with_workers, epochs(wrap(image_folder))):
+        assert torch.equal(epoch, wanted)
+        views = epoch.flatten(0, 1).flatten(1)
+        assert len(views.unique(dim=0)) == len(views)
+
+
+def test_an_extended_data_set_is_what_it_was(image_folder):
+    dataset = folder_set(image_folder)
+    SeededSampler(dataset)
+    SeededSampler(dataset)  # once is enough
+    assert isinstance(dataset, ImageFolder)
+    assert type(dataset).__name__ == 'ImageFolder'
+    assert type(dataset).__mro__[1] is ImageFolder
+    for copied in (copy.copy(dataset), copy.deepcopy(dataset),
+                   pickle.loads(pickle.dumps(dataset))):
+        assert type(copied) is type(dataset)
+        copied.pipeline = lambda info: info['sample_idx']
+        assert copied.__getitems__([2, 1]) == [2, 1]  # its own pipeline
+    assert 'inputs' in dataset.__getitems__([0])[0]
+
+
+def test_draws_of_the_training_process_go_on(image_folder):
+    """Without workers, loading does not touch its random state."""
+    dataset = folder_set(image_folder)
+    sampler = SeededSampler(dataset, seed=0)
+    torch.manual_seed(1), np.random.seed(1)
+    wanted = torch.rand(3), np.random.rand(3)
+    torch.manual_seed(1), np.random.seed(1)
+    dataset.__getitems__([*sampler][:3])
+    assert torch.equal(torch.rand(3), wanted[0])
+    assert (np.random.rand(3) == wanted[1]).all()
+
+
+def test_plain_indices_are_not_seeded(image_folder):
+    dataset = folder_set(image_folder)
+    SeededSampler(dataset)
+    first, second = (dataset.__getitems__([0])[0]['inputs'] for _ in range(2))
+    assert not torch.equal(first[0], second[0])
+
+
+def test_samples_know_a_plain_index(image_folder):
+    dataset = folder_set(image_folder)
+    dataset.pipeline = lambda info: info['sample_idx']
+    sampler = SeededSampler(dataset, shuffle=False)
+    indices = dataset.__getitems__([*sampler])
+    assert indices == [*range(COUNT)]
+    assert {type(index) for index in indices} == {int}
+
+
+class Slow(BaseDataset):
+
+    def load_data_list(self) -> list:
+        return [dict(number=i) for i in range(12)]
+
+    def prepare_data(self, index: int) -> int:
+        time.sleep(0.02)
+        return index
+
+
+def test_workers_outlive_signals_to_stop():
+    dataset = Slow()
+    loader = DataLoader(
+        dataset,
+        batch_size=2,
+        sampler=SeededSampler(dataset),
+        num_workers=2,
+        prefetch_factor=1)
+    batches = iter(loader)
+    next(batches), next(batches)  # both workers have begun
+    for worker in batches._workers:
+        # Not from this process, whose signals workers obey
+        os.system(f'kill -TERM {worker.pid}; kill -USR1 {worker.pid}')
+    assert len([*batches]) == 4
+    worker = batches._workers[0]
+    begin = time.monotonic()
+    worker.terminate()
+    worker.join(10)
+    assert worker.exitcode is not None and time.monotonic() - begin < 5
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL  # here
