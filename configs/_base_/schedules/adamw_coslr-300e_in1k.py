@@ -18,4 +18,4 @@ param_scheduler = [
         end=300,
         convert_to_iter_based=True)
 ]
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=300)
+train_cfg = dict(type='mmregioncl.SeededTrainLoop', max_epochs=300)

@@ -12,4 +12,4 @@ param_scheduler = [
     dict(
         type='CosineAnnealingLR', T_max=190, by_epoch=True, begin=10, end=200)
 ]
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=200)
+train_cfg = dict(type='mmregioncl.SeededTrainLoop', max_epochs=200)

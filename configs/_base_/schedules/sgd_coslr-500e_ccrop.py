@@ -11,4 +11,4 @@ param_scheduler = [
         begin=0,
         end=500)
 ]
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=500)
+train_cfg = dict(type='mmregioncl.SeededTrainLoop', max_epochs=500)

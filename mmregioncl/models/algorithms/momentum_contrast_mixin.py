@@ -9,7 +9,7 @@ from mmregioncl import host
 from ..heads import RegionContrastiveHead
 from ..utils import (ForeachEMA, UpdateClock, draw_order, enqueue,
                      local_batch_norms, plan_exchange, redistribute,
-                     shared_generator)
+                     shared_seed)
 from .region_swap_mixin import RegionSwapMixin
 
 
@@ -25,7 +25,7 @@ class MomentumContrastMixin(RegionSwapMixin):
     head_type = RegionContrastiveHead
     passes_per_image = 7  # query and composite three each, key one
     encoder_k: ForeachEMA
-    orders: Optional[torch.Generator] = None  # draws ShuffleBN's permutations
+    order_seed: Optional[int] = None  # of ShuffleBN's permutations
 
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
@@ -56,9 +56,9 @@ class MomentumContrastMixin(RegionSwapMixin):
         backbone, neck = self.encoder_k.module
         if get_world_size() == 1 or not local_batch_norms(self.encoder_k):
             return self.project(backbone(view), neck)
-        if self.orders is None:
-            self.orders = shared_generator()
-        order = draw_order(len(view), self.orders)
+        if self.order_seed is None:
+            self.order_seed = shared_seed()
+        order = draw_order(len(view), self.order_seed, self.clock.batch)
         device = view.device
         if torch.is_autocast_enabled(device.type):  # as its first layer would
             view = view.to(torch.get_autocast_dtype(device.type))

@@ -10,7 +10,7 @@ from .region import (Region, check_pairs, default_size, neighbours, partner,
                      pool_region, sample_region, swap_region)
 from .region_swap import RegionSwap
 from .shuffle import (draw_order, local_batch_norms, plan_exchange,
-                      redistribute, shared_generator)
+                      redistribute, shared_seed)
 from .update_clock import UpdateClock
 from .weights import check_weights, faults_of
 
@@ -22,5 +22,5 @@ __all__ = [
     'heat_maps', 'heatmap_to_boxes', 'image_features', 'info_nce',
     'local_batch_norms', 'neighbours', 'normalize', 'nt_xent', 'partner',
     'plan_exchange', 'preprocess', 'pool_region', 'redistribute',
-    'sample_region', 'shared_generator', 'swap_region'
+    'sample_region', 'shared_seed', 'swap_region'
 ]

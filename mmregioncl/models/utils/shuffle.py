@@ -2,14 +2,25 @@
 from typing import List, NamedTuple
 
 import torch
-from mmengine.dist import get_rank, get_world_size, sync_random_seed
+from mmengine.dist import broadcast, get_rank, get_world_size, sync_random_seed
+from mmengine.logging import MessageHub
 from torch import Tensor, distributed, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from mmregioncl.randomness import hash_words
 
-def shared_generator() -> torch.Generator:
-    """A generator that draws the same numbers on all processes."""
-    return torch.Generator().manual_seed(sync_random_seed())
+
+def shared_seed() -> int:
+    """The seed of the run, as rank 0 has it; a random one if there is none.
+
+    All processes have to call it.
+    """
+    hub = MessageHub.get_current_instance()
+    if 'seed' not in hub.runtime_info:
+        return sync_random_seed()
+    seed = torch.tensor(hub.get_info('seed'))
+    broadcast(seed)
+    return int(seed)
 
 
 def local_batch_norms(encoder: nn.Module) -> List[_BatchNorm]:
@@ -25,18 +36,20 @@ def local_batch_norms(encoder: nn.Module) -> List[_BatchNorm]:
     ]
 
 
-def draw_order(count: int, generator: torch.Generator) -> Tensor:
+def draw_order(count: int, seed: int, step: int) -> Tensor:
     """Draw which process encodes which image.
 
     Args:
         count (int): Images of each process, N.
-        generator (torch.Generator): From :func:`shared_generator`.
+        seed (int): From :func:`shared_seed`.
+        step (int): Batches before this one. Each has an order of its own.
 
     Returns:
         Tensor: A permutation of the W x N images of W processes, the same on
         all of them, on the CPU. Process r encodes the images at the positions
         r x N to (r + 1) x N.
     """
+    generator = torch.Generator().manual_seed(hash_words(seed, step)[0])
     return torch.randperm(get_world_size() * count, generator=generator)
 
 

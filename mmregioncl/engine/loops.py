@@ -1,0 +1,60 @@
+from typing import Any
+
+from mmengine.runner import EpochBasedTrainLoop
+
+from mmregioncl.datasets import SeededSampler
+from mmregioncl.randomness import seed_draws
+from mmregioncl.registry import LOOPS
+
+
+@LOOPS.register_module()
+class SeededTrainLoop(EpochBasedTrainLoop):
+    """Epochs that can be resumed anywhere, and then go on to the bit.
+
+    Random draws of a step, such as regions and dropout, depend on the seed of
+    the run and the number of the step only. All processes draw the same unless
+    ``randomness.diff_rank_seed`` is set. A run that is resumed in the middle
+    of an epoch goes on with its next batch, if ``train_dataloader.sampler`` is
+    a ``mmregioncl.SeededSampler``. Batches that were trained on are not
+    loaded again.
+
+    Arguments are those of ``EpochBasedTrainLoop``.
+    """
+
+    def run_epoch(self) -> None:
+        """Train for an epoch, or for the rest of it.
+
+        Raises:
+            ValueError: If the epoch cannot begin in the middle.
+        """
+        done = self.iter - self.epoch * len(self.dataloader)
+        if done:
+            self.skip(done)
+        self.runner.call_hook('before_train_epoch')
+        self.runner.model.train()
+        for batch_idx, data_batch in enumerate(self.dataloader, done):
+            self.run_iter(batch_idx, data_batch)
+        self.runner.call_hook('after_train_epoch')
+        self._epoch += 1
+
+    def run_iter(self, idx: int, data_batch: Any) -> None:
+        """Train on a batch, with random draws of its own."""
+        seed_draws(self.runner.seed, self.iter, on_gpu=True)
+        super().run_iter(idx, data_batch)
+
+    def skip(self, done: int) -> None:
+        """Let the sampler leave out batches that were trained on."""
+        sampler = self.dataloader.sampler
+        if not isinstance(sampler, SeededSampler):
+            raise ValueError(
+                f'cannot resume in the middle of epoch {self.epoch + 1} with '
+                f'a {type(sampler).__name__}: set train_dataloader.sampler.'
+                'type to mmregioncl.SeededSampler, or resume from the end of '
+                'an epoch')
+        if not 0 < done <= len(self.dataloader):
+            raise ValueError(
+                f'the checkpoint is of step {self.iter}, which is not in epoch'
+                f' {self.epoch + 1} of {len(self.dataloader)} steps: add '
+                'mmregioncl.ResumeHook to default_hooks, or resume with the '
+                'data and batch size of the run')
+        sampler.skip(done * self.dataloader.batch_size)

@@ -1,0 +1,124 @@
+import copy
+
+import pytest
+import torch
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from mmregioncl.models.utils import RegionSwap
+
+
+class Stop(Hook):
+    """Write a checkpoint after a step and end the run, as a kill would."""
+    priority = 'LOWEST'
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def after_train_iter(self, runner, *args, **kwargs) -> None:
+        if runner.iter + 1 == self.step:
+            meta = dict(epoch=runner.epoch, iter=self.step)
+            runner.save_checkpoint(runner.work_dir, 'stopped.pth', meta=meta)
+            raise KeyboardInterrupt
+
+
+@pytest.fixture
+def seeded_cfg(runner_cfg):
+    """Two epochs of three steps, an update ends in the middle of each."""
+    runner_cfg.train_cfg.type = 'mmregioncl.SeededTrainLoop'
+    runner_cfg.train_dataloader.update(
+        num_workers=0,
+        persistent_workers=False,
+        sampler=dict(type='mmregioncl.SeededSampler'))
+    runner_cfg.default_hooks.update(
+        accumulation=dict(type='mmregioncl.AccumulationHook'),
+        resume=dict(type='mmregioncl.ResumeHook'))
+    runner_cfg.optim_wrapper.optimizer.momentum = 0.9
+    runner_cfg.param_scheduler = [
+        dict(type='LinearLR', by_epoch=False, end=4, start_factor=0.1),
+        dict(type='CosineAnnealingLR', T_max=2, end=2)
+    ]
+    return runner_cfg
+
+
+def run(cfg, name: str, *hooks, **settings) -> Runner:
+    cfg = copy.deepcopy(cfg)
+    cfg.update(experiment_name=f'{cfg.experiment_name}/{name}', **settings)
+    runner = Runner.from_cfg(cfg)
+    for hook in hooks:
+        runner.register_hook(hook)
+    runner.train()
+    return runner
+
+
+def same_state(first: Runner, second: Runner) -> None:
+    for get in (lambda runner: runner.model.state_dict(),
+                lambda runner: runner.optim_wrapper.state_dict()['state'],
+                lambda runner: dict(runner.message_hub.log_scalars)):
+        for name, value in get(first).items():
+            other = get(second)[name]
+            if torch.is_tensor(value):
+                assert torch.equal(value, other), name
+            elif isinstance(value, dict):
+                assert torch.equal(value['momentum_buffer'],
+                                   other['momentum_buffer'])
+            elif not name.endswith('time'):
+                assert value.data[0].tobytes() == other.data[0].tobytes()
+
+
+@pytest.mark.parametrize('step, counts', [(1, 1), (3, 1), (5, 1), (2, 2),
+                                          (4, 2)])
+def test_a_run_resumed_anywhere_is_the_uninterrupted_one(
+        seeded_cfg, tmp_path, step, counts):
+    seeded_cfg.optim_wrapper.accumulative_counts = counts
+    seeded_cfg.randomness = dict(seed=None)  # drawn, and resumed
+    torch.manual_seed(step)
+    whole = run(seeded_cfg, 'whole', randomness=dict(seed=7))
+    with pytest.raises(KeyboardInterrupt):
+        run(seeded_cfg, 'killed', Stop(step), randomness=dict(seed=7))
+    resumed = run(
+        seeded_cfg,
+        'resumed',
+        resume=True,
+        load_from=str(tmp_path / 'run' / 'stopped.pth'))
+    assert resumed.iter == 6 and resumed.epoch == 2
+    same_state(whole, resumed)
+
+
+def test_regions_depend_on_the_step_alone(seeded_cfg, monkeypatch):
+    """Whatever is drawn between steps."""
+    drawn = []
+    call = RegionSwap.__call__
+
+    def note(swap, views):
+        composites, region = call(swap, views)
+        drawn.append(region)
+        return composites, region
+
+    monkeypatch.setattr(RegionSwap, '__call__', note)
+    seeded_cfg.randomness = dict(seed=0)
+    run(seeded_cfg, 'first')
+
+    class Draw(Hook):
+
+        def after_train_iter(self, runner, *args, **kwargs) -> None:
+            torch.rand(3)
+
+    run(seeded_cfg, 'second', Draw())
+    assert drawn[:6] == drawn[6:]
+    assert len(set(drawn[:6])) > 2
+
+
+def test_other_samplers_cannot_begin_in_the_middle(seeded_cfg, tmp_path):
+    seeded_cfg.train_dataloader.sampler = dict(
+        type='DefaultSampler', shuffle=True)
+    with pytest.raises(KeyboardInterrupt):
+        run(seeded_cfg, 'killed', Stop(4))
+    with pytest.raises(
+            ValueError,
+            match='in the middle of epoch 2 with a DefaultSampler: set train_'
+            'dataloader.sampler.type to mmregioncl.SeededSampler, or'):
+        run(seeded_cfg,
+            'resumed',
+            resume=True,
+            load_from=str(tmp_path / 'run' / 'stopped.pth'))
