@@ -1,3 +1,6 @@
+from typing import List, Optional
+
+from mmengine.dist import all_gather_object, get_rank
 from mmengine.hooks import Hook
 from mmengine.model import BaseAveragedModel
 from mmengine.optim import OptimWrapperDict
@@ -16,12 +19,66 @@ class AccumulationHook(Hook):
     Without it, averages would follow with momentum**K, and the batches of one
     update would meet each other's keys as negatives.
 
+    Checkpoints hold the gradients and keys of an update that an epoch ends in
+    the middle of, so that a resumed run goes on to the bit.
+
     Averages of mmselfsup's models move once per update as well. Its queues
     cannot wait, so MoCo and DenseCL stay as they are, with a warning.
     """
 
+    def __init__(self) -> None:
+        self.unfinished: Optional[List[dict]] = None  # one of each process
+
+    def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
+        """Take over an unfinished update if the run is resumed."""
+        if runner._resume:
+            self.unfinished = checkpoint.get('unfinished_update')
+
+    def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
+        """Save an unfinished update."""
+        if self.unfinished is not None:
+            checkpoint['unfinished_update'] = self.unfinished
+
+    def after_train_epoch(self, runner) -> None:
+        """Collect an unfinished update from all processes."""
+        wrapper = runner.optim_wrapper
+        counts = getattr(wrapper, '_accumulative_counts', 1)
+        if runner.iter % counts:
+            model = unwrap(runner.model)
+            gradients = {
+                name: weight.grad.cpu()
+                for name, weight in model.named_parameters()
+                if weight.grad is not None
+            }
+            keys = getattr(model, 'waiting_keys', {})
+            keys = {name: [key.cpu() for key in keys[name]] for name in keys}
+            self.unfinished = all_gather_object(
+                dict(gradients=gradients, keys=keys))
+
+    def before_train_epoch(self, runner) -> None:
+        """Forget an unfinished update, which this epoch finishes."""
+        self.unfinished = None
+
+    def restore(self, runner) -> None:
+        """Give the model the gradients and keys that were saved."""
+        if len(self.unfinished) != runner.world_size:
+            runner.logger.warning(
+                f'the checkpoint is of {len(self.unfinished)} processes, in '
+                'the middle of an update: its gradients are lost')
+            return
+        saved = self.unfinished[get_rank()]
+        model = unwrap(runner.model)
+        for name, weight in model.named_parameters():
+            if name in saved['gradients']:
+                weight.grad = saved['gradients'][name].to(weight)
+        device = next(model.parameters()).device
+        for name, keys in saved['keys'].items():
+            model.waiting_keys[name] = [key.to(device) for key in keys]
+
     def before_train(self, runner) -> None:
         """Set the model's clock."""
+        if self.unfinished is not None:
+            self.restore(runner)
         wrapper = runner.optim_wrapper
         if isinstance(wrapper, OptimWrapperDict):
             if any(part._accumulative_counts > 1 for part in wrapper.values()):

@@ -107,7 +107,9 @@ class OnlineLinearProbeHook(EvaluationHook):
         if self.probe is not None:
             checkpoint['online_linear'] = dict(
                 probe=self.probe.state_dict(),
-                optimizer=self.optimizer.state_dict())
+                optimizer=self.optimizer.state_dict(),
+                right=int(self.right),
+                seen=int(self.seen))
 
     def before_train_iter(self, runner, batch_idx: int, data_batch) -> None:
         self.views, self.features = [], None
@@ -157,7 +159,7 @@ class OnlineLinearProbeHook(EvaluationHook):
         if len(features) == 1:
             return  # batch norm needs two images
         if self.probe is None:
-            self.build(features)
+            self.build(features.shape[1], features.device)
         self.optimizer.zero_grad()
         scores = self.probe(features)
         loss = nn.functional.cross_entropy(
@@ -168,10 +170,9 @@ class OnlineLinearProbeHook(EvaluationHook):
         self.right += (scores.argmax(1) == labels).sum()
         self.seen += known
 
-    def build(self, features: Tensor) -> None:
+    def build(self, channels: int, device: torch.device) -> None:
         """Build classifier and optimizer, or restore them."""
-        self.probe = online_probe(features.shape[1], self.classes)
-        self.probe.to(features.device)
+        self.probe = online_probe(channels, self.classes).to(device)
         self.optimizer = torch.optim.SGD(
             self.probe.parameters(), self.lr, momentum=0.9)
         if self.state is None:
@@ -189,6 +190,10 @@ class OnlineLinearProbeHook(EvaluationHook):
     def before_train_epoch(self, runner) -> None:
         """Count the right answers of the epoch."""
         self.right = self.seen = 0
+        begin = runner.epoch * len(runner.train_dataloader)
+        if self.state and runner.iter > begin:  # resumed in the middle
+            self.right = self.state.get('right', 0)
+            self.seen = self.state.get('seen', 0)
 
     def passes(self, runner) -> int:
         """Images of the test set."""
@@ -196,6 +201,9 @@ class OnlineLinearProbeHook(EvaluationHook):
 
     def evaluate(self, runner) -> None:
         """Log the accuracy on the test set and on the training views."""
+        device = next(unwrap(runner.model).parameters()).device
+        if self.probe is None and self.state:  # resumed after the last step
+            self.build(self.state['probe']['1.weight'].shape[1], device)
         if self.probe is None:
             return  # no batch had two images
         batches = rank_batches(len(self.test_set), self.batch_size)
@@ -206,7 +214,7 @@ class OnlineLinearProbeHook(EvaluationHook):
         test = gather_rows(rows, batches, len(self.test_set))
         self.probe.eval()
         with torch.no_grad():
-            found = self.probe(test.to(self.features.device)).argmax(1).cpu()
+            found = self.probe(test.to(device)).argmax(1).cpu()
         self.probe.train()
         scores = dict(
             accuracy=(found == self.test_labels).float().mean().item(),

@@ -58,7 +58,6 @@ class RepresentationHealthHook(EvaluationHook):
         super().__init__(interval, batch_size, num_workers)
         self.samples = samples
         self.collapse = collapse
-        self.collapses = 0  # in a row
 
     def count(self, runner) -> int:
         """Images to embed, an even number, since regions swap in pairs."""
@@ -110,9 +109,12 @@ class RepresentationHealthHook(EvaluationHook):
             f'{name} is {value:.3g}' for name, value in scalars.items()
             if not value > least.get(name.split('/')[1], -torch.inf)
         ]  # or NaN
-        self.collapses = self.collapses + 1 if collapsed else 0
+        # The hub, which checkpoints hold, knows the number in a row.
+        hub = runner.message_hub
+        collapses = hub.get_info('collapses', 0) + 1 if collapsed else 0
+        hub.update_info('collapses', collapses)
         # The first evaluation may come before embeddings have spread.
-        if collapsed and (self.collapses == 2
+        if collapsed and (collapses == 2
                           or any(map(math.isnan, scalars.values()))
                           or self.is_last_train_epoch(runner)):
             runner.logger.warning(

@@ -1,0 +1,132 @@
+"""What changes when a run is resumed with another config."""
+import ast
+import warnings
+from typing import Any, Dict, Iterator, List, Tuple
+
+# Settings of the Runner that affect what is trained
+AFFECTING = ('model', 'train_dataloader', 'optim_wrapper', 'param_scheduler',
+             'train_cfg', 'auto_scale_lr', 'randomness', 'custom_hooks',
+             'default_hooks')
+# Settings inside these that do not
+HARMLESS = ('num_workers', 'persistent_workers', 'pin_memory',
+            'prefetch_factor', 'val_interval', 'val_begin')
+# Default hooks that affect what is trained
+TRAINING_HOOKS = ('accumulation', 'boxes', 'param_scheduler')
+# What the learning rates and momenta of a run follow from
+SCHEDULE = ('optim_wrapper', 'param_scheduler', 'train_cfg', 'auto_scale_lr')
+
+
+def read_settings(text: str) -> Dict[str, Any]:
+    """Read the config in a checkpoint, without running it.
+
+    Args:
+        text (str): ``pretty_text`` of a config.
+
+    Returns:
+        dict[str, Any]: Top-level settings. Values other than numbers,
+        strings, dicts and lists are kept as their source.
+    """
+    return {
+        statement.targets[0].id: evaluate(statement.value)
+        for statement in ast.parse(text).body
+        if isinstance(statement, ast.Assign)
+        and isinstance(statement.targets[0], ast.Name)
+    }
+
+
+def evaluate(node: ast.expr) -> Any:
+    """Value of an expression of literals and ``dict(...)``."""
+    if isinstance(node, ast.Call) and getattr(node.func, 'id', '') == 'dict':
+        mapping = evaluate(node.args[0]) if node.args else {}
+        words = {word.arg: evaluate(word.value) for word in node.keywords}
+        return {**mapping, **words}
+    if isinstance(node, ast.Dict):
+        return {
+            ast.unparse(key): evaluate(value)
+            for key, value in zip(node.keys, node.values) if key is not None
+        }
+    if isinstance(node, (ast.List, ast.Tuple)):
+        return [evaluate(item) for item in node.elts]
+    try:
+        return ast.literal_eval(node)
+    except ValueError:
+        return ast.unparse(node)
+
+
+def flatten(value: Any, key: str) -> Iterator[Tuple[str, Any]]:
+    """Yield all values inside dicts and lists, with their dotted keys."""
+    if isinstance(value, dict):
+        items = value.items()
+    elif isinstance(value, list):
+        items = enumerate(value)
+    else:
+        yield key, value
+        return
+    for name, inner in items:
+        yield from flatten(inner, f'{key}.{name}')
+
+
+def affecting(settings: Dict[str, Any]) -> Dict[str, Any]:
+    """The settings that affect what is trained, by dotted keys."""
+    chosen = {}
+    for name in AFFECTING:
+        for key, value in flatten(settings.get(name, {}), name):
+            parts = key.split('.')
+            if parts[-1] in HARMLESS or name == 'default_hooks' and \
+                    parts[1] not in TRAINING_HOOKS:
+                continue
+            chosen[key] = value
+    return chosen
+
+
+def changes(before: str, now: str) -> List[str]:
+    """Compare the settings of two configs that affect what is trained.
+
+    Args:
+        before (str): ``pretty_text`` of the config in a checkpoint.
+        now (str): That of the config of the run.
+
+    Returns:
+        list[str]: Such as 'optim_wrapper.optimizer.lr: 0.03 -> 0.06'.
+    """
+    old, new = (affecting(read_settings(text)) for text in (before, now))
+    missing = '(not set)'
+    return [
+        f'{key}: {old.get(key, missing)} -> {new.get(key, missing)}'
+        for key in {
+            **old,
+            **new
+        } if old.get(key, missing) != new.get(key, missing)
+    ]
+
+
+def reset_schedule(runner, groups: List[dict]) -> None:
+    """Give the optimizer the settings of the config, as of this step.
+
+    The schedulers are built anew and take the steps that they would have
+    taken.
+
+    Args:
+        runner (Runner): A run that was resumed, with one optimizer.
+        groups (list[dict]): Settings of its parameter groups before the
+            checkpoint was loaded.
+    """
+    for group, settings in zip(runner.optim_wrapper.param_groups, groups):
+        group.update(settings)
+        for key in [key for key in group if key.startswith('initial_')]:
+            group[key.removeprefix('initial_')] = group[key]
+    if runner.param_schedulers is None:
+        return
+    runner.param_schedulers = runner.build_param_scheduler(
+        runner.cfg.param_scheduler)
+    by_epoch = [part for part in runner.param_schedulers if part.by_epoch]
+    by_iter = [part for part in runner.param_schedulers if not part.by_epoch]
+    length = len(runner.train_dataloader)
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # steps without one of the optimizer
+        for epoch in range(runner.epoch + 1):
+            steps = min(runner.iter - epoch * length, length)
+            for scheduler in by_iter * steps:
+                scheduler.step()
+            for scheduler in by_epoch if epoch < runner.epoch else ():
+                scheduler.step()

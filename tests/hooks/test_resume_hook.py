@@ -1,0 +1,136 @@
+import copy
+from unittest.mock import Mock
+
+import pytest
+import torch
+from mmengine.runner import Runner
+
+
+@pytest.fixture
+def resumable(runner_cfg):
+    """Two epochs of three steps, with a cosine schedule."""
+    runner_cfg.default_hooks.resume = dict(type='mmregioncl.ResumeHook')
+    runner_cfg.train_cfg.type = 'mmregioncl.SeededTrainLoop'
+    runner_cfg.train_dataloader.update(
+        num_workers=0,
+        persistent_workers=False,
+        sampler=dict(type='mmregioncl.SeededSampler', seed=None))
+    runner_cfg.optim_wrapper.optimizer.update(lr=0.1, weight_decay=0.01)
+    runner_cfg.param_scheduler = [
+        dict(type='CosineAnnealingLR', T_max=4, end=4)
+    ]
+    runner_cfg.model.queue_len = 8
+    return runner_cfg
+
+
+def resume(cfg, tmp_path, **settings):
+    """Train an epoch, resume with other settings; returns warnings, too."""
+    cfg.train_cfg.max_epochs = 1
+    Runner.from_cfg(copy.deepcopy(cfg)).train()
+    cfg.update(
+        resume=True,
+        load_from=str(tmp_path / 'run/epoch_1.pth'),
+        experiment_name='resumed')
+    cfg.merge_from_dict(settings)
+    runner = Runner.from_cfg(cfg)
+    runner.logger.warning = warned = Mock()
+    runner.train_loop.run = lambda: runner.call_hook('before_train')
+    runner.train()
+    return runner, [call.args[0] for call in warned.call_args_list]
+
+
+def test_an_equal_config_changes_nothing(resumable, tmp_path):
+    runner, warned = resume(resumable, tmp_path)
+    assert [line[:30] for line in warned] == ['the learning rate is scheduled']
+    group = runner.optim_wrapper.param_groups[0]
+    saved = torch.load(resumable.load_from)['optimizer']['param_groups'][0]
+    assert group['lr'] == saved['lr'] != 0.1
+
+
+@pytest.mark.parametrize('schedule, lr', [('config', 0.2),
+                                          ('checkpoint', 0.1)])
+def test_the_optimizer_follows_the_config(resumable, tmp_path, schedule, lr):
+    resumable.default_hooks.resume.schedule = schedule
+    runner, warned = resume(
+        resumable, tmp_path, **{
+            'optim_wrapper.optimizer.lr': 0.2,
+            'optim_wrapper.optimizer.weight_decay': 0.5
+        })
+    said = '\n'.join(warned)
+    assert f'this run is not the one that {resumable.load_from} is of:' in said
+    assert '\n  optim_wrapper.optimizer.lr: 0.1 -> 0.2' in said
+    group = runner.optim_wrapper.param_groups[0]
+    cosine = (1 + 2**-0.5) / 2  # a quarter of the way
+    assert group['lr'] == pytest.approx(lr * cosine)
+    assert group['weight_decay'] == dict(config=0.5, checkpoint=0.01)[schedule]
+    assert ('stay those of the checkpoint' in said) == (
+        schedule == 'checkpoint')
+
+
+def test_more_epochs_lengthen_the_schedule(resumable, tmp_path):
+    """MMEngine keeps the old one, and warns of the new setting."""
+    runner, warned = resume(
+        resumable, tmp_path, **{
+            'train_cfg.max_epochs': 8,
+            'param_scheduler.0.T_max': 8,
+            'param_scheduler.0.end': 8
+        })
+    said = '\n'.join(warned)
+    assert 'train_cfg.max_epochs: 1 -> 8' in said
+    assert 'is scheduled for' not in said
+    assert runner.param_schedulers[0].T_max == 8
+
+
+def test_another_batch_counts_its_own_steps(resumable, tmp_path):
+    resumable.train_cfg.max_epochs = 1
+    Runner.from_cfg(copy.deepcopy(resumable)).train()
+    path = tmp_path / 'run/epoch_1.pth'
+    checkpoint = torch.load(path)
+    progress = checkpoint['meta']['progress']
+    assert progress == dict(
+        epoch_length=3,
+        batch_size=4,
+        world_size=1,
+        images=12,
+        data_seed=progress['data_seed'])
+    # As if it were of the second of three steps of the second epoch
+    checkpoint['meta'].update(iter=5)
+    checkpoint['meta']['progress'].update(world_size=1)
+    torch.save(checkpoint, path)
+    resumable.update(
+        resume=True, load_from=str(path), experiment_name='resumed')
+    resumable.train_dataloader.batch_size = 2
+    resumable.train_cfg.max_epochs = 2
+    runner = Runner.from_cfg(resumable)
+    runner.logger.warning = warned = Mock()
+    runner.train_loop.run = lambda: None
+    runner.train()
+    assert (runner.epoch, runner.iter) == (1, 6 + 4)  # 8 of 12 images
+    said = warned.call_args_list[0].args[0]
+    assert 'train_dataloader.batch_size: 4 -> 2' in said
+    assert said.count('batch_size') == 1
+    seeds = (runner.train_dataloader.sampler.seed, progress['data_seed'])
+    assert seeds[0] == seeds[1] is not None
+
+
+def test_checkpoints_of_others_are_resumed(resumable, tmp_path):
+    """MMEngine's, without progress and with an unreadable config."""
+    resumable.train_cfg.max_epochs = 1
+    Runner.from_cfg(copy.deepcopy(resumable)).train()
+    path = tmp_path / 'run/epoch_1.pth'
+    checkpoint = torch.load(path)
+    del checkpoint['meta']['progress']
+    checkpoint['meta']['cfg'] = 'not a (config'
+    torch.save(checkpoint, path)
+    resumable.update(
+        resume=True, load_from=str(path), experiment_name='resumed')
+    resumable.train_cfg.max_epochs = 2
+    runner = Runner.from_cfg(resumable)
+    runner.train()
+    assert runner.iter == 6
+
+
+def test_settings_are_checked():
+    from mmregioncl.hooks import ResumeHook
+    with pytest.raises(ValueError, match="schedule='both' of ResumeHook has"):
+        ResumeHook(schedule='both')
