@@ -1,20 +1,34 @@
 #!/usr/bin/env bash
-# Train under Slurm:
+# Submit a training to Slurm:
 #   slurm_train.sh PARTITION JOB_NAME CONFIG [ARGUMENTS OF train.py]
-# Reads GPUS (the total, default 8), GPUS_PER_NODE (8), CPUS_PER_TASK (5) and
-# SRUN_ARGS from the environment.
+# Before its time is up, and when it is preempted, the job writes a checkpoint;
+# it is then queued again, and resumes. Reads GPUS (the total, default 8),
+# GPUS_PER_NODE (8), CPUS_PER_TASK (5), NOTICE (300 seconds before the end of
+# the time), SBATCH_ARGS and SRUN_ARGS from the environment.
 set -euo pipefail
 partition=${1:?give PARTITION} job_name=${2:?give JOB_NAME}
 config=${3:?give CONFIG}
 gpus_per_node=${GPUS_PER_NODE:-8}
+train="$(dirname "$0")/train.py"
+command=$(printf '%q ' python -u "$train" "$config" --launcher slurm "${@:4}")
 
-# shellcheck disable=SC2086  # SRUN_ARGS holds several words
-srun --partition="$partition" \
+# shellcheck disable=SC2086  # SBATCH_ARGS holds several words
+sbatch --partition="$partition" \
     --job-name="$job_name" \
     --gres="gpu:$gpus_per_node" \
     --ntasks="${GPUS:-8}" \
     --ntasks-per-node="$gpus_per_node" \
     --cpus-per-task="${CPUS_PER_TASK:-5}" \
-    --kill-on-bad-exit=1 \
-    ${SRUN_ARGS:-} \
-    python -u "$(dirname "$0")/train.py" "$config" --launcher slurm "${@:4}"
+    --signal="USR1@${NOTICE:-300}" \
+    --requeue \
+    --open-mode=append \
+    ${SBATCH_ARGS:-} <<END
+#!/usr/bin/env bash
+srun --kill-on-bad-exit=1 ${SRUN_ARGS:-} $command
+code=\$?
+# The exit code of a run that was told to stop
+if [ \$code = 75 ]; then
+    exec scontrol requeue "\$SLURM_JOB_ID"
+fi
+exit \$code
+END

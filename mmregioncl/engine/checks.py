@@ -56,24 +56,32 @@ def check_schedule(runner) -> None:
     schedulers = runner.param_schedulers
     if isinstance(schedulers, dict):  # several optimizers
         schedulers = sum(schedulers.values(), [])
-    ends = {'max_epochs': [], 'max_iters': []}
+    length = len(runner.train_dataloader)
+    last, end = None, 0  # the one that ends last, and its last step
     for scheduler in schedulers or []:
-        unit = 'max_epochs' if scheduler.by_epoch else 'max_iters'
-        ends[unit].append(scheduler.end)
-    for setting, end in ends.items():
-        total = getattr(runner, setting)
-        if end and max(end) not in (total, INF):
-            runner.logger.warning(
-                f'the learning rate is scheduled for {max(end)} of {total} '
-                f'{setting[4:]}: set T_max and end of param_scheduler to '
-                f'train_cfg.{setting}')
+        steps = scheduler.end * (length if scheduler.by_epoch else 1)
+        if steps >= end:
+            last, end = scheduler, steps
+    if last is None or last.end >= INF:
+        return
+    setting = 'max_epochs' if last.by_epoch else 'max_iters'
+    total = getattr(runner, setting)
+    if last.end != total:
+        runner.logger.warning(
+            f'the learning rate is scheduled for {last.end} of {total} '
+            f'{setting[4:]}: set T_max and end of param_scheduler to '
+            f'train_cfg.{setting}')
 
 
 def check_kept_checkpoints(runner) -> None:
-    """Warn if the run keeps one checkpoint only."""
+    """Warn if the only checkpoint is removed before the next is written.
+
+    Ours writes first.
+    """
+    first = CheckpointHook._save_checkpoint_with_step
     if any(
-            isinstance(hook, CheckpointHook) and hook.max_keep_ckpts == 1
-            for hook in runner.hooks):
+            getattr(type(hook), '_save_checkpoint_with_step', None) is first
+            and hook.max_keep_ckpts == 1 for hook in runner.hooks):
         runner.logger.warning(
             'max_keep_ckpts=1 removes the only checkpoint before the next '
             'is written, and a kill between leaves none: set '
@@ -91,12 +99,18 @@ def check_checkpoint(runner, checkpoint: dict, strict: bool = True) -> None:
 
     Raises:
         ValueError: If a weight is missing, unexpected or misshapen, or if a
-            run is resumed from weights only.
+            run is resumed from less than a whole checkpoint.
     """
-    if runner._resume and 'meta' not in checkpoint:
-        raise ValueError(
-            f'cannot resume from {runner._load_from}, which holds weights '
-            'alone: start anew from them by load_from, without --resume')
+    if runner._resume:
+        missing = [
+            part for part in ('meta', 'optimizer', 'message_hub')
+            if part not in checkpoint
+        ]
+        if missing:
+            raise ValueError(
+                f'cannot resume from {runner._load_from}, which holds no '
+                f'{" and no ".join(missing)}: start anew from its weights by '
+                'load_from, without --resume')
     if strict:
         check_weights(
             unwrap(runner.model), checkpoint.get('state_dict', checkpoint))

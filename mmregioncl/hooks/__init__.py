@@ -8,12 +8,15 @@ from .online_knn_hook import OnlineKNNHook
 from .online_linear_probe_hook import OnlineLinearProbeHook
 from .pretrained_hook import PretrainedHook
 from .representation_health_hook import RepresentationHealthHook
+from .resume_hook import ResumeHook
 from .semantic_localization_hook import SemanticLocalizationHook
 from .throughput_hook import ThroughputHook
+from .timed_checkpoint_hook import TimedCheckpointHook
 
 __all__ = [
     'AccumulationHook', 'ChannelsLastHook', 'CompileHook', 'FreshDataHook',
     'GradientCheckpointHook', 'GuardHook', 'OnlineKNNHook',
     'OnlineLinearProbeHook', 'PretrainedHook', 'RepresentationHealthHook',
-    'SemanticLocalizationHook', 'ThroughputHook'
+    'ResumeHook', 'SemanticLocalizationHook', 'ThroughputHook',
+    'TimedCheckpointHook'
 ]

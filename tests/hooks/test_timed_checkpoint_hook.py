@@ -1,0 +1,194 @@
+import errno
+import os
+import signal
+from pathlib import Path
+from unittest.mock import Mock
+
+import pytest
+import torch
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from mmregioncl.engine.storage import find_checkpoint
+from mmregioncl.hooks import TimedCheckpointHook, timed_checkpoint_hook
+
+
+class Watch(Hook):
+    """Note the files after each step, or send a signal at one."""
+    priority = 'LOWEST'
+
+    def __init__(self, stop_at: int = 0, number: int = 0) -> None:
+        self.stop_at, self.number = stop_at, number
+        self.files = []
+
+    def before_train_iter(self, runner, *args, **kwargs) -> None:
+        if runner.iter + 1 == self.stop_at:
+            os.kill(os.getpid(), self.number)
+
+    def after_train_iter(self, runner, *args, **kwargs) -> None:
+        names = (path.name for path in Path(runner.work_dir).glob('*.pth'))
+        self.files.append(sorted(names))
+
+
+@pytest.fixture
+def timed_cfg(runner_cfg):
+    """Two epochs of three steps, a checkpoint after each step."""
+    runner_cfg.train_cfg.type = 'mmregioncl.SeededTrainLoop'
+    runner_cfg.train_dataloader.update(
+        num_workers=0,
+        persistent_workers=False,
+        sampler=dict(type='mmregioncl.SeededSampler'))
+    runner_cfg.default_hooks.checkpoint = dict(
+        type='mmregioncl.TimedCheckpointHook',
+        interval=1,
+        max_keep_ckpts=1,
+        minutes=1e-9)
+    runner_cfg.model.queue_len = 8
+    return runner_cfg
+
+
+def run(cfg, watch: Watch) -> Runner:
+    runner = Runner.from_cfg(cfg)
+    runner.register_hook(watch)
+    runner.logger.warning = Mock()
+    runner.train()
+    return runner
+
+
+def test_the_newest_two_are_kept_until_the_end(timed_cfg, tmp_path):
+    run(timed_cfg, watch := Watch())
+    first, second = 'resume_iter_1.pth', 'resume_iter_2.pth'
+    fourth, fifth = 'resume_iter_4.pth', 'resume_iter_5.pth'
+    assert watch.files == [
+        [first],
+        [first, second],
+        [first, second],  # the epoch ends: its own checkpoint follows
+        ['epoch_1.pth', second, fourth],
+        ['epoch_1.pth', fourth, fifth],
+        ['epoch_1.pth', fourth, fifth]
+    ]
+    assert [p.name for p in (tmp_path / 'run').glob('*.pth')
+            ] == ['epoch_2.pth']  # max_keep_ckpts=1
+    assert (tmp_path /
+            'run/last_checkpoint').read_text().endswith('run/epoch_2.pth')
+
+
+def test_none_is_written_before_its_time(timed_cfg):
+    timed_cfg.default_hooks.checkpoint.minutes = 15
+    run(timed_cfg, watch := Watch())
+    assert watch.files == 3 * [[]] + 3 * [['epoch_1.pth']]
+
+
+def test_accumulated_updates_are_finished_first(timed_cfg):
+    timed_cfg.optim_wrapper.accumulative_counts = 2
+    run(timed_cfg, watch := Watch())
+    timed = [name for name in watch.files[-1] if name.startswith('resume')]
+    assert timed == ['resume_iter_2.pth', 'resume_iter_4.pth']
+
+
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGUSR1])
+@pytest.mark.parametrize('stop_at', [2, 3])
+def test_a_signal_stops_at_the_end_of_the_step(timed_cfg, tmp_path, number,
+                                               stop_at):
+    timed_cfg.default_hooks.checkpoint.minutes = None
+    handler = signal.getsignal(number)
+    with pytest.raises(SystemExit) as end:
+        run(timed_cfg, Watch(stop_at, number))
+    assert end.value.code == 75
+    path = tmp_path / f'run/resume_iter_{stop_at}.pth'
+    assert find_checkpoint(tmp_path / 'run') == str(path)
+    meta = torch.load(path)['meta']
+    assert (meta['epoch'], meta['iter']) == (0, stop_at)
+
+    timed_cfg.update(
+        resume=True, load_from=str(path), experiment_name='resumed')
+    runner = run(timed_cfg, watch := Watch())
+    assert len(watch.files) == 6 - stop_at and runner.epoch == 2
+    assert not [*(tmp_path / 'run').glob('resume_*')]
+    signal.signal(number, handler)
+
+
+def test_a_signal_between_epochs_stops_there(timed_cfg, tmp_path):
+    """As during an evaluation."""
+    timed_cfg.default_hooks.checkpoint.update(minutes=None, interval=2)
+
+    class Signal(Hook):
+
+        def after_train_epoch(self, runner) -> None:
+            os.kill(os.getpid(), signal.SIGUSR1)
+
+    with pytest.raises(SystemExit):
+        run(timed_cfg, Signal())
+    meta = torch.load(tmp_path / 'run/resume_iter_3.pth')['meta']
+    assert (meta['epoch'], meta['iter']) == (1, 3)
+
+
+@pytest.fixture
+def full_disk(monkeypatch):
+    """Bytes that fit on the disk, free to be changed."""
+    room = dict(left=2**30)
+    write = Path.write_bytes
+
+    def write_what_fits(path: Path, data: bytes) -> int:
+        if len(data) > room['left']:
+            write(path, data[:room['left']])
+            raise OSError(errno.ENOSPC, 'No space left on device')
+        return write(path, data)
+
+    monkeypatch.setattr(Path, 'write_bytes', write_what_fits)
+    return room
+
+
+class Fill(Hook):
+    """Fill the disk for some steps."""
+
+    def __init__(self, room: dict, steps) -> None:
+        self.room, self.steps = room, steps
+
+    def before_train_iter(self, runner, *args, **kwargs) -> None:
+        self.room['left'] = 1000 if runner.iter + 1 in self.steps else 2**30
+
+
+def test_a_full_disk_loses_nothing(timed_cfg, tmp_path, full_disk,
+                                   monkeypatch):
+    """Older checkpoints stay, and it tries again."""
+    monkeypatch.setattr(timed_checkpoint_hook, 'RETRY', 0)
+    timed_cfg.train_cfg.max_epochs = 4
+    runner = Runner.from_cfg(timed_cfg)
+    runner.register_hook(Fill(full_disk, range(5, 11)))
+    runner.register_hook(watch := Watch())
+    runner.logger.warning = warned = Mock()
+    runner.train()
+    assert watch.files[8] == [
+        'epoch_1.pth', 'resume_iter_2.pth', 'resume_iter_4.pth'
+    ]  # the third epoch's end, the second's has failed
+    assert 'resume_iter_11.pth' in watch.files[10]
+    assert [p.name
+            for p in (tmp_path / 'run').glob('*.pth')] == ['epoch_4.pth']
+    assert not [*(tmp_path / 'run').glob('*.part')]
+    said = [
+        call.args[0] for call in warned.call_args_list
+        if call.args[0].startswith('cannot write')
+    ]
+    assert len(said) == 6  # the epochs at steps 6 and 9, and four by time
+    assert all(
+        'No space left on device): make room; the last checkpoint is' in line
+        for line in said)
+
+
+def test_a_full_disk_at_the_end_is_an_error(timed_cfg, tmp_path, full_disk):
+    timed_cfg.default_hooks.checkpoint.minutes = None
+    runner = Runner.from_cfg(timed_cfg)
+    runner.register_hook(Fill(full_disk, [6]))
+    with pytest.raises(
+            OSError,
+            match='cannot write the last checkpoint .*epo'
+            'ch_2.pth: make room, and resume the run'):
+        runner.train()
+    assert find_checkpoint(tmp_path / 'run') == str(tmp_path /
+                                                    'run/epoch_1.pth')
+
+
+def test_settings_are_checked():
+    with pytest.raises(ValueError, match='minutes=0 of TimedCheckpointHook'):
+        TimedCheckpointHook(minutes=0)
