@@ -7,7 +7,7 @@ log_processor = dict(
     custom_cfg=[dict(data_src='', method='mean', window_size='global')])
 visualizer = dict(
     type='Visualizer',
-    vis_backends=[dict(type='LocalVisBackend')],
+    vis_backends=[dict(type='mmregioncl.SafeVisBackend')],
     name='visualizer')
 load_from = None
 resume = False
@@ -17,7 +17,8 @@ resume = False
 env_cfg = dict(
     cudnn_benchmark=True,
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
-    dist_cfg=dict(backend='nccl'))
+    # A process waits for the others for half an hour at most.
+    dist_cfg=dict(backend='nccl', timeout=1800))
 
 default_hooks = dict(
     runtime_info=dict(type='RuntimeInfoHook'),
@@ -26,11 +27,11 @@ default_hooks = dict(
     sampler_seed=dict(type='DistSamplerSeedHook'),
     accumulation=dict(type='mmregioncl.AccumulationHook'),
     timer=dict(type='mmregioncl.ThroughputHook'),
+    resume=dict(type='mmregioncl.ResumeHook'),
     checkpoint=dict(
-        type='CheckpointHook',
+        type='mmregioncl.TimedCheckpointHook',
+        minutes=15,
         interval=10,
-        max_keep_ckpts=3,
-        # A killed run leaves no truncated checkpoint.
-        backend_args=dict(backend='mmregioncl.atomic')),
+        max_keep_ckpts=3),
     guard=dict(type='mmregioncl.GuardHook'),
     health=dict(type='mmregioncl.RepresentationHealthHook'))
