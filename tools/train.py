@@ -1,5 +1,6 @@
 """Train a model: ``python tools/train.py CONFIG``."""
 import argparse
+import os
 from pathlib import Path
 
 from arguments import parse_run
@@ -23,12 +24,30 @@ def parse_args() -> argparse.Namespace:
         nargs='?',
         const='auto',
         metavar='CHECKPOINT',
-        help='resume from CHECKPOINT, by default the last one in the work dir')
+        help='resume from CHECKPOINT, by default the last one in the work '
+        'dir; jobs that torchrun or Slurm restart do so without being asked')
     parser.add_argument(
         '--amp',
         action='store_true',
         help='mixed precision: float16 on a GPU, bfloat16 on a CPU')
-    return parse_run(parser)
+    args = parse_run(parser)
+    if args.resume is None and restarted():
+        args.resume = 'auto'
+    return args
+
+
+def restarted() -> bool:
+    """Whether torchrun or Slurm has started this job before."""
+    return any(
+        int(os.environ.get(f'{launcher}_RESTART_COUNT', 0))
+        for launcher in ('TORCHELASTIC', 'SLURM'))
+
+
+def is_first(launcher: str) -> bool:
+    """Whether this is the process that writes to the work dir."""
+    ranks = ('RANK', 'SLURM_PROCID', 'OMPI_COMM_WORLD_RANK')
+    set_ranks = [os.environ[name] for name in ranks if name in os.environ]
+    return launcher == 'none' or set_ranks[:1] in ([], ['0'])
 
 
 def main() -> None:
@@ -39,8 +58,10 @@ def main() -> None:
 
     from mmregioncl.engine.config import (check_data, checkpoint_name,
                                           load_config, set_pretrained)
+    from mmregioncl.engine.failures import named_failures
     from mmregioncl.engine.malloc import keep_freed_memory
     from mmregioncl.engine.storage import find_checkpoint
+    from mmregioncl.engine.work_dir import claim_work_dir
 
     cfg = load_config(args.config, args.cfg_options)
     cfg.launcher = args.launcher
@@ -56,6 +77,7 @@ def main() -> None:
     elif args.amp:
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
         cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+    lock = claim_work_dir(cfg.work_dir) if is_first(args.launcher) else None
     if args.resume:
         checkpoint = args.resume
         if checkpoint == 'auto':
@@ -68,7 +90,10 @@ def main() -> None:
     if get_device() == 'cpu':
         keep_freed_memory()
         cfg.train_dataloader.pin_memory = False  # no device to copy to
-    Runner.from_cfg(cfg).train()
+    with named_failures():
+        Runner.from_cfg(cfg).train()
+    if lock:
+        lock.close()
 
 
 if __name__ == '__main__':

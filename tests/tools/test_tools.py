@@ -75,31 +75,100 @@ def test_train_resume_and_knn(run_tool, run_python, tmp_path, digits, options):
 
 
 @pytest.mark.slow
-def test_train_on_two_ranks(tmp_path, options):
+def test_two_ranks_restart_and_resume_if_one_dies(tmp_path, options):
     """The launcher script with torchrun, on gloo where there is no GPU."""
+    (tmp_path / 'deadly.py').write_text("""
+import os
+import signal
+
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
+
+
+@HOOKS.register_module()
+class Deadly(Hook):
+
+    def before_train_iter(self, runner, *args, **kwargs):
+        first = os.environ['TORCHELASTIC_RESTART_COUNT'] == '0'
+        if (runner.rank, runner.iter) == (1, 2) and first:
+            os.kill(os.getpid(), signal.SIGKILL)
+""")
+    (tmp_path / 'config.py').write_text(f"""
+_base_ = {str(CONFIG)!r}
+custom_imports = dict(imports=['deadly'])
+custom_hooks = [dict(type='Deadly')]
+""")
     with socket.socket() as free:
         free.bind(('', 0))
         port = str(free.getsockname()[1])
-    path = f'{Path(sys.executable).parent}:{os.environ["PATH"]}'
+    options[2:4] = [
+        'train_dataloader.dataset.indices=128', 'train_cfg.max_epochs=2'
+    ]
     done = subprocess.run([
-        'bash', TOOLS / 'dist_train.sh', CONFIG, '2', '--work-dir', 'run',
-        *options
+        'bash', TOOLS / 'dist_train.sh', 'config.py', '2', '--work-dir', 'run',
+        *options, *(f'default_hooks.{name}=None'
+                    for name in ('knn', 'linear', 'health'))
     ],
                           cwd=tmp_path,
                           env=dict(
                               os.environ,
-                              PATH=path,
+                              PATH=f'{Path(sys.executable).parent}:'
+                              f'{os.environ["PATH"]}',
+                              PYTHONPATH=f'{tmp_path}:'
+                              f'{os.environ.get("PYTHONPATH", "")}',
                               PORT=port,
+                              MAX_RESTARTS='1',
                               CUDA_VISIBLE_DEVICES='',
                               OMP_NUM_THREADS='1'),
                           capture_output=True,
                           text=True,
                           timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
-    checkpoint = torch.load(tmp_path / 'run' / 'epoch_1.pth')
-    # 96 images over 2 ranks of 32: one step of 64 keys
-    assert checkpoint['meta']['iter'] == 1
-    assert checkpoint['state_dict']['queue_ptr'].item() == 64
+    assert 'resumed epoch: 1, iter: 2' in done.stdout + done.stderr
+    checkpoint = torch.load(tmp_path / 'run' / 'epoch_2.pth')
+    # 128 images over 2 ranks of 32: two steps of 64 keys in an epoch
+    assert checkpoint['meta']['iter'] == 4
+    assert checkpoint['state_dict']['queue_ptr'].item() == 256
+
+
+def test_a_job_that_is_told_to_stop_is_queued_again(tmp_path):
+    """By the script that is submitted to Slurm, of which this has none."""
+    commands = dict(
+        sbatch='echo sbatch "$@" >> log; SLURM_JOB_ID=7 bash',
+        srun='echo srun "$@" >> log; exit $CODE',
+        scontrol='echo scontrol "$@" >> log')
+    for name, script in commands.items():
+        path = tmp_path / name
+        path.write_text(f'#!/bin/bash\n{script}\n')
+        path.chmod(0o755)
+
+    def submit(code: int) -> list:
+        (tmp_path / 'log').write_text('')
+        done = subprocess.run([
+            'bash', TOOLS / 'slurm_train.sh', 'gpus', 'a job', 'a config.py',
+            '--cfg-options', 'model.names=[1, 2]'
+        ],
+                              cwd=tmp_path,
+                              env=dict(
+                                  os.environ,
+                                  PATH=f'{tmp_path}:{os.environ["PATH"]}',
+                                  CODE=str(code),
+                                  GPUS='4',
+                                  SBATCH_ARGS='--time 60'))
+        lines = (tmp_path / 'log').read_text().splitlines()
+        return [done.returncode, *lines]
+
+    code, submitted, run, requeued = submit(75)
+    assert '--job-name=a job --gres=gpu:8 --ntasks=4' in submitted
+    assert '--signal=USR1@300 --requeue --open-mode=append' in submitted
+    assert submitted.endswith('--time 60')
+    assert run.startswith('srun --kill-on-bad-exit=1 python -u ')
+    assert run.endswith('train.py a config.py --launcher slurm --cfg-options '
+                        'model.names=[1, 2]')
+    assert (code, requeued) == (0, 'scontrol requeue 7')
+    for other in (0, 1):
+        code, *lines = submit(other)
+        assert code == other and len(lines) == 2
 
 
 @pytest.mark.parametrize('method', ['RegionCLMoCo', 'MoCo'])

@@ -1,0 +1,54 @@
+"""The folder of a run: writable, and used by one run at a time."""
+import os
+import socket
+import time
+from pathlib import Path
+from typing import Optional, TextIO, Union
+
+try:
+    import fcntl
+except ImportError:  # on Windows: runs are not locked
+    fcntl = None
+
+
+def claim_work_dir(work_dir: Union[str, Path]) -> Optional[TextIO]:
+    """Refuse to train in a work dir that another run is using.
+
+    The operating system releases the lock when the process ends, however it
+    ends, so that none is ever stale. Data workers do not hold it. Works on
+    network file systems that support locks; others are used without.
+
+    Args:
+        work_dir (str or Path): Work dir of the run. It is created.
+
+    Returns:
+        TextIO or None: Keep it open while the run lasts. None without locks.
+
+    Raises:
+        OSError: If nothing can be written there.
+        RuntimeError: If another run is using it.
+    """
+    path = Path(work_dir) / '.lock'
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = open(path, 'a+')
+    except OSError as error:
+        raise OSError(f'cannot write to the work dir {work_dir} ({error}): '
+                      'give another --work-dir') from error
+    if fcntl is None:
+        return None
+    try:
+        # Not flock, which forked workers would share.
+        fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError) as error:
+        lock.seek(0)
+        raise RuntimeError(
+            f'{work_dir} is in use by {lock.read() or "another run"}: wait '
+            'for it, stop it, or give another --work-dir') from error
+    except OSError:  # the file system has no locks
+        return None
+    lock.truncate(0)
+    lock.write(f'process {os.getpid()} on {socket.gethostname()} since '
+               f'{time.strftime("%Y-%m-%d %H:%M:%S")}')
+    lock.flush()
+    return lock

@@ -1,0 +1,63 @@
+import os
+import signal
+
+import pytest
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from mmregioncl.engine.failures import named_failures
+
+
+class Deadly(Dataset):
+    """Its worker is killed, as by a kernel that is out of memory."""
+
+    def __len__(self) -> int:
+        return 8
+
+    def __getitem__(self, index: int) -> int:
+        if index == 5:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return index
+
+
+def test_a_killed_worker_is_explained():
+    with pytest.raises(
+            RuntimeError,
+            match='rank 0: a data worker was killed, most likely'
+            ' because memory ran out: lower train_dataloader.num_workers or '
+            'batch_size') as info, named_failures():
+        for _ in DataLoader(Deadly(), batch_size=2, num_workers=1):
+            pass
+    assert 'DataLoader worker' in str(info.value.__cause__)
+
+
+def test_memory_that_is_not_there_is_explained():
+    with pytest.raises(
+            RuntimeError,
+            match='rank 0: memory ran out: lower .*'
+            'GradientCheckpointHook'), named_failures():
+        torch.empty(2**60)
+
+
+@pytest.mark.parametrize('text, cause', [
+    ('[../gloo/transport/tcp/pair.cc:534] Connection closed by peer '
+     '[127.0.0.1]:1234', 'another process ended or hangs'),
+    ('[Rank 3] Watchdog caught collective operation timeout: WorkNCCL(...)',
+     'another process ended or hangs'),
+    ('DataLoader worker (pid 7) is killed by signal: Bus error. It is '
+     'possible that workers are out of shared memory.',
+     'shared memory ran out'),
+    ('DataLoader timed out after 3 seconds', 'no batch came for'),
+])
+def test_other_failures_are_explained(text, cause):
+    with pytest.raises(RuntimeError, match=f'^rank 0: {cause}'):
+        with named_failures():
+            raise RuntimeError(text)
+
+
+def test_other_errors_stay_what_they_are():
+    for error in (ValueError('Connection closed by peer'),
+                  RuntimeError('shapes differ')):
+        with pytest.raises(type(error)) as info, named_failures():
+            raise error
+        assert info.value is error

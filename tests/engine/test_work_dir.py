@@ -1,0 +1,76 @@
+import errno
+import os
+import signal
+
+import pytest
+
+from mmregioncl.engine.work_dir import claim_work_dir
+
+
+def hold(work_dir) -> int:
+    """A process that claims the work dir, and then sleeps."""
+    ready, told = os.pipe()
+    child = os.fork()
+    if child == 0:
+        lock = claim_work_dir(work_dir)
+        os.write(told, b'.')
+        signal.pause()
+        lock.close()
+    os.read(ready, 1)
+    return child
+
+
+def test_a_second_run_is_refused_until_the_first_is_killed(tmp_path):
+    child = hold(tmp_path / 'new')
+    try:
+        with pytest.raises(
+                RuntimeError,
+                match=rf'new is in use by process {child} on .* since 20\d\d-.'
+                '*: wait for it, stop it, or give another --work-dir'):
+            claim_work_dir(tmp_path / 'new')
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    with claim_work_dir(tmp_path / 'new'):
+        text = (tmp_path / 'new/.lock').read_text()
+        assert text.startswith(f'process {os.getpid()} on ')
+
+
+def test_data_workers_do_not_hold_the_lock(tmp_path):
+    """They may outlive a process that is killed by some seconds."""
+    ready, told = os.pipe()
+    run = os.fork()
+    if run == 0:
+        claim = claim_work_dir(tmp_path)
+        worker = os.fork()
+        if worker:
+            os.write(told, str(worker).encode())
+        signal.pause()
+        claim.close()
+    worker = int(os.read(ready, 10))
+    os.kill(run, signal.SIGKILL)
+    os.waitpid(run, 0)
+    try:
+        claim_work_dir(tmp_path).close()
+    finally:
+        os.kill(worker, signal.SIGKILL)
+
+
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path):
+    (tmp_path / 'file').write_text('')
+    with pytest.raises(
+            OSError,
+            match='cannot write to the work dir .*file/run .*: give '
+            'another --work-dir'):
+        claim_work_dir(tmp_path / 'file/run')
+
+
+def test_a_read_only_folder_is_refused(tmp_path, monkeypatch):
+    """Simulated, since tests may run as root, who can write anywhere."""
+
+    def refuse(*args, **kwargs):
+        raise OSError(errno.EROFS, 'Read-only file system')
+
+    monkeypatch.setattr('builtins.open', refuse)
+    with pytest.raises(OSError, match='Read-only file system.*: give another'):
+        claim_work_dir(tmp_path)
