@@ -3,10 +3,12 @@
 MMEngine 0.10.7 loads addresses by torch.hub, whose default is
 ``weights_only=False``, and onedl-mmengine tries that whenever True fails. The
 errors of ``torch.load`` do not say which file is empty, truncated, not a
-checkpoint or not safe to load. No upstream issue is known.
+checkpoint or not safe to load. It also inflates compressed files, which
+PyTorch never writes, to any size. No upstream issue is known.
 """
 import os
 import re
+import zipfile
 from functools import partial
 
 import torch
@@ -40,6 +42,9 @@ def load_from_local(filename: str, map_location=None) -> dict:
             objects that ``weights_only`` does not allow.
     """
     check_exists(filename)
+    if is_compressed(filename):
+        raise ValueError(f'cannot load {filename}, which is compressed and may'
+                         ' be a zip bomb: save it again by torch.save')
     try:
         weights = torch.load(
             os.path.expanduser(filename), map_location, weights_only=True)
@@ -60,3 +65,13 @@ def load_from_local(filename: str, map_location=None) -> dict:
         raise ValueError(f'{filename} holds a {type(weights).__name__}, not a '
                          'dict of weights: use another checkpoint')
     return weights
+
+
+def is_compressed(filename: str) -> bool:
+    """Whether a file is an archive with compressed parts."""
+    try:
+        with zipfile.ZipFile(os.path.expanduser(filename)) as archive:
+            return any(info.compress_type != zipfile.ZIP_STORED
+                       for info in archive.infolist())
+    except (zipfile.BadZipFile, OSError, ValueError):
+        return False  # no archive, or a broken one

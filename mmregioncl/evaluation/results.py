@@ -48,7 +48,7 @@ def read_results(path: Path) -> dict:
             complete &= all(
                 isinstance(number, (int, float)) and math.isfinite(number)
                 for number in numbers)
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         complete = False
     if not complete:
         raise ValueError(

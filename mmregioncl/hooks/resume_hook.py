@@ -74,7 +74,7 @@ class ResumeHook(Hook):
         before, now = meta.get('progress', {}), self.progress(runner)
         try:
             found = changes(meta['cfg'], runner.cfg.pretty_text)
-        except (KeyError, SyntaxError):
+        except Exception:  # it may be anything
             found = ['its config, which is not known']
         self.schedule_changed = any(
             change.startswith(SCHEDULE) for change in found)

@@ -1,7 +1,7 @@
 import json
 import re
 from pathlib import Path
-from typing import Dict, List, Union
+from typing import Dict, List, Optional, Union
 
 from matplotlib.figure import Figure
 
@@ -27,12 +27,20 @@ def read_scalars(work_dir: Union[str, Path]) -> List[Dict[str, float]]:
                                 'give the work dir of a run')
     scalars: List[Dict[str, float]] = []
     for log in logs:
-        lines = log.read_text().split('\n')
-        rows = [json.loads(line)
-                for line in lines[:-1]]  # the last may be cut off
+        rows = list(filter(None, map(read_row, log.read_text().split('\n'))))
         begin = min((row['step'] for row in rows), default=float('inf'))
         scalars = [row for row in scalars if row['step'] < begin] + rows
     return scalars
+
+
+def read_row(line: str) -> Optional[Dict[str, float]]:
+    """Read a log entry; None if it is damaged, as the last one may be."""
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    valid = isinstance(row, dict) and isinstance(row.get('step'), (int, float))
+    return row if valid else None
 
 
 def read_curves(work_dir: Union[str, Path]) -> Dict[str, List[list]]:

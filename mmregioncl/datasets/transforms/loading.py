@@ -1,6 +1,8 @@
 import logging
+import struct
+import warnings
 from io import BytesIO
-from typing import Optional
+from typing import Optional, Set
 
 import cv2
 import mmcv
@@ -12,6 +14,10 @@ from PIL import Image
 
 from mmregioncl.registry import TRANSFORMS
 from mmregioncl.validation import check_whole_number
+
+MOST_PIXELS = 2 * Image.MAX_IMAGE_PIXELS  # more are refused by Pillow, too
+SMALL = 2**17  # bytes that no other format expands to that many
+PNG_START = b'\x89PNG'
 
 try:
     import simplejpeg
@@ -26,10 +32,14 @@ class LoadImage(LoadImageFromFile):
     Plain JPEGs are decoded by simplejpeg, slightly faster than by OpenCV and
     to the same pixels. Grayscale, palette, CMYK and 16-bit images are
     converted to 8-bit BGR. Alpha is dropped. A skipped file is replaced by
-    another image, drawn at random, and logged once per worker.
+    another image, drawn at random, and logged once per worker. If too many
+    are skipped, an error ends the run.
 
     Args:
         on_corrupt (str): 'skip' or 'raise'. Defaults to 'skip'.
+        most_corrupt (float): Share of the files that may be skipped, from 0 to
+            1. Each worker judges those that it has loaded, from the hundredth
+            on. Defaults to 0.1.
         min_side (int, optional): Decode a JPEG at 1/2, 1/4 or 1/8 of its size
             if its shorter side keeps at least this many pixels. This is faster
             and changes pixels slightly. To avoid upsampling, use ``min_side >=
@@ -41,6 +51,7 @@ class LoadImage(LoadImageFromFile):
 
     def __init__(self,
                  on_corrupt: str = 'skip',
+                 most_corrupt: float = 0.1,
                  min_side: Optional[int] = None,
                  **kwargs) -> None:
         if on_corrupt not in ('skip', 'raise'):
@@ -57,9 +68,14 @@ class LoadImage(LoadImageFromFile):
             if self.file_client_args is not None:
                 raise ValueError('min_side does not support file_client_args: '
                                  'set backend_args instead')
+        if not 0 <= most_corrupt <= 1:
+            raise ValueError(f'most_corrupt={most_corrupt} of LoadImage has to'
+                             ' be a share from 0 to 1')
         self.on_corrupt = on_corrupt
+        self.most_corrupt = most_corrupt
         self.min_side = min_side
-        self.skipped = set()
+        self.skipped: Set[str] = set()
+        self.files = self.failures = 0  # of this worker
 
     def transform(self, results: dict) -> Optional[dict]:
         """Load an image.
@@ -73,9 +89,11 @@ class LoadImage(LoadImageFromFile):
             then draw another image.
 
         Raises:
-            OSError: If the file cannot be read and on_corrupt='raise'.
+            OSError: If the file cannot be read and on_corrupt='raise', or if
+                too many cannot.
         """
         path = results['img_path']
+        self.files += 1
         try:
             return self.decode(results)
         # Decoders may raise anything, and a run must survive any file.
@@ -85,10 +103,19 @@ class LoadImage(LoadImageFromFile):
                 raise OSError(f'cannot read {path} as an image: repair or '
                               'remove it, or set on_corrupt="skip" of '
                               f'LoadImage ({reason})') from error
+        self.failures += 1
+        count = f'{self.failures} of {self.files} so far'
+        if self.files >= 100 and \
+                self.failures > self.most_corrupt * self.files:
+            raise OSError(
+                f'too many files cannot be read as images, {count}, such as '
+                f'{path} ({reason}): repair or remove them, or raise '
+                f'most_corrupt={self.most_corrupt} of LoadImage')
         if path not in self.skipped:
             self.skipped.add(path)
             print_log(
-                f'skipped {path}, which cannot be read as an image ({reason})',
+                f'skipped {path}, which cannot be read as an image ({reason}; '
+                f'{count})',
                 logger='current',
                 level=logging.WARNING)
         return None
@@ -99,6 +126,7 @@ class LoadImage(LoadImageFromFile):
             return super().transform(results)
         content = fileio.get(
             results['img_path'], backend_args=self.backend_args)
+        check_pixels(content)
         img = None
         if self.bgr:
             img = decode_jpeg(content, self.min_side)
@@ -112,6 +140,34 @@ class LoadImage(LoadImageFromFile):
         results.update(
             img=img, img_shape=img.shape[:2], ori_shape=img.shape[:2])
         return results
+
+
+def check_pixels(content: bytes) -> None:
+    """Refuse an image that would fill the memory, by its header.
+
+    Args:
+        content (bytes): Content of the file.
+
+    Raises:
+        ValueError: If it has more than 179 million pixels.
+    """
+    if len(content) < SMALL and content[:4] != PNG_START:
+        return
+    if content[:4] == PNG_START:  # which compress by a factor of a thousand
+        width, height = struct.unpack('>II', content[16:24])
+    else:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter('ignore', Image.DecompressionBombWarning)
+                with Image.open(BytesIO(content)) as image:
+                    width, height = image.size
+        except Image.DecompressionBombError as error:
+            raise ValueError(str(error)) from error
+        except Exception:  # OpenCV may know it
+            return
+    if width * height > MOST_PIXELS:
+        raise ValueError(f'{width}x{height} pixels are more than {MOST_PIXELS}'
+                         ': cut it into tiles')
 
 
 def decode_jpeg(content: bytes,

@@ -96,7 +96,44 @@ def test_skipped_file_is_logged_once(tmp_path, capfd):
     assert (out + err).count(f'skipped {path}') == 1
 
 
+def test_a_folder_of_corrupt_files_ends_the_run(tmp_path):
+    """Rather than a search for a readable one without end."""
+    for index in range(3):
+        (tmp_path / f'{index}.jpg').write_bytes(b'x')
+    dataset = DATASETS.build(
+        dict(
+            type='mmregioncl.ImageFolder',
+            data_root=str(tmp_path),
+            pipeline=[dict(type='mmregioncl.LoadImage')]))
+    with pytest.raises(
+            OSError,
+            match='too many files cannot be read as images, 100 of '
+            r'100 so far, such as .*\.jpg .*: repair or remove them, or raise '
+            'most_corrupt=0.1 of LoadImage'):
+        dataset[0]
+
+
+@pytest.mark.parametrize('most, ends', [(0.01, True), (0.02, False)])
+def test_the_share_of_corrupt_files_is_limited(tmp_path, most, ends):
+    """Two of 150."""
+    (tmp_path / 'a.png').write_bytes(PNG)
+    (tmp_path / 'b.png').write_bytes(b'x')
+    transform = TRANSFORMS.build(
+        dict(type='mmregioncl.LoadImage', most_corrupt=most))
+    names = ['a.png'] * 148
+    names[30:30] = names[120:120] = ['b.png']
+    failed = 0
+    try:
+        for name in names:
+            failed += transform(dict(img_path=str(tmp_path / name))) is None
+    except OSError:
+        failed = None
+    assert failed == (None if ends else 2)
+
+
 def test_unknown_setting_is_refused():
+    with pytest.raises(ValueError, match='most_corrupt=2 of LoadImage has'):
+        load('x.jpg', most_corrupt=2)
     with pytest.raises(ValueError, match='must be "skip" or "raise"'):
         load('x.jpg', on_corrupt='ignore')
 

@@ -1,0 +1,206 @@
+"""Files that were made to harm, or are damaged in any way."""
+import io
+import json
+import os
+import pickle
+import struct
+import zipfile
+import zlib
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mmengine.registry import TRANSFORMS
+from mmengine.runner.checkpoint import CheckpointLoader
+from PIL import Image
+
+from mmregioncl.engine.resuming import changes, read_settings
+from mmregioncl.engine.storage import find_checkpoint
+from mmregioncl.evaluation.results import read_results
+from mmregioncl.visualization.curves import read_curves
+
+FUZZ = settings(max_examples=80, deadline=None, derandomize=True)
+PHOTO = Image.fromarray(
+    np.random.default_rng(0).integers(0, 256, (9, 7, 3), 'uint8'))
+
+
+def encode(kind: str) -> bytes:
+    PHOTO.save(file := io.BytesIO(), kind)
+    return file.getvalue()
+
+
+def save(content: object) -> bytes:
+    torch.save(content, file := io.BytesIO())
+    return file.getvalue()
+
+
+@st.composite
+def damaged(draw, contents) -> bytes:
+    """A valid file with some bytes changed, cut out or repeated."""
+    data = bytearray(draw(st.sampled_from(contents)))
+    for _ in range(draw(st.integers(1, 6))):
+        place = draw(st.integers(0, max(len(data) - 1, 0)))
+        length = draw(st.integers(0, 40))
+        data[place:place + length] = draw(st.binary(max_size=40))
+    return bytes(data)
+
+
+class Trap:
+    """Creates a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = str(path)
+
+    def __reduce__(self):
+        return open, (self.path, 'w')
+
+
+PARTS = ('meta', 'state_dict', 'optimizer', 'message_hub', 'param_schedulers',
+         'ccrop', 'online_linear', 'unfinished_update')
+
+
+@pytest.mark.parametrize('part', PARTS)
+def test_nothing_in_a_checkpoint_runs(tmp_path, part):
+    trap, path = tmp_path / 'trap', tmp_path / 'epoch_1.pth'
+    torch.save({part: dict(a=[Trap(trap)])}, path)
+    pickle.loads(pickle.dumps(Trap(trap)))  # it would
+    trap.unlink()
+    with pytest.raises(ValueError, match='which is not safe to load'):
+        CheckpointLoader.load_checkpoint(str(path))
+    assert find_checkpoint(tmp_path) is None
+    assert not trap.exists()
+
+
+def test_a_zip_bomb_is_not_inflated(tmp_path):
+    path = tmp_path / 'epoch_1.pth'
+    harmless = zipfile.ZipFile(io.BytesIO(save(dict(a=torch.zeros(10**7)))))
+    with zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED) as bomb:
+        for name in harmless.namelist():
+            bomb.writestr(name, harmless.read(name))
+    assert path.stat().st_size < 10**5  # of 40 MB
+    with pytest.raises(ValueError, match='which is compressed and may be a'):
+        CheckpointLoader.load_checkpoint(str(path))
+
+
+@FUZZ
+@given(
+    damaged([
+        save(dict(state_dict=dict(a=torch.rand(4)), meta=dict(epoch=1))),
+        pickle.dumps(dict(a=1))
+    ]))
+def test_damaged_checkpoints_are_named(data):
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / 'epoch_1.pth'
+        path.write_bytes(data)
+        try:
+            assert isinstance(
+                CheckpointLoader.load_checkpoint(str(path)), dict)
+        except ValueError as error:
+            assert str(path) in str(error)
+        find_checkpoint(folder)
+
+
+LOAD = TRANSFORMS.build(dict(type='mmregioncl.LoadImage', most_corrupt=1))
+
+
+@FUZZ
+@given(
+    damaged([
+        encode(kind)
+        for kind in ('png', 'jpeg', 'gif', 'bmp', 'tiff', 'webp', 'ppm')
+    ]))
+def test_damaged_images_are_loaded_or_skipped(data):
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / 'image'
+        path.write_bytes(data)
+        results = LOAD(dict(img_path=str(path)))
+        assert results is None or (results['img'].dtype == np.uint8
+                                   and results['img'].shape[2] == 3)
+
+
+def png_header(width: int, height: int) -> bytes:
+    header = b'IHDR' + struct.pack('>IIBBBBB', width, height, 8, 0, 0, 0, 0)
+    return b'\x89PNG\r\n\x1a\n\0\0\0\r' + header + struct.pack(
+        '>I', zlib.crc32(header)) + b'\0\0\0\0IDAT' + bytes(100)
+
+
+@pytest.mark.parametrize('side', [20000, 10**5])
+def test_images_that_would_fill_the_memory_are_refused(tmp_path, side):
+    path = tmp_path / 'a.png'
+    path.write_bytes(png_header(side, side))
+    load = TRANSFORMS.build(
+        dict(type='mmregioncl.LoadImage', on_corrupt='raise'))
+    with pytest.raises(
+            OSError,
+            match=rf'{side}x{side} pixels are more than 178956970: '
+            'cut it into tiles'):
+        load(dict(img_path=str(path)))
+
+
+def test_large_images_of_other_kinds_are_refused(tmp_path):
+    """By their headers, whatever the kind."""
+    image = Image.new('1', (17000, 17000))
+    for kind in ('tiff', 'bmp'):
+        image.save(tmp_path / f'a.{kind}')
+        load = TRANSFORMS.build(
+            dict(type='mmregioncl.LoadImage', on_corrupt='raise'))
+        with pytest.raises(OSError, match='289000000 pixels. exceeds limit'):
+            load(dict(img_path=str(tmp_path / f'a.{kind}')))
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(max_size=5)
+    | st.sampled_from(['run', 'protocols', 'numbers']),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
+        st.sampled_from(
+            ['run', 'protocols', 'versions', 'numbers', 'spread', 'x']),
+        inner,
+        max_size=4),
+    max_leaves=12)
+
+
+@FUZZ
+@given(JSON)
+def test_any_results_are_read_or_refused(content):
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / 'results.json'
+        path.write_text(json.dumps(content))
+        with pytest.raises(ValueError, match='is damaged: remove it'):
+            read_results(path)
+
+
+def test_deep_results_are_refused(tmp_path):
+    path = tmp_path / 'results.json'
+    path.write_text('[' * 10**5)
+    with pytest.raises(ValueError, match='is damaged: remove it'):
+        read_results(path)
+
+
+@FUZZ
+@given(st.lists(JSON.map(json.dumps) | st.text(max_size=20), max_size=4))
+def test_damaged_scalars_are_left_out(lines):
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / 'run/vis_data/scalars.json'
+        path.parent.mkdir(parents=True)
+        text = '\n'.join(['{"step": 1, "loss": 2.0}', *lines, '{"step": 2'])
+        path.write_text(text, errors='replace')
+        assert read_curves(folder)['loss'][0] == [1, 2.0]
+
+
+@FUZZ
+@given(st.text() | st.sampled_from([
+    'a = ' + '(' * 300, 'a = ' + '-' * 10**4, 'a = dict(**b)', 'a = dict(1, 2)'
+]))
+def test_a_config_in_a_checkpoint_is_read_or_refused(text):
+    """ResumeHook takes any exception for a config that is not known."""
+    before = set(os.listdir())
+    try:
+        read_settings(text)
+        changes(text, 'model = dict(a=1)')
+    except Exception as error:
+        assert not isinstance(error, (SystemError, OSError))
+    assert set(os.listdir()) == before
