@@ -105,6 +105,7 @@ endef
 bench: $(READY)
 	$(call table,transforms,$(PHOTOS) $(CIFAR10),transforms)
 	$(call table,loader,$(PHOTOS),loader)
+	$(call table,seeding,$(PHOTOS),seeding)
 	$(call table,memory,,memory)
 	$(call table,switches,$(CIFAR10),switches)
 	$(foreach method,m d s byol simclr,$(call table,train_step,\

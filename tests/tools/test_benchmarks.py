@@ -52,6 +52,25 @@ def test_loader(run_tool):
 
 
 @pytest.mark.slow
+def test_seeding(run_tool):
+    table = run_tool('benchmarks/seeding.py', '--count', '1', '--repeats',
+                     '2').stdout
+    for title in ('32 photographs, views of 224 px', 'a step of 64 digits'):
+        plain, ours, ratio, *_ = values(table, title)
+        assert ratio == pytest.approx(ours / plain, rel=0.3)
+
+
+@pytest.mark.slow
+def test_a_killed_run_is_resumed_to_the_bit(run_python):
+    """A real process, killed while it writes a checkpoint."""
+    table = run_python(BENCHMARKS / 'resume.py', '--methods', 'ccrop-M',
+                       '--kills', '2', '--workers', '1', '--processes', '1',
+                       '--accumulation', '4').stdout
+    row = table.splitlines()[-1]
+    assert '2 kills (1 random, 1 writing) in 1 runs | equal, ' in row
+
+
+@pytest.mark.slow
 def test_switches(run_tool):
     """What is exact is so, and what is rounded is not far."""
     exact = ['foreach', 'fused', 'gradient checkpoints']

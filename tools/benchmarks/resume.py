@@ -282,10 +282,11 @@ def campaign(cfg: Config, processes: int, kills: int, seed: int) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
-    parser.add_argument('--kills', type=int, default=20)
+    parser.add_argument('--kills', type=int, default=20, help='of each method')
     parser.add_argument('--methods', nargs='+', default=[*METHODS, 'ccrop-M'])
     parser.add_argument('--workers', type=int, nargs='+', default=[0, 2])
     parser.add_argument('--processes', type=int, nargs='+', default=[1, 2])
+    parser.add_argument('--accumulation', type=int, nargs='+', default=[1, 4])
     parser.add_argument('--seed', type=int, default=0)
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -298,10 +299,11 @@ def main() -> None:
         root = Path(folder)
         write_digits(root / 'digits')
         for method, workers, processes, accumulate in product(
-                args.methods, args.workers, args.processes, (1, 4)):
+                args.methods, args.workers, args.processes, args.accumulation):
             cfg = toy_config(method, workers, processes, accumulate, root)
             cfg.work_dir = str(root / 'runs')
-            row = campaign(cfg, processes, args.kills // 2, args.seed)
+            kills = args.kills // len(args.accumulation)
+            row = campaign(cfg, processes, kills, args.seed)
             print(
                 f'| {method} | {workers} | {processes} | {accumulate} | '
                 f'{row}',

@@ -2,8 +2,8 @@
 
 Views: the pipelines of an ImageNet and a CIFAR-10 config, with draws seeded
 for each image and without, in turn. Steps: RegionCL-M on a ResNet-18 for small
-images, with the train loop and hooks of the configs and with those of MMEngine,
-in turn.
+images, with the train loop and hooks of the configs and with MMEngine's, in
+turn.
 """
 import argparse
 import statistics
