@@ -143,13 +143,21 @@ def test_images_that_would_fill_the_memory_are_refused(tmp_path, side):
 
 def test_large_images_of_other_kinds_are_refused(tmp_path):
     """By their headers, whatever the kind."""
-    image = Image.new('1', (17000, 17000))
-    for kind in ('tiff', 'bmp'):
-        image.save(tmp_path / f'a.{kind}')
+    image = Image.new('1', (20000, 20000))
+    image.save(tmp_path / 'a.tiff', compression='group4')
+    image.save(tmp_path / 'b.tiff', compression='tiff_adobe_deflate')
+    jpeg = io.BytesIO()
+    Image.new('L', (16, 16)).save(jpeg, 'jpeg')
+    data = bytearray(jpeg.getvalue())
+    frame = data.index(b'\xff\xc0') + 5
+    data[frame:frame + 4] = struct.pack('>HH', 20000, 20000)
+    (tmp_path / 'c.jpg').write_bytes(data)
+    for path in tmp_path.iterdir():
+        assert path.stat().st_size < 2**17
         load = TRANSFORMS.build(
             dict(type='mmregioncl.LoadImage', on_corrupt='raise'))
-        with pytest.raises(OSError, match='289000000 pixels. exceeds limit'):
-            load(dict(img_path=str(tmp_path / f'a.{kind}')))
+        with pytest.raises(OSError, match='400000000 pixels. exceeds limit'):
+            load(dict(img_path=str(path)))
 
 
 JSON = st.recursive(

@@ -24,7 +24,9 @@ sbatch --partition="$partition" \
     --open-mode=append \
     ${SBATCH_ARGS:-} <<END
 #!/usr/bin/env bash
-srun --kill-on-bad-exit=1 ${SRUN_ARGS:-} $command
+# srun does not take --cpus-per-task over from sbatch.
+srun --kill-on-bad-exit=1 --cpus-per-task=${CPUS_PER_TASK:-5} \\
+    ${SRUN_ARGS:-} $command
 code=\$?
 # The exit code of a run that was told to stop
 if [ \$code = 75 ]; then

@@ -1,6 +1,7 @@
 """Train a model: ``python tools/train.py CONFIG``."""
 import argparse
-import os
+import signal
+import sys
 from pathlib import Path
 
 from arguments import parse_run
@@ -30,28 +31,18 @@ def parse_args() -> argparse.Namespace:
         '--amp',
         action='store_true',
         help='mixed precision: float16 on a GPU, bfloat16 on a CPU')
-    args = parse_run(parser)
-    if args.resume is None and restarted():
-        args.resume = 'auto'
-    return args
+    return parse_run(parser)
 
 
-def restarted() -> bool:
-    """Whether torchrun or Slurm has started this job before."""
-    return any(
-        int(os.environ.get(f'{launcher}_RESTART_COUNT', 0))
-        for launcher in ('TORCHELASTIC', 'SLURM'))
-
-
-def is_first(launcher: str) -> bool:
-    """Whether this is the process that writes to the work dir."""
-    ranks = ('RANK', 'SLURM_PROCID', 'OMPI_COMM_WORLD_RANK')
-    set_ranks = [os.environ[name] for name in ranks if name in os.environ]
-    return launcher == 'none' or set_ranks[:1] in ([], ['0'])
+def stop_early(number: int, frame) -> None:
+    """Handle a signal before training begins: nothing is lost."""
+    sys.exit(75)  # as mmregioncl.TimedCheckpointHook does
 
 
 def main() -> None:
     args = parse_args()
+    for number in (signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, stop_early)
     # PyTorch takes seconds to import. --help does not need it.
     from mmengine.device import get_device
     from mmengine.runner import Runner
@@ -59,6 +50,8 @@ def main() -> None:
     from mmregioncl.engine.config import (check_data, checkpoint_name,
                                           load_config, set_pretrained)
     from mmregioncl.engine.failures import named_failures
+    from mmregioncl.engine.launch import (is_main_process, note_start,
+                                          restarted, time_of_start)
     from mmregioncl.engine.malloc import keep_freed_memory
     from mmregioncl.engine.storage import find_checkpoint
     from mmregioncl.engine.work_dir import claim_work_dir
@@ -77,15 +70,21 @@ def main() -> None:
     elif args.amp:
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
         cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
-    lock = claim_work_dir(cfg.work_dir) if is_first(args.launcher) else None
-    if args.resume:
-        checkpoint = args.resume
-        if checkpoint == 'auto':
-            checkpoint = find_checkpoint(cfg.work_dir)
-        if checkpoint:
-            cfg.update(resume=True, load_from=checkpoint)
-        else:
-            print(f'no checkpoint in {cfg.work_dir} yet: starting a new run')
+    lock = None
+    if is_main_process(args.launcher):
+        lock = claim_work_dir(cfg.work_dir)
+        if not restarted():
+            note_start(cfg.work_dir, resumes=args.resume == 'auto')
+    checkpoint = args.resume
+    if restarted():  # with what this job has written, if it has
+        since = time_of_start(cfg.work_dir)
+        checkpoint = find_checkpoint(cfg.work_dir, since) or checkpoint
+    if checkpoint == 'auto':
+        checkpoint = find_checkpoint(cfg.work_dir)
+    if checkpoint:
+        cfg.update(resume=True, load_from=checkpoint)
+    elif args.resume or restarted():
+        print(f'no checkpoint in {cfg.work_dir} yet: starting a new run')
 
     if get_device() == 'cpu':
         keep_freed_memory()

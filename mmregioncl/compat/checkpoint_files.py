@@ -10,6 +10,8 @@ import os
 import re
 import zipfile
 from functools import partial
+from pathlib import Path
+from typing import Union
 
 import torch
 from mmengine.runner import checkpoint as upstream
@@ -67,7 +69,7 @@ def load_from_local(filename: str, map_location=None) -> dict:
     return weights
 
 
-def is_compressed(filename: str) -> bool:
+def is_compressed(filename: Union[str, Path]) -> bool:
     """Whether a file is an archive with compressed parts."""
     try:
         with zipfile.ZipFile(os.path.expanduser(filename)) as archive:

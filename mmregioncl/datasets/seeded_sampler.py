@@ -1,3 +1,4 @@
+from copy import copy
 from functools import cache, partial
 from itertools import islice
 from typing import Any, Callable, Iterator, List, Optional, Sized
@@ -5,9 +6,8 @@ from typing import Any, Callable, Iterator, List, Optional, Sized
 from mmengine.dataset import DefaultSampler
 from torch.utils.data import get_worker_info
 
-from mmregioncl.randomness import kept_draws, seed_draws
+from mmregioncl.randomness import hash_words, kept_draws, seed_draws
 from mmregioncl.registry import DATA_SAMPLERS
-from .workers import outlive_signals
 
 
 class SeededIndex(int):
@@ -25,12 +25,12 @@ class SeededIndex(int):
 class SeededSampler(DefaultSampler):
     """``DefaultSampler`` with which the views of an image are reproducible.
 
-    Random draws of all transforms, MMSelfSup's and those of other packages
-    included, depend on the seed of the run, the epoch and the index of the
-    image in the data set only. They are the same with any number of workers or
-    processes, whether workers persist or not, and after a run is resumed. With
-    MMEngine's samplers, workers that do not persist repeat the views of the
-    first epoch in every epoch.
+    The order of an epoch, and random draws of all transforms, MMSelfSup's and
+    those of other packages included, depend on the seed of the run, the epoch
+    and the index of the image in the data set only. They are the same with any
+    number of workers or processes, whether workers persist or not, and after a
+    run is resumed. With MMEngine's samplers, workers that do not persist
+    repeat the views of the first epoch in every epoch.
 
     The seed travels with the index to the worker. Transforms need not know of
     it, and neither need data sets: theirs is extended by a method that loads a
@@ -68,9 +68,17 @@ class SeededSampler(DefaultSampler):
 
     def __iter__(self) -> Iterator[int]:
         """Iterate over the indices, from the first that is not skipped."""
-        rest = islice(super().__iter__(), self.skipped, None)
+        # The parent's second epoch has the order of the next seed's first.
+        order = DefaultSampler.__iter__(self.with_seed_of_epoch())
+        rest = islice(order, self.skipped, None)
         self.skipped = 0
         return map(partial(seeded_index, self.seed, self.epoch), rest)
+
+    def with_seed_of_epoch(self) -> 'SeededSampler':
+        """A copy that seeds the order by a hash of seed and epoch."""
+        hashed = copy(self)
+        hashed.seed, hashed.epoch = hash_words(self.seed, self.epoch)[0], 0
+        return hashed
 
 
 def seeded_index(seed: int, epoch: int, index: int) -> SeededIndex:
@@ -92,9 +100,7 @@ class SeededFetch:
                 seeded; draws for other indices are not.
         """
         seeded = isinstance(indices[0], SeededIndex)
-        if get_worker_info() is not None:
-            outlive_signals()
-        elif seeded:  # in the process that trains
+        if seeded and get_worker_info() is None:  # in the training process
             with kept_draws():
                 return [self.load_seeded(index) for index in indices]
         return [self.load_seeded(index) for index in indices]

@@ -102,15 +102,33 @@ def check_checkpoint(runner, checkpoint: dict, strict: bool = True) -> None:
             run is resumed from less than a whole checkpoint.
     """
     if runner._resume:
-        missing = [
-            part for part in ('meta', 'optimizer', 'message_hub')
-            if part not in checkpoint
-        ]
-        if missing:
-            raise ValueError(
-                f'cannot resume from {runner._load_from}, which holds no '
-                f'{" and no ".join(missing)}: start anew from its weights by '
-                'load_from, without --resume')
+        check_whole(runner, checkpoint)
     if strict:
         check_weights(
             unwrap(runner.model), checkpoint.get('state_dict', checkpoint))
+
+
+def check_whole(runner, checkpoint: dict) -> None:
+    """Check that a run can be resumed from a checkpoint.
+
+    Raises:
+        ValueError: If it holds weights only, or is damaged.
+    """
+    parts = dict(meta=dict, optimizer=dict, message_hub=dict)
+    if runner.param_schedulers:
+        parts['param_schedulers'] = type(runner.param_schedulers)
+    bad = [
+        name for name, kind in parts.items()
+        if not isinstance(checkpoint.get(name), kind)
+    ]
+    if not bad:
+        meta = checkpoint['meta']
+        bad = [
+            f'meta.{name}' for name in ('epoch', 'iter')
+            if not isinstance(meta.get(name), int) or meta[name] < 0
+        ]
+    if bad:
+        raise ValueError(
+            f'cannot resume from {runner._load_from}, which holds no '
+            f'{" and no ".join(bad)}: start anew from its weights by '
+            'load_from, without --resume')

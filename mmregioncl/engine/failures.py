@@ -1,4 +1,5 @@
 """Errors of a run that PyTorch reports without their cause."""
+import os
 import re
 from contextlib import contextmanager
 from typing import Iterator
@@ -8,17 +9,17 @@ from mmengine.dist import get_rank
 
 # What PyTorch says, the cause, and what to do
 CAUSES = (
-    (r'DataLoader worker.*(killed by signal: Killed|exited unexpectedly)',
-     'a data worker was killed, most likely because memory ran out',
-     'lower train_dataloader.num_workers or batch_size'),
-    (r'DataLoader worker.*(Bus error|shared memory)|unable to mmap|No space '
-     r'left on device.*shm', 'shared memory ran out',
+    (r'DataLoader worker.*(Bus error|shared memory)|unable to mmap|'
+     r'</torch_.*No space left on device', 'shared memory ran out',
      'raise the limit of the container, as by docker --shm-size, or lower '
      'train_dataloader.num_workers'),
+    (r'DataLoader worker.*(killed by signal|exited unexpectedly)',
+     'a data worker was killed, most likely because memory ran out',
+     'lower train_dataloader.num_workers or batch_size'),
     (r'DataLoader timed out', 'no batch came for train_dataloader.timeout',
      'look at the storage of the data'),
-    (r'CUDA out of memory|DefaultCPUAllocator: (can.t allocate|not enough) '
-     r'memory', 'memory ran out',
+    (r'CUDA (error: )?out of memory|DefaultCPUAllocator: .* memory',
+     'memory ran out',
      'lower train_dataloader.batch_size, or use --amp or '
      'mmregioncl.GradientCheckpointHook'),
     (r'Connection (closed by peer|reset by peer|refused)|Broken pipe|Socket '
@@ -38,8 +39,11 @@ def named_failures() -> Iterator[None]:
     try:
         yield
     except (RuntimeError, torch.OutOfMemoryError) as error:
+        text = str(error)
         for pattern, cause, advice in CAUSES:
-            if re.search(pattern, str(error)):
+            # "Caught ..." repeats the error of a worker, with its traceback.
+            if re.search(pattern, text) and not text.startswith('Caught '):
+                rank = os.environ.get('RANK', get_rank())
                 raise RuntimeError(
-                    f'rank {get_rank()}: {cause}: {advice}') from error
+                    f'rank {rank}: {cause}: {advice}') from error
         raise

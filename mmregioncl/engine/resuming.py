@@ -4,14 +4,17 @@ import warnings
 from typing import Any, Dict, Iterator, List, Tuple
 
 # Settings of the Runner that affect what is trained
-AFFECTING = ('model', 'train_dataloader', 'optim_wrapper', 'param_scheduler',
-             'train_cfg', 'auto_scale_lr', 'randomness', 'custom_hooks',
-             'default_hooks')
+AFFECTING = ('model', 'data_preprocessor', 'train_dataloader', 'optim_wrapper',
+             'param_scheduler', 'train_cfg', 'auto_scale_lr', 'randomness',
+             'custom_hooks', 'default_hooks', 'custom_imports', 'sync_bn',
+             'model_wrapper_cfg', 'efficient_conv_bn_eval')
 # Settings inside these that do not
 HARMLESS = ('num_workers', 'persistent_workers', 'pin_memory',
             'prefetch_factor', 'val_interval', 'val_begin')
-# Default hooks that affect what is trained
-TRAINING_HOOKS = ('accumulation', 'boxes', 'param_scheduler')
+# Default hooks that do not
+HARMLESS_HOOKS = ('checkpoint', 'guard', 'health', 'knn', 'linear', 'logger',
+                  'pretrained', 'resume', 'runtime_info', 'sampler_seed',
+                  'timer', 'visualization')
 # What the learning rates and momenta of a run follow from
 SCHEDULE = ('optim_wrapper', 'param_scheduler', 'train_cfg', 'auto_scale_lr')
 
@@ -73,7 +76,7 @@ def affecting(settings: Dict[str, Any]) -> Dict[str, Any]:
         for key, value in flatten(settings.get(name, {}), name):
             parts = key.split('.')
             if parts[-1] in HARMLESS or name == 'default_hooks' and \
-                    parts[1] not in TRAINING_HOOKS:
+                    parts[1] in HARMLESS_HOOKS:
                 continue
             chosen[key] = value
     return chosen
@@ -124,9 +127,13 @@ def reset_schedule(runner, groups: List[dict]) -> None:
     length = len(runner.train_dataloader)
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')  # steps without one of the optimizer
-        for epoch in range(runner.epoch + 1):
-            steps = min(runner.iter - epoch * length, length)
-            for scheduler in by_iter * steps:
+        epochs = 0
+        for step in range(1, runner.iter + 1):
+            for scheduler in by_iter:
                 scheduler.step()
-            for scheduler in by_epoch if epoch < runner.epoch else ():
-                scheduler.step()
+            if step % length == 0 and epochs < runner.epoch:
+                epochs += 1
+                for scheduler in by_epoch:
+                    scheduler.step()
+        for scheduler in by_epoch * (runner.epoch - epochs):
+            scheduler.step()  # epochs that were longer

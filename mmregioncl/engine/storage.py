@@ -6,6 +6,7 @@ import torch
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.logging import print_log
 
+from mmregioncl.compat.checkpoint_files import is_compressed
 from mmregioncl.files import atomic_write
 
 
@@ -25,7 +26,8 @@ class AtomicBackend(LocalBackend):
             part.write_bytes(obj)
 
 
-def find_checkpoint(work_dir: Union[str, Path]) -> Optional[str]:
+def find_checkpoint(work_dir: Union[str, Path],
+                    since: str = '') -> Optional[str]:
     """Return the checkpoint of a run that was written last.
 
     Checkpoints are compared by the time stored inside them. File names repeat
@@ -36,6 +38,8 @@ def find_checkpoint(work_dir: Union[str, Path]) -> Optional[str]:
 
     Args:
         work_dir (str or Path): Work dir of the run.
+        since (str): Only checkpoints of this time or later, such as
+            '20261129_180000', count. Defaults to '', all.
 
     Returns:
         str or None: Path of the checkpoint, None if there is none yet.
@@ -51,8 +55,8 @@ def find_checkpoint(work_dir: Union[str, Path]) -> Optional[str]:
     written = {path: written_at(path) for path in sorted(paths)}
     last = max(written, key=written.get, default=None)
     if last is not None and written[last] > ('', 0):
-        return str(last)
-    if note.exists():
+        return str(last) if written[last][0] >= since else None
+    if note.exists() and not since:
         raise FileNotFoundError(
             f'{note} names {note.read_text().strip()}, and there is no '
             'complete checkpoint there or beside it: name one to resume from')
@@ -66,6 +70,8 @@ def written_at(path: Path) -> Tuple[str, int]:
         tuple[str, int]: ('', 0) if a run cannot be resumed from the file.
     """
     try:
+        if is_compressed(path):
+            raise ValueError('zip bomb')
         checkpoint = torch.load(path, 'cpu', mmap=True, weights_only=True)
         meta = checkpoint['meta']
         # MMEngine's best_*.pth hold no optimizer.

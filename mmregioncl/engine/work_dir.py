@@ -15,8 +15,9 @@ def claim_work_dir(work_dir: Union[str, Path]) -> Optional[TextIO]:
     """Refuse to train in a work dir that another run is using.
 
     The operating system releases the lock when the process ends, however it
-    ends, so that none is ever stale. Data workers do not hold it. Works on
-    network file systems that support locks; others are used without.
+    ends, so that none is ever stale. Data workers do not hold it. It also ends
+    if this process opens and closes the file again. Works on network file
+    systems that support locks; others are used without.
 
     Args:
         work_dir (str or Path): Work dir of the run. It is created.
@@ -47,8 +48,12 @@ def claim_work_dir(work_dir: Union[str, Path]) -> Optional[TextIO]:
             'for it, stop it, or give another --work-dir') from error
     except OSError:  # the file system has no locks
         return None
-    lock.truncate(0)
-    lock.write(f'process {os.getpid()} on {socket.gethostname()} since '
-               f'{time.strftime("%Y-%m-%d %H:%M:%S")}')
-    lock.flush()
+    try:
+        lock.truncate(0)
+        lock.write(f'process {os.getpid()} on {socket.gethostname()} since '
+                   f'{time.strftime("%Y-%m-%d %H:%M:%S")}')
+        lock.flush()
+    except OSError as error:
+        raise OSError(f'cannot write to the work dir {work_dir} ({error}): '
+                      'make room, or give another --work-dir') from error
     return lock

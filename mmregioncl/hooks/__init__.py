@@ -9,6 +9,7 @@ from .online_linear_probe_hook import OnlineLinearProbeHook
 from .pretrained_hook import PretrainedHook
 from .representation_health_hook import RepresentationHealthHook
 from .resume_hook import ResumeHook
+from .safe_checkpoint_hook import SafeCheckpointHook
 from .semantic_localization_hook import SemanticLocalizationHook
 from .throughput_hook import ThroughputHook
 from .timed_checkpoint_hook import TimedCheckpointHook
@@ -17,6 +18,6 @@ __all__ = [
     'AccumulationHook', 'ChannelsLastHook', 'CompileHook', 'FreshDataHook',
     'GradientCheckpointHook', 'GuardHook', 'OnlineKNNHook',
     'OnlineLinearProbeHook', 'PretrainedHook', 'RepresentationHealthHook',
-    'ResumeHook', 'SemanticLocalizationHook', 'ThroughputHook',
-    'TimedCheckpointHook'
+    'ResumeHook', 'SafeCheckpointHook', 'SemanticLocalizationHook',
+    'ThroughputHook', 'TimedCheckpointHook'
 ]

@@ -1,9 +1,10 @@
-from typing import List, Optional
+from typing import Dict, Optional
 
-from mmengine.dist import all_gather_object, get_rank
+from mmengine.dist import gather_object, get_rank
 from mmengine.hooks import Hook
 from mmengine.model import BaseAveragedModel
 from mmengine.optim import OptimWrapperDict
+from torch import nn
 
 from mmregioncl.models.utils.modules import unwrap
 from mmregioncl.registry import HOOKS
@@ -27,52 +28,47 @@ class AccumulationHook(Hook):
     """
 
     def __init__(self) -> None:
-        self.unfinished: Optional[List[dict]] = None  # one of each process
+        self.unfinished: Optional[dict] = None  # update, for a checkpoint
 
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
         """Take over an unfinished update if the run is resumed."""
         if runner._resume:
-            self.unfinished = checkpoint.get('unfinished_update')
+            self.unfinished = checkpoint.get('unfinished')
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
         """Save an unfinished update."""
         if self.unfinished is not None:
-            checkpoint['unfinished_update'] = self.unfinished
+            checkpoint['unfinished'] = self.unfinished
 
     def after_train_epoch(self, runner) -> None:
         """Collect an unfinished update from all processes."""
-        wrapper = runner.optim_wrapper
-        counts = getattr(wrapper, '_accumulative_counts', 1)
+        counts = getattr(runner.optim_wrapper, '_accumulative_counts', 1)
         if runner.iter % counts:
-            model = unwrap(runner.model)
-            gradients = {
-                name: weight.grad.cpu()
-                for name, weight in model.named_parameters()
-                if weight.grad is not None
-            }
-            keys = getattr(model, 'waiting_keys', {})
-            keys = {name: [key.cpu() for key in keys[name]] for name in keys}
-            self.unfinished = all_gather_object(
-                dict(gradients=gradients, keys=keys))
+            processes = gather_object(waiting(unwrap(runner.model)))
+            self.unfinished = dict(
+                iter=runner.iter, counts=counts, processes=processes)
 
-    def before_train_epoch(self, runner) -> None:
-        """Forget an unfinished update, which this epoch finishes."""
+    def before_train_iter(self, runner, *args, **kwargs) -> None:
+        """Forget an unfinished update, which goes on."""
         self.unfinished = None
 
     def restore(self, runner) -> None:
         """Give the model the gradients and keys that were saved."""
-        if len(self.unfinished) != runner.world_size:
+        saved = self.unfinished
+        now = (runner.iter, runner.optim_wrapper._accumulative_counts,
+               runner.world_size)
+        if now != (saved['iter'], saved['counts'], len(saved['processes'])):
             runner.logger.warning(
-                f'the checkpoint is of {len(self.unfinished)} processes, in '
-                'the middle of an update: its gradients are lost')
+                'the checkpoint was written in the middle of an update, with '
+                'another batch or number of processes: its gradients are lost')
             return
-        saved = self.unfinished[get_rank()]
+        mine = saved['processes'][get_rank()]
         model = unwrap(runner.model)
         for name, weight in model.named_parameters():
-            if name in saved['gradients']:
-                weight.grad = saved['gradients'][name].to(weight)
+            if name in mine['gradients']:
+                weight.grad = mine['gradients'][name].to(weight)
         device = next(model.parameters()).device
-        for name, keys in saved['keys'].items():
+        for name, keys in mine['keys'].items():
             model.waiting_keys[name] = [key.to(device) for key in keys]
 
     def before_train(self, runner) -> None:
@@ -104,3 +100,16 @@ class AccumulationHook(Hook):
                     module.interval = counts
                     # Loaded weights may have seen another number of batches
                     module.steps += (runner.iter - module.steps) % counts
+
+
+def waiting(model: nn.Module) -> Dict[str, dict]:
+    """Gradients and keys of a process that wait for the end of the update."""
+    gradients = {
+        name: weight.grad.cpu()
+        for name, weight in model.named_parameters() if weight.grad is not None
+    }
+    keys = getattr(model, 'waiting_keys', {})
+    return dict(
+        gradients=gradients,
+        keys={name: [key.cpu() for key in keys[name]]
+              for name in keys})

@@ -111,8 +111,8 @@ class RepresentationHealthHook(EvaluationHook):
         ]  # or NaN
         # The hub, which checkpoints hold, knows the number in a row.
         hub = runner.message_hub
-        collapses = hub.get_info('collapses', 0) + 1 if collapsed else 0
-        hub.update_info('collapses', collapses)
+        collapses = hub.get_info('health/collapses', 0) + 1 if collapsed else 0
+        hub.update_info('health/collapses', collapses)
         # The first evaluation may come before embeddings have spread.
         if collapsed and (collapses == 2
                           or any(map(math.isnan, scalars.values()))

@@ -1,11 +1,12 @@
 from copy import deepcopy
-from typing import Dict, List, Optional
+from typing import Any, Dict, List, Optional
 
 from mmengine.hooks import Hook
 from mmengine.optim import OptimWrapper
 from mmengine.runner import EpochBasedTrainLoop
 
 from mmregioncl.datasets import SeededSampler
+from mmregioncl.engine.checks import check_whole
 from mmregioncl.engine.resuming import SCHEDULE, changes, reset_schedule
 from mmregioncl.registry import HOOKS
 
@@ -51,58 +52,61 @@ class ResumeHook(Hook):
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
         """Save what MMEngine's checkpoint lacks."""
-        checkpoint['meta']['progress'] = self.progress(runner)
-
-    @staticmethod
-    def progress(runner) -> Dict[str, Optional[int]]:
-        """The units in which the run counts, and the seed of its data."""
-        loader = runner.train_dataloader
-        sampler = loader.sampler
-        return dict(
-            epoch_length=len(loader),
-            batch_size=loader.batch_sampler.batch_size,
-            world_size=runner.world_size,
-            images=len(loader.dataset),
-            data_seed=sampler.seed
-            if isinstance(sampler, SeededSampler) else None)
+        checkpoint['meta']['progress'] = progress(runner)
 
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
-        """Compare the runs, and count the steps in those of this run."""
-        if not runner._resume or 'meta' not in checkpoint:
-            return  # GuardHook refuses the latter
+        """Compare the runs, and count the steps in those of this run.
+
+        Raises:
+            ValueError: If the checkpoint is not whole, or of another kind of
+                optimizer.
+        """
+        if not runner._resume:
+            return
+        check_whole(runner, checkpoint)
         meta = checkpoint['meta']
-        before, now = meta.get('progress', {}), self.progress(runner)
-        try:
-            found = changes(meta['cfg'], runner.cfg.pretty_text)
-        except Exception:  # it may be anything
-            found = ['its config, which is not known']
-        self.schedule_changed = any(
-            change.startswith(SCHEDULE) for change in found)
-        for name in ('batch_size', 'world_size', 'images'):
-            if name in before and before[name] != now[name]:
-                line = f'{name}: {before[name]} -> {now[name]}'
-                found += [] if any(name in change
-                                   for change in found) else [line]
+        now = progress(runner)
+        before = meta.get('progress')
+        if not is_progress(before):
+            before = progress_of_others(meta, now)
+        found = self.compare(runner, meta, before, now)
         if found:
             lines = ''.join(f'\n  {change}' for change in found)
             runner.logger.warning(
                 f'this run is not the one that {runner._load_from} is of:'
                 f'{lines}')
-        if before and isinstance(runner.train_loop, EpochBasedTrainLoop):
-            self.restore(runner, meta, before, now)
+        if any(
+                change.startswith('optim_wrapper.optimizer.type:')
+                for change in found):
+            raise ValueError(
+                f'{runner._load_from} holds the state of another optimizer: '
+                'take its type, or start anew from its weights by load_from, '
+                'without --resume')
+        self.schedule_changed = any(
+            change.startswith(SCHEDULE) for change in found)
+        if isinstance(runner.train_loop, EpochBasedTrainLoop):
+            self.schedule_changed |= count_anew(meta, before, now)
+        sampler = runner.train_dataloader.batch_sampler.sampler
+        if before['data_seed'] is not None and \
+                isinstance(sampler, SeededSampler):
+            sampler.seed = before['data_seed']
 
-    def restore(self, runner, meta: dict, before: dict, now: dict) -> None:
-        """Restore the seed of the data, and count the steps anew."""
-        if None not in (before['data_seed'], now['data_seed']):
-            runner.train_dataloader.sampler.seed = before['data_seed']
-        units = ('epoch_length', 'batch_size', 'world_size')
-        if any(before[unit] != now[unit] for unit in units):
-            self.schedule_changed = True  # it may count in steps
-            done = meta['iter'] - meta['epoch'] * before['epoch_length']
-            images = done * before['batch_size'] * before['world_size']
-            batch = now['batch_size'] * now['world_size']
-            meta['iter'] = meta['epoch'] * now['epoch_length'] + min(
-                images // batch, now['epoch_length'])
+    @staticmethod
+    def compare(runner, meta: dict, before: dict, now: dict) -> List[str]:
+        """What differs between the runs, as far as it affects training."""
+        try:
+            found = changes(meta['cfg'], runner.cfg.pretty_text)
+        except Exception:  # it may be anything
+            return ['its config, which is not known']
+        told = {
+            change.partition(':')[0].rpartition('.')[2]
+            for change in found
+        }
+        return found + [
+            f'{name}: {before[name]} -> {now[name]}'
+            for name in ('batch_size', 'world_size', 'images')
+            if before[name] != now[name] and name not in told
+        ]
 
     def before_train(self, runner) -> None:
         """Let the optimizer follow the config, if that has changed."""
@@ -119,3 +123,53 @@ class ResumeHook(Hook):
             reset_schedule(runner, self.groups)
             runner.logger.info('learning rate, weight decay and momentum '
                                'follow the config from here on')
+
+
+def progress(runner) -> Dict[str, Optional[int]]:
+    """The units in which a run counts, and the seed of its data."""
+    loader = runner.train_dataloader
+    sampler = loader.batch_sampler.sampler
+    return dict(
+        epoch_length=len(loader),
+        batch_size=loader.batch_sampler.batch_size,
+        world_size=runner.world_size,
+        images=len(loader.dataset),
+        data_seed=sampler.seed if isinstance(sampler, SeededSampler) else None)
+
+
+def is_progress(known: Any) -> bool:
+    """Whether a checkpoint holds :func:`progress`, undamaged."""
+    units = ('epoch_length', 'batch_size', 'world_size', 'images')
+    return isinstance(known, dict) and all(
+        isinstance(known.get(unit), int) and known[unit] > 0
+        for unit in units) and isinstance(
+            known.get('data_seed'), (int, type(None)))
+
+
+def progress_of_others(meta: dict, now: dict) -> dict:
+    """The same of a checkpoint of MMEngine, which ends an epoch or a step."""
+    whole = meta['epoch'] and meta['iter'] % meta['epoch'] == 0
+    length = meta['iter'] // meta['epoch'] if whole else now['epoch_length']
+    return dict(now, epoch_length=length, data_seed=None)
+
+
+def count_anew(meta: dict, before: dict, now: dict) -> bool:
+    """Count the steps in batches of this run, by images trained on.
+
+    Args:
+        meta (dict): Of the checkpoint; its ``iter`` is changed.
+        before (dict): :func:`progress` of the run of the checkpoint.
+        now (dict): That of this run.
+
+    Returns:
+        bool: Whether the runs differ in their steps.
+    """
+    units = ('epoch_length', 'batch_size', 'world_size')
+    if all(before[unit] == now[unit] for unit in units):
+        return False
+    done = meta['iter'] - meta['epoch'] * before['epoch_length']
+    images = done * before['batch_size'] * before['world_size']
+    batch = now['batch_size'] * now['world_size']
+    meta['iter'] = meta['epoch'] * now['epoch_length'] + min(
+        images // batch, now['epoch_length'])
+    return True

@@ -1,3 +1,5 @@
+import math
+import re
 import signal
 import sys
 import time
@@ -6,20 +8,22 @@ from threading import current_thread, main_thread
 from typing import Any, Dict, Optional
 
 import torch
-from mmengine.dist import all_reduce, barrier, is_main_process
-from mmengine.hooks import CheckpointHook
+from mmengine.dist import all_reduce, get_world_size, is_main_process
+from mmengine.optim import OptimWrapperDict
+from mmengine.runner import EpochBasedTrainLoop
 
-from mmregioncl.datasets.workers import STOP_SIGNALS
-from mmregioncl.files import atomic_write
+from mmregioncl.engine.signals import STOP_SIGNALS, outlive_in_workers
 from mmregioncl.registry import HOOKS
+from .safe_checkpoint_hook import SafeCheckpointHook
 
 STOPPED = 75  # exit code of a run that was told to stop: try again later
 RETRY = 60  # seconds after which a failed write is tried again
+TIMED = 'resume_iter_{}.pth'
 
 
 @HOOKS.register_module()
-class TimedCheckpointHook(CheckpointHook):
-    """``CheckpointHook`` that also writes by time, and when a job is stopped.
+class TimedCheckpointHook(SafeCheckpointHook):
+    """``SafeCheckpointHook`` that also writes by time, and when told to stop.
 
     - Every few minutes it writes ``resume_iter_N.pth``, beside the checkpoints
       of whole epochs, and keeps the newest two. They are removed when the run
@@ -27,13 +31,11 @@ class TimedCheckpointHook(CheckpointHook):
     - On SIGTERM or SIGUSR1 it writes such a checkpoint at the end of the step
       and ends the process with exit code 75. If one process of several gets
       the signal, all stop.
-    - If a checkpoint cannot be written, as on a full disk, it warns, goes on,
-      and tries again after a minute or with the next epoch. Older checkpoints
-      are only removed after the new one is there. An error is raised at the
-      end of the run only.
+    - If a checkpoint by time cannot be written, it tries again after a minute.
 
-    With gradient accumulation, checkpoints by time and by signal wait for the
-    end of the update. All files are written completely or not at all.
+    With gradient accumulation, it waits for the end of the update. If the loop
+    cannot resume in the middle of an epoch, checkpoints by time wait for its
+    end, and a signal ends the run without one.
 
     Args:
         *args: Arguments of ``CheckpointHook``.
@@ -46,33 +48,36 @@ class TimedCheckpointHook(CheckpointHook):
     """
 
     def __init__(self, *args, minutes: Optional[float] = 15, **kwargs) -> None:
-        kwargs.setdefault('backend_args', dict(backend='mmregioncl.atomic'))
         super().__init__(*args, **kwargs)
         if minutes is not None and not minutes > 0:
             raise ValueError(f'minutes={minutes} of TimedCheckpointHook has to'
                              ' be positive, or None')
-        self.pause = float('inf') if minutes is None else 60 * minutes
-        self.due = float('inf')
+        self.pause = math.inf if minutes is None else 60 * minutes
+        self.due = math.inf
+        self.written = -1  # step of the last checkpoint
         self.stopping = False
+        self.anywhere = True
         self.handlers: Dict[int, Any] = {}
 
     def before_train(self, runner) -> None:
         """Start the clock, and listen to signals."""
         super().before_train(runner)
+        loop = runner.train_loop
+        self.anywhere = getattr(loop, 'begins_anywhere',
+                                not isinstance(loop, EpochBasedTrainLoop))
+        if not self.anywhere:
+            runner.logger.warning(
+                'checkpoints are written at the end of epochs only, since this'
+                ' run cannot be resumed within one: set train_cfg.type to '
+                'mmregioncl.SeededTrainLoop and train_dataloader.sampler.type '
+                'to mmregioncl.SeededSampler')
         self.due = time.monotonic() + self.pause
         if current_thread() is main_thread():  # no other may listen
+            outlive_in_workers()
             self.handlers = {
                 number: signal.signal(number, self.note_stop)
                 for number in STOP_SIGNALS
             }
-
-    def after_train(self, runner) -> None:
-        """Remove checkpoints that a complete run does not need."""
-        super().after_train(runner)
-        for number, handler in self.handlers.items():
-            signal.signal(number, handler)
-        if is_main_process():
-            self.remove_timed(keep=0)
 
     def note_stop(self, number: int, frame) -> None:
         """Handle a signal: stop at the end of the step."""
@@ -85,120 +90,121 @@ class TimedCheckpointHook(CheckpointHook):
                          outputs=None) -> None:
         """Write a checkpoint if it is time, and stop if told to."""
         super().after_train_iter(runner, batch_idx, data_batch, outputs)
-        counts = getattr(runner.optim_wrapper, '_accumulative_counts', 1)
-        if (runner.iter + 1) % counts:
-            return  # in the middle of an update
+        if (runner.iter + 1) % batches_per_update(runner.optim_wrapper):
+            return
         meta = dict(epoch=runner.epoch, iter=runner.iter + 1)
-        if self.all_stop(runner):
-            self.save_and_stop(runner, meta)
-        elif time.monotonic() >= self.due and not self.end_of_epoch(
-                runner.train_dataloader, batch_idx):
-            self.save_timed(runner, meta)
+        if self.any_process(self.stopping):
+            self.save_and_stop(runner, meta if self.anywhere else None)
+        # At the end of an epoch, evaluations come first.
+        ends_epoch = isinstance(runner.train_loop,
+                                EpochBasedTrainLoop) and self.end_of_epoch(
+                                    runner.train_dataloader, batch_idx)
+        if self.anywhere and not ends_epoch:
+            self.save_if_due(runner, meta)
 
     def after_train_epoch(self, runner) -> None:
-        """Write the checkpoint of the epoch, and stop if told to."""
+        """Write the checkpoint of the epoch, or one if it is time."""
         super().after_train_epoch(runner)
-        if self.is_last_train_epoch(runner) or not self.all_stop(runner):
-            return
-        self.save_and_stop(runner,
-                           dict(epoch=runner.epoch + 1, iter=runner.iter))
+        if not self.is_last_train_epoch(runner):
+            self.save_if_due(runner,
+                             dict(epoch=runner.epoch + 1, iter=runner.iter))
 
-    def all_stop(self, runner) -> bool:
-        """Whether any process was told to stop."""
-        if runner.world_size == 1:
-            return self.stopping
-        stopping = torch.tensor(int(self.stopping))
-        all_reduce(stopping, 'max')
-        return bool(stopping)
+    def before_train_epoch(self, runner) -> None:
+        """Stop before an epoch, after a validation, if told to."""
+        if self.any_process(self.stopping):
+            self.save_and_stop(runner,
+                               dict(epoch=runner.epoch, iter=runner.iter))
 
-    def save_and_stop(self, runner, meta: dict) -> None:
-        """Write a checkpoint and end the process.
+    def after_train(self, runner) -> None:
+        """Remove checkpoints that a complete run does not need."""
+        super().after_train(runner)
+        for number, handler in self.handlers.items():
+            signal.signal(number, handler)
+        # Unless the last step has no other checkpoint, as after EarlyStopping
+        if self.written == runner.iter and not is_timed(self.last_ckpt):
+            self.remove_timed(keep=0)
 
-        Raises:
-            SystemExit: With code 75.
-        """
-        self.save_timed(runner, meta)
-        barrier()  # launchers kill the other processes when one has ended
-        runner.logger.warning(
-            f'told to stop: ended after step {meta["iter"]}, resume with '
-            '--resume')
-        sys.exit(STOPPED)
+    def any_process(self, flag: bool) -> bool:
+        """Whether a flag is set on any process; all have to call it."""
+        if get_world_size() == 1:
+            return flag
+        # MMEngine has read the losses of this step back, so that this does not
+        # make a GPU wait longer.
+        flags = torch.tensor(int(flag))
+        all_reduce(flags, 'max')
+        return bool(flags)
 
-    def save_timed(self, runner, meta: dict) -> None:
-        """Write a checkpoint beside those of whole epochs."""
-        if is_main_process():
-            name = f'resume_iter_{meta["iter"]}.pth'
-            if self.write(runner, name, meta):
-                self.remove_timed(keep=2)
+    def save_if_due(self, runner, meta: dict) -> None:
+        """Write a checkpoint on the main process if it is time."""
+        there = meta['iter'] == self.written  # as that of an epoch
+        if is_main_process() and time.monotonic() >= self.due and not there:
+            self.save_timed(runner, meta)
 
-    def remove_timed(self, keep: int) -> None:
-        """Remove all checkpoints by time but the newest."""
-        paths = Path(self.out_dir).glob('resume_iter_*.pth')
-        by_age = sorted(paths, key=lambda path: path.stat().st_mtime)
-        for path in by_age[:len(by_age) - keep]:
-            path.unlink()
-
-    def write(self, runner, name: str, meta: dict) -> bool:
-        """Write a checkpoint.
+    def save_timed(self, runner, meta: dict) -> bool:
+        """Write a checkpoint beside those of whole epochs.
 
         Returns:
             bool: Whether it is there.
+        """
+        written = self.write(runner, TIMED.format(meta['iter']), meta)
+        if written:
+            self.remove_timed(keep=2)
+        return written
+
+    def write(self, runner, name: str, meta: dict) -> bool:
+        """Write a checkpoint, and set the time of the next."""
+        written = super().write(runner, name, meta)
+        self.due = time.monotonic() + self.pause
+        if written:
+            self.written = meta['iter']
+        else:
+            self.due = min(self.due, time.monotonic() + RETRY)
+        return written
+
+    def save_and_stop(self, runner, meta: Optional[dict]) -> None:
+        """Write a checkpoint and end the process; all have to call it.
+
+        Args:
+            runner (Runner): The run.
+            meta (dict, optional): ``epoch`` and ``iter`` that the run goes on
+                with. None does not write one.
 
         Raises:
-            OSError: If it is not, and the run is complete.
+            SystemExit: With code 75, or 1 if there is no checkpoint at all.
         """
-        hub = runner.message_hub
-        last = hub.runtime_info.get('last_ckpt')
-        path = self.file_backend.join_path(self.out_dir, name)
-        hub.update_info('last_ckpt', path)
-        try:
-            runner.save_checkpoint(
-                self.out_dir,
-                name,
-                self.file_client_args,
-                save_optimizer=self.save_optimizer,
-                save_param_scheduler=self.save_param_scheduler,
-                meta=meta,
-                backend_args=self.backend_args,
-                **self.args)
-            if is_main_process():
-                note = Path(runner.work_dir) / 'last_checkpoint'
-                with atomic_write(note) as part:
-                    part.write_text(path)
-        except OSError as error:
-            hub.update_info('last_ckpt', last)
-            self.due = min(time.monotonic() + RETRY, self.due)
-            if meta['iter'] == runner.max_iters:
-                raise OSError(f'cannot write the last checkpoint {path}: make '
-                              'room, and resume the run') from error
-            runner.logger.warning(f'cannot write {path} ({error}): make room; '
-                                  f'the last checkpoint is {last}')
-            return False
-        self.last_ckpt = path
-        self.due = time.monotonic() + self.pause
-        return True
+        if is_main_process() and meta is not None:
+            self.save_timed(runner, meta)
+        # The others wait here: launchers kill them when one has ended.
+        known = runner.message_hub.runtime_info
+        missing = is_main_process() and known.get('last_ckpt') is None
+        missing = self.any_process(missing)
+        runner.logger.warning(
+            f'told to stop: ended at step {runner.iter + 1}; ' +
+            ('no checkpoint was written yet' if missing else
+             f'the last checkpoint is {known.get("last_ckpt")}, resume with '
+             '--resume'))
+        for number in self.handlers:  # further signals would change the code
+            signal.signal(number, signal.SIG_IGN)
+        sys.exit(1 if missing else STOPPED)
 
-    def _save_best_checkpoint(self, runner, metrics: dict) -> None:
-        try:
-            super()._save_best_checkpoint(runner, metrics)
-        except OSError as error:
-            runner.logger.warning(f'cannot write the best checkpoint ({error})'
-                                  ': make room')
+    def remove_timed(self, keep: int) -> None:
+        """Remove all checkpoints by time but the newest."""
+        paths = [
+            path for path in Path(self.out_dir).glob(TIMED.format('*'))
+            if is_timed(str(path))
+        ]
+        paths.sort(key=lambda path: path.stat().st_mtime)
+        for path in paths[:len(paths) - keep]:
+            self.remove(str(path))
 
-    def _save_checkpoint_with_step(self, runner, step: int,
-                                   meta: dict) -> None:
-        # The parent removes an old checkpoint before it writes the new one.
-        kept = list(getattr(self, 'keep_ckpt_ids', []))
-        steps = [*kept, step] if kept[-1:] != [step] else kept
-        limit = self.max_keep_ckpts if self.max_keep_ckpts > 0 else len(steps)
-        runner.message_hub.update_info('keep_ckpt_ids', steps[-limit:])
-        if not self.write(runner, self.filename_tmpl.format(step), meta):
-            runner.message_hub.update_info('keep_ckpt_ids', kept)
-            return
-        if self.max_keep_ckpts > 0:
-            self.keep_ckpt_ids.extend(steps[len(kept):])
-        for old in steps[:-limit] if is_main_process() else ():
-            path = self.file_backend.join_path(self.out_dir,
-                                               self.filename_tmpl.format(old))
-            if self.file_backend.isfile(path):
-                self.file_backend.remove(path)
+
+def is_timed(path: str) -> bool:
+    """Whether a checkpoint was written by time."""
+    return bool(re.fullmatch(TIMED.format(r'\d+'), Path(path).name))
+
+
+def batches_per_update(wrapper) -> int:
+    """Batches after which no optimizer has gradients left."""
+    parts = wrapper.values() if isinstance(wrapper,
+                                           OptimWrapperDict) else [wrapper]
+    return math.lcm(*(part._accumulative_counts for part in parts))

@@ -1,15 +1,11 @@
 import copy
-import os
 import pickle
-import signal
-import time
 from unittest.mock import patch
 
 import numpy as np
 import pytest
 import torch
-from mmengine.dataset import (BaseDataset, ClassBalancedDataset, ConcatDataset,
-                              RepeatDataset)
+from mmengine.dataset import ClassBalancedDataset, ConcatDataset, RepeatDataset
 from torch.utils.data import DataLoader
 
 from mmregioncl import host
@@ -156,35 +152,3 @@ def test_samples_know_a_plain_index(image_folder):
     indices = dataset.__getitems__([*sampler])
     assert indices == [*range(COUNT)]
     assert {type(index) for index in indices} == {int}
-
-
-class Slow(BaseDataset):
-
-    def load_data_list(self) -> list:
-        return [dict(number=i) for i in range(12)]
-
-    def prepare_data(self, index: int) -> int:
-        time.sleep(0.02)
-        return index
-
-
-def test_workers_outlive_signals_to_stop():
-    dataset = Slow()
-    loader = DataLoader(
-        dataset,
-        batch_size=2,
-        sampler=SeededSampler(dataset),
-        num_workers=2,
-        prefetch_factor=1)
-    batches = iter(loader)
-    next(batches), next(batches)  # both workers have begun
-    for worker in batches._workers:
-        # Not from this process, whose signals workers obey
-        os.system(f'kill -TERM {worker.pid}; kill -USR1 {worker.pid}')
-    assert len([*batches]) == 4
-    worker = batches._workers[0]
-    begin = time.monotonic()
-    worker.terminate()
-    worker.join(10)
-    assert worker.exitcode is not None and time.monotonic() - begin < 5
-    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL  # here

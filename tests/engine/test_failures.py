@@ -1,34 +1,36 @@
-import os
-import signal
-
 import pytest
 import torch
-from torch.utils.data import DataLoader, Dataset
 
 from mmregioncl.engine.failures import named_failures
 
+DEADLY = """
+import os, signal
+from torch.utils.data import DataLoader, Dataset
+from mmregioncl.engine.failures import named_failures
 
-class Deadly(Dataset):
-    """Its worker is killed, as by a kernel that is out of memory."""
+class Deadly(Dataset):  # as if the kernel had run out of memory
 
-    def __len__(self) -> int:
+    def __len__(self):
         return 8
 
-    def __getitem__(self, index: int) -> int:
+    def __getitem__(self, index):
         if index == 5:
             os.kill(os.getpid(), signal.SIGKILL)
         return index
 
+with named_failures():
+    for _ in DataLoader(Deadly(), batch_size=2, num_workers=1):
+        pass
+"""
 
-def test_a_killed_worker_is_explained():
-    with pytest.raises(
-            RuntimeError,
-            match='rank 0: a data worker was killed, most likely'
-            ' because memory ran out: lower train_dataloader.num_workers or '
-            'batch_size') as info, named_failures():
-        for _ in DataLoader(Deadly(), batch_size=2, num_workers=1):
-            pass
-    assert 'DataLoader worker' in str(info.value.__cause__)
+
+def test_a_killed_worker_is_explained(run_python):
+    done = run_python('-c', DEADLY, check=False)
+    assert done.returncode == 1
+    assert done.stderr.rstrip().endswith(
+        'RuntimeError: rank 0: a data worker was killed, most likely because '
+        'memory ran out: lower train_dataloader.num_workers or batch_size')
+    assert 'DataLoader worker (pid' in done.stderr  # PyTorch's own
 
 
 def test_memory_that_is_not_there_is_explained():
@@ -47,6 +49,11 @@ def test_memory_that_is_not_there_is_explained():
     ('DataLoader worker (pid 7) is killed by signal: Bus error. It is '
      'possible that workers are out of shared memory.',
      'shared memory ran out'),
+    ('unable to write to file </torch_1_2>: No space left on device (28)',
+     'shared memory ran out'),
+    ('CUDA error: out of memory', 'memory ran out'),
+    ('DataLoader worker (pid 7) is killed by signal: Terminated. ',
+     'a data worker was killed'),
     ('DataLoader timed out after 3 seconds', 'no batch came for'),
 ])
 def test_other_failures_are_explained(text, cause):
@@ -56,8 +63,9 @@ def test_other_failures_are_explained(text, cause):
 
 
 def test_other_errors_stay_what_they_are():
+    worker = 'Caught BrokenPipeError in DataLoader worker process 0. ...'
     for error in (ValueError('Connection closed by peer'),
-                  RuntimeError('shapes differ')):
+                  RuntimeError('shapes differ'), RuntimeError(worker)):
         with pytest.raises(type(error)) as info, named_failures():
             raise error
         assert info.value is error

@@ -1,10 +1,13 @@
 import copy
+from unittest.mock import Mock
 
 import pytest
 import torch
 from mmengine.hooks import Hook
+from mmengine.logging import MessageHub
 from mmengine.runner import Runner
 
+from mmregioncl.engine.loops import SeededTrainLoop
 from mmregioncl.models.utils import RegionSwap
 
 
@@ -116,9 +119,43 @@ def test_other_samplers_cannot_begin_in_the_middle(seeded_cfg, tmp_path):
         run(seeded_cfg, 'killed', Stop(4))
     with pytest.raises(
             ValueError,
-            match='in the middle of epoch 2 with a DefaultSampler: set train_'
-            'dataloader.sampler.type to mmregioncl.SeededSampler, or'):
+            match='in the middle of epoch 2 with this loader: set train_'
+            'dataloader.sampler.type to mmregioncl.SeededSampler, without'):
         run(seeded_cfg,
             'resumed',
             resume=True,
             load_from=str(tmp_path / 'run' / 'stopped.pth'))
+
+
+def test_each_epoch_is_validated_once():
+    """Also one that a run was killed before or in the middle of."""
+    hub = MessageHub.get_current_instance()
+    loop = object.__new__(SeededTrainLoop)
+    loop._runner = runner = Mock(message_hub=hub)
+    loop.dynamic_milestones, loop.dynamic_intervals = [0], [2]
+    loop.stop_training = False
+    loop._max_epochs, loop.val_begin, loop.val_interval = 4, 1, 2
+    validated = []
+    runner.val_loop.run = lambda: validated.append(loop.epoch)
+
+    def run_epoch() -> None:
+        loop._epoch += 1
+
+    loop.run_epoch = run_epoch
+    loop._epoch = 0
+    loop.run()
+    assert validated == [2, 4]
+    for epoch, known, wanted in ((2, 0, [2, 4]), (2, 2, [4]), (3, 2, [4]),
+                                 (4, 2, [4]), (4, 4, [])):
+        validated.clear()
+        loop._epoch = epoch
+        hub.update_info('validated', known)
+        loop.run()
+        assert validated == wanted
+    assert runner.logger.warning.call_args.args[0].startswith(
+        'nothing is left to train after epoch 4: raise')
+    validated.clear()
+    del hub.runtime_info['validated']  # of MMEngine
+    loop._epoch = 2
+    loop.run()
+    assert validated == [4]

@@ -9,6 +9,7 @@ import pytest
 import torch
 from mmengine.fileio import get_file_backend
 
+from mmregioncl.engine.launch import note_start, time_of_start
 from mmregioncl.engine.storage import find_checkpoint
 
 
@@ -71,6 +72,16 @@ def test_last_checkpoint_of_a_copied_folder_is_found(work_dir):
 def test_checkpoint_newer_than_the_note_is_found(work_dir):
     write(work_dir / 'epoch_11.pth', '20260101_000011')
     assert find_checkpoint(work_dir) == str(work_dir / 'epoch_11.pth')
+
+
+def test_a_restarted_job_takes_its_own_checkpoints_only(work_dir):
+    newest = str(work_dir / 'epoch_10.pth')
+    assert find_checkpoint(work_dir, '20260101_000010') == newest
+    assert find_checkpoint(work_dir, '20260101_000011') is None
+    note_start(work_dir, resumes=True)
+    assert find_checkpoint(work_dir, time_of_start(work_dir)) == newest
+    note_start(work_dir, resumes=False)
+    assert find_checkpoint(work_dir, time_of_start(work_dir)) is None
 
 
 def test_checkpoints_of_an_earlier_run_are_skipped(work_dir):

@@ -5,6 +5,9 @@ import pytest
 import torch
 from mmengine.runner import Runner
 
+from mmregioncl.hooks import ResumeHook
+from mmregioncl.hooks.resume_hook import is_progress
+
 
 @pytest.fixture
 def resumable(runner_cfg):
@@ -130,7 +133,49 @@ def test_checkpoints_of_others_are_resumed(resumable, tmp_path):
     assert runner.iter == 6
 
 
+@pytest.mark.parametrize('known', [
+    None, 3,
+    dict(epoch_length=3),
+    dict(epoch_length=0, batch_size=4, world_size=1, images=12),
+    dict(epoch_length='3', batch_size=4, world_size=1, images=12),
+    dict(epoch_length=3, batch_size=4, world_size=1, images=12, data_seed='x')
+])
+def test_damaged_progress_is_not_used(known):
+    assert not is_progress(known)
+
+
+def test_the_state_of_another_optimizer_is_refused(resumable, tmp_path):
+    with pytest.raises(
+            ValueError,
+            match='epoch_1.pth holds the state of another optimi'
+            'zer: take its type, or start anew'):
+        resume(
+            resumable, tmp_path, **{
+                'optim_wrapper.optimizer.type': 'Adam',
+                'optim_wrapper.optimizer.lr': 0.1
+            })
+
+
+@pytest.mark.parametrize(
+    'damage, part',
+    [(lambda saved: saved.pop('param_schedulers'), 'param_schedulers'),
+     (lambda saved: saved.update(message_hub=3), 'message_hub'),
+     (lambda saved: saved.update(meta=[]), 'meta'),
+     (lambda saved: saved['meta'].update(iter='5'), 'meta.iter'),
+     (lambda saved: saved.pop('optimizer'), 'optimizer')])
+def test_damaged_checkpoints_are_refused(resumable, tmp_path, damage, part):
+    resumable.train_cfg.max_epochs = 1
+    Runner.from_cfg(copy.deepcopy(resumable)).train()
+    path = tmp_path / 'run/epoch_1.pth'
+    checkpoint = torch.load(path)
+    damage(checkpoint)
+    torch.save(checkpoint, path)
+    resumable.update(
+        resume=True, load_from=str(path), experiment_name='resumed')
+    with pytest.raises(ValueError, match=f'which holds no {part}: start anew'):
+        Runner.from_cfg(resumable).train()
+
+
 def test_settings_are_checked():
-    from mmregioncl.hooks import ResumeHook
     with pytest.raises(ValueError, match="schedule='both' of ResumeHook has"):
         ResumeHook(schedule='both')

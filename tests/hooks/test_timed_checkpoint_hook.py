@@ -10,7 +10,8 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from mmregioncl.engine.storage import find_checkpoint
-from mmregioncl.hooks import TimedCheckpointHook, timed_checkpoint_hook
+from mmregioncl.hooks import (SafeCheckpointHook, TimedCheckpointHook,
+                              timed_checkpoint_hook)
 
 
 class Watch(Hook):
@@ -28,6 +29,17 @@ class Watch(Hook):
     def after_train_iter(self, runner, *args, **kwargs) -> None:
         names = (path.name for path in Path(runner.work_dir).glob('*.pth'))
         self.files.append(sorted(names))
+
+
+@pytest.fixture(autouse=True)
+def keep_handlers():
+    handlers = {
+        number: signal.getsignal(number)
+        for number in (signal.SIGTERM, signal.SIGUSR1)
+    }
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture
@@ -91,7 +103,6 @@ def test_accumulated_updates_are_finished_first(timed_cfg):
 def test_a_signal_stops_at_the_end_of_the_step(timed_cfg, tmp_path, number,
                                                stop_at):
     timed_cfg.default_hooks.checkpoint.minutes = None
-    handler = signal.getsignal(number)
     with pytest.raises(SystemExit) as end:
         run(timed_cfg, Watch(stop_at, number))
     assert end.value.code == 75
@@ -105,7 +116,6 @@ def test_a_signal_stops_at_the_end_of_the_step(timed_cfg, tmp_path, number,
     runner = run(timed_cfg, watch := Watch())
     assert len(watch.files) == 6 - stop_at and runner.epoch == 2
     assert not [*(tmp_path / 'run').glob('resume_*')]
-    signal.signal(number, handler)
 
 
 def test_a_signal_between_epochs_stops_there(timed_cfg, tmp_path):
@@ -170,7 +180,7 @@ def test_a_full_disk_loses_nothing(timed_cfg, tmp_path, full_disk,
         call.args[0] for call in warned.call_args_list
         if call.args[0].startswith('cannot write')
     ]
-    assert len(said) == 6  # the epochs at steps 6 and 9, and four by time
+    assert len(said) == 8  # two epochs, and six by time
     assert all(
         'No space left on device): make room; the last checkpoint is' in line
         for line in said)
@@ -192,3 +202,65 @@ def test_a_full_disk_at_the_end_is_an_error(timed_cfg, tmp_path, full_disk):
 def test_settings_are_checked():
     with pytest.raises(ValueError, match='minutes=0 of TimedCheckpointHook'):
         TimedCheckpointHook(minutes=0)
+
+
+def test_epochs_that_begin_at_the_first_image_only(timed_cfg):
+    """MMEngine would repeat the whole epoch, and count its steps twice."""
+    timed_cfg.train_dataloader.sampler.type = 'DefaultSampler'
+    timed_cfg.default_hooks.checkpoint.interval = 2
+    runner = run(timed_cfg, watch := Watch())
+    assert watch.files == 3 * [[]] + 3 * [['resume_iter_3.pth']]
+    assert 'checkpoints are written at the end of epochs only' in '\n'.join(
+        call.args[0] for call in runner.logger.warning.call_args_list)
+
+
+def test_iteration_based_runs_are_written_by_time(timed_cfg, tmp_path):
+    timed_cfg.train_cfg = dict(type='IterBasedTrainLoop', max_iters=4)
+    timed_cfg.train_dataloader.sampler.type = 'InfiniteSampler'
+    timed_cfg.default_hooks.checkpoint.update(by_epoch=False, interval=2)
+    run(timed_cfg, watch := Watch())
+    assert watch.files[1:3] == [['iter_2.pth', 'resume_iter_1.pth'],
+                                [
+                                    'iter_2.pth', 'resume_iter_1.pth',
+                                    'resume_iter_3.pth'
+                                ]]
+    assert [p.name for p in (tmp_path / 'run').glob('*.pth')] == ['iter_4.pth']
+
+
+def test_the_best_is_kept_on_a_full_disk(timed_cfg, tmp_path, full_disk):
+    """MMEngine removes it before it writes the next."""
+    timed_cfg.default_hooks.checkpoint.update(
+        type='mmregioncl.SafeCheckpointHook', save_best='acc', rule='greater')
+    del timed_cfg.default_hooks.checkpoint['minutes']
+    runner = run(timed_cfg, Watch())
+    hook = next(h for h in runner.hooks if isinstance(h, SafeCheckpointHook))
+
+    def best(accuracy: float) -> list:
+        hook._save_best_checkpoint(runner, dict(acc=accuracy))
+        return [p.name for p in (tmp_path / 'run').glob('best_*')]
+
+    runner.train_loop._epoch = 1
+    assert best(0.1) == ['best_acc_epoch_1.pth']
+    runner.train_loop._epoch = 2
+    full_disk['left'] = 1000
+    assert best(0.2) == ['best_acc_epoch_1.pth']
+    assert runner.message_hub.get_info('best_score') == 0.1
+    full_disk['left'] = 2**30
+    assert best(0.2) == ['best_acc_epoch_2.pth']
+    assert best(0.1) == ['best_acc_epoch_2.pth']
+
+
+def test_a_stop_without_any_checkpoint_is_an_error(timed_cfg, full_disk):
+    full_disk['left'] = 1000
+    timed_cfg.default_hooks.checkpoint.minutes = None
+    with pytest.raises(SystemExit) as end:
+        run(timed_cfg, Watch(2, signal.SIGTERM))
+    assert end.value.code == 1
+
+
+def test_no_checkpoint_is_removed_that_nothing_replaces(timed_cfg, tmp_path):
+    timed_cfg.default_hooks.checkpoint.update(save_last=False, interval=9)
+    run(timed_cfg, Watch())
+    assert sorted(p.name for p in (tmp_path / 'run').glob('*.pth')) == [
+        'resume_iter_4.pth', 'resume_iter_5.pth'
+    ]

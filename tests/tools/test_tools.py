@@ -52,14 +52,18 @@ def options(digits):
     ]
 
 
-def test_train_resume_and_knn(run_tool, run_python, tmp_path, digits, options):
+def test_train_restart_and_knn(run_tool, run_python, tmp_path, digits, options,
+                               monkeypatch):
+    """A job that Slurm starts again resumes without being asked."""
     command = ['train.py', CONFIG]
     run_tool(*command, *options)
     work_dir = tmp_path / 'work_dirs' / CONFIG.stem  # named after the config
     assert (work_dir / 'epoch_1.pth').exists()
 
     options[3] = 'train_cfg.max_epochs=2'
-    done = run_tool(*command, '--resume', *options)
+    with monkeypatch.context() as patch:
+        patch.setenv('SLURM_RESTART_COUNT', '1')
+        done = run_tool(*command, *options)
     assert 'epoch_1.pth' in done.stdout + done.stderr
     checkpoint = torch.load(work_dir / 'epoch_2.pth')
     assert checkpoint['meta']['iter'] == 6
@@ -125,6 +129,7 @@ custom_hooks = [dict(type='Deadly')]
                           timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
     assert 'resumed epoch: 1, iter: 2' in done.stdout + done.stderr
+    assert 'rank 0: another process ended or hangs: look' in done.stderr
     checkpoint = torch.load(tmp_path / 'run' / 'epoch_2.pth')
     # 128 images over 2 ranks of 32: two steps of 64 keys in an epoch
     assert checkpoint['meta']['iter'] == 4
@@ -162,7 +167,8 @@ def test_a_job_that_is_told_to_stop_is_queued_again(tmp_path):
     assert '--job-name=a job --gres=gpu:8 --ntasks=4' in submitted
     assert '--signal=USR1@300 --requeue --open-mode=append' in submitted
     assert submitted.endswith('--time 60')
-    assert run.startswith('srun --kill-on-bad-exit=1 python -u ')
+    assert run.startswith(
+        'srun --kill-on-bad-exit=1 --cpus-per-task=5 python -u ')
     assert run.endswith('train.py a config.py --launcher slurm --cfg-options '
                         'model.names=[1, 2]')
     assert (code, requeued) == (0, 'scontrol requeue 7')
@@ -228,6 +234,9 @@ def test_fine_tuning_scripts(tmp_path, package, script, given, expected):
         path = tmp_path / program
         path.write_text('#!/bin/sh\necho $(basename $0) "$@"')
         path.chmod(0o755)
+    submit = tmp_path / 'sbatch'  # runs the job
+    submit.write_text('#!/bin/sh\nbash')
+    submit.chmod(0o755)
     command = [TOOLS / 'benchmarks' / package / script]
     env = dict(os.environ, PATH=f'{tmp_path}:{os.environ["PATH"]}')
     done = subprocess.run(
@@ -318,28 +327,6 @@ def test_fine_tune_resume_test_and_browse(run_tool, run_python, tmp_path,
     # Two rows of truth and prediction
     width, height = Image.open(tmp_path / 'sheet.png').size
     assert width / height == pytest.approx(2 * 96 / (2 * 64), rel=0.2)
-
-
-def test_slurm_launcher(tmp_path, options):
-    """The script with an srun that shows what it was called with."""
-    srun = tmp_path / 'srun'
-    srun.write_text('#!/bin/sh\necho "$@"')
-    srun.chmod(0o755)
-    done = subprocess.run([
-        'bash', TOOLS / 'slurm_train.sh', 'gpu', 'name', CONFIG, '--work-dir',
-        'a b'
-    ],
-                          env=dict(
-                              os.environ,
-                              PATH=f'{tmp_path}:{os.environ["PATH"]}',
-                              GPUS='16'),
-                          capture_output=True,
-                          text=True,
-                          check=True)
-    assert '--partition=gpu --job-name=name --gres=gpu:8 --ntasks=16' in (
-        done.stdout)
-    assert done.stdout.strip().endswith(
-        f'train.py {CONFIG} --launcher slurm --work-dir a b')
 
 
 def test_amp_without_a_gpu_is_bfloat16(run_tool, tmp_path, options):

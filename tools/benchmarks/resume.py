@@ -21,7 +21,7 @@ import time
 from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Iterator, Tuple
+from typing import Any, Iterator, List, Tuple
 
 import numpy as np
 import torch
@@ -180,18 +180,19 @@ def live(cfg: Config,
     for child in children:
         child.start()
     end = time.monotonic() + delay
+    failed: List[int] = []
     while any(child.is_alive() for child in children):
-        failed = any(child.exitcode for child in children)
+        time.sleep(0.01)
+        codes = [child.exitcode for child in children if child.exitcode]
+        failed = failed or codes  # those of processes that ended first
         if failed or time.monotonic() > end:
             for child in children:
                 child.kill()
-        time.sleep(0.01)
-    codes = {child.exitcode for child in children}
-    if codes == {0}:
+    if {child.exitcode for child in children} == {0}:
         return False
-    if not codes & {-signal.SIGKILL}:
+    if {*failed} - {-signal.SIGKILL}:
         print(Path(f'{cfg.work_dir}.log').read_text()[-3000:])
-        raise RuntimeError(f'a run ended with {codes}')
+        raise RuntimeError(f'a run ended with {failed}')
     return True
 
 

@@ -1,11 +1,13 @@
 _base_ = 'mmdet::_base_/default_runtime.py'
 
 default_hooks = dict(
+    resume=dict(type='mmregioncl.ResumeHook'),
     checkpoint=dict(
+        type='mmregioncl.TimedCheckpointHook',
+        minutes=15,
         by_epoch=False,
         interval=5000,
-        max_keep_ckpts=3,
-        backend_args=dict(backend='mmregioncl.atomic')),
+        max_keep_ckpts=3),
     pretrained=dict(type='mmregioncl.PretrainedHook'),
     fresh_data=dict(type='mmregioncl.FreshDataHook'),
     guard=dict(type='mmregioncl.GuardHook'))

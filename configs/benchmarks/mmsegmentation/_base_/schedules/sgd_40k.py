@@ -1,8 +1,9 @@
 _base_ = 'mmseg::_base_/schedules/schedule_40k.py'
 
 default_hooks = dict(
+    resume=dict(type='mmregioncl.ResumeHook'),
     checkpoint=dict(
-        max_keep_ckpts=3, backend_args=dict(backend='mmregioncl.atomic')),
+        type='mmregioncl.TimedCheckpointHook', minutes=15, max_keep_ckpts=3),
     pretrained=dict(type='mmregioncl.PretrainedHook'),
     fresh_data=dict(type='mmregioncl.FreshDataHook'),
     guard=dict(type='mmregioncl.GuardHook'))

@@ -1,0 +1,41 @@
+"""What a launcher tells its processes by environment variables."""
+import os
+import time
+from pathlib import Path
+from typing import Union
+
+# The variable with the rank of a process, by launcher
+RANKS = dict(pytorch='RANK', slurm='SLURM_PROCID', mpi='OMPI_COMM_WORLD_RANK')
+START = '.start'  # file in the work dir
+RESTARTS = ('TORCHELASTIC_RESTART_COUNT', 'SLURM_RESTART_COUNT')
+
+
+def is_main_process(launcher: str) -> bool:
+    """Whether this is the first process of a job, before they are joined.
+
+    Args:
+        launcher (str): 'none', 'pytorch', 'slurm' or 'mpi'.
+    """
+    return os.environ.get(RANKS.get(launcher, ''), '0') == '0'
+
+
+def restarted() -> bool:
+    """Whether torchrun or Slurm has started this job before."""
+    return any(int(os.environ.get(name, 0)) for name in RESTARTS)
+
+
+def note_start(work_dir: Union[str, Path], resumes: bool) -> None:
+    """Note when a job begins, for the case that it is restarted.
+
+    Args:
+        work_dir (str or Path): Work dir of the run.
+        resumes (bool): Whether it goes on with what is there.
+    """
+    begin = '' if resumes else time.strftime('%Y%m%d_%H%M%S')
+    (Path(work_dir) / START).write_text(begin)
+
+
+def time_of_start(work_dir: Union[str, Path]) -> str:
+    """When a job that was restarted has begun; '' if it does not matter."""
+    note = Path(work_dir) / START
+    return note.read_text() if note.exists() else ''

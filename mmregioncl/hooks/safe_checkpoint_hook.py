@@ -1,0 +1,129 @@
+from pathlib import Path
+from typing import Dict
+
+from mmengine.dist import is_main_process
+from mmengine.hooks import CheckpointHook
+
+from mmregioncl.files import atomic_write
+from mmregioncl.registry import HOOKS
+
+
+@HOOKS.register_module()
+class SafeCheckpointHook(CheckpointHook):
+    """``CheckpointHook`` that a full disk does not stop.
+
+    Files are written completely or not at all, and older checkpoints are
+    removed only after the new one is there; MMEngine removes them before. If a
+    checkpoint cannot be written, the hook warns and the run goes on. An error
+    is raised if it is the last one of the run.
+
+    Arguments are those of ``CheckpointHook``. ``backend_args`` defaults to
+    ``dict(backend='mmregioncl.atomic')``.
+    """
+
+    def __init__(self, *args, **kwargs) -> None:
+        if kwargs.get('file_client_args') is None:
+            kwargs.setdefault('backend_args',
+                              dict(backend='mmregioncl.atomic'))
+        super().__init__(*args, **kwargs)
+
+    def write(self, runner, name: str, meta: dict) -> bool:
+        """Write a checkpoint, on the main process.
+
+        Args:
+            runner (Runner): The run.
+            name (str): Name of the file.
+            meta (dict): ``epoch`` and ``iter`` that the run goes on with.
+
+        Returns:
+            bool: Whether it is there.
+        """
+        hub = runner.message_hub
+        last = hub.runtime_info.get('last_ckpt')
+        path = self.file_backend.join_path(self.out_dir, name)
+        hub.update_info('last_ckpt', path)  # as this checkpoint shall say
+        written = False
+        try:
+            runner.save_checkpoint(
+                self.out_dir,
+                name,
+                self.file_client_args,
+                save_optimizer=self.save_optimizer,
+                save_param_scheduler=self.save_param_scheduler,
+                meta=meta,
+                backend_args=self.backend_args,
+                **self.args)
+            if is_main_process():
+                note = Path(runner.work_dir) / 'last_checkpoint'
+                with atomic_write(note) as part:
+                    part.write_text(path)
+            written = True
+            self.last_ckpt = path
+        except OSError as error:
+            runner.logger.warning(f'cannot write {path} ({error}): make room; '
+                                  f'the last checkpoint is {last}')
+        finally:
+            if not written:
+                hub.update_info('last_ckpt', last)
+        return written
+
+    def _save_checkpoint_with_step(self, runner, step: int,
+                                   meta: dict) -> None:
+        """Write the checkpoint of an epoch or step, then remove old ones."""
+        hub = runner.message_hub
+        before = list(getattr(self, 'keep_ckpt_ids', []))
+        after = before if step in before else [*before, step]
+        removed = []
+        if 0 < self.max_keep_ckpts < len(after):
+            removed = after[:-self.max_keep_ckpts]
+            after = after[-self.max_keep_ckpts:]
+        hub.update_info('keep_ckpt_ids', after)
+        name = self.filename_tmpl.format(step)
+        if not self.write(runner, name, meta):
+            hub.update_info('keep_ckpt_ids', before)
+            if meta['iter'] == runner.max_iters:
+                raise OSError(f'cannot write the last checkpoint {name}: make '
+                              'room, and resume the run')
+            return
+        if self.max_keep_ckpts > 0:
+            self.keep_ckpt_ids.clear()
+            self.keep_ckpt_ids.extend(after)
+        for old in removed:
+            self.remove(
+                self.file_backend.join_path(self.out_dir,
+                                            self.filename_tmpl.format(old)))
+
+    def remove(self, path: str) -> None:
+        """Remove a checkpoint, on the main process."""
+        if is_main_process() and self.file_backend.isfile(path):
+            self.file_backend.remove(path)
+
+    def _save_best_checkpoint(self, runner, metrics: dict) -> None:
+        """Write the best checkpoint, then remove the one before."""
+        if not self.save_best:
+            return
+        known = runner.message_hub.runtime_info
+        before = {key: known[key] for key in known if key.startswith('best_')}
+        self.set_best({})  # the parent removes what it knows, then writes
+        try:
+            super()._save_best_checkpoint(runner, metrics)
+        except OSError as error:
+            runner.logger.warning(f'cannot write the best checkpoint ({error})'
+                                  ': make room')
+            for key in [key for key in known if key.startswith('best_')]:
+                del known[key]
+            known.update(before)
+        self.set_best(known)
+        for key, path in before.items():
+            if key.startswith('best_ckpt') and known[key] != path:
+                self.remove(path)
+
+    def set_best(self, paths: Dict[str, str]) -> None:
+        """Set the best checkpoints, by their names in the message hub."""
+        if len(self.key_indicators) == 1:
+            self.best_ckpt_path = paths.get('best_ckpt')
+        else:
+            self.best_ckpt_path_dict = {
+                name: paths.get(f'best_ckpt_{name}')
+                for name in self.key_indicators
+            }
