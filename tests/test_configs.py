@@ -198,6 +198,8 @@ def test_views_are_those_of_mmselfsup(method):
         pipeline[-1].pop('meta_keys', None)
         loaders.append(loader)
     ours, theirs = loaders
+    assert ours['sampler'].pop('type') == 'SeededSampler'
+    assert theirs['sampler'].pop('type') == 'DefaultSampler'
     assert ours.pop('pin_memory') and ours.pop('drop_last')
     theirs.pop('drop_last', None)
     assert ours == theirs
@@ -212,7 +214,14 @@ def test_config_keeps_the_rules(path):
     assert cfg.train_dataloader.persistent_workers
     assert cfg.train_dataloader.drop_last
     assert cfg.default_scope == 'mmregioncl'
-    assert cfg.default_hooks.guard.type == 'mmregioncl.GuardHook'
+    hooks = cfg.default_hooks
+    assert hooks.guard.type == 'mmregioncl.GuardHook'
+    # What docs/reliability.md promises
+    assert cfg.train_dataloader.sampler.type == 'mmregioncl.SeededSampler'
+    assert cfg.train_cfg.type == 'mmregioncl.SeededTrainLoop'
+    assert hooks.resume.type == 'mmregioncl.ResumeHook'
+    assert hooks.checkpoint.type == 'mmregioncl.TimedCheckpointHook'
+    assert hooks.checkpoint.minutes == 15
     # SimSiamHook keeps the predictor at the optimizer's learning rate.
     for hook in cfg.get('custom_hooks', []):
         if hook.type == 'SimSiamHook':

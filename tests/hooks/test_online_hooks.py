@@ -9,6 +9,7 @@ import torch
 from mmengine.config import Config
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook
+from mmengine.logging import MessageHub
 from mmengine.registry import MODELS
 from mmengine.runner import Runner
 from tensorboard.backend.event_processing.event_accumulator import \
@@ -275,7 +276,8 @@ def test_probe_learns(online_cfg, tmp_path):
 ])
 def test_collapse_is_warned_of(statistic, value, words):
     hook = RepresentationHealthHook()
-    runner = Mock(epoch=4, iter=9, max_epochs=90)
+    runner = Mock(
+        epoch=4, iter=9, max_epochs=90, message_hub=MessageHub('collapse'))
     scalars = {'view/std': 1., 'view/rankme': 40., 'view/alignment': 0.}
     hook.report(runner, {**scalars, f'view/{statistic}': value})
     if words is None or 'nan' not in words:  # it may recover
@@ -292,7 +294,8 @@ def test_collapse_is_warned_of(statistic, value, words):
 def test_last_evaluation_warns_again():
     """NaN does too, whatever was logged before."""
     hook = RepresentationHealthHook()
-    runner = Mock(epoch=4, iter=9, max_epochs=9)
+    runner = Mock(
+        epoch=4, iter=9, max_epochs=9, message_hub=MessageHub('collapse'))
     for std, epoch, count in ((0.04, 1, 0), (0.04, 2, 1), (0.04, 3, 0),
                               (torch.nan, 4, 1), (1., 5, 0), (0.04, 8, 1)):
         runner.epoch = epoch
