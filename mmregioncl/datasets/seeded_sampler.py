@@ -114,7 +114,10 @@ class SeededFetch:
 
     def __reduce_ex__(self, protocol: int) -> tuple:
         """Pickle as an object of the class that was extended."""
-        make, (kind, *args), *rest = super().__reduce_ex__(protocol)
+        reduced = super().__reduce_ex__(protocol)
+        make, (kind, *args), *rest = reduced
+        if kind is not type(self):  # a data set that pickles in its own way
+            return reduced
         return make_seeded, (make, kind.__mro__[1], *args), *rest
 
 
