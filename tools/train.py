@@ -41,8 +41,9 @@ def stop_early(number: int, frame) -> None:
 
 def main() -> None:
     args = parse_args()
-    for number in (signal.SIGTERM, signal.SIGUSR1):
-        signal.signal(number, stop_early)
+    for name in ('SIGTERM', 'SIGUSR1'):
+        if hasattr(signal, name):  # Windows lacks the second
+            signal.signal(getattr(signal, name), stop_early)
     # PyTorch takes seconds to import. --help does not need it.
     from mmengine.device import get_device
     from mmengine.runner import Runner
@@ -50,10 +51,10 @@ def main() -> None:
     from mmregioncl.engine.config import (check_data, checkpoint_name,
                                           load_config, set_pretrained)
     from mmregioncl.engine.failures import named_failures
-    from mmregioncl.engine.launch import (is_main_process, note_start,
-                                          restarted, time_of_start)
+    from mmregioncl.engine.launch import (checkpoint_to_resume,
+                                          is_main_process, note_start,
+                                          restarted)
     from mmregioncl.engine.malloc import keep_freed_memory
-    from mmregioncl.engine.storage import find_checkpoint
     from mmregioncl.engine.work_dir import claim_work_dir
 
     cfg = load_config(args.config, args.cfg_options)
@@ -75,12 +76,7 @@ def main() -> None:
         lock = claim_work_dir(cfg.work_dir)
         if not restarted():
             note_start(cfg.work_dir, resumes=args.resume == 'auto')
-    checkpoint = args.resume
-    if restarted():  # with what this job has written, if it has
-        since = time_of_start(cfg.work_dir)
-        checkpoint = find_checkpoint(cfg.work_dir, since) or checkpoint
-    if checkpoint == 'auto':
-        checkpoint = find_checkpoint(cfg.work_dir)
+    checkpoint = checkpoint_to_resume(cfg.work_dir, args.resume)
     if checkpoint:
         cfg.update(resume=True, load_from=checkpoint)
     elif args.resume or restarted():

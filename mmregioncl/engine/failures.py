@@ -1,10 +1,11 @@
 """Errors of a run that PyTorch reports without their cause."""
 import os
 import re
+import signal
 from contextlib import contextmanager
-from typing import Iterator
+from threading import current_thread, main_thread
+from typing import Iterator, Optional
 
-import torch
 from mmengine.dist import get_rank
 
 # What PyTorch says, the cause, and what to do
@@ -38,12 +39,24 @@ def named_failures() -> Iterator[None]:
     """
     try:
         yield
-    except (RuntimeError, torch.OutOfMemoryError) as error:
-        text = str(error)
-        for pattern, cause, advice in CAUSES:
-            # "Caught ..." repeats the error of a worker, with its traceback.
-            if re.search(pattern, text) and not text.startswith('Caught '):
-                rank = os.environ.get('RANK', get_rank())
-                raise RuntimeError(
-                    f'rank {rank}: {cause}: {advice}') from error
-        raise
+    except (RuntimeError, ConnectionError, EOFError) as error:
+        reason = explain(error)
+        if reason is None:
+            raise
+        if hasattr(signal, 'SIGCHLD') and current_thread() is main_thread():
+            # PyTorch would report the worker again, in the middle of this.
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        rank = os.environ.get('RANK', get_rank())
+        raise RuntimeError(f'rank {rank}: {reason}') from error
+
+
+def explain(error: Exception) -> Optional[str]:
+    """The cause of an error and what to do; None if it is not known."""
+    text = str(error)
+    if not isinstance(error, RuntimeError):  # the pipe of a worker has ended
+        text = 'DataLoader worker exited unexpectedly'
+    for pattern, cause, advice in CAUSES:
+        # "Caught ..." repeats the error of a worker, with its traceback.
+        if re.search(pattern, text) and not text.startswith('Caught '):
+            return f'{cause}: {advice}'
+    return None

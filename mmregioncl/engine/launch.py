@@ -2,7 +2,9 @@
 import os
 import time
 from pathlib import Path
-from typing import Union
+from typing import Optional, Union
+
+from .storage import find_checkpoint
 
 # The variable with the rank of a process, by launcher
 RANKS = dict(pytorch='RANK', slurm='SLURM_PROCID', mpi='OMPI_COMM_WORLD_RANK')
@@ -35,7 +37,25 @@ def note_start(work_dir: Union[str, Path], resumes: bool) -> None:
     (Path(work_dir) / START).write_text(begin)
 
 
-def time_of_start(work_dir: Union[str, Path]) -> str:
-    """When a job that was restarted has begun; '' if it does not matter."""
-    note = Path(work_dir) / START
-    return note.read_text() if note.exists() else ''
+def checkpoint_to_resume(work_dir: Union[str, Path],
+                         given: Optional[str]) -> Optional[str]:
+    """Choose what a run goes on with.
+
+    A job that is restarted takes the last checkpoint that it has written
+    itself. An older run in the same work dir is another one.
+
+    Args:
+        work_dir (str or Path): Work dir of the run.
+        given (str, optional): Argument of ``--resume``: a checkpoint, or
+            'auto' for the last one in the work dir.
+
+    Returns:
+        str or None: A checkpoint, None for a new run.
+    """
+    if restarted():
+        note = Path(work_dir) / START
+        begin = note.read_text() if note.exists() else ''
+        own = find_checkpoint(work_dir, begin)
+        if own:
+            return own
+    return find_checkpoint(work_dir) if given == 'auto' else given

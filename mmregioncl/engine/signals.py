@@ -3,7 +3,9 @@ import os
 import signal
 from threading import Thread
 
-STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+STOP_SIGNALS = tuple(
+    getattr(signal, name) for name in ('SIGTERM', 'SIGUSR1')
+    if hasattr(signal, name))  # Windows lacks the second
 listening = False  # whether forked processes outlive signals
 
 

@@ -1,6 +1,10 @@
-import pytest
+import time
 
-from mmregioncl.engine.launch import is_main_process, restarted
+import pytest
+import torch
+
+from mmregioncl.engine.launch import (checkpoint_to_resume, is_main_process,
+                                      note_start, restarted)
 
 
 @pytest.mark.parametrize('launcher, variables, first', [
@@ -27,3 +31,27 @@ def test_a_restarted_job_is_known(monkeypatch, variables, known):
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert restarted() == known
+
+
+@pytest.fixture
+def work_dir(tmp_path):
+    """With a checkpoint of an earlier run."""
+    meta = dict(time='20260101_000010', iter=1)
+    torch.save(dict(meta=meta, optimizer={}), tmp_path / 'epoch_1.pth')
+    return tmp_path
+
+
+@pytest.mark.parametrize('given', [None, 'auto', 'other.pth'])
+def test_a_restarted_job_takes_what_it_has_written(work_dir, monkeypatch,
+                                                   given):
+    earlier = str(work_dir / 'epoch_1.pth')
+    first = earlier if given == 'auto' else given
+    note_start(work_dir, resumes=given == 'auto')
+    assert checkpoint_to_resume(work_dir, given) == first
+    monkeypatch.setenv('SLURM_RESTART_COUNT', '1')
+    # Before it has written any
+    assert checkpoint_to_resume(work_dir, given) == first
+    meta = dict(time=time.strftime('%Y%m%d_%H%M%S'), iter=2)
+    torch.save(dict(meta=meta, optimizer={}), work_dir / 'epoch_2.pth')
+    assert checkpoint_to_resume(work_dir,
+                                given) == str(work_dir / 'epoch_2.pth')

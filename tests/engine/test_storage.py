@@ -9,7 +9,6 @@ import pytest
 import torch
 from mmengine.fileio import get_file_backend
 
-from mmregioncl.engine.launch import note_start, time_of_start
 from mmregioncl.engine.storage import find_checkpoint
 
 
@@ -74,14 +73,10 @@ def test_checkpoint_newer_than_the_note_is_found(work_dir):
     assert find_checkpoint(work_dir) == str(work_dir / 'epoch_11.pth')
 
 
-def test_a_restarted_job_takes_its_own_checkpoints_only(work_dir):
+def test_older_checkpoints_are_left_out(work_dir):
     newest = str(work_dir / 'epoch_10.pth')
     assert find_checkpoint(work_dir, '20260101_000010') == newest
     assert find_checkpoint(work_dir, '20260101_000011') is None
-    note_start(work_dir, resumes=True)
-    assert find_checkpoint(work_dir, time_of_start(work_dir)) == newest
-    note_start(work_dir, resumes=False)
-    assert find_checkpoint(work_dir, time_of_start(work_dir)) is None
 
 
 def test_checkpoints_of_an_earlier_run_are_skipped(work_dir):
