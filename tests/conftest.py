@@ -325,3 +325,14 @@ def runner_cfg(model_cfg, image_folder, tmp_path):
                             transforms=[view]),
                         dict(type='mmregioncl.PackSelfSupInputs'),
                     ]))))
+
+
+@pytest.fixture
+def seeded_runner_cfg(runner_cfg):
+    """The same, with draws that depend on seed, epoch and step alone."""
+    runner_cfg.train_cfg.type = 'mmregioncl.SeededTrainLoop'
+    runner_cfg.train_dataloader.update(
+        num_workers=0,
+        persistent_workers=False,
+        sampler=dict(type='mmregioncl.SeededSampler'))
+    return runner_cfg

@@ -27,22 +27,18 @@ class Stop(Hook):
 
 
 @pytest.fixture
-def seeded_cfg(runner_cfg):
+def seeded_cfg(seeded_runner_cfg):
     """Two epochs of three steps, an update ends in the middle of each."""
-    runner_cfg.train_cfg.type = 'mmregioncl.SeededTrainLoop'
-    runner_cfg.train_dataloader.update(
-        num_workers=0,
-        persistent_workers=False,
-        sampler=dict(type='mmregioncl.SeededSampler'))
-    runner_cfg.default_hooks.update(
+    cfg = seeded_runner_cfg
+    cfg.default_hooks.update(
         accumulation=dict(type='mmregioncl.AccumulationHook'),
         resume=dict(type='mmregioncl.ResumeHook'))
-    runner_cfg.optim_wrapper.optimizer.momentum = 0.9
-    runner_cfg.param_scheduler = [
+    cfg.optim_wrapper.optimizer.momentum = 0.9
+    cfg.param_scheduler = [
         dict(type='LinearLR', by_epoch=False, end=4, start_factor=0.1),
         dict(type='CosineAnnealingLR', T_max=2, end=2)
     ]
-    return runner_cfg
+    return cfg
 
 
 def run(cfg, name: str, *hooks, **settings) -> Runner:

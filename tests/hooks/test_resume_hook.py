@@ -11,20 +11,14 @@ from mmregioncl.hooks.resume_hook import is_progress
 
 
 @pytest.fixture
-def resumable(runner_cfg):
+def resumable(seeded_runner_cfg):
     """Two epochs of three steps, with a cosine schedule."""
-    runner_cfg.default_hooks.resume = dict(type='mmregioncl.ResumeHook')
-    runner_cfg.train_cfg.type = 'mmregioncl.SeededTrainLoop'
-    runner_cfg.train_dataloader.update(
-        num_workers=0,
-        persistent_workers=False,
-        sampler=dict(type='mmregioncl.SeededSampler', seed=None))
-    runner_cfg.optim_wrapper.optimizer.update(lr=0.1, weight_decay=0.01)
-    runner_cfg.param_scheduler = [
-        dict(type='CosineAnnealingLR', T_max=4, end=4)
-    ]
-    runner_cfg.model.queue_len = 8
-    return runner_cfg
+    cfg = seeded_runner_cfg
+    cfg.default_hooks.resume = dict(type='mmregioncl.ResumeHook')
+    cfg.optim_wrapper.optimizer.update(lr=0.1, weight_decay=0.01)
+    cfg.param_scheduler = [dict(type='CosineAnnealingLR', T_max=4, end=4)]
+    cfg.model.queue_len = 8
+    return cfg
 
 
 def resume(cfg, tmp_path, **settings):

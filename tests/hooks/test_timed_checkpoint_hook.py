@@ -43,20 +43,16 @@ def keep_handlers():
 
 
 @pytest.fixture
-def timed_cfg(runner_cfg):
+def timed_cfg(seeded_runner_cfg):
     """Two epochs of three steps, a checkpoint after each step."""
-    runner_cfg.train_cfg.type = 'mmregioncl.SeededTrainLoop'
-    runner_cfg.train_dataloader.update(
-        num_workers=0,
-        persistent_workers=False,
-        sampler=dict(type='mmregioncl.SeededSampler'))
-    runner_cfg.default_hooks.checkpoint = dict(
+    cfg = seeded_runner_cfg
+    cfg.default_hooks.checkpoint = dict(
         type='mmregioncl.TimedCheckpointHook',
         interval=1,
         max_keep_ckpts=1,
         minutes=1e-9)
-    runner_cfg.model.queue_len = 8
-    return runner_cfg
+    cfg.model.queue_len = 8
+    return cfg
 
 
 def run(cfg, watch: Watch) -> Runner:
