@@ -1,14 +1,13 @@
-import random
 from contextlib import contextmanager
 from typing import Iterator
 
-import numpy as np
 import torch
 from mmengine.dist import broadcast
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmregioncl.models.utils.modules import unwrap
+from mmregioncl.randomness import kept_draws
 
 
 @contextmanager
@@ -34,11 +33,10 @@ def frozen_evaluation(model: nn.Module) -> Iterator[nn.Module]:
         if value is not None
     ]
     own = [value.clone() for value in statistics]
-    states = random.getstate(), np.random.get_state()
     device = next(model.parameters()).device
     devices = [device] if device.type == 'cuda' else []
     try:
-        with torch.random.fork_rng(devices), torch.no_grad():
+        with kept_draws(), torch.random.fork_rng(devices), torch.no_grad():
             for value in statistics:
                 broadcast(value)
             yield model.eval()
@@ -48,5 +46,3 @@ def frozen_evaluation(model: nn.Module) -> Iterator[nn.Module]:
         with torch.no_grad():
             for value, before in zip(statistics, own):
                 value.copy_(before)
-        random.setstate(states[0])
-        np.random.set_state(states[1])
