@@ -1,7 +1,11 @@
-"""What changes when a run is resumed with another config."""
+"""How far a run was, and what changes when it is resumed."""
 import ast
 import warnings
-from typing import Any, Dict, Iterator, List, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Tuple
+
+from mmengine.config import Config
+
+from mmregioncl.datasets import SeededSampler
 
 # Settings of the Runner that affect what is trained
 AFFECTING = ('model', 'data_preprocessor', 'train_dataloader', 'optim_wrapper',
@@ -103,6 +107,31 @@ def changes(before: str, now: str) -> List[str]:
     ]
 
 
+def differences(saved: Optional[str], cfg: Config, before: dict,
+                now: dict) -> List[str]:
+    """What differs between two runs, as far as it affects training.
+
+    Args:
+        saved (str, optional): ``pretty_text`` of the config in the checkpoint.
+        cfg (Config): Config of the run.
+        before (dict): :func:`progress` of the run of the checkpoint.
+        now (dict): That of this run.
+
+    Returns:
+        list[str]: As of :func:`changes`.
+    """
+    try:
+        found = changes(saved, cfg.pretty_text)
+    except Exception:  # the text may be anything
+        return ['its config, which is not known']
+    told = {change.partition(':')[0].rpartition('.')[2] for change in found}
+    return found + [
+        f'{name}: {before[name]} -> {now[name]}'
+        for name in ('batch_size', 'world_size', 'images')
+        if before[name] != now[name] and name not in told
+    ]
+
+
 def reset_schedule(runner, groups: List[dict]) -> None:
     """Give the optimizer the settings of the config, as of this step.
 
@@ -137,3 +166,53 @@ def reset_schedule(runner, groups: List[dict]) -> None:
                     scheduler.step()
         for scheduler in by_epoch * (runner.epoch - epochs):
             scheduler.step()  # epochs that were longer
+
+
+def progress(runner) -> Dict[str, Optional[int]]:
+    """The units in which a run counts, and the seed of its data."""
+    loader = runner.train_dataloader
+    sampler = loader.batch_sampler.sampler
+    return dict(
+        epoch_length=len(loader),
+        batch_size=loader.batch_sampler.batch_size,
+        world_size=runner.world_size,
+        images=len(loader.dataset),
+        data_seed=sampler.seed if isinstance(sampler, SeededSampler) else None)
+
+
+def is_progress(known: Any) -> bool:
+    """Whether a checkpoint holds :func:`progress`, undamaged."""
+    units = ('epoch_length', 'batch_size', 'world_size', 'images')
+    return isinstance(known, dict) and all(
+        isinstance(known.get(unit), int) and known[unit] > 0
+        for unit in units) and isinstance(
+            known.get('data_seed'), (int, type(None)))
+
+
+def progress_of_others(meta: dict, now: dict) -> dict:
+    """The same of a checkpoint of MMEngine, which ends an epoch or a step."""
+    whole = meta['epoch'] and meta['iter'] % meta['epoch'] == 0
+    length = meta['iter'] // meta['epoch'] if whole else now['epoch_length']
+    return dict(now, epoch_length=length, data_seed=None)
+
+
+def count_anew(meta: dict, before: dict, now: dict) -> bool:
+    """Count the steps in batches of this run, by images trained on.
+
+    Args:
+        meta (dict): Of the checkpoint; its ``iter`` is changed.
+        before (dict): :func:`progress` of the run of the checkpoint.
+        now (dict): That of this run.
+
+    Returns:
+        bool: Whether the runs differ in their steps.
+    """
+    units = ('epoch_length', 'batch_size', 'world_size')
+    if all(before[unit] == now[unit] for unit in units):
+        return False
+    done = meta['iter'] - meta['epoch'] * before['epoch_length']
+    images = done * before['batch_size'] * before['world_size']
+    batch = now['batch_size'] * now['world_size']
+    meta['iter'] = meta['epoch'] * now['epoch_length'] + min(
+        images // batch, now['epoch_length'])
+    return True

@@ -1,5 +1,5 @@
 from copy import deepcopy
-from typing import Any, Dict, List, Optional
+from typing import List, Optional
 
 from mmengine.hooks import Hook
 from mmengine.optim import OptimWrapper
@@ -7,7 +7,9 @@ from mmengine.runner import EpochBasedTrainLoop
 
 from mmregioncl.datasets import SeededSampler
 from mmregioncl.engine.checks import check_whole
-from mmregioncl.engine.resuming import SCHEDULE, changes, reset_schedule
+from mmregioncl.engine.resuming import (SCHEDULE, count_anew, differences,
+                                        is_progress, progress,
+                                        progress_of_others, reset_schedule)
 from mmregioncl.registry import HOOKS
 
 
@@ -69,7 +71,7 @@ class ResumeHook(Hook):
         before = meta.get('progress')
         if not is_progress(before):
             before = progress_of_others(meta, now)
-        found = self.compare(runner, meta, before, now)
+        found = differences(meta.get('cfg'), runner.cfg, before, now)
         if found:
             lines = ''.join(f'\n  {change}' for change in found)
             runner.logger.warning(
@@ -91,23 +93,6 @@ class ResumeHook(Hook):
                 isinstance(sampler, SeededSampler):
             sampler.seed = before['data_seed']
 
-    @staticmethod
-    def compare(runner, meta: dict, before: dict, now: dict) -> List[str]:
-        """What differs between the runs, as far as it affects training."""
-        try:
-            found = changes(meta['cfg'], runner.cfg.pretty_text)
-        except Exception:  # it may be anything
-            return ['its config, which is not known']
-        told = {
-            change.partition(':')[0].rpartition('.')[2]
-            for change in found
-        }
-        return found + [
-            f'{name}: {before[name]} -> {now[name]}'
-            for name in ('batch_size', 'world_size', 'images')
-            if before[name] != now[name] and name not in told
-        ]
-
     def before_train(self, runner) -> None:
         """Let the optimizer follow the config, if that has changed."""
         if not self.schedule_changed:
@@ -123,53 +108,3 @@ class ResumeHook(Hook):
             reset_schedule(runner, self.groups)
             runner.logger.info('learning rate, weight decay and momentum '
                                'follow the config from here on')
-
-
-def progress(runner) -> Dict[str, Optional[int]]:
-    """The units in which a run counts, and the seed of its data."""
-    loader = runner.train_dataloader
-    sampler = loader.batch_sampler.sampler
-    return dict(
-        epoch_length=len(loader),
-        batch_size=loader.batch_sampler.batch_size,
-        world_size=runner.world_size,
-        images=len(loader.dataset),
-        data_seed=sampler.seed if isinstance(sampler, SeededSampler) else None)
-
-
-def is_progress(known: Any) -> bool:
-    """Whether a checkpoint holds :func:`progress`, undamaged."""
-    units = ('epoch_length', 'batch_size', 'world_size', 'images')
-    return isinstance(known, dict) and all(
-        isinstance(known.get(unit), int) and known[unit] > 0
-        for unit in units) and isinstance(
-            known.get('data_seed'), (int, type(None)))
-
-
-def progress_of_others(meta: dict, now: dict) -> dict:
-    """The same of a checkpoint of MMEngine, which ends an epoch or a step."""
-    whole = meta['epoch'] and meta['iter'] % meta['epoch'] == 0
-    length = meta['iter'] // meta['epoch'] if whole else now['epoch_length']
-    return dict(now, epoch_length=length, data_seed=None)
-
-
-def count_anew(meta: dict, before: dict, now: dict) -> bool:
-    """Count the steps in batches of this run, by images trained on.
-
-    Args:
-        meta (dict): Of the checkpoint; its ``iter`` is changed.
-        before (dict): :func:`progress` of the run of the checkpoint.
-        now (dict): That of this run.
-
-    Returns:
-        bool: Whether the runs differ in their steps.
-    """
-    units = ('epoch_length', 'batch_size', 'world_size')
-    if all(before[unit] == now[unit] for unit in units):
-        return False
-    done = meta['iter'] - meta['epoch'] * before['epoch_length']
-    images = done * before['batch_size'] * before['world_size']
-    batch = now['batch_size'] * now['world_size']
-    meta['iter'] = meta['epoch'] * now['epoch_length'] + min(
-        images // batch, now['epoch_length'])
-    return True

@@ -6,8 +6,8 @@ import torch
 from mmengine.runner import Runner
 
 from mmregioncl.engine.checks import check_whole
+from mmregioncl.engine.resuming import is_progress
 from mmregioncl.hooks import ResumeHook
-from mmregioncl.hooks.resume_hook import is_progress
 
 
 @pytest.fixture
