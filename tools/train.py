@@ -50,7 +50,7 @@ def main() -> None:
 
     from mmregioncl.engine.config import (check_data, checkpoint_name,
                                           load_config, set_pretrained)
-    from mmregioncl.engine.failures import named_failures
+    from mmregioncl.engine.failures import explain_failures
     from mmregioncl.engine.launch import (checkpoint_to_resume,
                                           is_main_process, note_start,
                                           restarted)
@@ -85,8 +85,7 @@ def main() -> None:
     if get_device() == 'cpu':
         keep_freed_memory()
         cfg.train_dataloader.pin_memory = False  # no device to copy to
-    with named_failures():
-        Runner.from_cfg(cfg).train()
+    explain_failures(lambda: Runner.from_cfg(cfg).train())
     if lock:
         lock.close()
 

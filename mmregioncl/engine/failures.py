@@ -2,9 +2,8 @@
 import os
 import re
 import signal
-from contextlib import contextmanager
 from threading import current_thread, main_thread
-from typing import Iterator, Optional
+from typing import Any, Callable, Optional
 
 from mmengine.dist import get_rank
 
@@ -30,24 +29,36 @@ CAUSES = (
 )  # yapf: disable
 
 
-@contextmanager
-def named_failures() -> Iterator[None]:
+def explain_failures(call: Callable[[], Any]) -> None:
     """Say the rank and the cause of errors that PyTorch leaves unexplained.
+
+    Args:
+        call (Callable): Trains, as ``runner.train``.
 
     Raises:
         RuntimeError: In the place of PyTorch's.
     """
     try:
-        yield
+        try:
+            call()
+        except BaseException:
+            forget_workers()
+            raise
     except (RuntimeError, ConnectionError, EOFError) as error:
         reason = explain(error)
         if reason is None:
             raise
-        if hasattr(signal, 'SIGCHLD') and current_thread() is main_thread():
-            # PyTorch would report the worker again, in the middle of this.
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         rank = os.environ.get('RANK', get_rank())
         raise RuntimeError(f'rank {rank}: {reason}') from error
+
+
+def forget_workers() -> None:
+    """Stop PyTorch from raising an error when a data worker ends.
+
+    It does so at any moment, as while the first error is printed.
+    """
+    if hasattr(signal, 'SIGCHLD') and current_thread() is main_thread():
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
 
 def explain(error: Exception) -> Optional[str]:

@@ -1,12 +1,14 @@
+from unittest.mock import Mock
+
 import pytest
 import torch
 
-from mmregioncl.engine.failures import named_failures
+from mmregioncl.engine.failures import explain_failures
 
 DEADLY = """
 import os, signal
 from torch.utils.data import DataLoader, Dataset
-from mmregioncl.engine.failures import named_failures
+from mmregioncl.engine.failures import explain_failures
 
 class Deadly(Dataset):  # as if the kernel had run out of memory
 
@@ -18,9 +20,8 @@ class Deadly(Dataset):  # as if the kernel had run out of memory
             os.kill(os.getpid(), signal.SIGKILL)
         return index
 
-with named_failures():
-    for _ in DataLoader(Deadly(), batch_size=2, num_workers=1):
-        pass
+explain_failures(
+    lambda: list(DataLoader(Deadly(), batch_size=2, num_workers=1)))
 """
 
 
@@ -37,8 +38,8 @@ def test_memory_that_is_not_there_is_explained():
     with pytest.raises(
             RuntimeError,
             match='rank 0: memory ran out: lower .*'
-            'GradientCheckpointHook'), named_failures():
-        torch.empty(2**60)
+            'GradientCheckpointHook'):
+        explain_failures(lambda: torch.empty(2**60))
 
 
 @pytest.mark.parametrize('text, cause', [
@@ -58,20 +59,21 @@ def test_memory_that_is_not_there_is_explained():
 ])
 def test_other_failures_are_explained(text, cause):
     with pytest.raises(RuntimeError, match=f'^rank 0: {cause}'):
-        with named_failures():
-            raise RuntimeError(text)
+        explain_failures(Mock(side_effect=RuntimeError(text)))
 
 
 def test_a_lost_pipe_of_a_worker_is_explained():
     with pytest.raises(RuntimeError, match='rank 0: a data worker was killed'):
-        with named_failures():
-            raise ConnectionResetError(104, 'Connection reset by peer')
+        explain_failures(
+            Mock(
+                side_effect=ConnectionResetError(104,
+                                                 'Connection reset by peer')))
 
 
 def test_other_errors_stay_what_they_are():
     worker = 'Caught BrokenPipeError in DataLoader worker process 0. ...'
     for error in (ValueError('Connection closed by peer'),
                   RuntimeError('shapes differ'), RuntimeError(worker)):
-        with pytest.raises(type(error)) as info, named_failures():
-            raise error
+        with pytest.raises(type(error)) as info:
+            explain_failures(Mock(side_effect=error))
         assert info.value is error
