@@ -79,8 +79,10 @@ def test_switches(run_tool):
     distances = table.split('furthest from float32 in any step: ')[1]
     apart = dict(re.findall(r'([a-z0-9 ]+) ([\d.]+)(?:, |$)', distances))
     assert all(float(apart[name]) == 0 for name in exact)
-    assert 0 < float(apart['bfloat16']) < 0.5
-    assert len(values(table, 'bfloat16')) == 5  # s, ratio, range, loss
+    assert float(apart['bfloat16']) > 0
+    *_, plain = values(table, 'float32 ')  # s, ratio, range, mean loss
+    *_, rounded = values(table, 'bfloat16')
+    assert rounded == pytest.approx(plain, rel=0.05)
 
 
 def test_batches_are_of_pairs(monkeypatch):
