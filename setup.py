@@ -93,6 +93,7 @@ if __name__ == '__main__':
             mmselfsup=requirements('mmselfsup'),
             mmpretrain=requirements('mmpretrain'),
             transfer=requirements('transfer'),
+            tiff=requirements('tiff'),
             tests=requirements('tests'),
             lint=requirements('lint')),
         cmdclass=dict(build_py=BuildWithMim),

@@ -3,7 +3,8 @@ from .augmentations import (ColorJitter, RandomFlip, RandomGaussianBlur,
                             RandomGrayscale, RandomResizedCrop, RandomSolarize)
 from .contrastive_crop import ContrastiveCrop, check_alpha
 from .loading import LoadImage
-from .pipelines import crop_settings, is_crop, loading_steps, steps_of
+from .pipelines import (channels_of, check_channels, crop_settings, is_crop,
+                        is_loading, loading_steps, steps_of)
 from .views import MultiView, PackSelfSupInputs
 
 # Those of MMSelfSup's and mmcv's names that are faster
@@ -12,6 +13,7 @@ FAST = (*augmentations.__all__, *views.__all__)
 __all__ = [
     'ColorJitter', 'ContrastiveCrop', 'FAST', 'LoadImage', 'MultiView',
     'PackSelfSupInputs', 'RandomFlip', 'RandomGaussianBlur', 'RandomGrayscale',
-    'RandomResizedCrop', 'RandomSolarize', 'check_alpha', 'crop_settings',
-    'is_crop', 'loading_steps', 'steps_of'
+    'RandomResizedCrop', 'RandomSolarize', 'channels_of', 'check_alpha',
+    'check_channels', 'crop_settings', 'is_crop', 'is_loading',
+    'loading_steps', 'steps_of'
 ]

@@ -15,8 +15,8 @@ from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
 
 from mmregioncl.registry import TRANSFORMS
-from .image_ops import (gaussian_blur, jitter_colors, resize_crop, solarize,
-                        weighted_gray)
+from .image_ops import (gaussian_blur, jitter_bands, jitter_colors,
+                        resize_crop, solarize, weighted_gray)
 
 __all__ = [
     'ColorJitter', 'RandomFlip', 'RandomGaussianBlur', 'RandomGrayscale',
@@ -127,7 +127,9 @@ def draw_crop(shape: Tuple[int, int],
 class ColorJitter(BaseTransform):
     """Change brightness, contrast, saturation and hue in random order.
 
-    All changes are made in as few passes as possible.
+    All changes are made in as few passes as possible. Images that do not have
+    three channels have no saturation and hue; their brightness and contrast
+    change by the same factors in each channel.
 
     Args:
         brightness, contrast, saturation (float or Sequence[float]): Range of
@@ -152,7 +154,12 @@ class ColorJitter(BaseTransform):
         self.backend = check_choice(self, 'backend', backend, BACKENDS)
 
     def transform(self, results: dict) -> dict:
-        """Jitter the colours of ``img`` (H, W, 3)."""
+        """Jitter the colours of ``img`` (H, W, C).
+
+        Raises:
+            ValueError: If an image that does not have three channels is to
+                change its saturation or hue.
+        """
         order = np.random.permutation(4)
         factors = [
             None if span is None else float(np.random.uniform(*span))
@@ -160,6 +167,10 @@ class ColorJitter(BaseTransform):
                          self.hue)
         ]
         img = results['img'].astype('uint8', copy=False)
+        if img.ndim == 2 or img.shape[2] != 3:
+            check_colors(self, img)
+            results['img'] = jitter_bands(img, *factors[:2], order)
+            return results
         if self.backend == 'pillow':
             results['img'] = jitter_colors(img, *factors, order)
             return results
@@ -171,10 +182,37 @@ class ColorJitter(BaseTransform):
         results['img'] = img
         return results
 
+    @property
+    def needs_colors(self) -> bool:
+        """Whether it changes what only colour images have."""
+        return (self.saturation, self.hue) != (None, None)
+
     def __repr__(self) -> str:
         return (f'{type(self).__name__}(brightness={self.brightness}, '
                 f'contrast={self.contrast}, saturation={self.saturation}, '
                 f'hue={self.hue}, backend={self.backend})')
+
+
+def check_colors(step: BaseTransform, img: np.ndarray) -> None:
+    """Refuse a step that changes colours of an image without.
+
+    Raises:
+        ValueError: If the image does not have three channels.
+    """
+    channels = 1 if img.ndim == 2 else img.shape[2]
+    if channels != 3 and step.needs_colors:
+        raise ValueError(no_colors(type(step).__name__, channels))
+
+
+def no_colors(name: str, channels: int) -> str:
+    """Say that a step does not fit images of some channels."""
+    what, remedy = 'colours', 'leave it out'
+    if name == 'ColorJitter':
+        what = 'saturation or hue'
+        remedy = ('take mmregioncl.ColorJitter with brightness and contrast '
+                  'alone')
+    return (f'{name} changes {what}, which images of {channels} channel(s) do '
+            f'not have: {remedy}')
 
 
 def factor_range(name: str,
@@ -210,10 +248,16 @@ class RandomGrayscale(mmcv.transforms.RandomGrayscale):
     This applies to BGR or RGB images that keep three channels. Everything else
     is left to the parent.
     """
+    needs_colors = True
 
     def transform(self, results: dict) -> dict:
-        """Convert ``img`` (H, W, C) to grayscale."""
+        """Convert ``img`` (H, W, 3) to grayscale.
+
+        Raises:
+            ValueError: If it does not have three channels.
+        """
         img = results['img']
+        check_colors(self, img)
         if (self.color_format == 'hsv' or not self.keep_channels
                 or img.ndim != 3 or img.dtype != np.uint8
                 or img.shape[2] != len(self.channel_weights)):

@@ -114,6 +114,39 @@ def jitter_colors(img: np.ndarray, brightness: Optional[float],
     return map_colors(img, own, gray, offset)
 
 
+def jitter_bands(img: np.ndarray, brightness: Optional[float],
+                 contrast: Optional[float],
+                 order: Sequence[int]) -> np.ndarray:
+    """Change brightness and contrast of each channel for itself.
+
+    The same as Pillow's changes of a gray image, for each channel.
+
+    Args:
+        img (np.ndarray): Image of shape (H, W, C) or (H, W).
+        brightness, contrast (float, optional): Factors as in
+            ``PIL.ImageEnhance``. None to skip the step.
+        order (Sequence[int]): Order of the steps, 0 and 1 in the order of the
+            arguments. Others are skipped.
+
+    Returns:
+        np.ndarray: Image of the same shape.
+    """
+    bands = img.reshape(*img.shape[:2], -1)  # (H, W, C)
+    values = np.arange(256, dtype=np.float32)[:, None]  # (256, 1)
+    for step in order:
+        factor = (brightness, contrast, None, None)[step]
+        if factor is None:
+            continue
+        target = 0  # towards black, or towards the mean, a whole number
+        if step == 1:
+            target = np.int32(bands.mean((0, 1)) + 0.5)  # (C,)
+        table = target + np.float32(factor) * (values - target)  # (256, C)
+        table = np.broadcast_to(table, (256, bands.shape[2]))
+        table = np.ascontiguousarray(table.clip(0, 255)).astype(np.uint8)
+        bands = cv2.LUT(bands, table[None]).reshape(bands.shape)
+    return bands.reshape(img.shape)
+
+
 def mean_luma(img: np.ndarray) -> float:
     """Return the mean luma of a BGR image."""
     blue, green, red, _ = cv2.mean(img)

@@ -14,6 +14,7 @@ from PIL import Image
 
 from mmregioncl.registry import TRANSFORMS
 from mmregioncl.validation import check_whole_number
+from .bands import Ranges, check_value_range, has_bands, read_image
 
 MOST_PIXELS = 178_956_970  # of an image; Pillow refuses more, too
 PNG_START = b'\x89PNG'
@@ -26,7 +27,7 @@ except ImportError:  # no wheel for this platform: OpenCV decodes
 
 @TRANSFORMS.register_module()
 class LoadImage(LoadImageFromFile):
-    """Load an image as 8-bit BGR, and skip or report corrupt files.
+    """Load an image with 8 bits, and skip or report corrupt files.
 
     Plain JPEGs are decoded by simplejpeg, slightly faster than by OpenCV and
     to the same pixels. Grayscale, palette, CMYK and 16-bit images are
@@ -35,6 +36,14 @@ class LoadImage(LoadImageFromFile):
     are skipped, an error ends the run.
 
     Args:
+        channels (int): 3 for BGR, 1 for gray. Any other number has to be that
+            of the bands in the files, which keep their order; those of TIFFs
+            need the package tifffile. Defaults to 3.
+        value_range (tuple, optional): The values that become 0 and 255, such
+            as ``(0, 4095)`` for 12 bits in a 16-bit file, or a pair for each
+            band in the order of the file. Values between are mapped linearly,
+            others are clipped. Defaults to None, the range of the type: 0 to
+            255 or 65535. Images of real numbers need a range.
         on_corrupt (str): 'skip' or 'raise'. Defaults to 'skip'.
         most_corrupt (float): Share of the files that may be skipped, from 0 to
             1. Each worker judges those that it has loaded, from the hundredth
@@ -49,6 +58,8 @@ class LoadImage(LoadImageFromFile):
     """
 
     def __init__(self,
+                 channels: int = 3,
+                 value_range: Optional[Ranges] = None,
                  on_corrupt: str = 'skip',
                  most_corrupt: float = 0.1,
                  min_side: Optional[int] = None,
@@ -57,16 +68,21 @@ class LoadImage(LoadImageFromFile):
             raise ValueError(
                 f'on_corrupt={on_corrupt!r} must be "skip" or "raise"')
         super().__init__(**kwargs)
+        self.channels = check_whole_number('channels', channels, 1,
+                                           'LoadImage')
+        self.value_range = value_range
         self.bgr = (self.color_type, self.imdecode_backend) == ('color', 'cv2')
+        self.any_depth = self.channels != 3 or value_range is not None
+        if value_range is not None:
+            self.value_range = check_value_range(value_range)
         if min_side is not None:
             min_side = check_whole_number('min_side', min_side, 1, 'LoadImage')
-            if not self.bgr:
+            if self.any_depth:
                 raise ValueError(
-                    'min_side needs color_type="color" and imdecode_backend='
-                    '"cv2": set them, or leave min_side out')
-            if self.file_client_args is not None:
-                raise ValueError('min_side does not support file_client_args: '
-                                 'set backend_args instead')
+                    f'min_side={min_side} of LoadImage is for 8-bit '
+                    'photographs: leave it out, or channels and value_range')
+        if min_side is not None or self.any_depth:
+            self.check_decoder()
         if not 0 <= most_corrupt <= 1:
             raise ValueError(f'most_corrupt={most_corrupt} of LoadImage has to'
                              ' be a share from 0 to 1')
@@ -75,6 +91,18 @@ class LoadImage(LoadImageFromFile):
         self.min_side = min_side
         self.skipped: Set[str] = set()
         self.files = self.failures = 0  # of this worker
+
+    def check_decoder(self) -> None:
+        """Refuse settings of the parent that only its own decoding knows."""
+        if not self.bgr:
+            raise ValueError(
+                'channels, value_range and min_side of LoadImage need '
+                'color_type="color" and imdecode_backend="cv2": leave these '
+                'out')
+        if self.file_client_args is not None:
+            raise ValueError('channels, value_range and min_side of LoadImage '
+                             'do not support file_client_args: set '
+                             'backend_args instead')
 
     def transform(self, results: dict) -> Optional[dict]:
         """Load an image.
@@ -129,13 +157,16 @@ class LoadImage(LoadImageFromFile):
             results['img_path'], backend_args=self.backend_args)
         check_pixels(content)
         img = None
-        if self.bgr:
+        any_depth = self.any_depth or self.bgr and has_bands(content)
+        if self.bgr and not any_depth:
             img = decode_jpeg(content, self.min_side)
-        if img is None:
+        if img is None and not any_depth:
             img = mmcv.imfrombytes(
                 content, flag=self.color_type, backend=self.imdecode_backend)
-        if img is None:
+        if img is None and not self.bgr:
             raise ValueError('no decoder can read it')
+        if img is None:  # any depth, or the reason why it cannot be read
+            img = read_image(content, self.channels, self.value_range)
         if self.to_float32:
             img = img.astype(np.float32)
         results.update(

@@ -1,7 +1,9 @@
 """Steps of a training pipeline."""
-from typing import List
+from typing import List, Optional
 
 from mmengine.dataset import Compose
+
+from .augmentations import no_colors
 
 
 def steps_of(pipeline: Compose) -> list:
@@ -12,12 +14,23 @@ def steps_of(pipeline: Compose) -> list:
     return steps
 
 
+def kinds_of(step) -> List[str]:
+    """Names of the classes of a transform or its config, without a scope."""
+    kind = step['type'] if isinstance(step, dict) else type(step)
+    if isinstance(kind, str):
+        return [kind.split('.')[-1]]
+    return [base.__name__ for base in kind.__mro__]
+
+
 def is_crop(step) -> bool:
     """Whether a transform or its config is a random crop, of any package."""
-    kind = step['type'] if isinstance(step, dict) else type(step)
-    names = [kind.split('.')[-1]] if isinstance(
-        kind, str) else [base.__name__ for base in kind.__mro__]
-    return not {'RandomResizedCrop', 'ContrastiveCrop'}.isdisjoint(names)
+    return not {'RandomResizedCrop', 'ContrastiveCrop'}.isdisjoint(
+        kinds_of(step))
+
+
+def is_loading(step) -> bool:
+    """Whether a transform or its config loads images, of any package."""
+    return any(kind.startswith('LoadImage') for kind in kinds_of(step))
 
 
 def crop_settings(step) -> dict:
@@ -38,6 +51,32 @@ def crop_settings(step) -> dict:
         name: given[key]
         for name, key in zip(ours, theirs) if key in given
     }
+
+
+def channels_of(pipeline: Compose) -> Optional[int]:
+    """Channels of the images that ``LoadImage`` of a pipeline loads.
+
+    None without such a step.
+    """
+    return next((step.channels for step in steps_of(pipeline)
+                 if is_loading(step) and hasattr(step, 'channels')), None)
+
+
+def check_channels(pipeline: Compose) -> None:
+    """Check that a pipeline does not change colours of images without.
+
+    Raises:
+        ValueError: If it loads images that do not have three channels, and a
+            step needs colours.
+    """
+    channels = channels_of(pipeline)
+    if channels in (3, None):
+        return
+    for step in steps_of(pipeline):
+        name = type(step).__name__
+        if name in ('ColorJitter', 'RandomGrayscale') and getattr(
+                step, 'needs_colors', True):
+            raise ValueError(no_colors(name, channels))
 
 
 def loading_steps(pipeline: Compose) -> List:

@@ -1,3 +1,5 @@
+from typing import Optional, Sequence
+
 import torch
 from torch import Tensor
 
@@ -35,18 +37,39 @@ class SelfSupDataPreprocessor(Parent):
     """``SelfSupDataPreprocessor`` of the host, in one pass over each view.
 
     The parent takes four passes (cast, channel order, difference, quotient)
-    and waits for the device once.
+    and waits for the device once. It knows one or three channels.
 
     Args:
-        *args: Arguments of the parent: mean, std and so on.
+        mean, std (Sequence[float], optional): Of each channel, of any number
+            of them. Default to None, no normalisation.
         non_blocking (bool): Whether copies to the device overlap with work
             on the host, for which the dataloader needs ``pin_memory``.
             Defaults to True.
         **kwargs: Further arguments of the parent.
     """
 
-    def __init__(self, *args, non_blocking: bool = True, **kwargs) -> None:
-        super().__init__(*args, non_blocking=non_blocking, **kwargs)
+    def __init__(self,
+                 mean: Optional[Sequence[float]] = None,
+                 std: Optional[Sequence[float]] = None,
+                 non_blocking: bool = True,
+                 **kwargs) -> None:
+        statistics = dict(mean=mean, std=std)
+        if mean is not None and std is not None and len(mean) != len(std):
+            raise ValueError(
+                f'mean={mean} and std={std} of data_preprocessor have to be of'
+                ' one length: give one number for each channel')
+        known = mean is None or std is None or len(mean) in (1, 3)
+        super().__init__(
+            **(statistics if known else {}),
+            non_blocking=non_blocking,
+            **kwargs)
+        if not known:
+            self._enable_normalize = True
+            for name, values in statistics.items():
+                self.register_buffer(
+                    name,
+                    torch.tensor(values).float().view(-1, 1, 1),
+                    persistent=False)
         if self._enable_normalize:
             scale = self.std.double().reciprocal()
             shift = -self.mean.double() * scale

@@ -184,7 +184,8 @@ def test_large_photographs_are_decoded_smaller(min_side, factor, tmp_path):
 @pytest.mark.parametrize('settings, words', [
     (dict(min_side=0), 'min_side=0 of LoadImage has to be a whole number'),
     (dict(min_side=2.5), 'min_side=2.5 of LoadImage has to be a whole'),
-    (dict(min_side=64, color_type='grayscale'), 'min_side needs color_type='),
+    (dict(min_side=64,
+          color_type='grayscale'), 'min_side of LoadImage need color_'),
     (dict(min_side=64,
           file_client_args=dict(backend='disk')), 'set backend_args instead'),
 ])

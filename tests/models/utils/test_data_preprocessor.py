@@ -64,3 +64,28 @@ def test_other_batches_are_the_parents(data):
     theirs, ours = both(**STATISTICS)
     for a, b in zip(preprocess(theirs, data)[0], preprocess(ours, data)[0]):
         assert torch.equal(a, b) and a.requires_grad == b.requires_grad
+
+
+@pytest.mark.parametrize('channels', [2, 4, 16])
+def test_any_number_of_channels(channels):
+    """The definition, in float64."""
+    mean, std = torch.rand(2, channels).double() * 100 + 1
+    ours = MODELS.build(
+        dict(
+            type='mmregioncl.SelfSupDataPreprocessor',
+            mean=mean.tolist(),
+            std=std.tolist()))
+    view = torch.randint(0, 256, (2, channels, 8, 6), dtype=torch.uint8)
+    (found, ), _ = preprocess(ours, dict(inputs=[view], data_samples=[]))
+    expected = (view.double() - mean.view(-1, 1, 1)) / std.view(-1, 1, 1)
+    torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=1e-5)
+    assert ours.state_dict() == {}
+
+
+def test_mean_and_std_belong_together():
+    with pytest.raises(ValueError, match='have to be of one length'):
+        MODELS.build(
+            dict(
+                type='mmregioncl.SelfSupDataPreprocessor',
+                mean=[1, 2, 3, 4],
+                std=[1, 2, 3]))

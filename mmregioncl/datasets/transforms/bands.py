@@ -1,0 +1,232 @@
+"""Images of any depth and any number of bands, as 8-bit arrays."""
+from functools import lru_cache
+from io import BytesIO
+from typing import Optional, Sequence, Tuple, Union
+
+import cv2
+import numpy as np
+
+try:
+    import tifffile
+except ImportError:  # an extra: OpenCV reads TIFFs of up to 4 bands
+    tifffile = None
+
+Range = Tuple[float, float]
+Ranges = Union[Range, Tuple[Range, ...]]  # one, or one for each band
+
+TIFF_STARTS = tuple(order + version
+                    for order, version in ((b'II', b'*\0'), (b'II', b'+\0'),
+                                           (b'MM', b'\0*'), (b'MM', b'\0+')))
+
+
+def read_image(content: bytes, channels: int,
+               value_range: Optional[Ranges]) -> np.ndarray:
+    """Decode an image of any depth and map its values to 8 bits.
+
+    Args:
+        content (bytes): Content of the file.
+        channels (int): 3 for BGR, 1 for gray; any other number has to be that
+            of the bands in the file, which keep their order.
+        value_range (Ranges, optional): See :func:`to_bytes`.
+
+    Returns:
+        np.ndarray: Shape (H, W, channels), uint8.
+
+    Raises:
+        ValueError: If it cannot be decoded, has other bands, or needs a value
+            range.
+    """
+    values = fit_bands(read_values(content, channels), channels)
+    img = to_bytes(values, value_range)
+    return np.ascontiguousarray(img[..., ::-1]) if channels == 3 else img
+
+
+def read_values(content: bytes, channels: int) -> np.ndarray:
+    """Decode an image without changing its values.
+
+    Args:
+        content (bytes): Content of the file.
+        channels (int): The number that is wanted, since OpenCV knows more of
+            gray and colour images than of others.
+
+    Returns:
+        np.ndarray: Shape (H, W, C) of any type, in the order of the file: RGB
+        for colour images.
+
+    Raises:
+        ValueError: If no decoder can read it.
+    """
+    values = None
+    if content.startswith(TIFF_STARTS) and tifffile is not None:
+        values = read_tiff(content)
+    if values is None:
+        kinds = {1: cv2.IMREAD_GRAYSCALE, 3: cv2.IMREAD_COLOR}
+        flag = cv2.IMREAD_UNCHANGED
+        if channels in kinds:
+            flag = kinds[channels] | cv2.IMREAD_ANYDEPTH
+        values = cv2.imdecode(np.frombuffer(content, np.uint8), flag)
+        if values is None:
+            hint = ''
+            if content.startswith(TIFF_STARTS) and tifffile is None:
+                hint = ': install tifffile and imagecodecs for this TIFF'
+            raise ValueError(f'no decoder can read it{hint}')
+        values = values.reshape(*values.shape[:2], -1)
+        colors = min(3, values.shape[2])  # and alpha, which stays the last
+        values = np.dstack((values[..., colors - 1::-1], values[..., colors:]))
+    return values
+
+
+def has_bands(content: bytes) -> bool:
+    """Whether a file is a TIFF of several bands that are no colours.
+
+    OpenCV reads the first of them alone.
+    """
+    if tifffile is None or not content.startswith(TIFF_STARTS):
+        return False
+    kinds = tifffile.PHOTOMETRIC
+    with tifffile.TiffFile(BytesIO(content)) as file:
+        page = file.pages[0]
+        return page.samplesperpixel > 1 and page.photometric in (
+            kinds.MINISBLACK, kinds.MINISWHITE)
+
+
+def read_tiff(content: bytes) -> Optional[np.ndarray]:
+    """Decode the first image of a TIFF.
+
+    Args:
+        content (bytes): Content of the file.
+
+    Returns:
+        np.ndarray or None: Shape (H, W, C) of any type. None for palettes,
+        CMYK, YCbCr and turned images, which are left to OpenCV.
+    """
+    kinds = tifffile.PHOTOMETRIC
+    with tifffile.TiffFile(BytesIO(content)) as file:
+        page = file.pages[0]
+        orientation = page.tags.valueof('Orientation', 1)
+        if orientation != 1 or page.photometric not in (kinds.MINISBLACK,
+                                                        kinds.MINISWHITE,
+                                                        kinds.RGB):
+            return None
+        series = file.series[0]
+        values = series.asarray()
+    axes = series.axes
+    for axis in reversed(range(len(axes))):  # the first of a stack
+        if axes[axis] not in 'YXSC':
+            values = values.take(0, axis)
+            axes = axes[:axis] + axes[axis + 1:]
+    # One file may have samples and channels.
+    order = [axes.index(axis) for axis in 'YXCS' if axis in axes]
+    values = values.transpose(order)
+    values = values.reshape(*values.shape[:2], -1)  # (H, W, C)
+    if page.photometric == kinds.MINISWHITE and values.dtype.kind == 'u':
+        values = np.iinfo(values.dtype).max - values
+    return values
+
+
+def fit_bands(values: np.ndarray, channels: int) -> np.ndarray:
+    """Turn gray into colour, colour into gray, and drop alpha.
+
+    Args:
+        values (np.ndarray): Shape (H, W, C), in the order of the file.
+        channels (int): The number that is wanted.
+
+    Returns:
+        np.ndarray: Shape (H, W, channels), in the order of the file.
+
+    Raises:
+        ValueError: If the image has another number of bands.
+    """
+    bands = values.shape[2]
+    if bands == channels:
+        return values
+    if channels == 3 and bands in (1, 2):  # gray, with or without alpha
+        return values[..., :1].repeat(3, -1)
+    if channels == 3 and bands == 4:
+        return values[..., :3]
+    if channels == 1 and bands == 2:
+        return values[..., :1]
+    if channels == 1 and bands in (3, 4):
+        colors = np.ascontiguousarray(values[..., :3])
+        if colors.dtype == np.float64:  # which OpenCV does not convert
+            colors = colors.astype(np.float32)
+        return cv2.cvtColor(colors, cv2.COLOR_RGB2GRAY)[..., None]
+    raise ValueError(
+        f'it has {bands} band(s): set channels={bands} of LoadImage'
+        f' in the place of {channels}')
+
+
+def to_bytes(values: np.ndarray, value_range: Optional[Ranges]) -> np.ndarray:
+    """Map values to 8 bits.
+
+    Args:
+        values (np.ndarray): Shape (H, W, C) of any type.
+        value_range (Ranges, optional): The values that become 0 and 255, or a
+            pair for each band. Values between are mapped linearly and
+            rounded, others are clipped, and NaN becomes 0. None for the whole
+            range of the type.
+
+    Returns:
+        np.ndarray: Shape (H, W, C), uint8.
+
+    Raises:
+        ValueError: If there are not as many pairs as bands, or if
+            ``value_range`` is None and the type has more than 16 bits.
+    """
+    kind = values.dtype
+    small = kind.kind in 'ui' and kind.itemsize <= 2
+    if value_range is None:
+        if kind == np.uint8:
+            return values
+        if not small:
+            raise ValueError(
+                f'it holds values of type {kind}: set value_range of LoadImage'
+                ', which tools/analysis_tools/measure_images.py measures')
+        value_range = (np.iinfo(kind).min, np.iinfo(kind).max)
+    bands = values.shape[2]
+    pairs = value_range if np.ndim(value_range) == 2 else [value_range] * bands
+    if len(pairs) != bands:
+        raise ValueError(f'it has {bands} bands, and value_range of LoadImage '
+                         f'has {len(pairs)} pairs: give one for each band')
+    mapped = np.empty(values.shape, np.uint8)
+    for band, pair in enumerate(pairs):
+        if small:
+            table = byte_table(kind.str, *pair)
+            index = values[..., band].astype(np.int32) - np.iinfo(kind).min
+            mapped[..., band] = table[index]
+        else:
+            mapped[..., band] = scale_to_bytes(values[..., band], *pair)
+    return mapped
+
+
+@lru_cache
+def byte_table(kind: str, low: float, high: float) -> np.ndarray:
+    """Bytes of all values of an integer type, from its smallest on."""
+    limits = np.iinfo(kind)
+    return scale_to_bytes(np.arange(limits.min, limits.max + 1), low, high)
+
+
+def scale_to_bytes(values: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Map ``low`` to 0 and ``high`` to 255, and round and clip the rest."""
+    scaled = (values.astype(np.float64) - low) * 255 / (high - low)
+    return np.rint(np.nan_to_num(scaled).clip(0, 255)).astype(np.uint8)
+
+
+def check_value_range(value_range: Union[Ranges, Sequence]) -> Ranges:
+    """Return a value range as tuples.
+
+    Raises:
+        ValueError: If it is neither a pair nor pairs of rising numbers.
+    """
+    try:
+        array = np.array(value_range, dtype=np.float64)
+    except (TypeError, ValueError):
+        array = np.empty(0)
+    if array.shape[-1:] != (2, ) or array.ndim > 2 or not (
+            np.isfinite(array).all()
+            and np.all(array[..., 0] < array[..., 1])):
+        raise ValueError(
+            f'value_range={value_range} of LoadImage has to be the values that'
+            ' become 0 and 255, the lower one first, or a pair for each band')
+    pairs = array.tolist()
+    return tuple(pairs) if array.ndim == 1 else tuple(map(tuple, pairs))

@@ -1,0 +1,243 @@
+"""Images of any depth and number of bands."""
+from io import BytesIO
+
+import cv2
+import numpy as np
+import pytest
+import tifffile
+from mmengine.dataset import Compose
+from mmengine.registry import TRANSFORMS
+from PIL import Image, ImageEnhance
+
+from mmregioncl.datasets.transforms import bands, check_channels
+from mmregioncl.datasets.transforms.image_ops import jitter_bands
+
+DRAW = np.random.default_rng(0)
+GRAY = DRAW.integers(0, 4096, (20, 30), 'uint16')
+RGB = DRAW.integers(0, 65536, (20, 30, 3), 'uint16')
+REAL = DRAW.normal(0, 1, (20, 30)).astype(np.float32)
+BANDS = DRAW.integers(0, 4096, (20, 30, 8), 'uint16')
+
+
+def tiff(values, **kwargs) -> bytes:
+    stream = BytesIO()
+    tifffile.imwrite(stream, values, **kwargs)
+    return stream.getvalue()
+
+
+def png(values) -> bytes:
+    return cv2.imencode('.png', values)[1].tobytes()
+
+
+def load(content: bytes, folder, **settings) -> np.ndarray:
+    (folder / 'image').write_bytes(content)
+    step = dict(type='mmregioncl.LoadImage', on_corrupt='raise', **settings)
+    return TRANSFORMS.build(step)(dict(img_path=str(folder / 'image')))['img']
+
+
+def scaled(values, low: float, high: float) -> np.ndarray:
+    """The definition, in float64."""
+    return np.rint(
+        (255 * (np.float64(values) - low) / (high - low)).clip(0, 255))
+
+
+@pytest.mark.parametrize('channels', [1, 3])
+@pytest.mark.parametrize(
+    'content', [png(GRAY), tiff(GRAY)], ids=['png', 'tiff'])
+def test_12_bits_in_a_16_bit_file_keep_their_shades(content, channels,
+                                                    tmp_path):
+    img = load(content, tmp_path, channels=channels, value_range=(0, 4095))
+    assert img.dtype == np.uint8 and img.shape == (20, 30, channels)
+    assert (img == scaled(GRAY, 0, 4095)[..., None]).all()
+    assert len(np.unique(load(content, tmp_path))) <= 16  # without
+
+
+@pytest.mark.parametrize(
+    'content', [
+        png(RGB[..., ::-1]),
+        tiff(RGB, photometric='rgb'),
+        tiff(np.dstack((RGB, RGB[..., :1])), photometric='rgb')
+    ],
+    ids=['png', 'tiff', 'alpha'])
+def test_pairs_of_colours_are_in_the_order_of_the_file(content, tmp_path):
+    """And the image is BGR."""
+    pairs = ((0, 65535), (0, 1000), (500, 20000))
+    img = load(content, tmp_path, value_range=pairs)
+    for band, pair in enumerate(pairs):
+        assert (img[..., 2 - band] == scaled(RGB[..., band], *pair)).all()
+
+
+@pytest.mark.parametrize('kind', ['float16', 'float32', 'float64', 'int32'])
+def test_real_and_long_numbers_need_a_range(kind, tmp_path):
+    values = (100 * REAL).astype(kind)
+    for channels in (1, 3):
+        img = load(
+            tiff(values), tmp_path, channels=channels, value_range=(-50, 150))
+        assert (img == scaled(values, -50, 150)[..., None]).all()
+        with pytest.raises(OSError, match=f'of type {kind}: set value_range'):
+            load(tiff(values), tmp_path, channels=channels)
+
+
+def test_nan_is_black_and_inf_is_clipped():
+    values = np.float32([[[np.nan], [-np.inf], [np.inf], [0]]])
+    assert bands.to_bytes(values, (-1, 1)).ravel().tolist() == [0, 0, 255, 128]
+
+
+def test_signed_numbers(tmp_path):
+    values = np.int16([[-1000, -1, 0, 1, 3000]])
+    img = load(tiff(values), tmp_path, channels=1, value_range=(-1000, 3000))
+    assert (img[..., 0] == scaled(values, -1000, 3000)).all()
+
+
+@pytest.mark.parametrize('layout', ['contig', 'separate', 'channels'])
+@pytest.mark.parametrize('count', [2, 4, 5, 8])
+def test_bands_keep_their_order(count, layout, tmp_path):
+    values = BANDS[..., :count]
+    settings = dict(photometric='minisblack', planarconfig=layout)
+    if layout != 'contig':
+        values = values.transpose(2, 0, 1)
+    if layout == 'channels':
+        settings = dict(imagej=True, metadata=dict(axes='CYX'))
+    pairs = tuple((0, 1000 * (1 + band)) for band in range(count))
+    img = load(
+        tiff(values, **settings), tmp_path, channels=count, value_range=pairs)
+    for band, pair in enumerate(pairs):
+        assert (img[..., band] == scaled(BANDS[..., band], *pair)).all()
+
+
+def test_other_numbers_of_bands_are_refused(tmp_path):
+    eight = tiff(BANDS, photometric='minisblack', planarconfig='contig')
+    for channels in (1, 3, 4):
+        with pytest.raises(
+                OSError,
+                match='it has 8 band.s.: set channels=8 of LoadImage in the '
+                f'place of {channels}'):
+            load(eight, tmp_path, channels=channels)
+    with pytest.raises(OSError, match='has 8 band.*has 2 pairs: give one'):
+        load(eight, tmp_path, channels=8, value_range=((0, 1), (0, 1)))
+    # Four bands that are no colours: OpenCV would read the first alone.
+    four = tiff(
+        BANDS[..., :4], photometric='minisblack', planarconfig='contig')
+    assert (load(four, tmp_path) == scaled(BANDS[..., 2::-1], 0, 65535)).all()
+
+
+def test_rgba_as_four_bands(tmp_path):
+    pixels = DRAW.integers(0, 256, (20, 30, 4), 'uint8')
+    stream = BytesIO()
+    Image.fromarray(pixels).save(stream, 'PNG')
+    assert (load(stream.getvalue(), tmp_path, channels=4) == pixels).all()
+
+
+def test_colours_become_gray(tmp_path):
+    img = load(tiff(RGB, photometric='rgb'), tmp_path, channels=1)
+    luma = RGB @ (0.299, 0.587, 0.114) / 257
+    assert np.abs(img[..., 0] - luma).max() < 1
+    two = tiff(BANDS[..., :2], photometric='minisblack', planarconfig='contig')
+    img = load(two, tmp_path, channels=1)  # the second may be alpha
+    assert (img == scaled(BANDS[..., :1], 0, 65535)).all()
+
+
+def test_the_first_image_of_a_stack(tmp_path):
+    stack = tiff(
+        np.stack([GRAY, GRAY[::-1]])[:, None],
+        imagej=True,
+        metadata=dict(axes='ZCYX'))
+    for content in (stack, tiff(np.stack([GRAY, GRAY[::-1]]))):
+        img = load(content, tmp_path, channels=1, value_range=(0, 4095))
+        assert (img[..., 0] == scaled(GRAY, 0, 4095)).all()
+
+
+def test_white_is_zero_in_some_tiffs(tmp_path):
+    content = tiff(GRAY, photometric='miniswhite')
+    img = load(content, tmp_path, channels=1, value_range=(61440, 65535))
+    assert (img[..., 0] == scaled(65535 - GRAY, 61440, 65535)).all()
+
+
+def test_opencv_reads_tiffs_if_there_is_no_tifffile(tmp_path, monkeypatch):
+    monkeypatch.setattr(bands, 'tifffile', None)
+    img = load(tiff(GRAY), tmp_path, channels=1, value_range=(0, 4095))
+    assert (img[..., 0] == scaled(GRAY, 0, 4095)).all()
+    eight = tiff(BANDS, photometric='minisblack', planarconfig='contig')
+    with pytest.raises(OSError, match='install tifffile and imagecodecs'):
+        load(eight, tmp_path, channels=8)
+
+
+@pytest.mark.parametrize('value', [(1, 1), (2, 1), 255, (0, 1, 2), 'x',
+                                   (0, np.inf), ((0, 1), (1, 0)), ()])
+def test_ranges_rise(value):
+    with pytest.raises(ValueError, match='the values that become 0 and 255'):
+        TRANSFORMS.build(dict(type='mmregioncl.LoadImage', value_range=value))
+
+
+@pytest.mark.parametrize('settings, words', [
+    (dict(channels=4, min_side=64), 'min_side=64 of LoadImage is for 8-bit'),
+    (dict(channels=0), 'channels=0 of LoadImage has to be a whole number'),
+    (dict(value_range=(0, 9), color_type='grayscale'), 'need color_type='),
+])
+def test_settings_that_exclude_each_other(settings, words):
+    with pytest.raises(ValueError, match=words):
+        TRANSFORMS.build(dict(type='mmregioncl.LoadImage', **settings))
+
+
+@pytest.mark.parametrize('channels', [1, 2, 4, 5, 16])
+def test_any_number_of_bands_passes_the_augmentations(channels):
+    """Each channel as if it were alone, and in its place."""
+    pixels = DRAW.integers(0, 256, (40, 50, channels), 'uint8')
+    steps = [
+        dict(type='RandomResizedCrop', size=32, backend='pillow'),
+        dict(type='ColorJitter', brightness=0.4, contrast=0.4),
+        dict(type='RandomGaussianBlur', sigma_min=0.1, sigma_max=2, prob=1),
+        dict(type='RandomSolarize', prob=1),
+        dict(type='RandomFlip', prob=1.)
+    ]
+    steps = [TRANSFORMS.build(step) for step in steps]
+
+    def views(img):
+        import random
+        random.seed(0)
+        np.random.seed(0)
+        sample = dict(img=img)
+        for step in steps:
+            sample = step(sample)
+        pack = TRANSFORMS.build(dict(type='mmregioncl.PackSelfSupInputs'))
+        return pack(sample)['inputs'][0]
+
+    together = views(pixels)
+    assert together.shape == (channels, 32, 32)
+    alone = [views(pixels[..., band, None])[0] for band in range(channels)]
+    apart = np.abs(np.stack(alone).astype(int) - together.numpy().astype(int))
+    assert apart.max() <= 1  # kernels differ in rounding
+
+
+def test_brightness_and_contrast_of_bands_are_pillows():
+    pixels = DRAW.integers(0, 256, (9, 11, 6), 'uint8')
+    for _ in range(20):
+        brightness, contrast = DRAW.uniform(0, 2, 2)
+        order = DRAW.permutation(4)
+        ours = jitter_bands(pixels, brightness, contrast, order)
+        for band in range(6):
+            image = Image.fromarray(pixels[..., band])
+            for step in order:
+                if step == 0:
+                    image = ImageEnhance.Brightness(image).enhance(brightness)
+                if step == 1:
+                    image = ImageEnhance.Contrast(image).enhance(contrast)
+            assert (np.asarray(image) == ours[..., band]).all()
+
+
+@pytest.mark.parametrize('name, settings', [
+    ('mmregioncl.ColorJitter', dict(brightness=0.4, hue=0.1)),
+    ('mmregioncl.ColorJitter', dict(saturation=0.4)),
+    ('mmregioncl.RandomGrayscale', dict(prob=1., keep_channels=True)),
+])
+def test_steps_that_need_colours_say_so(name, settings):
+    step = TRANSFORMS.build(dict(type=name, **settings))
+    words = 'which images of 4 channel.s. do not have: (take|leave)'
+    with pytest.raises(ValueError, match=words):
+        step(dict(img=np.zeros((8, 8, 4), np.uint8)))
+    four, three = (
+        Compose([dict(type='mmregioncl.LoadImage', channels=count), step])
+        for count in (4, 3))
+    with pytest.raises(ValueError, match=words):
+        check_channels(four)
+    check_channels(three)
