@@ -1,10 +1,16 @@
 """Checks before training that raise an error or log a warning."""
+from copy import copy
 from os.path import exists, expanduser
 
+import numpy as np
 from mmengine.hooks import CheckpointHook
 from mmengine.optim.scheduler.param_scheduler import INF
+from torch import nn
 
+from mmregioncl.datasets.measure import sample_files, uses_range
 from mmregioncl.datasets.nested import innermost
+from mmregioncl.datasets.transforms import channels_of, check_channels
+from mmregioncl.datasets.transforms.bands import read_values
 from mmregioncl.models.utils import check_weights
 from mmregioncl.models.utils.modules import unwrap
 
@@ -39,6 +45,76 @@ def check_images(dataset) -> None:
                 raise FileNotFoundError(
                     f'the annotations name {path}, which is not there: set '
                     'data_prefix of the data set in train_dataloader')
+
+
+def check_bands(runner) -> None:
+    """Check that transforms and model fit the channels that are loaded.
+
+    Raises:
+        ValueError: If one does not.
+    """
+    model = unwrap(runner.model)
+    preprocessor = model.data_preprocessor
+    layers = (
+        part for part in model.backbone.modules()
+        if isinstance(part, nn.Conv2d))
+    first = next(layers, None)
+    for part in innermost(runner.train_dataloader.dataset):
+        channels = channels_of(part.pipeline)
+        if channels is None:
+            continue
+        check_channels(part.pipeline)
+        if channels != 3 and getattr(preprocessor, '_channel_conversion', 0):
+            raise ValueError(
+                'data_preprocessor exchanges red and blue, and LoadImage '
+                f'loads {channels} channel(s): set its bgr_to_rgb to False')
+        mean = getattr(preprocessor, 'mean', [0])
+        if len(mean) not in (1, channels):
+            raise ValueError(
+                f'mean and std of data_preprocessor have {len(mean)} values, '
+                f'and LoadImage loads {channels} channel(s): set those that '
+                'tools/analysis_tools/measure_images.py prints')
+        if first is not None and first.in_channels != channels:
+            raise ValueError(
+                f'the backbone takes {first.in_channels} channel(s), and '
+                f'LoadImage loads {channels}: set model.backbone.in_channels='
+                f'{channels}')
+
+
+def check_depth(runner) -> None:
+    """Check that images can be read, and that their values are not lost.
+
+    Looks at a few images of each innermost data set. Warns if integers use
+    less than a tenth of the range of their type.
+
+    Raises:
+        ValueError: If none can be read.
+    """
+    dataset = runner.train_dataloader.dataset
+    reasons, reached = [], {}
+    count = 0
+    for count, (load, path, content) in enumerate(sample_files(dataset, 8), 1):
+        load = copy(load)
+        load.on_corrupt = 'raise'
+        try:
+            load(dict(img_path=path))
+            values = read_values(content, getattr(load, 'channels', 3))
+        except Exception as error:  # decoders may raise anything
+            reasons.append(error)
+            continue
+        if getattr(load, 'value_range', None) is None:
+            known = reached.get(values.dtype, values)
+            reached[values.dtype] = np.maximum(known.max(), values.max())
+    if reasons and len(reasons) == count:
+        raise ValueError(f'none of {count} images that were tried can be read:'
+                         f' {reasons[0]}')
+    for kind, most in reached.items():
+        if not uses_range(most):
+            runner.logger.warning(
+                f'images of type {kind} reach {most} of '
+                f'{np.iinfo(kind).max}, so that few shades are left of them: '
+                'set value_range of mmregioncl.LoadImage, which '
+                'tools/analysis_tools/measure_images.py measures')
 
 
 def check_queue(runner) -> None:

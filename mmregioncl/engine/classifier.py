@@ -7,7 +7,9 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 
 from mmregioncl import host
-from mmregioncl.evaluation.data import describe_dataset
+from mmregioncl.datasets.nested import typed_dicts
+from mmregioncl.datasets.transforms import is_loading
+from mmregioncl.evaluation.data import describe_dataset, loading_step
 from mmregioncl.evaluation.model import model_config
 from mmregioncl.evaluation.run import EvaluationRun
 from mmregioncl.models.utils.outputs import split_outputs
@@ -69,7 +71,7 @@ def config_digest(config: str) -> str:
 
 
 def adopt_backbone(cfg: Config, run: EvaluationRun) -> None:
-    """Set the backbone and the normalisation of a classifier to the run's.
+    """Set backbone, loading and normalisation of a classifier to the run's.
 
     Frozen stages stay as they are.
     """
@@ -82,10 +84,22 @@ def adopt_backbone(cfg: Config, run: EvaluationRun) -> None:
         cfg.model.backbone['type'] = f'{host.scope_of(run.cfg)}.{name}'
     if 'norm_cfg' in cfg.model.backbone:  # one process, maybe on a CPU
         cfg.model.backbone['norm_cfg'] = dict(type='BN')
+    preprocessor = model['data_preprocessor']
     for key in ('mean', 'std'):
-        cfg.data_preprocessor[key] = model['data_preprocessor'][key]
+        cfg.data_preprocessor[key] = preprocessor[key]
+    loading = loading_step(run.cfg)
+    for key in ('channels', 'value_range'):
+        for step in filter(is_loading, typed_dicts(cfg._cfg_dict)):
+            if key in loading:
+                step.update({
+                    'type': 'mmregioncl.LoadImage',
+                    key: loading[key]
+                })
+    channels = loading.get('channels', 3)
+    if channels != 3:
+        cfg.data_preprocessor['to_rgb'] = False
     weight = next(run.model.backbone.parameters())
-    outputs = run.model.backbone(weight.new_zeros(1, 3, 64, 64))
+    outputs = run.model.backbone(weight.new_zeros(1, channels, 64, 64))
     last, token = split_outputs(outputs)
     if last.ndim != 4 or token is not None:
         raise ValueError(

@@ -1,6 +1,6 @@
 """Labelled data sets for evaluation: configs, classes and labels."""
 from pathlib import Path
-from typing import List, Union
+from typing import List, Optional, Union
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from mmregioncl import host
 from mmregioncl.datasets import ImageFolder
 from mmregioncl.datasets.fingerprint import fingerprint
 from mmregioncl.datasets.nested import innermost, typed_dicts
-from mmregioncl.datasets.transforms import crop_settings, is_crop
+from mmregioncl.datasets.transforms import crop_settings, is_crop, is_loading
 
 
 def view_size(cfg: Config) -> int:
@@ -30,7 +30,24 @@ def view_size(cfg: Config) -> int:
                      'eval_datasets to data sets with a pipeline')
 
 
-def eval_pipeline(size: int) -> List[dict]:
+def loading_step(cfg: Config) -> dict:
+    """How the train pipeline loads images, at full size.
+
+    Args:
+        cfg (Config): A pre-training config.
+
+    Returns:
+        dict: Config of a transform, ``mmregioncl.LoadImage`` if the train
+        pipeline has none or there is none.
+    """
+    training = cfg.get('train_dataloader', {})
+    steps = filter(is_loading, typed_dicts(training.get('dataset')))
+    step = dict(next(steps, dict(type='mmregioncl.LoadImage')))
+    step.pop('min_side', None)
+    return step
+
+
+def eval_pipeline(size: int, loading: Optional[dict] = None) -> List[dict]:
     """Test-time pipeline: a centre crop of the size of the training views.
 
     From 96 pixels on, the shorter edge is first resized to 8/7 of the size
@@ -39,25 +56,31 @@ def eval_pipeline(size: int) -> List[dict]:
 
     Args:
         size (int): Side of the crop in pixels.
+        loading (dict, optional): Config of the transform that loads an image.
+            Defaults to None, ``mmregioncl.LoadImage``.
 
     Returns:
         list[dict]: Configs of the transforms.
     """
     edge = size * 8 // 7 if size >= 96 else size
+    loading = dict(loading or dict(type='mmregioncl.LoadImage'))
+    if str(loading['type']).endswith('LoadImage'):
+        loading['on_corrupt'] = 'raise'
     return [
-        dict(type='mmregioncl.LoadImage', on_corrupt='raise'),
+        loading,
         dict(type=host.qualified('ResizeEdge'), scale=edge, edge='short'),
         dict(type='CenterCrop', crop_size=size),
         dict(type='mmregioncl.PackSelfSupInputs', algorithm_keys=['gt_label']),
     ]
 
 
-def class_folder(root: str, size: int) -> dict:
+def class_folder(root: str, size: int, loading: Optional[dict] = None) -> dict:
     """Config of a data set that has one folder of images per class.
 
     Args:
         root (str): Folder of the class folders.
         size (int): Side of the images in pixels.
+        loading (dict, optional): See :func:`eval_pipeline`.
 
     Raises:
         FileNotFoundError: If there is no such folder.
@@ -67,7 +90,7 @@ def class_folder(root: str, size: int) -> dict:
         type=host.qualified('CustomDataset'),
         data_root=root,
         extensions=ImageFolder.EXTENSIONS,
-        pipeline=eval_pipeline(size))
+        pipeline=eval_pipeline(size, loading))
 
 
 def check_is_folder(root: str) -> None:
@@ -92,7 +115,8 @@ def eval_dataset(cfg: Config,
             per class. Defaults to None, ``eval_datasets`` of the config.
 
     Raises:
-        ValueError: If no data set is given and the config has none.
+        ValueError: If no data set is given and the config has none, or if it
+            loads images otherwise than training.
     """
     given = given or cfg.get('eval_datasets', {}).get(split)
     if given is None:
@@ -101,8 +125,32 @@ def eval_dataset(cfg: Config,
             'set, or give folders with one folder per class by --train and '
             '--test of a tool or by train and test of a hook')
     if isinstance(given, str):
-        given = class_folder(given, view_size(cfg))
+        return class_folder(given, view_size(cfg), loading_step(cfg))
+    check_loading(given, f'eval_datasets.{split}', loading_step(cfg))
     return given
+
+
+def check_loading(dataset: dict, name: str, training: dict) -> None:
+    """Check that a data set loads images as training does.
+
+    Args:
+        dataset (dict): Config of the data set.
+        name (str): Its name in errors.
+        training (dict): Config of the transform that loads images in training.
+
+    Raises:
+        ValueError: If channels or value range differ.
+    """
+    defaults = dict(channels=3, value_range=None)
+    for step in filter(is_loading, typed_dicts(dataset)):
+        for key, default in defaults.items():
+            ours, theirs = (
+                part.get(key, default) for part in (step, training))
+            if ours != theirs:
+                raise ValueError(
+                    f'{name} loads images with {key}={ours}, and training with'
+                    f' {key}={theirs}: give LoadImage of both pipelines the '
+                    'same')
 
 
 def check_class_folders(train: str, test: str) -> None:

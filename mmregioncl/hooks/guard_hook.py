@@ -4,7 +4,8 @@ import torch
 from mmengine.dist import all_reduce
 from mmengine.hooks import CheckpointHook, Hook
 
-from mmregioncl.engine.checks import (check_batches, check_checkpoint,
+from mmregioncl.engine.checks import (check_bands, check_batches,
+                                      check_checkpoint, check_depth,
                                       check_images, check_kept_checkpoints,
                                       check_queue, check_schedule)
 from mmregioncl.registry import HOOKS
@@ -17,10 +18,11 @@ class GuardHook(Hook):
     """Stop a misconfigured or diverged run with an error that names the fix.
 
     - Before training it runs the checks of ``mmregioncl.engine.checks``: the
-      dataloader makes a batch, annotated images exist, and a loaded
-      checkpoint has the weights of the model (the Runner alone would go on
-      with random weights). It warns if the queue is longer than the data, or
-      the schedule does not end with the run.
+      dataloader makes a batch, annotated images exist and can be read, the
+      model takes their channels, and a loaded checkpoint has the weights of
+      the model (the Runner alone would go on with random weights). It warns
+      if the queue is longer than the data, if the schedule does not end with
+      the run, or if images lose their shades.
     - During training it stops if a loss is NaN or inf. Every step is checked
       on the device; the host reads the result every `interval` steps and
       before a checkpoint is written, so the last checkpoint is always good.
@@ -43,6 +45,8 @@ class GuardHook(Hook):
         """Check the data loader and the settings of the run."""
         check_batches(runner)
         check_images(runner.train_dataloader.dataset)
+        check_bands(runner)
+        check_depth(runner)
         check_queue(runner)
         check_schedule(runner)
         check_kept_checkpoints(runner)

@@ -18,7 +18,7 @@ from mmregioncl import host
 from mmregioncl.datasets.box_store import attach_boxes
 from mmregioncl.datasets.nested import innermost
 from mmregioncl.datasets.transforms import (ContrastiveCrop, check_alpha,
-                                            crop_settings, is_crop,
+                                            crop_settings, is_crop, is_loading,
                                             loading_steps, steps_of)
 from mmregioncl.evaluation import build_model, load_model, model_config
 from mmregioncl.evaluation.localization import whole_image_steps
@@ -30,7 +30,7 @@ from mmregioncl.models.utils import (MAP_SETTINGS, RegionSwap,
                                      heatmap_to_boxes, preprocess)
 from mmregioncl.registry import HOOKS
 from mmregioncl.transfer import read_weights
-from .sheets import box_sheet, row_sheet, to_images, view_sheet
+from .sheets import box_sheet, row_sheet, to_colors, to_images, view_sheet
 
 
 def check_count(count: int) -> None:
@@ -122,11 +122,12 @@ def browse_boxes(cfg: Config,
     rows = []
     for index in np.random.permutation(len(part))[:count]:
         loaded = part[int(index)]
-        image = loaded['img']  # (H, W, 3)
+        image = loaded['img']  # (H, W, C)
         heat, box = localize_image(model, shrink(loaded), image_size,
                                    threshold)
         if model.data_preprocessor._channel_conversion:
             image = image[..., ::-1]
+        image = to_colors(image)
         box = crop.fixed_box or box
         drawn = [crop.draw_crop(image.shape[:2], box) for _ in range(crops)]
         rows.append((image, heat, box, drawn))
@@ -203,18 +204,22 @@ def browse_predictions(cfg: Config,
     visualizer = VISUALIZERS.build(
         dict(cfg.visualizer, vis_backends=None, name=str(path)))
     visualizer.dataset_meta = dataset.metainfo
+    steps = steps_of(next(innermost(dataset)).pipeline)
+    load = next(filter(is_loading, steps))
     rows = []
     last = len(dataset) - 1
     for index in np.linspace(0, last, min(count, last + 1)).astype(int):
         with torch.no_grad():
             found, = model.test_step(pseudo_collate([dataset[int(index)]]))
-        image = mmcv.imread(found.img_path, channel_order='rgb')
+        image = load(dict(img_path=found.img_path))['img']
+        if image.shape[2] == 3:
+            image = image[..., ::-1]
         with TemporaryDirectory() as folder:
             # MMDetection and MMSegmentation draw both side by side.
             out_file = str(Path(folder, 'row.png'))
             threshold = dict(
                 pred_score_thr=score) if 'pred_instances' in found else {}
             visualizer.add_datasample(
-                '', image, found, out_file=out_file, **threshold)
+                '', to_colors(image), found, out_file=out_file, **threshold)
             rows.append(mmcv.imread(out_file, channel_order='rgb'))
     row_sheet(path, rows, ('truth', 'prediction'))

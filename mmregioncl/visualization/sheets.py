@@ -144,7 +144,8 @@ def to_images(views: Tensor,
     """Undo the normalisation of a data preprocessor.
 
     Args:
-        views (Tensor): Normalised RGB images, (N, 3, H, W).
+        views (Tensor): Normalised images, RGB or of other bands,
+            (N, C, H, W).
         preprocessor (ImgDataPreprocessor): The preprocessor.
 
     Returns:
@@ -153,7 +154,21 @@ def to_images(views: Tensor,
     if preprocessor._enable_normalize:
         views = views * preprocessor.std + preprocessor.mean
     views = views.round().clamp(0, 255).byte()
-    return views.permute(0, 2, 3, 1).cpu().numpy()
+    return to_colors(views.permute(0, 2, 3, 1).cpu().numpy())
+
+
+def to_colors(images: np.ndarray) -> np.ndarray:
+    """Show the first three bands as RGB, or the first of less as gray.
+
+    Args:
+        images (np.ndarray): Shape (..., C).
+
+    Returns:
+        np.ndarray: Shape (..., 3).
+    """
+    if images.shape[-1] < 3:
+        return images[..., :1].repeat(3, -1)
+    return images[..., :3]
 
 
 def save(figure: Figure, path: Union[str, Path]) -> None:

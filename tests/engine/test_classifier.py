@@ -1,5 +1,6 @@
 import copy
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -80,3 +81,21 @@ def test_recipes_keep_their_batch(run):
     assert recipe_cfg.data_preprocessor.mean == \
         run.cfg.model.data_preprocessor.mean
     assert 'data_preprocessor' not in recipe_cfg.model
+
+
+def test_a_classifier_loads_as_the_run_does(run):
+    """Bands are neither swapped nor taken for colours."""
+    load = dict(type='mmregioncl.LoadImage', channels=4, value_range=(0, 4095))
+    preprocessor = dict(mean=[1, 2, 3, 4], std=[1, 2, 3, 4])
+    run.cfg.train_dataloader = dict(dataset=dict(pipeline=[load]))
+    run.cfg.model.update(data_preprocessor=preprocessor)
+    run.cfg.model.backbone.in_channels = 4
+    run.model = SimpleNamespace(backbone=MODELS.build(run.cfg.model.backbone))
+    cfg = Config.fromfile(LINEAR.parents[1] / 'folder' /
+                          'resnet50_linear-1xb256-steplr-100e_folder.py')
+    adopt_backbone(cfg, run)
+    for loader in (cfg.train_dataloader, cfg.val_dataloader):
+        step = loader.dataset.pipeline[0]
+        assert {key: step[key] for key in load} == load
+    assert cfg.data_preprocessor.mean == [1, 2, 3, 4]
+    assert not cfg.data_preprocessor.to_rgb

@@ -1,3 +1,4 @@
+import re
 import shutil
 
 import numpy as np
@@ -7,8 +8,8 @@ from mmengine.dataset import BaseDataset, ConcatDataset
 from mmengine.registry import DATASETS
 from PIL import Image
 
-from mmregioncl.evaluation import (class_folder, eval_pipeline, model_config,
-                                   read_labels, view_size)
+from mmregioncl.evaluation import (class_folder, eval_dataset, eval_pipeline,
+                                   model_config, read_labels, view_size)
 from mmregioncl.evaluation.data import describe_dataset
 
 
@@ -39,6 +40,40 @@ def test_view_size_is_that_of_the_first_crop():
     cfg.train_dataloader.dataset = dict(pipeline=[dict(type='Pack')])
     with pytest.raises(ValueError, match='no RandomResizedCrop'):
         view_size(cfg)
+
+
+BANDS = dict(type='mmregioncl.LoadImage', channels=4, value_range=(0, 4095))
+
+
+def test_evaluation_loads_as_training_does(image_folder):
+    """At full size, and a file that cannot be read is an error."""
+    view = dict(type='mmregioncl.RandomResizedCrop', size=32)
+    pipeline = [dict(BANDS, on_corrupt='skip', backend_args=None), view]
+    cfg = Config(dict(train_dataloader=dict(dataset=dict(pipeline=pipeline))))
+    folder = eval_dataset(cfg, 'test', str(image_folder))
+    assert folder['pipeline'][0] == dict(
+        BANDS, on_corrupt='raise', backend_args=None)
+    pipeline[0] = dict(type='mmregioncl.LoadImage', min_side=64)
+    cfg.train_dataloader.dataset.pipeline = pipeline
+    assert eval_dataset(cfg, 'test', str(image_folder))['pipeline'][0] == dict(
+        type='mmregioncl.LoadImage', on_corrupt='raise')
+    pipeline[0] = dict(type='LoadImageFromFile', color_type='grayscale')
+    cfg.train_dataloader.dataset.pipeline = pipeline
+    assert eval_dataset(cfg, 'test',
+                        str(image_folder))['pipeline'][0] == pipeline[0]
+
+
+@pytest.mark.parametrize('key', ['channels', 'value_range'])
+def test_other_loading_than_in_training_is_refused(key):
+    cfg = Config(dict(train_dataloader=dict(dataset=dict(pipeline=[BANDS]))))
+    other = {name: value for name, value in BANDS.items() if name != key}
+    with pytest.raises(
+            ValueError,
+            match=f'eval_datasets.test loads images with {key}=.*, and '
+            f'training with {key}={re.escape(str(BANDS[key]))}: give'):
+        eval_dataset(cfg, 'test', dict(type='X', pipeline=[other]))
+    given = dict(type='X', pipeline=[BANDS])
+    assert eval_dataset(cfg, 'test', given) == given
 
 
 class Samples(BaseDataset):

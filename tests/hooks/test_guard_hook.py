@@ -1,7 +1,10 @@
+import re
 import shutil
 from pathlib import Path
 from unittest.mock import Mock
 
+import cv2
+import numpy as np
 import pytest
 import torch
 from mmengine.hooks import Hook
@@ -235,3 +238,60 @@ def test_annotations_of_absent_images_are_refused(runner_cfg, image_folder):
             'data_prefix'):
         runner.train()
     moved.rename(path)  # for the other tests
+
+
+@pytest.fixture
+def deep_cfg(runner_cfg, tmp_path):
+    """A run on gray images of 12 bits in 16-bit files."""
+    (tmp_path / 'deep').mkdir()
+    draw = np.random.default_rng(0)
+    for index in range(12):
+        pixels = draw.integers(0, 4096, (40, 40), 'uint16')
+        cv2.imwrite(str(tmp_path / f'deep/{index}.png'), pixels)
+    runner_cfg.train_dataloader.dataset.data_root = str(tmp_path / 'deep')
+    runner_cfg.model.queue_len = 8
+    return runner_cfg
+
+
+@pytest.mark.parametrize('preprocessor, words', [
+    (dict(), 'exchanges red and blue, and LoadImage loads 1 channel.s.: set '
+     'its bgr_to_rgb to False'),
+    (dict(bgr_to_rgb=False), 'mean and std of data_preprocessor have 3 values,'
+     ' and LoadImage loads 1 channel.s.: set those'),
+    (dict(bgr_to_rgb=False, mean=[1], std=[1]),
+     'the backbone takes 3 channel.s., and LoadImage loads 1: set '
+     'model.backbone.in_channels=1'),
+])
+def test_channels_that_do_not_fit_are_refused(deep_cfg, preprocessor, words):
+    deep_cfg.train_dataloader.dataset.pipeline[0].channels = 1
+    deep_cfg.model.data_preprocessor.update(preprocessor)
+    runner = Runner.from_cfg(deep_cfg)
+    with pytest.raises(ValueError, match=words):
+        runner.call_hook('before_train')
+
+
+@pytest.mark.parametrize('value_range', [None, (0, 4095)])
+def test_lost_shades_are_warned_of(deep_cfg, value_range):
+    deep_cfg.train_dataloader.dataset.pipeline[0].value_range = value_range
+    runner = Runner.from_cfg(deep_cfg)
+    runner.logger.warning = warned = Mock()
+    runner.call_hook('before_train')
+    said = [call.args[0] for call in warned.call_args_list]
+    assert len(said) == (value_range is None)
+    for text in said:
+        assert re.match(
+            'images of type uint16 reach 409. of 65535, so that few shades are'
+            ' left of them: set value_range of mmregioncl.LoadImage', text)
+
+
+def test_images_of_which_none_can_be_read_are_refused(deep_cfg, tmp_path):
+    for path in (tmp_path / 'deep').iterdir():
+        real = np.float32(cv2.imread(str(path), cv2.IMREAD_UNCHANGED))
+        cv2.imwrite(str(path.with_suffix('.tiff')), real)
+        path.unlink()
+    runner = Runner.from_cfg(deep_cfg)
+    with pytest.raises(
+            ValueError,
+            match='none of 8 images that were tried can be read: cannot read '
+            '.*/deep/0.tiff .* of type float32: set value_range'):
+        runner.call_hook('before_train')

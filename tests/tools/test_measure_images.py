@@ -1,0 +1,59 @@
+"""From images of an unknown kind to a run, with the tool."""
+import numpy as np
+import pytest
+import tifffile
+import torch
+from mmengine.config import Config
+
+from mmregioncl.hooks import OnlineKNNHook
+
+
+@pytest.fixture
+def bands(tmp_path):
+    """12 images of 4 bands with 12 bits, of two classes."""
+    draw = np.random.default_rng(0)
+    for index in range(12):
+        name = 'ab'[index % 2]
+        folder = tmp_path / 'bands' / name
+        folder.mkdir(parents=True, exist_ok=True)
+        tifffile.imwrite(
+            folder / f'{index}.tif',
+            draw.integers(0, (1000, 4096)[index % 2], (40, 40, 4), 'uint16'),
+            photometric='minisblack',
+            planarconfig='contig')
+    return tmp_path / 'bands'
+
+
+@pytest.fixture
+def config(runner_cfg, bands, tmp_path):
+    runner_cfg.train_dataloader.dataset.data_root = str(bands)
+    runner_cfg.train_dataloader.dataset.pipeline[1].transforms[0].append(
+        dict(type='mmregioncl.ColorJitter', brightness=0.4, contrast=0.4))
+    runner_cfg.dump(path := tmp_path / 'config.py')
+    return path
+
+
+def test_from_bands_to_a_run(config, bands, run_tool, train, tmp_path):
+    """The config that the tool writes trains, evaluates and is browsed."""
+    tool = 'analysis_tools/measure_images.py'
+    shown = run_tool(tool, config, '--channels', 4, '--out', 'new.py').stdout
+    assert shown.startswith('# 12 images of type uint16, 4 band(s)\n')
+    cfg = Config.fromfile(tmp_path / 'new.py')
+    load = cfg.train_dataloader.dataset.pipeline[0]
+    for low, high in load.value_range:
+        assert 0 <= low < 20 and 4075 < high <= 4095
+    # uniform up to 1000 and up to 4096, by halves
+    mean, std = (
+        np.array(cfg.model.data_preprocessor[key]) for key in ('mean', 'std'))
+    values = np.r_[np.arange(0, 1000, 1000 / 4096), np.arange(4096)] / 4095
+    assert mean == pytest.approx(255 * values.mean(), rel=0.02)
+    assert std == pytest.approx(255 * values.std(), rel=0.02)
+    knn = OnlineKNNHook(str(bands), str(bands), k=[1], temperature=[0.1])
+    record = train(cfg, tmp_path / 'run', knn=knn)
+    assert np.isfinite(record.losses).all()
+    weights = torch.load(tmp_path / 'run/epoch_2.pth')['state_dict']
+    assert weights['backbone.conv1.weight'].shape[1] == 4
+    run_tool('analysis_tools/browse_views.py', 'new.py', 'views.png',
+             '--count', 2)
+    run_tool('analysis_tools/browse_boxes.py', 'new.py', 'none', 'boxes.png',
+             '--count', 1)

@@ -1,0 +1,101 @@
+"""Measure depth, bands and values of images: ``measure_images.py CONFIG``."""
+import argparse
+from pathlib import Path
+from pprint import pformat
+
+from mmengine.config import DictAction
+
+
+def parse_args(argv=None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description='Measure the training images of a config, and print the '
+        'settings of LoadImage and of the data preprocessor that fit them')
+    parser.add_argument('config', help='pre-training config')
+    parser.add_argument(
+        '--channels',
+        type=int,
+        help='3 for colour, 1 for gray, or the number of bands (default: '
+        'that of the config)')
+    parser.add_argument(
+        '--percentiles',
+        type=float,
+        nargs=2,
+        default=(0.1, 99.9),
+        metavar=('LOW', 'HIGH'),
+        help='of the values that become 0 and 255 (default: 0.1 99.9)')
+    parser.add_argument(
+        '--count', type=int, default=500, help='images (default: 500)')
+    parser.add_argument('--out', help='config to write, on the base of CONFIG')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
+    args = parser.parse_args(argv)
+    low, high = args.percentiles
+    if not 0 <= low < high <= 100:
+        parser.error(f'--percentiles {low} {high} has to rise from 0 to 100')
+    if args.count < 1:
+        parser.error(f'--count {args.count} has to be at least 1')
+    return args
+
+
+def main() -> None:
+    args = parse_args()
+    # PyTorch takes seconds to import. --help does not need it.
+    from mmengine.registry import DATASETS, init_default_scope
+
+    from mmregioncl import host
+    from mmregioncl.datasets import measure
+    from mmregioncl.engine.config import load_config
+    from mmregioncl.evaluation.data import loading_step
+    from mmregioncl.evaluation.model import model_config
+    from mmregioncl.files import atomic_write
+
+    cfg = load_config(args.config, args.cfg_options)
+    init_default_scope(host.scope_of(cfg))
+    channels = args.channels or loading_step(cfg).get('channels', 3)
+    dataset = DATASETS.build(cfg.train_dataloader.dataset)
+    values, kinds = measure.measure_values(dataset, channels, args.count)
+    for kind, number in kinds.items():
+        print(f'# {number} images of type {kind}')
+    print(f'# values from {values.min(0)} to {values.max(0)} by band')
+    ranges = measure.value_range(values, args.percentiles)
+    mean, std = measure.mean_and_std(values, ranges)
+    preprocessor = model_config(cfg).get('data_preprocessor', {})
+    flip = 'to_rgb' if 'to_rgb' in preprocessor else 'bgr_to_rgb'
+    to_rgb = channels == 3 and preprocessor.get(flip, False)
+    if channels == 3 and not to_rgb:  # as loaded: BGR
+        mean, std = mean[::-1], std[::-1]
+    settings = {'mean': mean, 'std': std, flip: to_rgb}
+    if channels not in (1, 3):  # which the host does not know
+        settings['type'] = 'mmregioncl.SelfSupDataPreprocessor'
+    text = config_text(args.config, channels, ranges, settings,
+                       'data_preprocessor' in cfg)
+    print(text, end='')
+    if args.out:
+        with atomic_write(Path(args.out)) as part:
+            part.write_text(text)
+
+
+def config_text(base: str, channels: int, ranges, preprocessor: dict,
+                beside: bool) -> str:
+    """Text of a config for the images, with the preprocessor in its place."""
+    model = {} if beside else dict(data_preprocessor=preprocessor)
+    if channels != 3:
+        model['backbone'] = dict(in_channels=channels)
+    parts = dict(data_preprocessor=preprocessor) if beside else {}
+    if model:
+        parts['model'] = model
+    text = f"""_base_ = {str(Path(base).resolve())!r}
+
+load, *others = _base_.train_dataloader.dataset.pipeline
+load.update(
+    type='mmregioncl.LoadImage',
+    channels={channels},
+    value_range={ranges})
+train_dataloader = dict(dataset=dict(pipeline=[load, *others]))
+"""
+    return text + ''.join(f'{name} = {pformat(value, sort_dicts=False)}\n'
+                          for name, value in parts.items())
+
+
+if __name__ == '__main__':
+    main()
