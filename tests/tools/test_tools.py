@@ -20,17 +20,33 @@ CONFIG = (
     ROOT / 'configs/regioncl' /
     'regioncl-m_resnet18-w16_1xb32-coslr-20e_digits.py')
 
+# Each tool has a process of its own, which need not import PyTorch again.
+HELP = """
+import gc, os, runpy, sys
+import mmengine.runner, torchvision
+gc.freeze()
+for tool in sys.argv[1:]:
+    sys.stdout.flush()
+    if not os.fork():
+        sys.path[0], sys.argv = os.path.dirname(tool), [tool, '--help']
+        try:
+            runpy.run_path(tool, run_name='__main__')
+        except SystemExit as end:
+            sys.stdout.flush()
+            os._exit(end.code or 0)  # without freeing the memory first
+    assert os.wait()[1] == 0, tool
+"""
 
-# The other tools have a process of their own in another test.
-@pytest.mark.parametrize('tool', [
-    'analysis_tools/browse_predictions.py', 'analysis_tools/browse_views.py',
-    'dataset_converters/imagenet_subset.py',
-    'model_converters/extract_backbone.py', 'benchmarks/loader.py',
-    'benchmarks/memory.py', 'benchmarks/switches.py',
-    'benchmarks/train_step.py', 'benchmarks/transforms.py'
-])
-def test_a_process_of_each(run_python, tool):
-    assert run_python(TOOLS / tool, '--help').stdout.startswith('usage: ')
+
+def test_a_process_of_each(run_python):
+    tools = [
+        path for path in TOOLS.rglob('*.py')
+        if 'ArgumentParser(' in path.read_text()
+    ]
+    assert len(tools) >= 20
+    done = run_python('-c', HELP, *tools)
+    assert re.findall(r'^usage: (\S+)', done.stdout,
+                      re.M) == [path.name for path in tools]
 
 
 @pytest.fixture(scope='module')
@@ -52,7 +68,7 @@ def options(digits):
     ]
 
 
-def test_train_restart_and_knn(run_tool, run_python, tmp_path, digits, options,
+def test_train_restart_and_knn(run_tool, tmp_path, digits, options,
                                monkeypatch):
     """A job that Slurm starts again resumes without being asked."""
     command = ['train.py', CONFIG]
@@ -71,8 +87,8 @@ def test_train_restart_and_knn(run_tool, run_python, tmp_path, digits, options,
     assert checkpoint['state_dict']['queue_ptr'].item() == 192
 
     folders = ['--train', f'{digits}/train', '--test', f'{digits}/test']
-    done = run_python(TOOLS / 'evaluation/knn.py', CONFIG,
-                      work_dir / 'epoch_2.pth', *folders, '--k', '1', '20')
+    done = run_tool('evaluation/knn.py', CONFIG, work_dir / 'epoch_2.pth',
+                    *folders, '--k', '1', '20')
     lines = [line for line in done.stdout.splitlines() if 'accuracy' in line]
     assert [line.split('(')[1][:5] for line in lines] == ['k=1, ', 'k=20,']
     assert all(0.5 < float(line.split()[2]) < 1 for line in lines)
@@ -201,11 +217,11 @@ if {method!r} == 'MoCo':
                                          'b.png').convert('RGB').tobytes()
 
 
-def test_browse_boxes(run_python, tmp_path, digits):
+def test_browse_boxes(run_tool, tmp_path, digits):
     """The config has no ContrastiveCrop, and the weights are random."""
-    run_python(TOOLS / 'analysis_tools/browse_boxes.py', CONFIG, 'none',
-               'new/b.png', '--count', '3', '--cfg-options',
-               f'train_dataloader.dataset.data_root={digits}/train')
+    run_tool('analysis_tools/browse_boxes.py', CONFIG, 'none', 'new/b.png',
+             '--count', '3', '--cfg-options',
+             f'train_dataloader.dataset.data_root={digits}/train')
     assert Image.open(tmp_path / 'new/b.png').size[0] > 800
 
 
@@ -285,8 +301,7 @@ def camvid(tmp_path):
     ]
 
 
-def test_fine_tune_resume_test_and_browse(run_tool, run_python, tmp_path,
-                                          camvid):
+def test_fine_tune_resume_test_and_browse(run_tool, tmp_path, camvid):
     """A pre-training checkpoint becomes a sheet of predictions."""
     backbone = MODELS.build(
         dict(
@@ -324,7 +339,7 @@ def test_fine_tune_resume_test_and_browse(run_tool, run_python, tmp_path,
         assert 'mIoU' in done.stdout + done.stderr
     (work_dir / 'iter_2.pth').rename(tmp_path / 'last.pth')
 
-    done = run_python(TOOLS / 'test.py', CAMVID, 'last.pth', *camvid)
+    done = run_tool('test.py', CAMVID, 'last.pth', *camvid)
     assert 'mIoU' in done.stdout + done.stderr
     run_tool('analysis_tools/browse_predictions.py', CAMVID, 'last.pth',
              'sheet.png', '--count', '2', *camvid)
@@ -373,7 +388,7 @@ def test_knn_refuses_other_classes(run_tool, tmp_path):
         'these differ: cat (--train and --test)')
 
 
-def test_evaluate(run_tool, run_python, tmp_path, digits):
+def test_evaluate(run_tool, tmp_path, digits):
     """A protocol fails, runs are repeated, and two run side by side."""
     command = [
         'evaluate.py', CONFIG, 'none', '--train', digits / 'train', '--test',
@@ -386,8 +401,7 @@ def test_evaluate(run_tool, run_python, tmp_path, digits):
     done = run_tool(*command, '--protocols', 'knn', 'linear', '--k', '20')
     assert 'linear: finished before' in done.stdout + done.stderr
     assert 'report: out/report.html' in done.stdout
-    run_python(TOOLS / 'evaluate.py', '--compare', 'out', 'out', '--out',
-               'both')
+    run_tool('evaluate.py', '--compare', 'out', 'out', '--out', 'both')
     page = (tmp_path / 'both/report.html').read_text()
     numbers = json.loads(
         (tmp_path /
