@@ -14,15 +14,15 @@ PIXELS = 10_000  # of an image, spread evenly
 
 
 def sample_files(dataset: BaseDataset, count: int) -> Iterator[tuple]:
-    """Read some image files of a data set, spread evenly.
+    """Yield some image files of a data set, spread evenly.
 
     Args:
         dataset (BaseDataset): With or without wrappers.
         count (int): Number of files from each innermost data set.
 
     Yields:
-        tuple[BaseTransform, str, bytes]: The transform that loads the file,
-        and its path and content. Data sets that hold their images have none.
+        tuple[BaseTransform, str]: The transform that loads the file, and its
+        path. Data sets that hold their images have none.
     """
     for part in innermost(dataset):
         load = next(filter(is_loading, steps_of(part.pipeline)), None)
@@ -30,8 +30,7 @@ def sample_files(dataset: BaseDataset, count: int) -> Iterator[tuple]:
             continue
         rows = np.linspace(0, len(part) - 1, min(count, len(part)))
         for row in rows.round().astype(int).tolist():
-            path = part.get_data_info(row)['img_path']
-            yield load, path, fileio.get(path, backend_args=load.backend_args)
+            yield load, part.get_data_info(row)['img_path']
 
 
 def some_pixels(values: np.ndarray) -> np.ndarray:
@@ -59,12 +58,13 @@ def measure_values(dataset: BaseDataset, channels: int,
     """
     found: List[np.ndarray] = []
     kinds: Counter = Counter()
-    for _, path, content in sample_files(dataset, count):
+    for load, path in sample_files(dataset, count):
         try:
+            content = fileio.get(path, backend_args=load.backend_args)
             values = read_values(content, channels)
             kinds[f'{values.dtype}, {values.shape[2]} band(s)'] += 1
             found.append(some_pixels(fit_bands(values, channels)))
-        except ValueError as error:
+        except (OSError, ValueError) as error:
             raise ValueError(f'cannot measure {path}: {error}') from error
     if not found:
         raise ValueError('the data set holds its images in memory, with 8 bits'

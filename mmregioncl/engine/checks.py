@@ -3,6 +3,7 @@ from copy import copy
 from os.path import exists, expanduser
 
 import numpy as np
+from mmengine import fileio
 from mmengine.hooks import CheckpointHook
 from mmengine.optim.scheduler.param_scheduler import INF
 from torch import nn
@@ -93,11 +94,12 @@ def check_depth(runner) -> None:
     dataset = runner.train_dataloader.dataset
     reasons, reached = [], {}
     count = 0
-    for count, (load, path, content) in enumerate(sample_files(dataset, 8), 1):
+    for count, (load, path) in enumerate(sample_files(dataset, 8), 1):
         load = copy(load)
         load.on_corrupt = 'raise'
         try:
             load(dict(img_path=path))
+            content = fileio.get(path, backend_args=load.backend_args)
             values = read_values(content, getattr(load, 'channels', 3))
         except Exception as error:  # decoders may raise anything
             reasons.append(error)
