@@ -297,9 +297,9 @@ def leave_out(offset: Tensor, size: Sequence[int], kernel: Sequence[int],
               places: Sequence[int]) -> Tensor:
     """Move samples outside of the feature map far away.
 
-    They are at -1 or below, at the height or width or beyond, or NaN. mmcv
-    gives such a sample neither a value nor a gradient. torchvision gives one
-    at -1 a gradient, and crashes on NaN.
+    They are at -1 or below, or at the height or width or beyond. mmcv gives
+    such a sample neither a value nor a gradient. torchvision gives one at -1 a
+    gradient. Both crash on NaN, which is taken for outside.
 
     Args:
         offset (Tensor): Shape (N, G * taps * 2, H', W').
