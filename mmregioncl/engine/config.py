@@ -1,20 +1,54 @@
 import inspect
+import logging
 import os
+import re
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Optional, Union
+from typing import Any, Optional, Set, Union
 
 from mmengine.config import Config
+from mmengine.logging import print_log
 from mmengine.runner import Runner
 
 from mmregioncl import host
 from mmregioncl.datasets.nested import innermost_items, typed_dicts
 from mmregioncl.files import check_exists
+from .launch import is_main_process
 
 # Settings that Runner and our tools read besides the arguments of Runner
 ALSO_READ = ('activation_checkpointing', 'compile', 'efficient_conv_bn_eval',
              'eval_datasets', 'find_unused_parameters', 'model_wrapper_cfg',
              'sync_bn')
+
+# Settings of MMSelfSup 0.x and its contemporaries, and those of today
+OLD_SETTINGS = dict(
+    data='train_dataloader, val_dataloader and test_dataloader',
+    optimizer='optim_wrapper.optimizer',
+    optimizer_config='optim_wrapper',
+    fp16='optim_wrapper.type',
+    lr_config='param_scheduler',
+    momentum_config='param_scheduler',
+    runner='train_cfg',
+    total_epochs='train_cfg.max_epochs',
+    total_iters='train_cfg.max_iters',
+    workflow='train_cfg.val_interval',
+    evaluation='val_cfg and val_evaluator',
+    checkpoint_config='default_hooks.checkpoint',
+    log_config='default_hooks.logger and visualizer',
+    resume_from='load_from and resume',
+    seed='randomness.seed',
+    deterministic='randomness.deterministic',
+    persistent_workers='train_dataloader.persistent_workers',
+    preprocess_cfg='data_preprocessor',
+    dist_params='env_cfg.dist_cfg',
+    cudnn_benchmark='env_cfg.cudnn_benchmark',
+    opencv_num_threads='env_cfg.mp_cfg',
+    mp_start_method='env_cfg.mp_cfg')
+
+# What a run cannot do without
+ESSENTIAL = {
+    'train_dataloader', 'optim_wrapper', 'param_scheduler', 'train_cfg'
+}
 
 # The momentum of a moving average, by the method
 AVERAGES = dict(
@@ -81,6 +115,7 @@ def load_config(path: Union[str, Path],
             the other host.
     """
     cfg = read_config(path)
+    check_old(cfg)
     check_removed(cfg)
     check_imports(cfg)
     check_options(cfg, options or {})
@@ -92,6 +127,51 @@ def load_config(path: Union[str, Path],
         if name not in MMENGINE_HOOKS:  # MMEngine removes its own
             del hooks[name]
     return cfg
+
+
+def check_old(cfg: Config) -> None:
+    """Refuse a config of MMSelfSup 0.x, and warn about settings of its time.
+
+    The hosts' own configs have some left over. MMEngine ignores them all.
+
+    Raises:
+        ValueError: If there is such a setting in the place of one that a run
+            needs.
+    """
+    given = {name for name in OLD_SETTINGS if cfg.get(name) is not None}
+    needed = {
+        name
+        for name in given
+        if re.match(r'\w+', OLD_SETTINGS[name])[0] in ESSENTIAL - cfg.keys()
+    }
+    if needed:
+        raise ValueError(
+            f'{cfg.filename} is a config of MMSelfSup 0.x, MMClassification '
+            f'0.x or MMDetection 2.x: translate {translations(given)}')
+    # Configs of today may use these names for variables, and an optimizer may
+    # be one of a base that was not used in the end.
+    rest = [cfg[name] for name in cfg if name not in given]
+    unused = {name for name in given if not appears(cfg[name], rest)}
+    unused.discard('optimizer')
+    if unused and is_main_process():
+        print_log(
+            f'{cfg.filename} has settings of MMSelfSup 0.x, which have no '
+            f'effect: translate {translations(unused)}', 'current',
+            logging.WARNING)
+
+
+def translations(names: Set[str]) -> str:
+    """Say which settings of today replace old ones."""
+    return '; '.join(f'{name} to {new}' for name, new in OLD_SETTINGS.items()
+                     if name in names)
+
+
+def appears(value: Any, part: Any) -> bool:
+    """Whether a value is a part of nested dicts and lists."""
+    if isinstance(part, dict):
+        part = list(part.values())
+    return part == value or isinstance(part, (list, tuple)) and any(
+        appears(value, inner) for inner in part)
 
 
 def check_removed(cfg: Config) -> None:
@@ -163,6 +243,9 @@ def check_options(cfg: Config, options: dict) -> None:
     hooks = [*(cfg.get('default_hooks') or {}), *MMENGINE_HOOKS]
     for key, value in options.items():
         name, *rest = key.split('.')
+        if name in OLD_SETTINGS:
+            raise ValueError(f'{key} is a setting of MMSelfSup 0.x: set '
+                             f'{OLD_SETTINGS[name]}')
         if name not in known and name in cfg:
             raise ValueError(
                 f'{key} has no effect after {cfg.filename} was read: override '

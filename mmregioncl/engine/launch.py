@@ -12,13 +12,15 @@ START = '.start'  # file in the work dir
 RESTARTS = ('TORCHELASTIC_RESTART_COUNT', 'SLURM_RESTART_COUNT')
 
 
-def is_main_process(launcher: str) -> bool:
+def is_main_process(launcher: Optional[str] = None) -> bool:
     """Whether this is the first process of a job, before they are joined.
 
     Args:
-        launcher (str): 'none', 'pytorch', 'slurm' or 'mpi'.
+        launcher (str, optional): 'none', 'pytorch', 'slurm' or 'mpi'. Defaults
+            to None, for any of them.
     """
-    return os.environ.get(RANKS.get(launcher, ''), '0') == '0'
+    names = RANKS.values() if launcher is None else [RANKS.get(launcher, '')]
+    return all(os.environ.get(name, '0') == '0' for name in names)
 
 
 def restarted() -> bool:

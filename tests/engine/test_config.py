@@ -1,4 +1,6 @@
+import inspect
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from mmengine.config import Config, config
@@ -6,7 +8,9 @@ from mmengine.runner import Runner
 from yapf.yapflib.yapf_api import FormatCode
 
 from mmregioncl import host
-from mmregioncl.engine.config import (check_data, checkpoint_name, load_config,
+from mmregioncl.engine import config as config_module
+from mmregioncl.engine.config import (OLD_SETTINGS, check_data,
+                                      checkpoint_name, load_config,
                                       set_pretrained)
 
 CONFIG = (
@@ -62,6 +66,91 @@ def test_settings_of_earlier_versions_are_refused(line, words, tmp_path):
     path.write_text(f'_base_ = {str(CONFIG)!r}\n{line}')
     with pytest.raises(ValueError, match=words):
         load_config(path)
+
+
+OLD_CONFIG = """
+model = dict(type='MOCO', backbone=dict(type='ResNet', depth=50))
+data = dict(samples_per_gpu=32, workers_per_gpu=4, train=dict(type='A'))
+optimizer = dict(type='SGD', lr=0.03)
+optimizer_config = dict()
+lr_config = dict(policy='CosineAnnealing', min_lr=0.)
+runner = dict(type='EpochBasedRunner', max_epochs=200)
+checkpoint_config = dict(interval=10)
+log_config = dict(interval=50, hooks=[dict(type='TextLoggerHook')])
+evaluation = dict(interval=1)
+custom_hooks = [dict(type='SwAVHook', priority='VERY_HIGH')]
+dist_params = dict(backend='nccl')
+cudnn_benchmark = True
+resume_from = None
+workflow = [('train', 1)]
+"""
+
+
+def test_config_of_an_older_version_is_refused(tmp_path):
+    path = tmp_path / 'moco.py'
+    path.write_text(OLD_CONFIG)
+    with pytest.raises(ValueError) as caught:
+        load_config(path)
+    assert str(caught.value) == (
+        f'{path} is a config of MMSelfSup 0.x, MMClassification 0.x or '
+        'MMDetection 2.x: translate data to train_dataloader, val_dataloader '
+        'and test_dataloader; optimizer to optim_wrapper.optimizer; '
+        'optimizer_config to optim_wrapper; lr_config to param_scheduler; '
+        'runner to train_cfg; workflow to train_cfg.val_interval; evaluation '
+        'to val_cfg and val_evaluator; checkpoint_config to '
+        'default_hooks.checkpoint; log_config to default_hooks.logger and '
+        'visualizer; dist_params to env_cfg.dist_cfg; cudnn_benchmark to '
+        'env_cfg.cudnn_benchmark')
+
+
+@pytest.mark.parametrize(
+    'needed',
+    ['train_dataloader', 'optim_wrapper', 'param_scheduler', 'train_cfg'])
+def test_one_setting_of_an_older_version_in_the_place_of_a_new_one(
+        needed, tmp_path):
+    cfg = load_config(CONFIG)
+    rest = {name: cfg[name] for name in cfg if name != needed}
+    for old, new in OLD_SETTINGS.items():
+        if new.startswith(needed):
+            path = tmp_path / f'{old}.py'
+            Config({**rest, old: 1}).dump(path)
+            with pytest.raises(ValueError, match=f'translate {old} to {new}$'):
+                load_config(path)
+
+
+def test_settings_of_an_older_version_beside_new_ones(tmp_path, monkeypatch):
+    """The hosts' configs have some.
+
+    Variables are no settings.
+    """
+    monkeypatch.setattr(config_module, 'print_log', warned := Mock())
+    path = tmp_path / 'config.py'
+    text = (f'_base_ = {str(CONFIG)!r}\nlr_config = dict(policy="step")\n'
+            'checkpoint_config = dict(interval=5)\nresume_from = None\n'
+            'total_epochs = 7\ntrain_cfg = dict(max_epochs=total_epochs)\n'
+            'optimizer = dict(type="SGD")\n')
+    path.write_text(text)
+    load_config(path)
+    monkeypatch.setenv('RANK', '1')
+    load_config(path)
+    assert [call.args[0] for call in warned.call_args_list] == [
+        f'{path} has settings of MMSelfSup 0.x, which have no effect: '
+        'translate lr_config to param_scheduler; checkpoint_config to '
+        'default_hooks.checkpoint'
+    ]
+
+
+@pytest.mark.parametrize('old, new', OLD_SETTINGS.items())
+def test_option_of_an_older_version_is_refused(old, new):
+    with pytest.raises(ValueError, match=f'^{old}.a is .* 0.x: set {new}$'):
+        load_config(CONFIG, {f'{old}.a': 1})
+
+
+def test_settings_are_renamed_to_some_that_exist():
+    known = inspect.signature(Runner.__init__).parameters
+    for new in OLD_SETTINGS.values():
+        for name in new.replace(', ', ' and ').split(' and '):
+            assert name.split('.')[0] in known
 
 
 def test_imports_that_mmengine_ignores_are_refused(tmp_path):

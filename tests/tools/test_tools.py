@@ -365,6 +365,28 @@ def test_amp_without_a_gpu_is_bfloat16(run_tool, tmp_path, options):
     assert weights['backbone.conv1.weight'].dtype == torch.float32
 
 
+@pytest.mark.parametrize('tool, arguments', [
+    ('train.py', []),
+    ('test.py', ['none']),
+    ('evaluate.py', ['none', '--out', 'out']),
+    ('evaluation/knn.py', ['none']),
+    ('analysis_tools/browse_boxes.py', ['none', 'out']),
+    ('analysis_tools/browse_predictions.py', ['none', 'out']),
+    ('analysis_tools/browse_views.py', ['out']),
+])
+def test_config_of_an_older_version_is_refused(tool, arguments, run_tool,
+                                               tmp_path):
+    path = tmp_path / 'moco.py'
+    path.write_text('model = dict(type="MOCO")\n'
+                    'data = dict(samples_per_gpu=32)\n'
+                    'runner = dict(max_epochs=200)')
+    # evaluate.py ends with the sentence alone.
+    with pytest.raises((ValueError, AssertionError),
+                       match='translate data to .*; runner to train_cfg'):
+        run_tool(tool, path, *arguments)
+    assert [*tmp_path.iterdir()] == [path]
+
+
 def test_knn_without_labels_says_what_to_do(run_tool, tmp_path):
     config = CONFIG.with_name('regioncl-m_resnet50_8xb128-coslr-200e_in1k.py')
     done = run_tool('evaluation/knn.py', config, 'none', check=False)
