@@ -52,7 +52,7 @@ class RefuseOtherHost(MetaPathFinder):
 
     def find_spec(self, fullname: str, path, target=None) -> None:
         if fullname in SCOPES and fullname != NAME:
-            raise ImportError(excluded(fullname, NAME))
+            raise ImportError(excluded(fullname, NAME), name=fullname)
 
 
 NAME = choose()

@@ -134,6 +134,8 @@ def test_installed_host_is_chosen(monkeypatch):
     f'default_scope = {OTHER!r}',
     f"train_pipeline = [dict(type='{OTHER}.A')]",
     f"neck = dict(type='A', _scope_={OTHER!r})",
+    f"custom_imports = dict(imports=['{OTHER}.models'])",
+    f'from {OTHER}.models import MoCo',
 ])
 def test_config_of_the_other_host_is_refused(line, installed, advice, tmp_path,
                                              monkeypatch):
@@ -146,6 +148,21 @@ def test_config_of_the_other_host_is_refused(line, installed, advice, tmp_path,
     assert f'extends: {advice} {host.VARIABLE}={OTHER} to' in str(error.value)
     path.write_text(path.read_text().replace(OTHER, host.NAME))
     assert load_config(path).model
+
+
+def test_base_of_the_other_host_is_refused(tmp_path):
+    path, base = tmp_path / 'config.py', tmp_path / 'base.py'
+    path.write_text("_base_ = 'base.py'")
+    base.write_text(f"_base_ = '{OTHER}::a/b.py'")
+    with pytest.raises(ValueError, match=f'^{path} is a config of {OTHER}: '):
+        load_config(path)
+
+
+def test_other_imports_that_fail_stay_as_they_are(tmp_path):
+    path = tmp_path / 'config.py'
+    path.write_text("custom_imports = dict(imports=['nothing_like_it'])")
+    with pytest.raises(ImportError, match='Failed to import'):
+        load_config(path)
 
 
 def test_classes_of_a_host_may_have_our_scope():

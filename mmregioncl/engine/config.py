@@ -88,12 +88,18 @@ def read_config(path: Union[str, Path]) -> Config:
     """Read the config of a run.
 
     Raises:
-        ValueError: If it has a syntax error or no model.
+        ValueError: If it has a syntax error or no model, or if it or a base
+            is of the other host.
     """
     try:
         cfg = Config.fromfile(path)
     except SyntaxError as error:
         raise ValueError(f'{path} is not valid Python: {error}') from error
+    except ImportError as error:
+        other = imported_host(error)
+        if other is None:
+            raise
+        raise other_host(path, other) from error
     if not cfg.get('model'):
         raise ValueError(f'{path} has no model: name the config of a run')
     return cfg
@@ -203,8 +209,21 @@ def check_host(cfg: Config) -> None:
         named |= {part.get('_scope_'), str(part['type']).partition('.')[0]}
     for other, scopes in host.SCOPES.items():
         if other != host.NAME and named & {*scopes}:
-            raise ValueError(f'{cfg.filename} is a config of {other}: '
-                             f'{host.excluded(other, host.NAME)}')
+            raise other_host(cfg.filename, other)
+
+
+def imported_host(error: BaseException) -> Optional[str]:
+    """Name of the other host, if an error comes from importing it."""
+    name = getattr(error, 'name', None)
+    if name in host.SCOPES.keys() - {host.NAME}:
+        return name
+    cause = error.__cause__ or error.__context__
+    return imported_host(cause) if cause else None
+
+
+def other_host(path: Union[str, Path], other: str) -> ValueError:
+    return ValueError(f'{path} is a config of {other}: '
+                      f'{host.excluded(other, host.NAME)}')
 
 
 def check_momentum(cfg: Config) -> None:
