@@ -1,5 +1,5 @@
 import re
-from typing import Sequence
+from typing import List, Sequence
 
 from torch import nn
 
@@ -32,7 +32,7 @@ def load_backbone(model: nn.Module,
 
     Raises:
         ValueError: If a weight is missing, unexpected or of another shape;
-            the message names all of them, unless nothing fits.
+            the message names the first of each.
     """
     wanted = {
         name: value
@@ -46,7 +46,7 @@ def load_backbone(model: nn.Module,
     given = min(spellings, key=lambda names: count_faults(wanted, names))
     faults = faults_of(wanted, given)
     if faults:
-        lists = '; '.join(f'{len(names)} {fault}: {", ".join(names)}'
+        lists = '; '.join(f'{len(names)} {fault}: {shortened(names)}'
                           for fault, names in faults.items())
         if not wanted.keys() & given.keys():
             lists = (f'none of its {len(given)} weights, such as '
@@ -59,6 +59,12 @@ def load_backbone(model: nn.Module,
     for name, value in wanted.items():
         value.copy_(given[name])  # shares the memory of the parameter
     return len(wanted)
+
+
+def shortened(names: List[str], most: int = 3) -> str:
+    """List the first names, and how many more there are."""
+    rest = len(names) - most
+    return ', '.join(names[:most]) + (f' and {rest} more' if rest > 0 else '')
 
 
 def count_faults(wanted: Weights, given: Weights) -> int:
