@@ -84,7 +84,6 @@ def main() -> None:
 
     if get_device() == 'cpu':
         keep_freed_memory()
-        cfg.train_dataloader.pin_memory = False  # no device to copy to
     explain_failures(lambda: Runner.from_cfg(cfg).train())
     if lock:
         lock.close()

@@ -5,11 +5,12 @@ One module per cause. Its docstring says what is wrong upstream, and its
 """
 from . import (adjust_hue, checkpoint_files, checkpoint_globals, collate_scope,
                cpu_launch, deformable_attention, detector_import,
-               mmcv_operators, package_utils, runner_registries)
+               loader_settings, mmcv_operators, package_utils,
+               runner_registries)
 
 PATCHES = (detector_import, mmcv_operators, deformable_attention, adjust_hue,
-           checkpoint_files, checkpoint_globals, collate_scope, cpu_launch,
-           package_utils, runner_registries)
+           checkpoint_files, checkpoint_globals, loader_settings,
+           collate_scope, cpu_launch, package_utils, runner_registries)
 
 
 def apply() -> None:

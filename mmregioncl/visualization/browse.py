@@ -57,8 +57,7 @@ def browse_views(cfg: Config, path: str, count: int = 8) -> None:
             cfg.train_dataloader,
             batch_size=count,
             drop_last=False,
-            num_workers=0,
-            persistent_workers=False))
+            num_workers=0))
     attach_boxes(loader.dataset, (1, 1))  # whole images, as in the warm-up
     preprocessor = dict(
         dict(type='mmregioncl.SelfSupDataPreprocessor'),

@@ -13,6 +13,7 @@ import pytest
 import torch
 from mmcv.image import photometric
 from mmengine.logging import HistoryBuffer
+from mmengine.runner import Runner
 from PIL import Image
 
 from mmregioncl import host
@@ -65,6 +66,17 @@ from mmengine.runner import Runner
 loader = Runner.build_dataloader(dict(
     dataset=[0, 1], batch_size=2, sampler=dict(type='DefaultSampler'),
     collate_fn=dict(type='default_collate', _scope_='mmselfsup')))
+assert sorted(next(iter(loader)).tolist()) == [0, 1]
+"""),
+    loader_settings=('num_workers > 0', """
+import warnings
+from mmengine.runner import Runner
+warnings.simplefilter('error')
+loader = Runner.build_dataloader(dict(
+    dataset=[0, 1], batch_size=2, sampler=dict(type='DefaultSampler'),
+    num_workers=0, persistent_workers=True, prefetch_factor=2, timeout=9,
+    multiprocessing_context='fork', pin_memory=True,
+    collate_fn=dict(type='default_collate')))
 assert sorted(next(iter(loader)).tolist()) == [0, 1]
 """),
     cpu_launch=('NVIDIA|CUDA|device_ids', """
@@ -173,8 +185,10 @@ def test_a_function_imported_earlier_is_patched(errors):
 
 def test_apply_twice_changes_nothing():
     before, finders = mmcv.adjust_hue, [*sys.meta_path]
+    build = Runner.build_dataloader
     apply()
     assert mmcv.adjust_hue is before
+    assert Runner.build_dataloader is build
     assert sys.meta_path == finders
 
 
@@ -295,7 +309,6 @@ def test_packages_are_found_without_pkg_resources():
 def test_workers_draw_new_numbers_each_epoch():
     """MMEngine seeds workers with a constant, so they have to persist."""
     from mmengine.config import Config
-    from mmengine.runner import Runner
     draws = {}
     for persistent in (False, True):
         loader = Runner.build_dataloader(

@@ -106,7 +106,7 @@ def test_model_learns_the_same_with_and_without(online_cfg, tmp_path, method,
                                                 workers):
     """Weights are equal to the bit, for our methods and their parents."""
     online_cfg.train_dataloader.update(
-        num_workers=workers, persistent_workers=bool(workers))
+        num_workers=workers, persistent_workers=True, timeout=60)
     online_cfg.randomness = dict(seed=0)
     for number, model in enumerate(method[:1 if workers else 2]):
         online_cfg.model = dict(
