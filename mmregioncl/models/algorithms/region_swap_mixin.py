@@ -6,7 +6,7 @@ from torch import Tensor
 from mmregioncl import host
 from mmregioncl.registry import TRANSFORMS
 from ..parents import BaseModel, class_of, with_settings
-from ..utils import MAP_SETTINGS, RegionSwap, check_pairs
+from ..utils import MAP_SETTINGS, RegionSwap, paired
 
 
 class RegionSwapMixin(BaseModel):
@@ -34,6 +34,7 @@ class RegionSwapMixin(BaseModel):
     neck_type: type
     head_type: type
     map_settings = MAP_SETTINGS  # of the backbone, where it has them
+    least_batch = 2  # regions are swapped between two images
 
     def __init__(self,
                  backbone: dict,
@@ -69,8 +70,8 @@ class RegionSwapMixin(BaseModel):
             inputs (list[Tensor]): Two views, (N, 3, H, W) each.
 
         Raises:
-            ValueError: If there are not two, if their sizes differ, or if the
-                batch is odd.
+            ValueError: If there are not two, if their sizes differ, or if
+                there are fewer than `least_batch` images.
         """
         name = type(self).__name__
         if len(inputs) != 2:
@@ -81,7 +82,11 @@ class RegionSwapMixin(BaseModel):
             raise ValueError(
                 f'{name} takes views of one size, not {first} and {second}: '
                 'crop both to the same size')
-        check_pairs(len(inputs[0]))
+        if first[0] < self.least_batch:
+            raise ValueError(
+                f'{name} needs {self.least_batch} images in a batch and got '
+                f'{first[0]}: set a larger batch_size, and drop_last=True in '
+                'train_dataloader')
         return inputs[0], inputs[1]
 
     def project_regions(self, views: Tensor,
@@ -90,7 +95,8 @@ class RegionSwapMixin(BaseModel):
 
         Composites pass the backbone in a call of their own, as in the official
         code: batch norm normalises whole views and composites separately, and
-        its running statistics average over both.
+        its running statistics average over both. The last image of an odd
+        batch has no partner and no regions.
 
         Args:
             views (Tensor): Shape (N, 3, H, W).
@@ -98,13 +104,14 @@ class RegionSwapMixin(BaseModel):
                 whole view.
 
         Returns:
-            tuple[Tensor, Tensor]: Canvas and paste, (N, D) each, not
-            normalised; row i of both belongs to image i.
+            tuple[Tensor, Tensor]: Canvas and paste, (M, D) each, not
+            normalised; row i of both belongs to image i. M is N, or N - 1 if
+            that is odd.
         """
         swap = self.region_swap
         if isinstance(swap, RegionSwap):  # any callable may take its place
             swap = swap.fit(grid, (views.shape[2], views.shape[3]))
-        composites, region = swap(views)
+        composites, region = swap(paired(views))
         features = self.backbone(composites)  # [(N, C, Hf, Wf)]
         return self.neck.forward_region(features, region)
 

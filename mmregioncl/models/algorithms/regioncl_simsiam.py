@@ -1,4 +1,4 @@
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, List, Optional
 
 from mmengine.dist import get_world_size
 from torch import Tensor, nn
@@ -37,6 +37,18 @@ class RegionCLSimSiam(SymmetricRegionMixin, SimSiam):
     neck_type = RegionNonLinearNeck
     head_type = RegionLatentPredictHead
 
+    @property
+    def least_batch(self) -> int:
+        """Images that the projector can tell apart.
+
+        Its last layer is batch norm, which turns any two rows into plus and
+        minus one.
+        """
+        synced = any(
+            isinstance(module, nn.SyncBatchNorm)
+            for module in self.neck.modules())
+        return max(2, 4 // get_world_size()) if synced else 4
+
     def loss(self,
              inputs: List[Tensor],
              data_samples: Optional[list] = None,
@@ -64,20 +76,3 @@ class RegionCLSimSiam(SymmetricRegionMixin, SimSiam):
         return dict(
             loss_instance=loss_instance,
             loss_region=self.mean_region(losses_region))
-
-    def take_views(self, inputs: List[Tensor]) -> Tuple[Tensor, Tensor]:
-        """Refuse batches that are too small for the projector's batch norm.
-
-        The last layer of the projector is batch norm, which turns any two rows
-        into plus and minus one.
-        """
-        views = super().take_views(inputs)
-        synced = any(
-            isinstance(module, nn.SyncBatchNorm)
-            for module in self.neck.modules())
-        count = len(views[0]) * (get_world_size() if synced else 1)
-        if count < 4:
-            raise ValueError(
-                f'the batch norm of RegionCLSimSiam sees {count} images, and '
-                'needs 4 to tell them apart: set a larger batch_size')
-        return views

@@ -68,12 +68,14 @@ class RegionContrastiveHead(PlainContrastiveHead):
         Args:
             canvas (Tensor): Normalised, shape (N, D), row i shows image i.
             paste (Tensor): Normalised, shape (N, D), row i shows image i.
-            key (Tensor): Normalised keys, shape (N, D).
+            key (Tensor): Normalised keys, shape (N, D), or (N + 1, D) if the
+                last image has no regions.
             queue (Tensor): Shape (D, K).
 
         Returns:
             Tensor: A scalar.
         """
         regions = torch.cat((canvas, paste))  # (2N, D)
+        key = key[:len(canvas)]
         return info_nce(regions, key.repeat(2, 1), queue, self.temperature,
                         neighbours(canvas, paste))

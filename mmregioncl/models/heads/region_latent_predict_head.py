@@ -39,11 +39,12 @@ class RegionLatentPredictHead(LatentPredictHead):
         Args:
             canvas (Tensor): Shape (N, D), row i shows image i.
             paste (Tensor): Shape (N, D), row i shows image i.
-            target (Tensor): Projection of the other view, shape (N, D). Gets
-                no gradient.
+            target (Tensor): Projection of the other view, shape (N, D), or
+                (N + 1, D) if the last image has no regions. Gets no gradient.
 
         Returns:
             Tensor: A scalar.
         """
+        target = target[:len(canvas)]
         return self.loss_instance(
             torch.cat((canvas, paste)), target.repeat(2, 1))

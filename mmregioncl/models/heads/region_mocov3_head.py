@@ -53,14 +53,15 @@ class RegionMoCoV3Head(MoCoV3Head):
         Args:
             canvas (Tensor): Projections, shape (N, D), row i shows image i.
             paste (Tensor): Projections, shape (N, D), row i shows image i.
-            target (Tensor): Keys of the other view, shape (N, D).
+            target (Tensor): Keys of the other view, shape (N, D), or
+                (N + 1, D) if the last image has no regions.
 
         Returns:
             Tensor: A scalar.
         """
         predicted, = self.predictor([torch.cat((canvas, paste))])  # (2N, D)
         keys = torch.cat(all_gather(F.normalize(target)))  # of all processes
-        positive = torch.arange(len(target), device=target.device)
+        positive = torch.arange(len(canvas), device=target.device)
         positive = positive + get_rank() * len(target)
         loss = nt_xent(
             F.normalize(predicted),

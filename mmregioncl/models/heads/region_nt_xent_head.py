@@ -1,6 +1,7 @@
 from typing import Optional
 
 import torch
+from mmengine.dist import get_world_size
 from torch import Tensor
 
 from mmregioncl.registry import MODELS
@@ -50,17 +51,22 @@ class RegionNTXentHead(PlainContrastiveHead):
         ``RegionCLSimCLR``.
 
         Args:
-            regions (Tensor): Normalised canvas and paste, shape (2, N, D); row
-                i of both shows image i.
+            regions (Tensor): Normalised canvas and paste of all processes,
+                shape (2, N, D); row i of both shows image i. The last image of
+                each process may have none.
             neighbours (Tensor): The region beside each in its composite,
                 without gradient, shape (2, N, D).
-            views (Tensor): Normalised, shape (2N, D).
+            views (Tensor): Of all processes, normalised, shape (2N, D), or
+                more if there are images without regions.
             source (int): Which view the composites were made of, 0 or 1.
 
         Returns:
             Tensor: A scalar.
         """
-        image = torch.arange(regions.shape[1], device=views.device).repeat(2)
+        world = get_world_size()
+        image = torch.arange(len(views) // 2, device=views.device)
+        image = image.view(world, -1)[:, :regions.shape[1] // world]
+        image = image.flatten().repeat(2)  # (2N,)
         return nt_xent(
             regions.flatten(0, 1), views, 2 * image + 1 - source,
             2 * image + source, self.temperature, neighbours.flatten(0, 1))

@@ -84,8 +84,20 @@ def check_pairs(count: int) -> None:
     """
     if count % 2:
         raise ValueError(
-            f'region swapping pairs images and got a batch of {count}: set an '
-            'even batch_size and drop_last=True in the dataloader')
+            f'region swapping pairs images and got a batch of {count}: leave '
+            'one of them out')
+
+
+def paired(images: Tensor) -> Tensor:
+    """The images that make pairs: the last of an odd number sits out.
+
+    Args:
+        images (Tensor): Shape (N, ...).
+
+    Returns:
+        Tensor: Shape (N, ...) or (N - 1, ...), a view.
+    """
+    return images[:len(images) // 2 * 2]
 
 
 def default_size(grid: Tuple[int, int]) -> Tuple[int, int]:

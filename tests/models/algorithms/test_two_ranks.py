@@ -130,28 +130,32 @@ def steps_send_what_they_need() -> None:
 
 
 def keys_of_all_ranks_are_compared() -> None:
-    """MoCo v3: each row against the keys of both processes."""
+    """MoCo v3: each row against the keys of both processes.
+
+    The last image of either has no regions.
+    """
     torch.manual_seed(0)
     head = MODELS.build(method_cfgs('RegionCLMoCoV3')[0]['head']).eval()
-    draw = partial(torch.randn, 3, 16)
+    draw = partial(torch.randn, 5, 16)
     everyone = [[draw() for _ in range(3)] for _ in range(2)]
     canvas, paste, keys = everyone[get_rank()]
-    region = head.loss_region(canvas, paste, keys)
+    region = head.loss_region(canvas[:4], paste[:4], keys)
     whole = head.loss_instance(canvas, keys)
 
     all_keys = normalize(torch.cat([keys for _, _, keys in everyone]))
     sums = dict(whole=[], region=[])
     for place, rows in (('canvas', canvas), ('paste', paste)):
         beside = paste if place == 'canvas' else canvas
-        for row in range(3):
+        for row in range(5):
             query = normalize(head.predictor([rows[row:row + 1]])[0])[0]
             logits = all_keys @ query / 0.2
-            own = logits[3 * get_rank() + row]
-            neighbour = normalize(beside[2 - row], dim=0) @ query / 0.2
-            sums['region'].append(
-                torch.cat((logits, neighbour[None])).logsumexp(0) - own)
+            own = logits[5 * get_rank() + row]
             if place == 'canvas':
                 sums['whole'].append(logits.logsumexp(0) - own)
+            if row < 4:
+                neighbour = normalize(beside[3 - row], dim=0) @ query / 0.2
+                sums['region'].append(
+                    torch.cat((logits, neighbour[None])).logsumexp(0) - own)
     for loss, rows in ((whole, sums['whole']), (region, sums['region'])):
         torch.testing.assert_close(loss, 0.4 * torch.stack(rows).mean())
 
@@ -205,11 +209,14 @@ def every_method_trains() -> None:
 
 
 def simclr_takes_the_images_of_all() -> None:
-    """Row by row over both processes, with batch norm in eval mode."""
+    """Row by row over both processes, with batch norm in eval mode.
+
+    The last of 7 images of either has no regions.
+    """
     torch.manual_seed(0)
     model = MODELS.build(method_cfgs('RegionCLSimCLR')[0]).eval()
     noise = torch.Generator().manual_seed(get_rank())
-    inputs = [torch.randn(6, 3, 32, 32, generator=noise) for _ in range(2)]
+    inputs = [torch.randn(7, 3, 32, 32, generator=noise) for _ in range(2)]
     pairs = []
     swap_and_project = model.project_regions
     model.project_regions = lambda *args: pairs.append(
@@ -227,10 +234,11 @@ def simclr_takes_the_images_of_all() -> None:
             for i in range(12):
                 rank, place = divmod(i, 6)
                 neighbour = regions[1 - kind][6 * rank + 5 - place]
-                others = [v[k] for v in views for k in range(12) if k != i]
+                image = 7 * rank + place
+                others = [v[k] for v in views for k in range(14) if k != image]
                 logits = torch.stack([
                     regions[kind][i] @ other / 0.2
-                    for other in (views[1 - view][i], *others, neighbour)
+                    for other in (views[1 - view][image], *others, neighbour)
                 ])
                 rows.append(logits.exp().sum().log() - logits[0])
     torch.testing.assert_close(
