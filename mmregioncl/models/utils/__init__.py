@@ -20,7 +20,7 @@ __all__ = [
     'class_token', 'check_weights', 'default_size', 'draw_order', 'enqueue',
     'faults_of', 'feature_map', 'grid_of', 'heat_maps', 'heatmap_to_boxes',
     'image_features', 'info_nce', 'local_batch_norms', 'neighbours',
-    'normalize', 'nt_xent', 'partner', 'plan_exchange', 'preprocess',
+    'normalize', 'nt_xent', 'paired', 'partner', 'plan_exchange', 'preprocess',
     'pool_region', 'redistribute', 'sample_region', 'shared_seed',
     'swap_region'
 ]
