@@ -1,39 +1,160 @@
 """Checks before training that raise an error or log a warning."""
+import math
+import shutil
 from copy import copy
 from os.path import exists, expanduser
+from pathlib import Path
+from typing import List
 
 import numpy as np
 from mmengine import fileio
+from mmengine.dataset import DefaultSampler
 from mmengine.hooks import CheckpointHook
 from mmengine.optim.scheduler.param_scheduler import INF
-from torch import nn
+from torch import Tensor, nn
+from torch.utils.data import BatchSampler
 
 from mmregioncl.datasets.measure import sample_files, uses_range
 from mmregioncl.datasets.nested import innermost
-from mmregioncl.datasets.transforms import channels_of, check_channels
+from mmregioncl.datasets.transforms import channels_of, check_color_steps
 from mmregioncl.datasets.transforms.bands import read_values
+from mmregioncl.models.parents import DenseCL, MoCo
 from mmregioncl.models.utils import check_weights
 from mmregioncl.models.utils.modules import unwrap
+from .step_memory import (estimate_step, free_memory, missing_states, present,
+                          size_of)
+
+GIB = 2**30
+# Bytes of a step for each byte of its views, which no network needs
+MOST_PER_BYTE = 3000
+
+
+def last_batch(loader) -> int:
+    """Images of the last batch of an epoch, on this process."""
+    whole = loader.batch_size
+    if type(loader.batch_sampler) is not BatchSampler or \
+            not isinstance(loader.sampler, DefaultSampler) or loader.drop_last:
+        return whole
+    return len(loader.sampler) % whole or whole
 
 
 def check_batches(runner) -> None:
-    """Check that the training set makes at least one batch.
+    """Check that the training set makes batches that the model takes.
 
     Raises:
-        ValueError: If it does not.
+        ValueError: If it does not make one, if processes get unequal ones, or
+            if the last batch of an epoch is too small.
     """
     loader = runner.train_dataloader
+    images = len(loader.dataset)
     if len(loader) == 0:
         raise ValueError(
-            f'{len(loader.dataset)} images do not make one batch of '
+            f'{images} images do not make one batch of '
             f'{loader.batch_size} on {runner.world_size} process(es): '
             'lower train_dataloader.batch_size, or add images')
+    if not getattr(loader.sampler, 'round_up', True) and \
+            images % runner.world_size:
+        raise ValueError(
+            f'{images} images do not spread evenly over {runner.world_size} '
+            'processes, which would wait for each other forever: set '
+            'train_dataloader.sampler.round_up=True')
+    model, rest = unwrap(runner.model), last_batch(loader)
+    least = getattr(model, 'least_batch', 1)
+    if rest < least or rest == 1 < loader.batch_size and norms_vectors(model):
+        raise ValueError(
+            f'the last batch of an epoch has {rest} of {loader.batch_size} '
+            f'images, and {type(model).__name__} needs {max(least, 2)}: set '
+            'train_dataloader.drop_last=True')
 
 
-def check_images(dataset) -> None:
+def norms_vectors(model: nn.Module) -> bool:
+    """Whether batch norm sees vectors, which takes two images."""
+    return any(type(part) is nn.BatchNorm1d for part in model.modules())
+
+
+def check_channels(model: nn.Module, views: List[Tensor]) -> None:
+    """Check that the views have the channels of the first convolution.
+
+    Args:
+        model (nn.Module): A pre-training algorithm.
+        views (list[Tensor]): Shape (N, C, H, W) each.
+
+    Raises:
+        ValueError: If they have not.
+    """
+    first = next(
+        (part
+         for part in model.backbone.modules() if isinstance(part, nn.Conv2d)),
+        None)
+    channels = views[0].shape[1]
+    if first is not None and first.in_channels != channels:
+        raise ValueError(
+            f'views have {channels} channels and the backbone takes '
+            f'{first.in_channels}: set model.backbone.in_channels={channels}')
+
+
+def check_memory(runner, views: List[Tensor]) -> None:
+    """Warn if a step is going to take more memory than there is.
+
+    It takes about a second for a ResNet-50, and nothing if the batch is so
+    small that any step fits.
+
+    Args:
+        runner (Runner): A run whose model is ready for the first step.
+        views (list[Tensor]): Of one image, shape (1, C, H, W) each.
+    """
+    batch = runner.train_dataloader.batch_size
+    free = free_memory(views[0].device)
+    if free is None or free > MOST_PER_BYTE * batch * size_of(views):
+        return
+    try:
+        need, less = (
+            estimate_step(runner, views, count) - present(runner)
+            for count in (batch, max(1, batch // 2)))
+    except Exception:  # a step that depends on values cannot be estimated
+        return
+    if need <= free:
+        return
+    per_image = (need - less) / max(1, batch - batch // 2)
+    fits = batch - math.ceil((need - free) / max(1, per_image))
+    fits = fits // 2 * 2
+    smaller = f'batch_size={batch} to {fits}' if fits > 0 else \
+        f'batch_size={batch} and the size of the views lower'
+    runner.logger.warning(
+        f'a step takes about {need / GIB:.1f} GiB of memory and '
+        f'{free / GIB:.1f} GiB are free: set train_dataloader.{smaller}, or '
+        'add mmregioncl.GradientCheckpointHook')
+
+
+def check_disk(runner) -> None:
+    """Warn if the checkpoints that are kept do not fit on the disk."""
+    size = present(runner) + missing_states(runner)
+    for hook in runner.hooks:
+        folder = Path(getattr(hook, 'out_dir', None) or '')
+        if not isinstance(hook, CheckpointHook) or not folder.is_dir():
+            continue
+        steps = runner.max_epochs if hook.by_epoch else runner.max_iters
+        kept = steps // hook.interval if hook.interval > 0 else 1
+        if hook.max_keep_ckpts > 0:
+            kept = min(kept, hook.max_keep_ckpts)
+        kept += 1  # the next one is written before the oldest is removed
+        there = sum(path.stat().st_size for path in folder.glob('*.pth'))
+        free = shutil.disk_usage(folder).free
+        if kept * size > free + there:
+            runner.logger.warning(
+                f'up to {kept} checkpoints of {size / GIB:.2f} GiB are kept in'
+                f' {folder}, where {free / GIB:.2f} GiB are free: make room, '
+                'or lower default_hooks.checkpoint.max_keep_ckpts')
+
+
+def check_images(dataset, setting: str = 'train_dataloader') -> None:
     """Check that annotated images exist.
 
     Looks for the first, middle and last image of each innermost data set.
+
+    Args:
+        dataset (Dataset): The data set, with its wrappers.
+        setting (str): Where it is set. Defaults to 'train_dataloader'.
 
     Raises:
         FileNotFoundError: If one is missing.
@@ -45,26 +166,21 @@ def check_images(dataset) -> None:
                     expanduser(path)):
                 raise FileNotFoundError(
                     f'the annotations name {path}, which is not there: set '
-                    'data_prefix of the data set in train_dataloader')
+                    f'data_prefix of the data set in {setting}')
 
 
 def check_bands(runner) -> None:
-    """Check that transforms and model fit the channels that are loaded.
+    """Check that transforms and preprocessor fit the channels of the images.
 
     Raises:
         ValueError: If one does not.
     """
-    model = unwrap(runner.model)
-    preprocessor = model.data_preprocessor
-    layers = (
-        part for part in model.backbone.modules()
-        if isinstance(part, nn.Conv2d))
-    first = next(layers, None)
+    preprocessor = unwrap(runner.model).data_preprocessor
     for part in innermost(runner.train_dataloader.dataset):
         channels = channels_of(part.pipeline)
         if channels is None:
             continue
-        check_channels(part.pipeline)
+        check_color_steps(part.pipeline)
         if channels != 3 and getattr(preprocessor, '_channel_conversion', 0):
             raise ValueError(
                 'data_preprocessor exchanges red and blue, and LoadImage '
@@ -75,11 +191,6 @@ def check_bands(runner) -> None:
                 f'mean and std of data_preprocessor have {len(mean)} values, '
                 f'and LoadImage loads {channels} channel(s): set those that '
                 'tools/analysis_tools/measure_images.py prints')
-        if first is not None and first.in_channels != channels:
-            raise ValueError(
-                f'the backbone takes {first.in_channels} channel(s), and '
-                f'LoadImage loads {channels}: set model.backbone.in_channels='
-                f'{channels}')
 
 
 def check_depth(runner) -> None:
@@ -120,9 +231,25 @@ def check_depth(runner) -> None:
 
 
 def check_queue(runner) -> None:
-    """Warn if the queue holds at least as many keys as there are images."""
-    images = len(runner.train_dataloader.dataset)
-    queue_len = getattr(unwrap(runner.model), 'queue_len', 0)
+    """Check the length of the queue against batches and data.
+
+    It warns if the queue holds at least as many keys as there are images.
+
+    Raises:
+        ValueError: If it is not a multiple of the keys of a step, where the
+            model needs that.
+    """
+    model, loader = unwrap(runner.model), runner.train_dataloader
+    images = len(loader.dataset)
+    queue_len = getattr(model, 'queue_len', 0)
+    for batch in (loader.batch_size, last_batch(loader)):
+        keys = batch * runner.world_size
+        if isinstance(model, (MoCo, DenseCL)) and queue_len % keys and \
+                not hasattr(model, 'waiting_keys'):
+            raise ValueError(
+                f'queue_len={queue_len} of {type(model).__name__} is no '
+                f'multiple of the {keys} keys of a step: set it to one, and '
+                'train_dataloader.drop_last=True, or take RegionCL')
     if queue_len >= images:
         runner.logger.warning(f'queue_len={queue_len} for {images} images: an '
                               'image meets its own old keys as negatives; set '

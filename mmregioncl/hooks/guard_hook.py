@@ -5,9 +5,12 @@ from mmengine.dist import all_reduce
 from mmengine.hooks import CheckpointHook, Hook
 
 from mmregioncl.engine.checks import (check_bands, check_batches,
-                                      check_checkpoint, check_depth,
-                                      check_images, check_kept_checkpoints,
+                                      check_channels, check_checkpoint,
+                                      check_depth, check_disk, check_images,
+                                      check_kept_checkpoints, check_memory,
                                       check_queue, check_schedule)
+from mmregioncl.engine.step_memory import first_views
+from mmregioncl.models.utils.modules import unwrap
 from mmregioncl.registry import HOOKS
 
 NEVER = 2**62
@@ -18,11 +21,12 @@ class GuardHook(Hook):
     """Stop a misconfigured or diverged run with an error that names the fix.
 
     - Before training it runs the checks of ``mmregioncl.engine.checks``: the
-      dataloader makes a batch, annotated images exist and can be read, the
-      model takes their channels, and a loaded checkpoint has the weights of
-      the model (the Runner alone would go on with random weights). It warns
-      if the queue is longer than the data, if the schedule does not end with
-      the run, or if images lose their shades.
+      dataloader makes batches that the model takes, to the last of an epoch,
+      annotated images exist and can be read, and a loaded checkpoint has the
+      weights of the model (the Runner alone would go on with random weights).
+      It warns if the queue is longer than the data, the schedule does not end
+      with the run, images lose their shades, a step will take more memory than
+      there is, or the checkpoints more room on the disk.
     - During training it stops if a loss is NaN or inf. Every step is checked
       on the device; the host reads the result every `interval` steps and
       before a checkpoint is written, so the last checkpoint is always good.
@@ -40,6 +44,7 @@ class GuardHook(Hook):
         self.strict_load = strict_load
         self.writers: List[CheckpointHook] = []
         self.first_bad: Dict[str, torch.Tensor] = {}
+        self.begun = False
 
     def before_train(self, runner) -> None:
         """Check the data loader and the settings of the run."""
@@ -53,6 +58,21 @@ class GuardHook(Hook):
         self.writers = [
             hook for hook in runner.hooks if isinstance(hook, CheckpointHook)
         ]
+
+    def before_train_epoch(self, runner) -> None:
+        """Check once what other hooks have prepared before training."""
+        if self.begun:
+            return
+        self.begun = True
+        for hook in runner.hooks:
+            for name in ('train_set', 'test_set'):
+                if hasattr(hook, name):
+                    check_images(getattr(hook, name), 'eval_datasets')
+        views = first_views(runner)
+        if views is not None:
+            check_channels(unwrap(runner.model), views)
+            check_memory(runner, views)
+        check_disk(runner)
 
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
         """Check that the checkpoint fits the run."""

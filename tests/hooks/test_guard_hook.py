@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 import torch
 from mmengine.hooks import Hook
-from mmengine.registry import HOOKS
+from mmengine.registry import DATASETS, HOOKS
 from mmengine.runner import Runner
+
+from mmregioncl.engine import checks
+from toy import method_cfgs
 
 
 class Poison(Hook):
@@ -258,9 +261,6 @@ def deep_cfg(runner_cfg, tmp_path):
      'its bgr_to_rgb to False'),
     (dict(bgr_to_rgb=False), 'mean and std of data_preprocessor have 3 values,'
      ' and LoadImage loads 1 channel.s.: set those'),
-    (dict(bgr_to_rgb=False, mean=[1], std=[1]),
-     'the backbone takes 3 channel.s., and LoadImage loads 1: set '
-     'model.backbone.in_channels=1'),
 ])
 def test_channels_that_do_not_fit_are_refused(deep_cfg, preprocessor, words):
     deep_cfg.train_dataloader.dataset.pipeline[0].channels = 1
@@ -295,3 +295,136 @@ def test_images_of_which_none_can_be_read_are_refused(deep_cfg, tmp_path):
             match='none of 8 images that were tried can be read: cannot read '
             '.*/deep/0.tiff .* of type float32: set value_range'):
         runner.call_hook('before_train')
+
+
+def warnings_of(cfg) -> list:
+    """What a run warns of before its first step."""
+    runner = Runner.from_cfg(cfg)
+    runner.logger.warning = warned = Mock()
+    runner.call_hook('before_train')
+    runner.call_hook('before_train_epoch')
+    return [call.args[0] for call in warned.call_args_list]
+
+
+@pytest.mark.parametrize('free, advice', [
+    (2**21, 'set train_dataloader.batch_size=4 to 2, or add mmregioncl.Gradi'),
+    (2**10, 'batch_size=4 and the size of the views lower, or add'),
+    (2**30, None),
+])
+def test_a_step_that_does_not_fit_is_warned_of(runner_cfg, monkeypatch, free,
+                                               advice):
+    monkeypatch.setattr(checks, 'MOST_PER_BYTE', 2**20)
+    monkeypatch.setattr(checks, 'free_memory', lambda device: free)
+    monkeypatch.setattr(checks, 'present', lambda runner: 0)
+    # 0.5 MiB for each image and 0.25 MiB for weights
+    monkeypatch.setattr(checks, 'estimate_step',
+                        lambda runner, views, batch: 2**19 * batch + 2**18)
+    runner_cfg.model.queue_len = 8
+    said = warnings_of(runner_cfg)
+    assert len(said) == (advice is not None)
+    assert all(advice in text for text in said)
+
+
+def test_small_batches_cost_no_estimate(runner_cfg, monkeypatch):
+    monkeypatch.setattr(checks, 'estimate_step', Mock(side_effect=OSError))
+    runner_cfg.model.queue_len = 8
+    assert warnings_of(runner_cfg) == []
+
+
+def test_the_check_leaves_the_run_alone(seeded_runner_cfg, train, tmp_path,
+                                        monkeypatch):
+    """Losses of a run whose first step was estimated equal those without."""
+    monkeypatch.setattr(checks, 'free_memory', lambda device: 0)
+    with_check = train(seeded_runner_cfg, tmp_path / 'with')
+    seeded_runner_cfg.custom_hooks = []
+    without = train(seeded_runner_cfg, tmp_path / 'without')
+    assert with_check.losses == without.losses
+
+
+@pytest.mark.parametrize('batch, model, words', [
+    (11, {}, 'has 1 of 11 images, and RegionCLMoCo needs 2: set train_dataload'
+     'er.drop_last=True'),
+    (5, {}, None),
+    (9, dict(method_cfgs('RegionCLSimSiam')[0]), 'RegionCLSimSiam needs 4'),
+    (11, dict(method_cfgs('RegionCLSimSiam')[1]), 'SimSiam needs 2'),
+])
+def test_a_last_batch_is_looked_at_before_training(runner_cfg, batch, model,
+                                                   words):
+    """Of 12 images with drop_last=False."""
+    if model:
+        runner_cfg.model = dict(
+            model, data_preprocessor=runner_cfg.model.data_preprocessor)
+    runner_cfg.train_dataloader.update(batch_size=batch, drop_last=False)
+    runner = Runner.from_cfg(runner_cfg)
+    if words is None:
+        runner.train()
+        assert runner.iter == 6  # batches of 5, 5 and 2
+        return
+    with pytest.raises(ValueError, match=words):
+        runner.train()
+    assert runner.iter == 0
+
+
+@pytest.mark.parametrize('batch, drop_last, fits', [(4, True, True),
+                                                    (5, True, False),
+                                                    (8, False, True),
+                                                    (8, True, True),
+                                                    (10, False, False)])
+def test_queue_of_the_parent_is_a_multiple(runner_cfg, batch, drop_last, fits):
+    runner_cfg.model = dict(
+        method_cfgs('RegionCLMoCo')[1],
+        queue_len=8,
+        data_preprocessor=runner_cfg.model.data_preprocessor)
+    runner_cfg.train_dataloader.update(batch_size=batch, drop_last=drop_last)
+    runner = Runner.from_cfg(runner_cfg)
+    if fits:
+        runner.call_hook('before_train')
+        return
+    with pytest.raises(ValueError, match='queue_len=8 of MoCo is no multiple'):
+        runner.train()
+
+
+def test_uneven_processes_are_refused(runner_cfg):
+    runner_cfg.train_dataloader.sampler.round_up = False
+    runner = Runner.from_cfg(runner_cfg)
+    checks.check_batches(runner)
+    runner._world_size = 5
+    with pytest.raises(ValueError, match='12 images do not spread evenly ove'):
+        checks.check_batches(runner)
+
+
+def test_channels_of_the_views_are_those_of_the_backbone(runner_cfg):
+    runner_cfg.model.backbone.in_channels = 1
+    with pytest.raises(
+            ValueError,
+            match='views have 3 channels and the backbone takes 1: set '
+            'model.backbone.in_channels=3'):
+        Runner.from_cfg(runner_cfg).train()
+
+
+@pytest.mark.parametrize('keep, warned_of', [(-1, True), (1, False)])
+def test_checkpoints_that_do_not_fit_are_warned_of(runner_cfg, monkeypatch,
+                                                   keep, warned_of):
+    """50 of about 0.7 MiB, or 2, in 9 MiB."""
+    monkeypatch.setattr(checks.shutil, 'disk_usage',
+                        lambda folder: Mock(free=9 * 2**20))
+    runner_cfg.train_cfg.max_epochs = 50
+    runner_cfg.model.queue_len = 8
+    runner_cfg.default_hooks.checkpoint.update(
+        type='mmregioncl.SafeCheckpointHook', max_keep_ckpts=keep)
+    assert any('up to 51 checkpoints of' in text
+               for text in warnings_of(runner_cfg)) == warned_of
+
+
+def test_absent_images_of_an_evaluation_are_refused(runner_cfg, image_folder,
+                                                    tmp_path):
+    folder = tmp_path / 'labelled'
+    shutil.copytree(image_folder, folder)
+    runner = Runner.from_cfg(runner_cfg)
+    hook = Hook()
+    hook.test_set = DATASETS.build(
+        dict(type='mmregioncl.ImageFolder', data_root=str(folder)))
+    runner.register_hook(hook)
+    shutil.rmtree(folder)
+    with pytest.raises(FileNotFoundError, match='data set in eval_datasets$'):
+        runner.train()

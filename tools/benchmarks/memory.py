@@ -7,57 +7,23 @@ the queue; it is put in the place of our losses, and all else is the same. (A
 test counts a step on a CPU by PyTorch's allocator, and finds as much.)
 """
 import argparse
-import weakref
-from contextlib import nullcontext
 from copy import deepcopy
 from types import SimpleNamespace
 from typing import Optional
-from unittest.mock import patch
 
 import torch
 from measure import header, image_size, pairs
 from mmengine.logging import MessageHub, MMLogger
 from mmengine.registry import MODELS, init_default_scope
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
-from torch.utils.weak import WeakIdKeyDictionary
 from train_step import model_cfg
 
+from mmregioncl.engine.step_memory import Meter
 from mmregioncl.hooks import GradientCheckpointHook
 from mmregioncl.models.heads import region_contrastive_head
 from mmregioncl.models.utils import Region, swap_region
 
 REGION = Region(1, 1, 4, 4)
-
-
-class Meter(TorchDispatchMode):
-    """Bytes of all storages that operators made and that are still held."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.known = WeakIdKeyDictionary()
-        self.held = self.peak = 0
-
-    def note(self, value) -> None:
-        """Count a storage, until it goes."""
-        if not isinstance(value, Tensor):
-            return
-        storage = value.untyped_storage()
-        if storage not in self.known:
-            self.known[storage] = size = storage.nbytes()
-            self.held += size
-            weakref.finalize(storage, self.release, size).atexit = False
-
-    def release(self, size: int) -> None:
-        self.held -= size
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        result = func(*args, **(kwargs or {}))
-        for value in tree_leaves(result):
-            self.note(value)
-        self.peak = max(self.peak, self.held)
-        return result
 
 
 def published_info_nce(query: Tensor,
@@ -85,9 +51,7 @@ def peak_gib(method: str, batch: int, size: int, way: str) -> float:
         region_contrastive_head.info_nce = published_info_nce
     try:
         model = MODELS.build(deepcopy(model_cfg(method))).train().to('meta')
-        # The meta device knows no autocast, not even to switch it off.
-        with Meter() as meter, patch('torch.autocast',
-                                     lambda *_, **__: nullcontext()):
+        with Meter() as meter:
             for value in (*model.parameters(), *model.buffers()):
                 meter.note(value)
             # A count without a value cannot be read.

@@ -3,7 +3,7 @@ from .augmentations import (ColorJitter, RandomFlip, RandomGaussianBlur,
                             RandomGrayscale, RandomResizedCrop, RandomSolarize)
 from .contrastive_crop import ContrastiveCrop, check_alpha
 from .loading import LoadImage
-from .pipelines import (channels_of, check_channels, crop_settings, is_crop,
+from .pipelines import (channels_of, check_color_steps, crop_settings, is_crop,
                         is_loading, loading_steps, steps_of)
 from .views import MultiView, PackSelfSupInputs
 
@@ -14,6 +14,6 @@ __all__ = [
     'ColorJitter', 'ContrastiveCrop', 'FAST', 'LoadImage', 'MultiView',
     'PackSelfSupInputs', 'RandomFlip', 'RandomGaussianBlur', 'RandomGrayscale',
     'RandomResizedCrop', 'RandomSolarize', 'channels_of', 'check_alpha',
-    'check_channels', 'crop_settings', 'is_crop', 'is_loading',
+    'check_color_steps', 'crop_settings', 'is_crop', 'is_loading',
     'loading_steps', 'steps_of'
 ]

@@ -62,7 +62,7 @@ def channels_of(pipeline: Compose) -> Optional[int]:
                  if is_loading(step) and hasattr(step, 'channels')), None)
 
 
-def check_channels(pipeline: Compose) -> None:
+def check_color_steps(pipeline: Compose) -> None:
     """Check that a pipeline does not change colours of images without.
 
     Raises:

@@ -7,6 +7,8 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from .precision import no_autocast
+
 BLOCK = 2**25  # logits at a time, 128 MiB in float32
 
 
@@ -79,7 +81,7 @@ def info_nce(query: Tensor,
             f'{queue.shape[1]} keys of {queue.shape[0]} values: set feat_dim '
             "to the neck's out_channels, and queue_len to at least 1")
     dtype = torch.promote_types(query.dtype, torch.float32)
-    with torch.autocast(query.device.type, enabled=False):
+    with no_autocast(query.device):
         query = query.to(dtype) / temperature
         positive_logit = (query * positive).sum(1)  # (N,)
         logits = [
@@ -120,7 +122,7 @@ def nt_xent(query: Tensor,
         Tensor: The loss, a scalar.
     """
     dtype = torch.promote_types(query.dtype, torch.float32)
-    with torch.autocast(query.device.type, enabled=False):
+    with no_autocast(query.device):
         query = query.to(dtype) / temperature
         logits = query @ views.to(dtype).T  # (N, M)
         if own is not None:

@@ -9,6 +9,8 @@ from typing import NamedTuple, Optional, Tuple
 import torch
 from torch import Tensor
 
+from .precision import no_autocast
+
 
 class Region(NamedTuple):
     """Rectangle on a grid, in feature cells unless said otherwise."""
@@ -176,7 +178,7 @@ def pool_region(features: Tensor, region: Region) -> Tuple[Tensor, Tensor]:
     inside[region.window] = 1
     masks = torch.stack((1 - inside, inside))  # (2, H, W)
 
-    with torch.autocast(features.device.type, enabled=False):
+    with no_autocast(features.device):
         sums = torch.einsum('nchw,rhw->rnc', features.to(dtype), masks)
     means = sums / masks.sum((1, 2))[:, None, None]  # (2, N, C)
     canvas, paste = means.to(features.dtype)

@@ -9,7 +9,7 @@ from mmengine.dataset import Compose
 from mmengine.registry import TRANSFORMS
 from PIL import Image, ImageEnhance
 
-from mmregioncl.datasets.transforms import bands, check_channels
+from mmregioncl.datasets.transforms import bands, check_color_steps
 from mmregioncl.datasets.transforms.image_ops import jitter_bands
 
 DRAW = np.random.default_rng(0)
@@ -239,5 +239,5 @@ def test_steps_that_need_colours_say_so(name, settings):
         Compose([dict(type='mmregioncl.LoadImage', channels=count), step])
         for count in (4, 3))
     with pytest.raises(ValueError, match=words):
-        check_channels(four)
-    check_channels(three)
+        check_color_steps(four)
+    check_color_steps(three)

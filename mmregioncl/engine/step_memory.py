@@ -1,0 +1,267 @@
+"""What a step of pre-training takes, before it is made, and what there is."""
+import os
+import weakref
+from contextlib import contextmanager
+from copy import deepcopy
+from pathlib import Path
+from typing import Dict, Iterator, List, Optional
+
+import torch
+from mmengine.hooks import Hook
+from mmengine.optim import AmpOptimWrapper, OptimWrapper, OptimWrapperDict
+from torch import Tensor, distributed, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.weak import WeakIdKeyDictionary
+
+from mmregioncl.models.parents import BaseModel
+from mmregioncl.models.utils import preprocess
+from mmregioncl.models.utils.modules import unwrap
+from mmregioncl.randomness import kept_draws
+from .optimizers import AutocastOptimWrapper
+
+
+class Meter(TorchDispatchMode):
+    """Bytes of all storages that operators made and that are still held."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.known = WeakIdKeyDictionary()
+        self.held = self.peak = 0
+
+    def note(self, value) -> None:
+        """Count a storage, until it goes."""
+        if not isinstance(value, Tensor):
+            return
+        storage = value.untyped_storage()
+        if storage not in self.known:
+            self.known[storage] = size = storage.nbytes()
+            self.held += size
+            weakref.finalize(storage, self.release, size).atexit = False
+
+    def release(self, size: int) -> None:
+        self.held -= size
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        for value in tree_leaves(result):
+            self.note(value)
+        self.peak = max(self.peak, self.held)
+        return result
+
+
+def first_views(runner) -> Optional[List[Tensor]]:
+    """Views of the first image as the model gets them, (1, C, H, W) each.
+
+    Random draws that follow do not change.
+
+    Returns:
+        list[Tensor] or None: None if the model is not one of pre-training.
+    """
+    model, loader = unwrap(runner.model), runner.train_dataloader
+    if not isinstance(model, BaseModel):
+        return None
+    with kept_draws(), torch.no_grad():
+        batch = loader.collate_fn([loader.dataset[0]])
+        return list(preprocess(model.data_preprocessor, batch)[0])
+
+
+def estimate_step(runner, views: List[Tensor], batch: int) -> int:
+    """Estimate the memory of a step on one process.
+
+    The step is made with tensors that have a size and no content, on a copy of
+    the model, so that nothing is computed. Weights, averages, gradients and
+    the states of the optimizer are counted, and all that is kept for the
+    backward pass or made in it. Workspace of convolutions and the context of a
+    GPU come on top.
+
+    Args:
+        runner (Runner): The run.
+        views (list[Tensor]): From :func:`first_views`.
+        batch (int): Images.
+
+    Returns:
+        int: Bytes at the peak.
+
+    Raises:
+        Exception: Whatever the model raises, as if it needs values of tensors.
+    """
+    model = unwrap(runner.model)
+    dtype = autocast_dtype(runner.optim_wrapper, views[0].device)
+    twin = without_content(model, dtype)
+    inputs = [
+        view.new_empty((batch, *view.shape[1:]), dtype=dtype, device='meta')
+        for view in views
+    ]
+    with kept_draws(), alone(), Meter() as meter:
+        sum(value for name, value in twin.loss(inputs, []).items()
+            if 'loss' in name).backward()
+    learning = size_of(weight for weight in model.parameters()
+                       if weight.requires_grad)
+    total = meter.peak + present(runner) + missing_states(runner)
+    total += size_of(inputs)
+    if dtype is not None:  # gradients in full precision, weights in half
+        total += learning
+    if runner.model is not model:  # DistributedDataParallel's buckets
+        total += learning
+    return total
+
+
+def autocast_dtype(wrapper, device: torch.device) -> Optional[torch.dtype]:
+    """The type that a step computes in, None for that of the weights."""
+    if isinstance(wrapper, AutocastOptimWrapper):
+        return torch.bfloat16
+    if isinstance(wrapper, AmpOptimWrapper):
+        return wrapper.cast_dtype or torch.get_autocast_dtype(device.type)
+    return None
+
+
+def without_content(model: nn.Module,
+                    dtype: Optional[torch.dtype]) -> nn.Module:
+    """Copy a model to PyTorch's meta device.
+
+    Numbers that it reads, such as steps, keep their content. Queues are not
+    written, and hooks of the run do not listen.
+
+    Args:
+        model (nn.Module): Any.
+        dtype (torch.dtype, optional): Type of the weights of the copy; None
+            keeps theirs.
+    """
+    memo: Dict[int, object] = {}  # what stands for what in the copy
+    for value in (*model.parameters(), *model.buffers()):
+        if value.is_floating_point():
+            copied = value.detach().to('meta', dtype)
+            memo[id(value)] = nn.Parameter(copied, value.requires_grad) \
+                if isinstance(value, nn.Parameter) else copied
+    for module in model.modules():
+        for listeners in (module._forward_hooks, module._forward_pre_hooks):
+            for listener in listeners.values():
+                owner = getattr(listener, '__self__', None)
+                if isinstance(owner, Hook):
+                    memo[id(listener)] = ignore
+    twin = deepcopy(model, memo)
+    for name in ('_dequeue_and_enqueue', '_dequeue_and_enqueue2'):
+        if hasattr(twin, name):
+            setattr(twin, name, ignore)
+    return twin
+
+
+def ignore(*args, **kwargs) -> None:
+    """Take the place of a function that is not called."""
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Take this process for the only one."""
+    joined = distributed.is_initialized
+    distributed.is_initialized = lambda: False
+    try:
+        yield
+    finally:
+        distributed.is_initialized = joined
+
+
+def optimizers_of(wrapper) -> List[torch.optim.Optimizer]:
+    """The optimizers of a wrapper, or of several."""
+    if isinstance(wrapper, OptimWrapperDict):
+        return [part.optimizer for part in wrapper.values()]
+    return [wrapper.optimizer] if isinstance(wrapper, OptimWrapper) else []
+
+
+def size_of(values) -> int:
+    """Bytes of all tensors in a nest of containers."""
+    return sum(
+        value.nbytes for value in tree_leaves([*values])
+        if isinstance(value, Tensor))
+
+
+def present(runner) -> int:
+    """Bytes that are held before a step: weights, and states if resumed."""
+    model = unwrap(runner.model)
+    states = [
+        part.state.values() for part in optimizers_of(runner.optim_wrapper)
+    ]
+    return size_of((*model.parameters(), *model.buffers())) + sum(
+        size_of(part) for part in states)
+
+
+def missing_states(runner) -> int:
+    """Bytes of the states that the first step of an optimizer makes.
+
+    Two values for each weight if it has betas, as Adam; one for a momentum.
+    """
+    total = 0
+    for part in optimizers_of(runner.optim_wrapper):
+        for group in part.param_groups:
+            copies = 2 + bool(group.get('amsgrad')) if 'betas' in group \
+                else int(bool(group.get('momentum')))
+            total += copies * size_of(
+                weight for weight in group['params']
+                if weight.requires_grad and not part.state.get(weight))
+    return total
+
+
+def free_memory(device: torch.device) -> Optional[int]:
+    """Bytes that this process can take; None if that is not known.
+
+    On a CPU, processes of one machine share them.
+
+    Args:
+        device (torch.device): Of the model.
+    """
+    if device.type == 'cuda':
+        kept = torch.cuda.memory_reserved(device)
+        return torch.cuda.mem_get_info(device)[0] + kept - \
+            torch.cuda.memory_allocated(device)
+    if device.type != 'cpu':
+        return None
+    rooms = [*host_room(), *group_room()]
+    return min(rooms) // int(os.environ.get('LOCAL_WORLD_SIZE', 1)) \
+        if rooms else None
+
+
+def host_room(path: str = '/proc/meminfo') -> Iterator[int]:
+    """Bytes that Linux can give without swapping."""
+    try:
+        lines = Path(path).read_text().splitlines()
+    except OSError:
+        return
+    for line in lines:
+        if line.startswith('MemAvailable:'):
+            yield int(line.split()[1]) * 1024
+
+
+def group_room(groups: str = '/proc/self/cgroup',
+               root: str = '/sys/fs/cgroup') -> Iterator[int]:
+    """Bytes below each limit of a container or job, versions 1 and 2.
+
+    Files that are cached count as free.
+    """
+    try:
+        lines = Path(groups).read_text().splitlines()
+    except OSError:
+        return
+    for line in lines:
+        _, controllers, name = line.split(':', 2)
+        base, names = Path(root), ('memory.max', 'memory.current',
+                                   'inactive_file')
+        if 'memory' in controllers.split(','):
+            base, names = base / 'memory', ('memory.limit_in_bytes',
+                                            'memory.usage_in_bytes',
+                                            'total_inactive_file')
+        elif controllers:
+            continue
+        place = base / name.lstrip('/')
+        # In a container, the name may be of a folder outside.
+        for folder in {base, place, *place.parents}:
+            try:
+                limit, used = (
+                    int((folder / part).read_text()) for part in names[:2])
+                stat = dict(line.split()
+                            for line in (folder /
+                                         'memory.stat').read_text().split('\n')
+                            if line)
+            except (OSError, ValueError):  # no such folder, or no limit
+                continue
+            yield limit - used + int(stat.get(names[2], 0))

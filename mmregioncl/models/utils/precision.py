@@ -1,0 +1,15 @@
+from contextlib import nullcontext
+from typing import ContextManager
+
+import torch
+
+
+def no_autocast(device: torch.device) -> ContextManager:
+    """Compute in the precision of the tensors, whatever autocast is on.
+
+    Args:
+        device (torch.device): Of the tensors, also one that knows no autocast.
+    """
+    if torch.amp.is_autocast_available(device.type):
+        return torch.autocast(device.type, enabled=False)
+    return nullcontext()
