@@ -49,7 +49,7 @@ def main() -> None:
     from mmengine.runner import Runner
 
     from mmregioncl.engine.config import (check_data, checkpoint_name,
-                                          load_config, set_pretrained)
+                                          load_config, set_amp, set_pretrained)
     from mmregioncl.engine.failures import explain_failures
     from mmregioncl.engine.launch import (checkpoint_to_resume,
                                           is_main_process, note_start,
@@ -65,12 +65,8 @@ def main() -> None:
         work_dir = work_dir / checkpoint_name(args.pretrained)
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(work_dir)
     check_data(cfg, 'train_dataloader', 'val_dataloader')
-    if args.amp and get_device() == 'cpu':
-        cfg.optim_wrapper.type = 'mmregioncl.AutocastOptimWrapper'
-        cfg.optim_wrapper.pop('dtype', None)  # a setting for GPUs
-    elif args.amp:
-        cfg.optim_wrapper.type = 'AmpOptimWrapper'
-        cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+    if args.amp:
+        set_amp(cfg, get_device())
     lock = None
     if is_main_process(args.launcher):
         lock = claim_work_dir(cfg.work_dir)

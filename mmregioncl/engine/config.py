@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Optional, Set, Union
 
+import torch
 from mmengine.config import Config
 from mmengine.logging import print_log
 from mmengine.runner import Runner
@@ -14,6 +15,7 @@ from mmregioncl import host
 from mmregioncl.datasets.nested import innermost_items, typed_dicts
 from mmregioncl.files import check_exists
 from .launch import is_main_process
+from .switches import amp_is_slow
 
 # Settings that Runner and our tools read besides the arguments of Runner
 ALSO_READ = ('activation_checkpointing', 'compile', 'efficient_conv_bn_eval',
@@ -302,6 +304,35 @@ def set_pretrained(cfg: Config, checkpoint: str) -> None:
             '--pretrained: choose a config of configs/benchmarks, or load '
             'a checkpoint of the same model with --cfg-options load_from=...')
     hook.checkpoint = checkpoint
+
+
+def set_amp(cfg: Config, device: str) -> None:
+    """Train in mixed precision: float16 on a GPU, bfloat16 on a CPU.
+
+    Args:
+        cfg (Config): Config of a run. On a GPU, ``optim_wrapper.dtype`` may
+            name another type.
+        device (str): Type of the device.
+
+    Raises:
+        ValueError: If that takes longer on this machine. A config that names
+            the wrapper is not refused.
+    """
+    wrapper = cfg.optim_wrapper
+    kind, dtype = 'AmpOptimWrapper', wrapper.get('dtype') or 'float16'
+    if device == 'cpu':
+        kind, dtype = 'mmregioncl.AutocastOptimWrapper', 'bfloat16'
+    slow = amp_is_slow(device, getattr(torch, dtype))
+    if slow and wrapper.get('type') != kind:
+        raise ValueError(
+            f'--amp computes in {dtype}, and {slow}, so that it would take '
+            'longer than without: leave --amp out, or set '
+            f'optim_wrapper.type={kind}')
+    wrapper.type = kind
+    if device == 'cpu':
+        wrapper.pop('dtype', None)  # a setting for GPUs
+    else:
+        wrapper.setdefault('loss_scale', 'dynamic')
 
 
 def checkpoint_name(checkpoint: str) -> str:

@@ -4,6 +4,7 @@ from mmengine.model import MMDistributedDataParallel
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+from mmregioncl.engine.switches import channels_last_gains_nothing
 from mmregioncl.models.utils.modules import unwrap
 from mmregioncl.registry import HOOKS
 
@@ -25,6 +26,11 @@ class ChannelsLastHook(Hook):
                 DistributedDataParallel, or MMEngine compiled that.
         """
         wrapper, model = runner.model, unwrap(runner.model)
+        device = next(model.parameters()).device.type
+        why = channels_last_gains_nothing(device, model)
+        if why:
+            runner.logger.warning(f'ChannelsLastHook gains nothing, since '
+                                  f'{why}: leave it out')
         if wrapper is not model:
             check_wrapper(wrapper)
         model.to(memory_format=torch.channels_last)

@@ -2,6 +2,7 @@ from typing import Optional, Sequence
 
 from mmengine.hooks import Hook
 
+from mmregioncl.engine.switches import cannot_compile
 from mmregioncl.models.utils.modules import get_module, names_of, unwrap
 from mmregioncl.registry import HOOKS
 
@@ -36,7 +37,15 @@ class CompileHook(Hook):
 
         Raises:
             ValueError: If the model has no module of that name.
+            RuntimeError: If there is no compiler.
         """
+        device = next(runner.model.parameters()).device.type
+        if self.kwargs.get('backend', 'inductor') == 'inductor':
+            missing = cannot_compile(device)
+            if missing:
+                raise RuntimeError(
+                    f'CompileHook needs {missing}, which was not found: '
+                    'install it, or leave the hook out')
         names = self.modules
         if names is None:
             has = dict(unwrap(runner.model).named_modules())

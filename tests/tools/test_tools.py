@@ -348,7 +348,9 @@ def test_fine_tune_resume_test_and_browse(run_tool, tmp_path, camvid):
     assert width / height == pytest.approx(2 * 96 / (2 * 64), rel=0.2)
 
 
-def test_amp_without_a_gpu_is_bfloat16(run_tool, tmp_path, options):
+def test_amp_without_a_gpu_is_bfloat16(run_tool, tmp_path, options,
+                                       monkeypatch):
+    monkeypatch.setattr(torch.cpu, '_is_amx_tile_supported', lambda: True)
     done = run_tool(
         'train.py',
         CONFIG,

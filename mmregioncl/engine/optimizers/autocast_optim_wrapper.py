@@ -16,7 +16,7 @@ class AutocastOptimWrapper(OptimWrapper):
     MMEngine's AmpOptimWrapper does not support CPUs. bfloat16 has the range of
     float32, so no loss scale is needed. Weights, their gradients and
     checkpoints stay float32. CPUs with AMX or AVX512-BF16 become faster,
-    others slower.
+    others many times slower.
     """
 
     @contextmanager
