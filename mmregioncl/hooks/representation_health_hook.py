@@ -5,6 +5,7 @@ from typing import Dict, List, Optional
 import numpy as np
 import torch
 from mmengine.dist import get_rank, get_world_size
+from mmengine.logging import MessageHub
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
@@ -12,9 +13,19 @@ from mmregioncl.evaluation import (alignment, batch_loader, gather_rows,
                                    rank_batches, rankme, relative_std,
                                    uniformity)
 from mmregioncl.evaluation.frozen import frozen_evaluation
+from mmregioncl.models.parents import MoCoV3, SimCLR
 from mmregioncl.models.utils import grid_of, image_features, preprocess
+from mmregioncl.models.utils.modules import unwrap
 from mmregioncl.registry import HOOKS
 from .evaluation_hook import EvaluationHook
+
+SPREAD = 4  # times the spread of equal embeddings, from which on they differ
+RECOVER = ('lower the learning rate, and check that the target gets no '
+           'gradient, that SimSiam and BYOL have their predictor, and that '
+           'batch norm sees enough images')
+LEARN = ('train for more steps, raise the learning rate, let the key encoder '
+         'follow in fewer steps (model.momentum), or start from published '
+         'weights by load_from')
 
 
 @HOOKS.register_module()
@@ -31,6 +42,11 @@ class RepresentationHealthHook(EvaluationHook):
     on any number of processes. Training is unaffected: weights and random
     state are unchanged.
 
+    It warns if all embeddings are nearly equal. Those of a run at chance have
+    never differed, and its loss is that of guessing among the negatives: it
+    has learned nothing yet. Those of a collapsed run have differed before, or
+    its method has no negatives.
+
     Args:
         interval (int, optional): Epochs between two evaluations; the last
             epoch is always evaluated. Defaults to None, as few as keep an
@@ -38,9 +54,10 @@ class RepresentationHealthHook(EvaluationHook):
         samples (int): Images to embed, spread evenly over the data set. RankMe
             is at most this number, so compare it between equal numbers only.
             Defaults to 1024.
-        collapse (float): Spread in [0, 1] that counts as collapsed, as does a
-            RankMe below 2. It warns after two such evaluations in a row or at
-            the end, and after NaN at once. Defaults to 0.05.
+        collapse (float): Spread in [0, 1] up to which embeddings count as
+            equal, as with a RankMe of at most 2. It warns after two such
+            evaluations in a row or at the end, and after NaN at once. Defaults
+            to 0.05.
         batch_size (int): Images per batch on each rank, even. Defaults to 64.
         num_workers (int, optional): Defaults to None, as many as in training.
     """
@@ -93,7 +110,7 @@ class RepresentationHealthHook(EvaluationHook):
         self.report(runner, measure(embeddings))
 
     def report(self, runner, scalars: Dict[str, float]) -> None:
-        """Log the statistics, and warn of a collapse."""
+        """Log the statistics, and warn if all embeddings are nearly equal."""
         told = ', '.join(f'{name} {value:.3g}'
                          for name, value in scalars.items())
         when = f'after epoch {runner.epoch + 1}'
@@ -104,25 +121,79 @@ class RepresentationHealthHook(EvaluationHook):
                 for name, value in scalars.items()
             },
             step=runner.iter)
+        self.warn(runner, scalars, when)
+
+    def warn(self, runner, scalars: Dict[str, float], when: str) -> None:
+        """Warn if all embeddings are nearly equal, and say since when."""
         least = dict(std=self.collapse, rankme=2)
-        collapsed = [
+        equal = [
             f'{name} is {value:.3g}' for name, value in scalars.items()
             if not value > least.get(name.split('/')[1], -torch.inf)
         ]  # or NaN
-        # The hub, which checkpoints hold, knows the number in a row.
+        # The hub, which checkpoints hold, knows what was before.
         hub = runner.message_hub
-        collapses = hub.get_info('health/collapses', 0) + 1 if collapsed else 0
-        hub.update_info('health/collapses', collapses)
+        times = hub.get_info('health/collapses', 0) + 1 if equal else 0
+        widest = max([hub.get_info('health/widest', 0.)] + [
+            value for name, value in scalars.items() if name.endswith('/std')
+        ])
+        hub.update_info('health/collapses', times)
+        hub.update_info('health/widest', widest)
         # The first evaluation may come before embeddings have spread.
-        if collapsed and (collapses == 2
-                          or any(map(math.isnan, scalars.values()))
-                          or self.is_last_train_epoch(runner)):
+        broken = any(map(math.isnan, scalars.values()))
+        if not equal or not (times == 2 or broken
+                             or self.is_last_train_epoch(runner)):
+            return
+        model = unwrap(runner.model)
+        images = runner.train_dataloader.batch_size * get_world_size()
+        chance, loss = chance_loss(model, images), recent_loss(hub)
+        # Random keys that fill the queue at first are easy to tell apart.
+        filling = runner.iter * images < getattr(model, 'queue_len', 0)
+        if None not in (chance, loss) and not broken and \
+                widest < SPREAD * self.collapse and \
+                (filling or is_chance(loss, chance)):
             runner.logger.warning(
-                f'embeddings have collapsed {when}: {", ".join(collapsed)} '
-                '(healthy: std near 1, rankme far above 2); lower the '
-                'learning rate, and check that the target gets no gradient, '
-                'that SimSiam and BYOL have their predictor, and that batch '
-                'norm sees enough images')
+                f'nothing is learned yet {when}: the loss is {loss:.3g}, and '
+                f'{chance:.3g} by guessing, and embeddings have not spread so '
+                f'far ({", ".join(equal)}); {LEARN}')
+        else:
+            runner.logger.warning(
+                f'embeddings have collapsed {when}: {", ".join(equal)} '
+                f'(healthy: std near 1, rankme far above 2); {RECOVER}')
+
+
+def chance_loss(model: nn.Module, images: int) -> Optional[float]:
+    """Loss of an algorithm that guesses which key is the positive.
+
+    It has this loss as long as all embeddings are equal.
+
+    Args:
+        model (nn.Module): A pre-training algorithm.
+        images (int): Images of a batch, on all ranks.
+
+    Returns:
+        float or None: None for algorithms without negatives.
+    """
+    weight = 1 + getattr(model, 'region_weight', 0)
+    if hasattr(model, 'queue_len'):
+        return weight * math.log(1 + model.queue_len)
+    if isinstance(model, SimCLR):
+        return weight * math.log(2 * images - 1)
+    if isinstance(model, MoCoV3):  # the sum over both views
+        scale = next(part.loss_weight for part in model.head.modules()
+                     if hasattr(part, 'loss_weight'))
+        return 2 * weight * scale * math.log(images)
+    return None
+
+
+def recent_loss(hub: MessageHub) -> Optional[float]:
+    """Mean loss of the last steps, 50 at most."""
+    losses = hub.log_scalars.get('train/loss')
+    return losses and float(losses.mean(50))
+
+
+def is_chance(loss: float, chance: float) -> bool:
+    """Whether the positive is at most twice as likely as by guessing."""
+    return loss > chance - math.log(2)
 
 
 class SeededViews(Dataset):

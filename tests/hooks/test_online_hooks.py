@@ -1,6 +1,7 @@
 import copy
 import random
 import shutil
+from types import SimpleNamespace
 from unittest.mock import Mock
 
 import numpy as np
@@ -20,6 +21,7 @@ from mmregioncl.evaluation import (check_same_classes, class_folder,
                                    rankme, relative_std)
 from mmregioncl.hooks import (OnlineKNNHook, OnlineLinearProbeHook,
                               RepresentationHealthHook)
+from mmregioncl.hooks.representation_health_hook import chance_loss
 from mmregioncl.visualization import read_scalars
 
 KNN = dict(
@@ -267,6 +269,20 @@ def test_probe_learns(online_cfg, tmp_path):
     assert curve(runner, 'linear/train_accuracy')[-1] == 1
 
 
+def health_runner(losses=(), model=None, **attributes):
+    """A run after step 10 of 4 images each."""
+    hub = MessageHub('health')
+    for loss in losses:
+        hub.update_scalar('train/loss', loss)
+    model = model or SimpleNamespace()
+    return Mock(
+        **{
+            **dict(epoch=4, iter=9, model=model, message_hub=hub),
+            **attributes
+        },
+        train_dataloader=SimpleNamespace(batch_size=4))
+
+
 @pytest.mark.parametrize('statistic, value, words', [
     ('std', 0.04, 'view/std is 0.04 (healthy: std near 1'),
     ('std', torch.nan, 'view/std is nan'),
@@ -276,8 +292,7 @@ def test_probe_learns(online_cfg, tmp_path):
 ])
 def test_collapse_is_warned_of(statistic, value, words):
     hook = RepresentationHealthHook()
-    runner = Mock(
-        epoch=4, iter=9, max_epochs=90, message_hub=MessageHub('collapse'))
+    runner = health_runner(max_epochs=90)
     scalars = {'view/std': 1., 'view/rankme': 40., 'view/alignment': 0.}
     hook.report(runner, {**scalars, f'view/{statistic}': value})
     if words is None or 'nan' not in words:  # it may recover
@@ -294,8 +309,7 @@ def test_collapse_is_warned_of(statistic, value, words):
 def test_last_evaluation_warns_again():
     """NaN does too, whatever was logged before."""
     hook = RepresentationHealthHook()
-    runner = Mock(
-        epoch=4, iter=9, max_epochs=9, message_hub=MessageHub('collapse'))
+    runner = health_runner(max_epochs=9)
     for std, epoch, count in ((0.04, 1, 0), (0.04, 2, 1), (0.04, 3, 0),
                               (torch.nan, 4, 1), (1., 5, 0), (0.04, 8, 1)):
         runner.epoch = epoch
@@ -304,15 +318,77 @@ def test_last_evaluation_warns_again():
         assert runner.logger.warning.call_count == count, (std, epoch)
 
 
+MOCO = SimpleNamespace(queue_len=31, region_weight=1.)  # guesses: 2 ln 32
+GUESSING = 2 * np.log(32)
+
+
+@pytest.mark.parametrize('before, loss, model, learned', [
+    ((0.02, ), GUESSING, MOCO, False),
+    ((0.1, ), GUESSING - 0.6, MOCO, False),
+    ((0.1, ), GUESSING - 0.8, MOCO, True),
+    ((0.6, ), GUESSING, MOCO, True),
+    ((0.6, 0.1, 0.7), GUESSING, MOCO, True),
+    ((0.02, ), GUESSING, SimpleNamespace(), True),
+])
+def test_plateau_is_no_collapse(before, loss, model, learned):
+    """Embeddings are equal from the start, and the loss is that of guessing.
+
+    After a resume the past is known from the message hub.
+    """
+    runner = health_runner([loss] * 60, model, max_epochs=90)
+    hook = RepresentationHealthHook()
+    for std in (*before, 0.03):
+        hook.report(runner, {'view/std': std})
+    runner.logger.warning.reset_mock()
+    state = runner.message_hub.state_dict()
+    runner.message_hub = MessageHub('resumed')
+    runner.message_hub.load_state_dict(state)
+    runner.epoch = 89  # the last
+    RepresentationHealthHook().report(runner, {'view/std': 0.03})
+    line = runner.logger.warning.call_args.args[0]
+    words = 'nothing is learned yet', 'embeddings have collapsed'
+    assert line.startswith(f'{words[learned]} after epoch 90: ')
+    assert ('lower the learning rate' in line) == learned
+    assert (f'{loss:.3g}, and {GUESSING:.3g} by guessing' in line) != learned
+
+
+def test_plateau_may_begin_before_the_queue_is_full():
+    """Its random keys are no negatives to learn from."""
+    runner = health_runner([2.], max_epochs=5)
+    for queue_len, words in ((37, 'nothing is'), (36, 'embeddings have')):
+        runner.model = SimpleNamespace(queue_len=queue_len)
+        RepresentationHealthHook().report(runner, {'view/std': 0.03})
+        assert runner.logger.warning.call_args.args[0].startswith(words)
+
+
+def test_loss_of_guessing(method, build):
+    """It is the loss if all embeddings are equal, here zero.
+
+    A region has one negative more.
+    """
+    for cfg in method:
+        model = build(cfg)
+        for parameter in model.parameters():
+            torch.nn.init.zeros_(parameter)
+        views = [torch.randn(4, 3, 32, 32) for _ in range(2)]
+        loss = sum(model.loss(views, []).values()).item()
+        chance = chance_loss(model, images=4)
+        if chance is None:  # no negatives: no cross entropy
+            assert loss == pytest.approx(0)
+        else:
+            assert chance <= loss + 1e-5 < chance + 0.3
+
+
 @pytest.mark.parametrize('fill', [0, torch.nan])
 def test_collapsed_model_is_warned_of(online_cfg, tmp_path, fill):
     """All embeddings are equal, or NaN."""
     online_cfg.default_hooks = {}
     runner, _ = train(online_cfg, tmp_path / 'run')
-    with torch.no_grad():
-        runner.model.neck.mlp[-1].weight.fill_(fill)
     runner.logger.warning = Mock()
     hook = RepresentationHealthHook(samples=10, batch_size=4)
+    runner.message_hub.update_info('health/widest', 0.9)
+    with torch.no_grad():
+        runner.model.neck.mlp[-1].weight.fill_(fill)
     for _ in range(2):
         hook.evaluate(runner)
     line = runner.logger.warning.call_args.args[0]
