@@ -4,7 +4,8 @@ MMEngine 0.10.7 loads addresses by torch.hub, whose default is
 ``weights_only=False``, and onedl-mmengine tries that whenever True fails. The
 errors of ``torch.load`` do not say which file is empty, truncated, not a
 checkpoint or not safe to load. It also inflates compressed files, which
-PyTorch never writes, to any size. No upstream issue is known.
+PyTorch never writes, to any size. ``.safetensors``, the format of timm and
+most published weights, is not read at all. No upstream issue is known.
 """
 import os
 import re
@@ -47,6 +48,8 @@ def load_from_local(filename: str, map_location=None) -> dict:
     if is_compressed(filename):
         raise ValueError(f'cannot load {filename}, which is compressed and may'
                          ' be a zip bomb: save it again by torch.save')
+    if filename.endswith('.safetensors'):
+        return read_safetensors(filename)
     try:
         weights = torch.load(
             os.path.expanduser(filename), map_location, weights_only=True)
@@ -67,6 +70,16 @@ def load_from_local(filename: str, map_location=None) -> dict:
         raise ValueError(f'{filename} holds a {type(weights).__name__}, not a '
                          'dict of weights: use another checkpoint')
     return weights
+
+
+def read_safetensors(filename: str) -> dict:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+    try:
+        return load_file(os.path.expanduser(filename))
+    except SafetensorError as error:
+        raise ValueError(f'cannot load {filename}, which is broken: use '
+                         'another checkpoint') from error
 
 
 def is_compressed(filename: Union[str, Path]) -> bool:

@@ -12,6 +12,7 @@ from mmregioncl.engine.checks import (check_bands, check_batches,
 from mmregioncl.engine.step_memory import first_views
 from mmregioncl.models.utils.modules import unwrap
 from mmregioncl.registry import HOOKS
+from mmregioncl.transfer import adopt_backbone
 
 NEVER = 2**62
 
@@ -24,9 +25,10 @@ class GuardHook(Hook):
       dataloader makes batches that the model takes, to the last of an epoch,
       annotated images exist and can be read, and a loaded checkpoint has the
       weights of the model (the Runner alone would go on with random weights).
-      It warns if the queue is longer than the data, the schedule does not end
-      with the run, images lose their shades, a step will take more memory than
-      there is, or the checkpoints more room on the disk.
+      A new run may begin with a backbone of torchvision, timm or OpenMMLab
+      alone. It warns if the queue is longer than the data, the schedule does
+      not end with the run, images lose their shades, a step will take more
+      memory than there is, or the checkpoints more room on the disk.
     - During training it stops if a loss is NaN or inf. Every step is checked
       on the device; the host reads the result every `interval` steps and
       before a checkpoint is written, so the last checkpoint is always good.
@@ -75,7 +77,14 @@ class GuardHook(Hook):
         check_disk(runner)
 
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
-        """Check that the checkpoint fits the run."""
+        """Check that the checkpoint fits the run.
+
+        A new run of pre-training may start from a backbone alone.
+        """
+        if self.strict_load and not runner._resume:
+            told = adopt_backbone(unwrap(runner.model), checkpoint)
+            if told:
+                runner.logger.info(told)
         check_checkpoint(runner, checkpoint, self.strict_load)
 
     def after_train_iter(self,

@@ -2,8 +2,10 @@ from .convert import (backbone_weights, from_openselfsup, read_weights,
                       to_openselfsup, write_weights)
 from .layouts import LAYOUTS, to_layout
 from .load import load_backbone
+from .published import adopt_backbone
 
 __all__ = [
-    'LAYOUTS', 'backbone_weights', 'from_openselfsup', 'load_backbone',
-    'read_weights', 'to_layout', 'to_openselfsup', 'write_weights'
+    'LAYOUTS', 'adopt_backbone', 'backbone_weights', 'from_openselfsup',
+    'load_backbone', 'read_weights', 'to_layout', 'to_openselfsup',
+    'write_weights'
 ]

@@ -15,7 +15,7 @@ def read_weights(path: Union[str, Path]) -> Weights:
     """Read the weights of a checkpoint of any package, on the CPU.
 
     Args:
-        path (str or Path): ``.safetensors`` file, or a file or address that
+        path (str or Path): A file, ``.safetensors`` too, or an address that
             MMEngine reads.
 
     Returns:
@@ -27,10 +27,7 @@ def read_weights(path: Union[str, Path]) -> Weights:
         ValueError: If the file is broken or holds no weights.
     """
     check_exists(path)
-    if str(path).endswith('.safetensors'):
-        weights = read_safetensors(path)
-    else:
-        weights = CheckpointLoader.load_checkpoint(str(path), 'cpu')
+    weights = CheckpointLoader.load_checkpoint(str(path), 'cpu')
     for name in ('state_dict', 'model'):
         if isinstance(weights, dict):
             weights = weights.get(name, weights)
@@ -43,16 +40,6 @@ def read_weights(path: Union[str, Path]) -> Weights:
         re.sub(r'^(module\.)+|\b_orig_mod\.', '', name): value
         for name, value in weights.items()
     }
-
-
-def read_safetensors(path: Union[str, Path]) -> Weights:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-    try:
-        return load_file(path)
-    except SafetensorError as error:
-        raise ValueError(f'cannot load {path}, which is broken: use another '
-                         'checkpoint') from error
 
 
 # Parts of whole models

@@ -61,11 +61,22 @@ def to_layout(weights: Weights, layout: str) -> Weights:
     Raises:
         ValueError: If the layout has no names for such a backbone.
     """
+    return apply_rules(rules_of(weights, layout), weights)
+
+
+def rules_of(weights: Weights, layout: str) -> Rules:
+    """The rules by which :func:`to_layout` renames the weights.
+
+    Raises:
+        ValueError: If the layout has no names for such a backbone.
+    """
     if layout == 'openmmlab':
-        return dict(weights)
+        return ()
+    first: Rules = ()
     kind = family_of(weights)
     if kind == 'timm' and layout in ('torchvision', 'detectron2'):
-        weights = apply_rules(TIMM_BACKBONE, weights)
+        first = TIMM_BACKBONE
+        weights = apply_rules(first, weights)
         kind = family_of(weights)  # timm's ResNets have torchvision's names
     rules = getattr(FAMILIES[kind], layout) if kind else None
     if rules is None:
@@ -73,4 +84,4 @@ def to_layout(weights: Weights, layout: str) -> Weights:
         raise ValueError(
             f'no counterpart of {what} is known in {layout}: take the layout '
             'openmmlab, the names of training')
-    return apply_rules(rules(weights) if callable(rules) else rules, weights)
+    return (*first, *(rules(weights) if callable(rules) else rules))
