@@ -19,7 +19,7 @@ from mmregioncl.models.utils.modules import unwrap
 from mmregioncl.registry import HOOKS
 from .evaluation_hook import EvaluationHook
 
-SPREAD = 4  # times the spread of equal embeddings, from which on they differ
+GONE = 4  # A spread has gone if it was this many times as large before.
 RECOVER = ('lower the learning rate, and check that the target gets no '
            'gradient, that SimSiam and BYOL have their predictor, and that '
            'batch norm sees enough images')
@@ -42,10 +42,9 @@ class RepresentationHealthHook(EvaluationHook):
     on any number of processes. Training is unaffected: weights and random
     state are unchanged.
 
-    It warns if all embeddings are nearly equal. Those of a run at chance have
-    never differed, and its loss is that of guessing among the negatives: it
-    has learned nothing yet. Those of a collapsed run have differed before, or
-    its method has no negatives.
+    It warns if all embeddings are nearly equal. If they have been so from the
+    start, and the loss is that of guessing among the negatives, nothing is
+    learned yet. Otherwise they have collapsed.
 
     Args:
         interval (int, optional): Epochs between two evaluations; the last
@@ -85,8 +84,19 @@ class RepresentationHealthHook(EvaluationHook):
         """Both views and the composite of each image."""
         return 3 * self.count(runner)
 
+    def before_train(self, runner) -> None:
+        """Note how far the embeddings of the untrained network spread."""
+        if runner.iter == 0:
+            scalars = self.measure(runner)
+            self.note_widest(runner.message_hub, scalars)
+            log(runner, scalars, 'before training')
+
     def evaluate(self, runner) -> None:
-        """Embed some training images and log the statistics."""
+        """Log the statistics, and warn if embeddings are nearly equal."""
+        self.report(runner, self.measure(runner))
+
+    def measure(self, runner) -> Dict[str, float]:
+        """Embed some training images and return the statistics."""
         dataset = runner.train_dataloader.dataset
         count = self.count(runner)
         sample = SeededViews(dataset, count)
@@ -107,14 +117,12 @@ class RepresentationHealthHook(EvaluationHook):
             name: gather_rows(torch.cat(rows)[:mine], batches, count)
             for name, rows in parts.items()
         }
-        self.report(runner, measure(embeddings))
+        return measure(embeddings)
 
     def report(self, runner, scalars: Dict[str, float]) -> None:
-        """Log the statistics, and warn if all embeddings are nearly equal."""
-        told = ', '.join(f'{name} {value:.3g}'
-                         for name, value in scalars.items())
+        """Log statistics, and warn if embeddings are nearly equal."""
         when = f'after epoch {runner.epoch + 1}'
-        runner.logger.info(f'embeddings {when}: {told}')
+        log(runner, scalars, when)
         runner.visualizer.add_scalars(
             {
                 f'health/{name}': value
@@ -133,11 +141,8 @@ class RepresentationHealthHook(EvaluationHook):
         # The hub, which checkpoints hold, knows what was before.
         hub = runner.message_hub
         times = hub.get_info('health/collapses', 0) + 1 if equal else 0
-        widest = max([hub.get_info('health/widest', 0.)] + [
-            value for name, value in scalars.items() if name.endswith('/std')
-        ])
         hub.update_info('health/collapses', times)
-        hub.update_info('health/widest', widest)
+        widest = self.note_widest(hub, scalars)
         # The first evaluation may come before embeddings have spread.
         broken = any(map(math.isnan, scalars.values()))
         if not equal or not (times == 2 or broken
@@ -148,8 +153,9 @@ class RepresentationHealthHook(EvaluationHook):
         chance, loss = chance_loss(model, images), recent_loss(hub)
         # Random keys that fill the queue at first are easy to tell apart.
         filling = runner.iter * images < getattr(model, 'queue_len', 0)
-        if None not in (chance, loss) and not broken and \
-                widest < SPREAD * self.collapse and \
+        gone = any(GONE * scalars.get(name, value) < value
+                   for name, value in widest.items())
+        if None not in (chance, loss) and not broken and not gone and \
                 (filling or is_chance(loss, chance)):
             runner.logger.warning(
                 f'nothing is learned yet {when}: the loss is {loss:.3g}, and '
@@ -159,6 +165,22 @@ class RepresentationHealthHook(EvaluationHook):
             runner.logger.warning(
                 f'embeddings have collapsed {when}: {", ".join(equal)} '
                 f'(healthy: std near 1, rankme far above 2); {RECOVER}')
+
+    @staticmethod
+    def note_widest(hub: MessageHub, scalars: Dict[str,
+                                                   float]) -> Dict[str, float]:
+        """The largest spreads so far, by name; checkpoints hold the hub."""
+        widest = dict(hub.get_info('health/widest', {}))
+        for name, value in scalars.items():
+            if name.endswith('/std') and not math.isnan(value):
+                widest[name] = max(value, widest.get(name, 0.))
+        hub.update_info('health/widest', widest)
+        return widest
+
+
+def log(runner, scalars: Dict[str, float], when: str) -> None:
+    told = ', '.join(f'{name} {value:.3g}' for name, value in scalars.items())
+    runner.logger.info(f'embeddings {when}: {told}')
 
 
 def chance_loss(model: nn.Module, images: int) -> Optional[float]:

@@ -322,15 +322,15 @@ MOCO = SimpleNamespace(queue_len=31, region_weight=1.)  # guesses: 2 ln 32
 GUESSING = 2 * np.log(32)
 
 
-@pytest.mark.parametrize('before, loss, model, learned', [
+@pytest.mark.parametrize('before, loss, model, collapsed', [
     ((0.02, ), GUESSING, MOCO, False),
-    ((0.1, ), GUESSING - 0.6, MOCO, False),
-    ((0.1, ), GUESSING - 0.8, MOCO, True),
-    ((0.6, ), GUESSING, MOCO, True),
-    ((0.6, 0.1, 0.7), GUESSING, MOCO, True),
+    ((0.11, ), GUESSING - 0.6, MOCO, False),
+    ((0.11, ), GUESSING - 0.8, MOCO, True),
+    ((0.13, ), GUESSING, MOCO, True),
+    ((0.6, 0.02, 0.7), GUESSING, MOCO, True),
     ((0.02, ), GUESSING, SimpleNamespace(), True),
 ])
-def test_plateau_is_no_collapse(before, loss, model, learned):
+def test_plateau_is_no_collapse(before, loss, model, collapsed):
     """Embeddings are equal from the start, and the loss is that of guessing.
 
     After a resume the past is known from the message hub.
@@ -347,9 +347,19 @@ def test_plateau_is_no_collapse(before, loss, model, learned):
     RepresentationHealthHook().report(runner, {'view/std': 0.03})
     line = runner.logger.warning.call_args.args[0]
     words = 'nothing is learned yet', 'embeddings have collapsed'
-    assert line.startswith(f'{words[learned]} after epoch 90: ')
-    assert ('lower the learning rate' in line) == learned
-    assert (f'{loss:.3g}, and {GUESSING:.3g} by guessing' in line) != learned
+    assert line.startswith(f'{words[collapsed]} after epoch 90: ')
+    numbers = f'the loss is {loss:.3g}, and {GUESSING:.3g} by guessing'
+    assert (numbers in line) != collapsed
+
+
+def test_untrained_network_is_noted(online_cfg, tmp_path):
+    """A rate that is too high may have crushed it before the first look."""
+    online_cfg.default_hooks = dict(health=dict(HEALTH, interval=9))
+    runner, lines = train(online_cfg, tmp_path / 'run')
+    line, = (line for line in lines if 'embeddings before training: ' in line)
+    spread = float(line.split('view/std ')[1].split(',')[0])
+    assert runner.message_hub.get_info('health/widest')['view/std'] >= spread
+    assert 0 < spread < 2
 
 
 def test_plateau_may_begin_before_the_queue_is_full():
@@ -386,7 +396,7 @@ def test_collapsed_model_is_warned_of(online_cfg, tmp_path, fill):
     runner, _ = train(online_cfg, tmp_path / 'run')
     runner.logger.warning = Mock()
     hook = RepresentationHealthHook(samples=10, batch_size=4)
-    runner.message_hub.update_info('health/widest', 0.9)
+    runner.message_hub.update_info('health/widest', {'view/std': 0.9})
     with torch.no_grad():
         runner.model.neck.mlp[-1].weight.fill_(fill)
     for _ in range(2):
