@@ -27,12 +27,16 @@ def main() -> None:
     from mmregioncl.datasets.digits import write_digits
     from mmregioncl.engine.config import load_config
     from mmregioncl.engine.malloc import keep_freed_memory
+    from mmregioncl.engine.quiet import (hide_needless_lines,
+                                         hide_needless_warnings)
     from mmregioncl.engine.storage import find_checkpoint
     from mmregioncl.evaluation.protocols import FEATURE_PROTOCOLS
     from mmregioncl.evaluation.run import EvaluationRun
+    from mmregioncl.hooks import RunSummaryHook
     from mmregioncl.visualization import draw_run, write_report
 
     keep_freed_memory()
+    hide_needless_warnings()
     cfg = load_config(CONFIG, args.cfg_options)
     digits = write_digits(out / 'digits')
     cfg.train_dataloader.dataset.data_root = str(digits / 'train')
@@ -42,7 +46,10 @@ def main() -> None:
     # The same run in less time on a CPU
     cfg.default_hooks.channels_last = dict(type='mmregioncl.ChannelsLastHook')
 
-    Runner.from_cfg(cfg).train()
+    runner = Runner.from_cfg(cfg)
+    hide_needless_lines(runner.logger)
+    runner.register_hook(RunSummaryHook())
+    runner.train()
     checkpoint = os.path.relpath(find_checkpoint(cfg.work_dir))
 
     accuracy = {}

@@ -8,6 +8,7 @@ from mmengine.logging import MMLogger
 
 from mmregioncl.engine.classifier import config_digest, train_classifier
 from mmregioncl.engine.config import load_config, set_pretrained
+from mmregioncl.engine.quiet import hide_needless_warnings
 from mmregioncl.evaluation import check_class_folders, eval_dataset
 from mmregioncl.evaluation.protocols import FEATURE_PROTOCOLS, RATES
 from mmregioncl.evaluation.run import EvaluationRun
@@ -145,6 +146,7 @@ def evaluate(args: argparse.Namespace) -> bool:
 
 def main() -> None:
     args = parse_args()
+    hide_needless_warnings()
     MMLogger.get_instance('evaluate')
     report = args.out / 'report.html'
     try:

@@ -22,13 +22,19 @@ def main() -> None:
     from mmengine.runner import Runner
 
     from mmregioncl.engine.config import check_data, load_config
+    from mmregioncl.engine.quiet import (hide_needless_lines,
+                                         hide_needless_warnings)
+
+    hide_needless_warnings()
 
     cfg = load_config(args.config, args.cfg_options)
     check_data(cfg, 'test_dataloader')
     cfg.launcher = args.launcher
     cfg.load_from = args.checkpoint
     cfg.work_dir = args.work_dir or str(Path(args.checkpoint).parent / 'test')
-    Runner.from_cfg(cfg).test()
+    runner = Runner.from_cfg(cfg)
+    hide_needless_lines(runner.logger)
+    runner.test()
 
 
 if __name__ == '__main__':

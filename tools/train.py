@@ -55,8 +55,13 @@ def main() -> None:
                                           is_main_process, note_start,
                                           restarted)
     from mmregioncl.engine.malloc import keep_freed_memory
+    from mmregioncl.engine.quiet import (hide_needless_lines,
+                                         hide_needless_warnings)
+    from mmregioncl.engine.summary import next_commands
     from mmregioncl.engine.work_dir import claim_work_dir
+    from mmregioncl.hooks import RunSummaryHook
 
+    hide_needless_warnings()
     cfg = load_config(args.config, args.cfg_options)
     cfg.launcher = args.launcher
     work_dir = Path('work_dirs') / Path(args.config).stem
@@ -80,9 +85,19 @@ def main() -> None:
 
     if get_device() == 'cpu':
         keep_freed_memory()
-    explain_failures(lambda: Runner.from_cfg(cfg).train())
+
+    def train() -> Runner:
+        runner = Runner.from_cfg(cfg)
+        hide_needless_lines(runner.logger)
+        runner.register_hook(RunSummaryHook())
+        runner.train()
+        return runner
+
+    runner = explain_failures(train)
     if lock:
         lock.close()
+    if is_main_process(args.launcher):
+        print(next_commands(runner, args.config, Path(sys.argv[0]).parent))
 
 
 if __name__ == '__main__':

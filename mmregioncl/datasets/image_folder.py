@@ -1,6 +1,7 @@
 import os
+from collections import Counter
 from pathlib import PurePath
-from typing import List, Sequence, Union
+from typing import List, Optional, Sequence, Union
 
 from mmengine.dataset import BaseDataset
 from mmengine.fileio import get_file_backend
@@ -47,24 +48,31 @@ class ImageFolder(BaseDataset):
     def load_data_list(self) -> List[dict]:
         """List the images.
 
+        Sets ``found``, how many files have each extension.
+
         Returns:
             list[dict]: One dict with ``img_path`` for each image.
 
         Raises:
             FileNotFoundError: If the folder does not exist or has no images.
         """
+        self.found: Counter = Counter()
         return [
-            dict(img_path=path)
-            for path in list_images(self.data_root, self.extensions)
+            dict(img_path=path) for path in list_images(
+                self.data_root, self.extensions, self.found)
         ]
 
 
-def list_images(root: str, extensions: Sequence[str]) -> List[str]:
+def list_images(root: str,
+                extensions: Sequence[str],
+                found: Optional[Counter] = None) -> List[str]:
     """Return the sorted paths of all images below a folder.
 
     Args:
         root (str): The folder.
         extensions (Sequence[str]): Extensions of image files, in lower case.
+        found (Counter, optional): Counts the extensions of all files that are
+            not hidden. Defaults to None.
 
     Raises:
         FileNotFoundError: If the folder does not exist or has no images.
@@ -82,11 +90,20 @@ def list_images(root: str, extensions: Sequence[str]) -> List[str]:
     except (OSError, RecursionError) as error:  # such as a loop of links
         raise OSError(f'cannot list data_root={root!r}: repair what is below '
                       f'it ({error})') from error
+    if found is not None:
+        found.update(suffix(path) for path in files if not is_hidden(path))
     paths = sorted(
         path for path in files
-        if PurePath(path).suffix.lower() in extensions and not any(
-            part.startswith('.') for part in PurePath(path).parts))
+        if suffix(path) in extensions and not is_hidden(path))
     if not paths:
         raise FileNotFoundError(f'no image in data_root={root!r}: none of its '
                                 f'files ends in {", ".join(extensions)}')
     return [backend.join_path(root, path) for path in paths]
+
+
+def suffix(path: str) -> str:
+    return PurePath(path).suffix.lower()
+
+
+def is_hidden(path: str) -> bool:
+    return any(part.startswith('.') for part in PurePath(path).parts)

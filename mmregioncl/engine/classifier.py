@@ -14,6 +14,7 @@ from mmregioncl.evaluation.model import model_config
 from mmregioncl.evaluation.run import EvaluationRun
 from mmregioncl.models.utils.outputs import split_outputs
 from .config import check_data, set_pretrained
+from .quiet import hide_needless_lines
 from .storage import find_checkpoint
 
 
@@ -44,6 +45,7 @@ def train_classifier(run: EvaluationRun, config: str, digest: str) -> dict:
         cfg.update(resume=True, load_from=last)
     try:
         runner = Runner.from_cfg(cfg)
+        hide_needless_lines(runner.logger)
         runner.train()
         run.data = dict(
             train=describe_dataset(runner.train_dataloader.dataset),

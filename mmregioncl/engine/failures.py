@@ -29,18 +29,18 @@ CAUSES = (
 )  # yapf: disable
 
 
-def explain_failures(call: Callable[[], Any]) -> None:
+def explain_failures(call: Callable[[], Any]) -> Any:
     """Say the rank and the cause of errors that PyTorch leaves unexplained.
 
     Args:
-        call (Callable): Trains, as ``runner.train``.
+        call (Callable): Trains, as ``runner.train``. Its result is returned.
 
     Raises:
         RuntimeError: In the place of PyTorch's.
     """
     try:
         try:
-            call()
+            return call()
         except BaseException:
             forget_workers()
             raise

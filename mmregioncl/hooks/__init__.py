@@ -9,6 +9,7 @@ from .online_linear_probe_hook import OnlineLinearProbeHook
 from .pretrained_hook import PretrainedHook
 from .representation_health_hook import RepresentationHealthHook
 from .resume_hook import ResumeHook
+from .run_summary_hook import RunSummaryHook
 from .safe_checkpoint_hook import SafeCheckpointHook
 from .semantic_localization_hook import SemanticLocalizationHook
 from .throughput_hook import ThroughputHook
@@ -18,6 +19,6 @@ __all__ = [
     'AccumulationHook', 'ChannelsLastHook', 'CompileHook', 'FreshDataHook',
     'GradientCheckpointHook', 'GuardHook', 'OnlineKNNHook',
     'OnlineLinearProbeHook', 'PretrainedHook', 'RepresentationHealthHook',
-    'ResumeHook', 'SafeCheckpointHook', 'SemanticLocalizationHook',
-    'ThroughputHook', 'TimedCheckpointHook'
+    'ResumeHook', 'RunSummaryHook', 'SafeCheckpointHook',
+    'SemanticLocalizationHook', 'ThroughputHook', 'TimedCheckpointHook'
 ]

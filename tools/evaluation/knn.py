@@ -35,10 +35,12 @@ def main() -> None:
     from mmengine.logging import MMLogger
 
     from mmregioncl.engine.config import load_config
+    from mmregioncl.engine.quiet import hide_needless_warnings
     from mmregioncl.evaluation import (check_class_folders, eval_dataset,
                                        extract_features, knn_predict,
                                        load_model)
 
+    hide_needless_warnings()
     MMLogger.get_instance('knn', log_level='WARNING')
     cfg = load_config(args.config, args.cfg_options)
     try:

@@ -1,0 +1,100 @@
+"""What a run does, and what can be done with its result."""
+import shlex
+import time
+from pathlib import Path
+
+from mmengine.dataset import BaseDataset
+from mmengine.runner import IterBasedTrainLoop
+
+from mmregioncl.datasets.nested import innermost
+from mmregioncl.models.parents import BaseModel
+from mmregioncl.models.utils.modules import unwrap
+
+
+def describe_run(runner) -> str:
+    """One line: what is trained, on what, how long, and where it is written.
+
+    Args:
+        runner (Runner): Ready to train.
+    """
+    loader = runner.train_dataloader
+    parts = list(innermost(loader.dataset))
+    batch = f'{loader.batch_size} images'
+    if runner.world_size > 1:
+        batch = f'{runner.world_size} x {batch}'
+    steps = f'{runner.max_iters} steps of {batch}'
+    if not isinstance(runner.train_loop, IterBasedTrainLoop):
+        steps = (f'{runner.max_epochs} epochs of {len(loader)} steps of '
+                 f'{batch}')
+    if runner.iter:
+        steps += f', of which {runner.iter} steps are done'
+    data = ' and '.join(map(describe_data, parts[:3]))
+    if len(parts) > 3:
+        data += f' and {len(parts) - 3} more'
+    model = unwrap(runner.model)
+    device = next(model.parameters()).device.type
+    return (f'{type(model).__name__} on {data}: {steps}, on {device}; '
+            f'checkpoints and log in {runner.work_dir}')
+
+
+def describe_data(dataset: BaseDataset) -> str:
+    """How many images a data set has, where, and which files it leaves out."""
+    text = f'{len(dataset)} images'
+    root = getattr(dataset, 'data_root', '')
+    if root:
+        text += f' of {root}'
+    left_out = {
+        ending: count
+        for ending, count in getattr(dataset, 'found', {}).items()
+        if ending not in dataset.extensions
+    }
+    if left_out:
+        names = ', '.join(f'{count} {ending or "without extension"}'
+                          for ending, count in sorted(left_out.items())[:5])
+        text += f' (skipped {sum(left_out.values())} other files: {names})'
+    return text
+
+
+def end_of_run(seconds_per_step: float, steps: int) -> str:
+    """When a run ends that goes on at a speed, such as 'Mon 16:05'."""
+    seconds = seconds_per_step * steps
+    form = '%H:%M' if seconds < 43200 else '%Y-%m-%d %H:%M'
+    return time.strftime(form, time.localtime(time.time() + seconds))
+
+
+def next_commands(runner, config: str, tools: Path) -> str:
+    """Where the result of a run is, and the commands that use it.
+
+    Args:
+        runner (Runner): That has trained.
+        config (str): Its config file.
+        tools (Path): Folder of the command lines.
+
+    Returns:
+        str: A line for each, to be printed.
+    """
+    checkpoint = runner.message_hub.get_info('last_ckpt')
+    if checkpoint is None:
+        return f'no checkpoint was written to {runner.work_dir}'
+    log = Path(runner.log_dir) / f'{runner.timestamp}.log'
+    lines = dict(checkpoint=checkpoint, log=str(log))
+
+    def command(tool: str, *arguments) -> str:
+        return shlex.join(map(str, ('python', tools / tool, *arguments)))
+
+    if isinstance(unwrap(runner.model), BaseModel):
+        results = Path(runner.work_dir) / 'evaluation'
+        lines['evaluate'] = command('evaluate.py', config, checkpoint, '--out',
+                                    results)
+        if not runner.cfg.get('eval_datasets'):
+            lines['evaluate'] += ' --train DIR --test DIR'
+        lines['export'] = command('model_converters/extract_backbone.py',
+                                  checkpoint, 'backbone.pth')
+        lines['fine-tune'] = command('train.py', 'CONFIG', '--pretrained',
+                                     checkpoint)
+    elif runner.cfg.get('test_dataloader'):
+        lines['evaluate'] = command('test.py', config, checkpoint)
+    lines['go on'] = command('train.py', config, '--work-dir', runner.work_dir,
+                             '--resume') + ', with a longer train_cfg'
+    width = max(map(len, lines)) + 2
+    return '\n'.join(f'{name:{width}}{text}' for name, text in lines.items())

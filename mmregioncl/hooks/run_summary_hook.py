@@ -1,0 +1,46 @@
+import time
+from typing import Optional
+
+from mmengine.hooks import Hook
+
+from mmregioncl.engine.summary import describe_run, end_of_run
+from mmregioncl.registry import HOOKS
+from mmregioncl.validation import check_whole_number
+
+
+@HOOKS.register_module()
+class RunSummaryHook(Hook):
+    """Say in a line what a run does, and in another when it will end.
+
+    The tools of this package add it to each run that they train.
+
+    Args:
+        steps (int): Steps whose mean time tells the end. The first is slower
+            and does not count. Defaults to 50.
+    """
+    priority = 'LOWEST'  # after all checks, and with what they have set
+
+    def __init__(self, steps: int = 50) -> None:
+        self.steps = check_whole_number('steps', steps, 1, type(self).__name__)
+        self.done = 0
+        self.start: Optional[float] = None
+
+    def before_train(self, runner) -> None:
+        """Log what the run does."""
+        runner.logger.info(describe_run(runner))
+
+    def after_train_iter(self,
+                         runner,
+                         batch_idx: int,
+                         data_batch=None,
+                         outputs: Optional[dict] = None) -> None:
+        """Log when the run will end, once."""
+        if self.done == 0:
+            self.start = time.time()
+        self.done += 1
+        left = runner.max_iters - runner.iter - 1
+        if self.done == self.steps + 1 and left > 0:
+            mean = (time.time() - self.start) / self.steps
+            runner.logger.info(
+                f'{left} steps are left, which end about '
+                f'{end_of_run(mean, left)} at {mean:.2g} s each')

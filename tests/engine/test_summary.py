@@ -1,0 +1,69 @@
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import Mock
+
+import pytest
+from mmengine.runner import Runner
+
+from mmregioncl.engine.summary import describe_data, end_of_run, next_commands
+from mmregioncl.hooks import RunSummaryHook
+
+
+@pytest.fixture
+def runner(runner_cfg, image_folder, tmp_path):
+    """12 images beside three other files, two of one kind."""
+    folder = tmp_path / 'images'
+    shutil.copytree(image_folder, folder)
+    for name in ('a.txt', 'b.TXT', 'LICENSE', '.hidden'):
+        (folder / name).touch()
+    runner_cfg.train_dataloader.dataset.data_root = str(folder)
+    runner_cfg.train_dataloader.num_workers = 0
+    runner_cfg.train_dataloader.persistent_workers = False
+    return Runner.from_cfg(runner_cfg)
+
+
+def test_a_run_says_what_it_does_and_when_it_ends(runner, tmp_path):
+    runner.logger.info = Mock()
+    runner.register_hook(RunSummaryHook(steps=2))
+    runner.train()
+    lines = [call.args[0] for call in runner.logger.info.call_args_list]
+    assert (f'RegionCLMoCo on 12 images of {tmp_path}/images (skipped 3 other '
+            'files: 1 without extension, 2 .txt): 2 epochs of 3 steps of 4 '
+            f'images, on cpu; checkpoints and log in {tmp_path}/run') in lines
+    line, = (line for line in lines if 'steps are left' in line)
+    assert line.startswith('3 steps are left, which end about ')
+
+    told = next_commands(runner, 'mine.py', Path('tools'))
+    checkpoint = f'{tmp_path}/run/epoch_2.pth'
+    assert told.splitlines() == [
+        f'checkpoint  {checkpoint}',
+        f'log         {runner.log_dir}/{runner.timestamp}.log',
+        f'evaluate    python tools/evaluate.py mine.py {checkpoint} --out '
+        f'{tmp_path}/run/evaluation --train DIR --test DIR',
+        'export      python tools/model_converters/extract_backbone.py '
+        f'{checkpoint} backbone.pth',
+        f'fine-tune   python tools/train.py CONFIG --pretrained {checkpoint}',
+        f'go on       python tools/train.py mine.py --work-dir {tmp_path}/run '
+        '--resume, with a longer train_cfg',
+    ]
+    assert Path(told.splitlines()[1].split()[1]).exists()
+
+
+def test_data_of_any_kind():
+    """A data set of the host has neither files nor, perhaps, a folder."""
+    dataset = Mock(spec=['__len__'])
+    dataset.__len__ = lambda self: 5
+    assert describe_data(dataset) == '5 images'
+
+
+def test_a_run_without_checkpoints():
+    runner = SimpleNamespace(
+        message_hub=Mock(get_info=lambda name: None), work_dir='run')
+    assert next_commands(runner, 'mine.py', Path('tools')) == \
+        'no checkpoint was written to run'
+
+
+def test_the_end_has_a_date_if_it_is_far_away():
+    assert len(end_of_run(1, 60)) == len('12:34')
+    assert len(end_of_run(1, 100000)) == len('2026-12-01 12:34')
