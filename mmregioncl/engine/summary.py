@@ -39,10 +39,8 @@ def describe_run(runner) -> str:
 
 def describe_data(dataset: BaseDataset) -> str:
     """How many images a data set has, where, and which files it leaves out."""
-    text = f'{len(dataset)} images'
-    root = getattr(dataset, 'data_root', '')
-    if root:
-        text += f' of {root}'
+    root = getattr(dataset, 'data_root', None) or type(dataset).__name__
+    text = f'{len(dataset)} images of {root}'
     left_out = {
         ending: count
         for ending, count in getattr(dataset, 'found', {}).items()

@@ -51,10 +51,8 @@ def test_a_run_says_what_it_does_and_when_it_ends(runner, tmp_path):
 
 
 def test_data_of_any_kind():
-    """A data set of the host has neither files nor, perhaps, a folder."""
-    dataset = Mock(spec=['__len__'])
-    dataset.__len__ = lambda self: 5
-    assert describe_data(dataset) == '5 images'
+    """Others have neither other files nor, perhaps, a folder."""
+    assert describe_data(range(5)) == '5 images of range'
 
 
 def test_a_run_without_checkpoints():
