@@ -9,7 +9,7 @@ from typing import List
 import numpy as np
 from mmengine import fileio
 from mmengine.dataset import DefaultSampler
-from mmengine.hooks import CheckpointHook
+from mmengine.hooks import CheckpointHook, EarlyStoppingHook
 from mmengine.optim.scheduler.param_scheduler import INF
 from torch import Tensor, nn
 from torch.utils.data import BatchSampler
@@ -21,6 +21,8 @@ from mmregioncl.datasets.transforms.bands import read_values
 from mmregioncl.models.parents import DenseCL, MoCo
 from mmregioncl.models.utils import check_weights
 from mmregioncl.models.utils.modules import unwrap
+from .loops import SeededTrainLoop
+from .metrics import awaited, check_name, measured
 from .step_memory import (estimate_step, free_memory, missing_states, present,
                           size_of)
 
@@ -276,6 +278,30 @@ def check_schedule(runner) -> None:
             f'the learning rate is scheduled for {last.end} of {total} '
             f'{setting[4:]}: set T_max and end of param_scheduler to '
             f'train_cfg.{setting}')
+
+
+def check_metrics(runner) -> None:
+    """Check that hooks and schedules wait for metrics that will come.
+
+    Those of a validation loop are not known before it runs. Warns if early
+    stopping comes late, or begins anew when the run is resumed.
+
+    Raises:
+        ValueError: If one would wait for ever.
+    """
+    if runner.val_loop is None:
+        for setting, name in awaited(runner):
+            check_name(setting, name, measured(runner))
+    for hook in runner.hooks:
+        if type(hook) is EarlyStoppingHook:
+            runner.logger.warning(
+                "MMEngine's EarlyStoppingHook forgets its patience when a run "
+                'is resumed: set its type to mmregioncl.EarlyStoppingHook')
+        if isinstance(hook, EarlyStoppingHook) and not isinstance(
+                runner.train_loop, SeededTrainLoop):
+            runner.logger.warning(
+                f'{type(hook).__name__} stops an epoch late in a loop of '
+                'MMEngine: set train_cfg.type to mmregioncl.SeededTrainLoop')
 
 
 def check_kept_checkpoints(runner) -> None:

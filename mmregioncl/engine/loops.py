@@ -7,6 +7,7 @@ from torch.utils.data import BatchSampler
 from mmregioncl.datasets import SeededSampler
 from mmregioncl.randomness import seed_draws
 from mmregioncl.registry import LOOPS
+from .metrics import publish_metrics
 
 
 @LOOPS.register_module()
@@ -55,7 +56,11 @@ class SeededTrainLoop(EpochBasedTrainLoop):
         return self.runner.model
 
     def validate(self) -> None:
-        """Validate after an epoch if it is due and not done yet."""
+        """Validate after an epoch if it is due and not done yet.
+
+        Metrics that hooks have measured in the epoch are published.
+        """
+        publish_metrics(self.runner)
         hub = self.runner.message_hub
         self._decide_current_val_interval()
         due = self.epoch >= self.val_begin and (

@@ -1,6 +1,7 @@
 from .accumulation_hook import AccumulationHook
 from .channels_last_hook import ChannelsLastHook
 from .compile_hook import CompileHook
+from .early_stopping_hook import EarlyStoppingHook
 from .fresh_data_hook import FreshDataHook
 from .gradient_checkpoint_hook import GradientCheckpointHook
 from .guard_hook import GuardHook
@@ -16,8 +17,8 @@ from .throughput_hook import ThroughputHook
 from .timed_checkpoint_hook import TimedCheckpointHook
 
 __all__ = [
-    'AccumulationHook', 'ChannelsLastHook', 'CompileHook', 'FreshDataHook',
-    'GradientCheckpointHook', 'GuardHook', 'OnlineKNNHook',
+    'AccumulationHook', 'ChannelsLastHook', 'CompileHook', 'EarlyStoppingHook',
+    'FreshDataHook', 'GradientCheckpointHook', 'GuardHook', 'OnlineKNNHook',
     'OnlineLinearProbeHook', 'PretrainedHook', 'RepresentationHealthHook',
     'ResumeHook', 'RunSummaryHook', 'SafeCheckpointHook',
     'SemanticLocalizationHook', 'ThroughputHook', 'TimedCheckpointHook'

@@ -1,9 +1,13 @@
 import math
-from typing import Any, Dict, Optional
+from contextlib import contextmanager
+from typing import Any, Dict, Iterator, List, Optional
 
-from mmengine.hooks import Hook
+from mmengine.hooks import EMAHook, Hook
 from mmengine.runner import IterBasedTrainLoop
+from torch import nn
 
+from mmregioncl.engine.metrics import note_metrics, publish_metrics
+from mmregioncl.evaluation.frozen import frozen_evaluation
 from mmregioncl.models.utils.modules import unwrap
 from mmregioncl.validation import check_whole_number
 
@@ -13,8 +17,9 @@ SHARE = 0.03  # of the training between two evaluations
 class EvaluationHook(Hook):
     """Evaluate the model every few epochs, and after the last one.
 
-    Subclasses evaluate in :meth:`evaluate`, and count in :meth:`passes` what
-    it costs.
+    Subclasses evaluate in :meth:`evaluate`, name in :meth:`metric_names` what
+    that measures, and count in :meth:`passes` what it costs. Hooks to which
+    MMEngine gives the metrics of a validation loop get what is measured.
 
     Args:
         interval (int, optional): Epochs between two evaluations. None chooses
@@ -56,10 +61,41 @@ class EvaluationHook(Hook):
                                f'{self.interval} epochs and after the last')
         if self.every_n_epochs(runner, self.interval) or \
                 self.is_last_train_epoch(runner):
-            self.evaluate(runner)
+            scalars = self.evaluate(runner)
+            if scalars:
+                runner.visualizer.add_scalars(scalars, step=runner.iter)
+            note_metrics(runner, scalars)
 
-    def evaluate(self, runner) -> None:
-        """Evaluate the model and log the result."""
+    def before_train_epoch(self, runner) -> None:
+        """Publish metrics of the last epoch, if the loop has not."""
+        publish_metrics(runner)
+
+    def after_train(self, runner) -> None:
+        """Publish those of the last epoch."""
+        publish_metrics(runner)
+
+    @contextmanager
+    def frozen(self, runner) -> Iterator[nn.Module]:
+        """The model as checkpoints hold it, to be evaluated.
+
+        With an ``EMAHook`` that is the average.
+        """
+        averages = [hook for hook in runner.hooks if isinstance(hook, EMAHook)]
+        for hook in averages:
+            hook.before_val_epoch(runner)
+        try:
+            with frozen_evaluation(runner.model) as model:
+                yield model
+        finally:
+            for hook in averages:
+                hook.after_val_epoch(runner)
+
+    def evaluate(self, runner) -> Dict[str, float]:
+        """Evaluate the model, log the result, and return the metrics."""
+        raise NotImplementedError
+
+    def metric_names(self, runner) -> List[str]:
+        """Names of the metrics."""
         raise NotImplementedError
 
     def passes(self, runner) -> int:

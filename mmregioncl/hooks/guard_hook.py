@@ -8,7 +8,7 @@ from mmregioncl.engine.checks import (check_bands, check_batches,
                                       check_channels, check_checkpoint,
                                       check_depth, check_disk, check_images,
                                       check_kept_checkpoints, check_memory,
-                                      check_queue, check_schedule)
+                                      check_metrics, check_queue, check_schedule)
 from mmregioncl.engine.step_memory import first_views
 from mmregioncl.models.utils.modules import unwrap
 from mmregioncl.registry import HOOKS
@@ -57,6 +57,7 @@ class GuardHook(Hook):
         check_queue(runner)
         check_schedule(runner)
         check_kept_checkpoints(runner)
+        check_metrics(runner)
         self.writers = [
             hook for hook in runner.hooks if isinstance(hook, CheckpointHook)
         ]

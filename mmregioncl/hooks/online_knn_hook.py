@@ -1,4 +1,4 @@
-from typing import Optional, Sequence, Tuple, Union
+from typing import Dict, List, Optional, Sequence, Tuple, Union
 
 import torch
 from mmengine.dist import all_gather
@@ -11,7 +11,6 @@ from mmregioncl.evaluation import (check_finite, check_neighbours,
                                    extract_rows, gather_rows, keep_best,
                                    knn_votes, nearest, rank_batches,
                                    read_labels, rows_of)
-from mmregioncl.evaluation.frozen import frozen_evaluation
 from mmregioncl.registry import HOOKS
 from .evaluation_hook import EvaluationHook
 
@@ -74,7 +73,16 @@ class OnlineKNNHook(EvaluationHook):
         """Images of both sets."""
         return len(self.train_set) + len(self.test_set)
 
-    def evaluate(self, runner) -> None:
+    def metric_names(self, runner) -> List[str]:
+        """One for each k and temperature."""
+        return [self.name(k, t) for k in self.k for t in self.temperature]
+
+    @staticmethod
+    def name(k: int, temperature: float) -> str:
+        """Name of a metric."""
+        return f'knn/k{k}_T{temperature}'
+
+    def evaluate(self, runner) -> Dict[str, float]:
         """Classify by all k and temperatures, and log the accuracies."""
         classes = int(self.train_labels.max()) + 1
         votes = knn_votes(*self.find_neighbours(runner), self.k,
@@ -86,12 +94,10 @@ class OnlineKNNHook(EvaluationHook):
         told = ', '.join(f'{score:.4f} (k={k}, T={t})'
                          for (k, t), score in scores.items())
         runner.logger.info(f'k-NN after epoch {runner.epoch + 1}: {told}')
-        runner.visualizer.add_scalars(
-            {
-                f'knn/k{k}_T{t}': score
-                for (k, t), score in scores.items()
-            },
-            step=runner.iter)
+        return {
+            self.name(*setting): score
+            for setting, score in scores.items()
+        }
 
     def find_neighbours(self, runner) -> Tuple[Tensor, Tensor]:
         """Similarities and labels of the nearest train images, (M, k) each."""
@@ -99,7 +105,7 @@ class OnlineKNNHook(EvaluationHook):
             rank_batches(len(part), self.batch_size)
             for part in (self.train_set, self.test_set)
         ]
-        with frozen_evaluation(runner.model) as model:
+        with self.frozen(runner) as model:
             train, test = (check_finite(
                 extract_rows(model, part, share, **self.workers(runner)))
                            for part, share in zip((self.train_set,

@@ -1,5 +1,5 @@
 import logging
-from typing import List, Optional, Union
+from typing import Dict, List, Optional, Union
 
 import torch
 from mmengine.dist import all_gather
@@ -94,6 +94,7 @@ class OnlineLinearProbeHook(EvaluationHook):
 
     def after_train(self, runner) -> None:
         """Remove the hooks from the model."""
+        super().after_train(runner)
         for handle in self.handles:
             handle.remove()
 
@@ -189,6 +190,7 @@ class OnlineLinearProbeHook(EvaluationHook):
 
     def before_train_epoch(self, runner) -> None:
         """Count the right answers of the epoch."""
+        super().before_train_epoch(runner)
         self.right = self.seen = 0
         begin = runner.epoch * len(runner.train_dataloader)
         if self.state and runner.iter > begin:  # resumed in the middle
@@ -199,14 +201,19 @@ class OnlineLinearProbeHook(EvaluationHook):
         """Images of the test set."""
         return len(self.test_set)
 
-    def evaluate(self, runner) -> None:
+    def metric_names(self, runner) -> List[str]:
+        """Of test images and of training views."""
+        return ['linear/accuracy', 'linear/train_accuracy']
+
+    def evaluate(self, runner) -> Dict[str, float]:
         """Log the accuracy on the test set and on the training views."""
         device = next(unwrap(runner.model).parameters()).device
         if self.probe is None and self.state:  # resumed after the last step
             self.build(self.state['probe']['1.weight'].shape[1], device)
         if self.probe is None:
-            return  # no batch had two images
+            return {}  # no batch had two images
         batches = rank_batches(len(self.test_set), self.batch_size)
+        # Not of averaged weights, whose features it does not know
         with frozen_evaluation(runner.model) as model:
             rows = check_finite(
                 extract_rows(model, self.test_set, batches,
@@ -223,9 +230,4 @@ class OnlineLinearProbeHook(EvaluationHook):
             f'linear probe after epoch {runner.epoch + 1}: '
             f'{scores["accuracy"]:.4f} of the test set, '
             f'{scores["train_accuracy"]:.4f} of the training views')
-        runner.visualizer.add_scalars(
-            {
-                f'linear/{name}': score
-                for name, score in scores.items()
-            },
-            step=runner.iter)
+        return {f'linear/{name}': score for name, score in scores.items()}

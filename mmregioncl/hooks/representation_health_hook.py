@@ -12,7 +12,6 @@ from torch.utils.data import Dataset
 from mmregioncl.evaluation import (alignment, batch_loader, gather_rows,
                                    rank_batches, rankme, relative_std,
                                    uniformity)
-from mmregioncl.evaluation.frozen import frozen_evaluation
 from mmregioncl.models.parents import MoCoV3, SimCLR
 from mmregioncl.models.utils import grid_of, image_features, preprocess
 from mmregioncl.models.utils.modules import unwrap
@@ -84,16 +83,29 @@ class RepresentationHealthHook(EvaluationHook):
         """Both views and the composite of each image."""
         return 3 * self.count(runner)
 
+    def metric_names(self, runner) -> List[str]:
+        """One for each part and statistic."""
+        model = unwrap(runner.model)
+        parts = ['view'] if model.with_neck else []
+        if parts and hasattr(model, 'project_regions'):
+            parts += ['canvas', 'paste']
+        return ['health/features/rankme'] + [
+            f'health/{part}/{statistic}' for part in parts
+            for statistic in ('std', 'rankme', 'uniformity', 'alignment')
+        ]
+
     def before_train(self, runner) -> None:
         """Note how far the embeddings of the untrained network spread."""
-        if runner.iter == 0:
+        if runner.iter == 0 and self.count(runner) >= LEAST:
             scalars = self.measure(runner)
             self.note_widest(runner.message_hub, scalars)
             log(runner, scalars, 'before training')
 
-    def evaluate(self, runner) -> None:
+    def evaluate(self, runner) -> Dict[str, float]:
         """Log the statistics, and warn if embeddings are nearly equal."""
-        self.report(runner, self.measure(runner))
+        scalars = self.measure(runner)
+        self.report(runner, scalars)
+        return {f'health/{name}': value for name, value in scalars.items()}
 
     def measure(self, runner) -> Dict[str, float]:
         """Embed some training images and return the statistics."""
@@ -105,7 +117,7 @@ class RepresentationHealthHook(EvaluationHook):
         views = batch_loader(sample, batches or [[0, 1]],
                              **self.workers(runner))
         parts: Dict[str, List[Tensor]] = {}
-        with frozen_evaluation(runner.model) as model:
+        with self.frozen(runner) as model:
             for number, batch in enumerate(views):
                 # The region that a single process would draw
                 torch.manual_seed(get_rank() + number * get_world_size())
@@ -123,12 +135,6 @@ class RepresentationHealthHook(EvaluationHook):
         """Log statistics, and warn if embeddings are nearly equal."""
         when = f'after epoch {runner.epoch + 1}'
         log(runner, scalars, when)
-        runner.visualizer.add_scalars(
-            {
-                f'health/{name}': value
-                for name, value in scalars.items()
-            },
-            step=runner.iter)
         self.warn(runner, scalars, when)
 
     def warn(self, runner, scalars: Dict[str, float], when: str) -> None:

@@ -4,6 +4,7 @@ from typing import Dict
 from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook
 
+from mmregioncl.engine.metrics import Metrics, check_name, measured
 from mmregioncl.files import atomic_write
 from mmregioncl.registry import HOOKS
 
@@ -15,11 +16,17 @@ class SafeCheckpointHook(CheckpointHook):
     Files are written completely or not at all, and older checkpoints are
     removed only after the new one is there; MMEngine removes them before. If a
     checkpoint cannot be written, the hook warns and the run goes on. An error
-    is raised if it is the last one of the run.
+    is raised if it is the last one of the run. A run that is stopped early
+    writes a last one, too, if `save_last` is set.
+
+    `save_best` takes metrics of the evaluation hooks, such as
+    'knn/k20_T0.1', and those of a validation loop.
 
     Arguments are those of ``CheckpointHook``. ``backend_args`` defaults to
     ``dict(backend='mmregioncl.atomic')``.
     """
+
+    _default_greater_keys = [*CheckpointHook._default_greater_keys, 'knn']
 
     def __init__(self, *args, **kwargs) -> None:
         if kwargs.get('file_client_args') is None:
@@ -98,10 +105,29 @@ class SafeCheckpointHook(CheckpointHook):
         if is_main_process() and self.file_backend.isfile(path):
             self.file_backend.remove(path)
 
+    def after_train(self, runner) -> None:
+        """Write the last checkpoint if the run was stopped early."""
+        stopped = getattr(runner.train_loop, 'stop_training', False)
+        step = runner.epoch if self.by_epoch else runner.iter
+        path = self.file_backend.join_path(self.out_dir,
+                                           self.filename_tmpl.format(step))
+        if self.save_last and stopped and self.last_ckpt != path:
+            self._save_checkpoint_with_step(
+                runner, step, dict(epoch=runner.epoch, iter=runner.iter))
+        super().after_train(runner)
+
     def _save_best_checkpoint(self, runner, metrics: dict) -> None:
-        """Write the best checkpoint, then remove the one before."""
+        """Write the best checkpoint, then remove the one before.
+
+        Raises:
+            ValueError: If `save_best` names a metric that is not measured.
+        """
         if not self.save_best:
             return
+        for name in {*self.save_best} - {'auto'}:
+            check_name(f'save_best of {type(self).__name__}', name,
+                       [*metrics, *measured(runner)])
+        metrics = Metrics(metrics)
         known = runner.message_hub.runtime_info
         before = {key: known[key] for key in known if key.startswith('best_')}
         self.set_best({})  # the parent removes what it knows, then writes

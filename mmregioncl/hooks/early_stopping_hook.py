@@ -1,0 +1,38 @@
+from mmengine.hooks import EarlyStoppingHook as _EarlyStoppingHook
+
+from mmregioncl.registry import HOOKS
+
+
+@HOOKS.register_module()
+class EarlyStoppingHook(_EarlyStoppingHook):
+    """``EarlyStoppingHook`` that a resumed run does not begin anew.
+
+    Best score and patience are part of the checkpoint.
+
+    Args:
+        monitor (str): Name of a metric, such as 'knn/k20_T0.1'.
+        min_delta (float): Change that counts as an improvement. Defaults to
+            0.001, since accuracies are shares; MMEngine's default of 0.1 is
+            ten points.
+        **kwargs: Further arguments of MMEngine's ``EarlyStoppingHook``.
+    """
+    _default_greater_keys = [*_EarlyStoppingHook._default_greater_keys, 'knn']
+
+    def __init__(self,
+                 monitor: str,
+                 min_delta: float = 0.001,
+                 **kwargs) -> None:
+        super().__init__(monitor, min_delta=min_delta, **kwargs)
+        self.name = f'early_stopping/{monitor}'
+
+    def before_train(self, runner) -> None:
+        """Go on from the best score and the patience of the checkpoint."""
+        state = runner.message_hub.get_info(self.name)
+        if state is not None:
+            self.best_score, self.wait_count = state
+
+    def after_val_epoch(self, runner, metrics: dict) -> None:
+        """Stop the training if there was no improvement for too long."""
+        super().after_val_epoch(runner, metrics)
+        runner.message_hub.update_info(self.name,
+                                       [self.best_score, self.wait_count])
