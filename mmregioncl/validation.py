@@ -1,4 +1,5 @@
 from numbers import Real
+from typing import Any, Sequence
 
 
 def check_whole_number(name: str, value: float, low: int, owner: str) -> int:
@@ -13,7 +14,40 @@ def check_whole_number(name: str, value: float, low: int, owner: str) -> int:
     Raises:
         ValueError: If the value is below `low` or not a whole number.
     """
-    if not (isinstance(value, Real) and value >= low and value % 1 == 0):
+    if not (is_number(value) and value >= low and value % 1 == 0):
         raise ValueError(f'{name}={value} of {owner} has to be a whole number '
                          f'from {low} on')
     return int(value)
+
+
+def check_number(name: str,
+                 value: float,
+                 owner: str,
+                 positive: bool = False) -> float:
+    """Return a setting if it is a finite number from 0 on.
+
+    Args:
+        name (str): Name of the setting.
+        value (float): Its value.
+        owner (str): Class that has the setting.
+        positive (bool): Whether 0 is refused. Defaults to False.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    if not is_number(value) or not 0 <= value < float('inf') or (positive and
+                                                                 value == 0):
+        wanted = 'a positive number' if positive else '0 or a positive number'
+        raise ValueError(f'{name}={value!r} of {owner} has to be {wanted}')
+    return value
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a number; True and False are none."""
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def listed(value: Any) -> Sequence:
+    """Return one value or several as a sequence."""
+    several = isinstance(value, Sequence) and not isinstance(value, str)
+    return value if several else [value]

@@ -1,6 +1,6 @@
 import pytest
 
-from mmregioncl.validation import check_whole_number
+from mmregioncl.validation import check_number, check_whole_number, listed
 
 
 def test_whole_numbers():
@@ -8,9 +8,26 @@ def test_whole_numbers():
     assert type(check_whole_number('k', 2.0, 0, 'Hook')) is int
 
 
-@pytest.mark.parametrize('value', [2, 3.5, float('nan'), float('inf'), '5'])
+@pytest.mark.parametrize(
+    'value',
+    [2, 3.5, float('nan'), float('inf'), '5', True])
 def test_other_values_are_refused(value):
     with pytest.raises(
             ValueError,
             match=f'^k={value} of Hook has to be a whole number from 3 on$'):
         check_whole_number('k', value, 3, 'Hook')
+
+
+@pytest.mark.parametrize('value', [-1, '1', True, None, float('nan'), (1, )])
+def test_numbers(value):
+    assert check_number('lr', 0, 'Hook') == 0
+    with pytest.raises(
+            ValueError, match=r'^lr=.* of Hook has to be 0 or a positive nu'):
+        check_number('lr', value, 'Hook')
+    with pytest.raises(ValueError, match='^lr=0 of Hook has to be a positive'):
+        check_number('lr', 0, 'Hook', positive=True)
+
+
+def test_one_value_is_a_list_of_one():
+    assert listed(5) == [5] and listed('5') == ['5']
+    assert listed((5, 6)) == (5, 6)

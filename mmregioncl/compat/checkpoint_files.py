@@ -11,6 +11,7 @@ import os
 import re
 import zipfile
 from functools import partial
+from http.client import HTTPException
 from pathlib import Path
 from typing import Union
 
@@ -24,9 +25,28 @@ from mmregioncl.files import check_exists
 
 def patch() -> None:
     CheckpointLoader.register_scheme('', load_from_local, force=True)
-    upstream.load_url = partial(load_state_dict_from_url, weights_only=True)
+    upstream.load_url = load_from_url
     if hasattr(upstream, '_safe_torch_load'):  # in onedl-mmengine
         upstream._safe_torch_load = partial(torch.load, weights_only=True)
+
+
+def load_from_url(url: str, *args, **kwargs) -> dict:
+    """Load a checkpoint from an address, with errors that name it.
+
+    Args:
+        url (str): Address of the checkpoint.
+        *args: Further arguments of ``load_state_dict_from_url``.
+        **kwargs: Likewise.
+
+    Raises:
+        OSError: If it cannot be read.
+    """
+    try:
+        return load_state_dict_from_url(
+            url, *args, weights_only=True, **kwargs)
+    except (OSError, HTTPException) as error:
+        raise OSError(f'cannot download {url} ({error}): check the address, or'
+                      ' download the checkpoint and name the file') from error
 
 
 def load_from_local(filename: str, map_location=None) -> dict:

@@ -40,6 +40,9 @@ class EvaluationHook(Hook):
         self.interval = interval
         self.batch_size = check_whole_number('batch_size', batch_size, 1,
                                              owner)
+        if num_workers is not None:
+            num_workers = check_whole_number('num_workers', num_workers, 0,
+                                             owner)
         self.num_workers = num_workers
 
     def before_run(self, runner) -> None:

@@ -8,11 +8,13 @@ from mmregioncl.engine.checks import (check_bands, check_batches,
                                       check_channels, check_checkpoint,
                                       check_depth, check_disk, check_images,
                                       check_kept_checkpoints, check_memory,
-                                      check_metrics, check_queue, check_schedule)
+                                      check_metrics, check_queue,
+                                      check_schedule)
 from mmregioncl.engine.step_memory import first_views
 from mmregioncl.models.utils.modules import unwrap
 from mmregioncl.registry import HOOKS
 from mmregioncl.transfer import adopt_backbone
+from mmregioncl.validation import check_whole_number
 
 NEVER = 2**62
 
@@ -42,7 +44,8 @@ class GuardHook(Hook):
     priority = 'ABOVE_NORMAL'  # before the checkpoint of the same step
 
     def __init__(self, interval: int = 50, strict_load: bool = True) -> None:
-        self.interval = interval
+        self.interval = check_whole_number('interval', interval, 1,
+                                           type(self).__name__)
         self.strict_load = strict_load
         self.writers: List[CheckpointHook] = []
         self.first_bad: Dict[str, torch.Tensor] = {}

@@ -12,6 +12,7 @@ from mmregioncl.evaluation import (check_finite, check_neighbours,
                                    knn_votes, nearest, rank_batches,
                                    read_labels, rows_of)
 from mmregioncl.registry import HOOKS
+from mmregioncl.validation import check_number, check_whole_number, listed
 from .evaluation_hook import EvaluationHook
 
 
@@ -32,8 +33,10 @@ class OnlineKNNHook(EvaluationHook):
         interval (int, optional): Epochs between two evaluations; the last
             epoch is always evaluated. Defaults to None, as few as keep an
             evaluation below 3 % of the training in between.
-        k (Sequence[int]): Numbers of neighbours. Defaults to (20, 200).
-        temperature (Sequence[float]): Temperatures T. Defaults to (0.1, 0.07).
+        k (int or Sequence[int]): Numbers of neighbours. Defaults to
+            (20, 200).
+        temperature (float or Sequence[float]): Temperatures T. Defaults to
+            (0.1, 0.07).
         batch_size (int): Images per batch on each rank. Defaults to 128.
         num_workers (int, optional): Defaults to None, as many as in training.
     """
@@ -42,14 +45,21 @@ class OnlineKNNHook(EvaluationHook):
                  train: Union[dict, str, None] = None,
                  test: Union[dict, str, None] = None,
                  interval: Optional[int] = None,
-                 k: Sequence[int] = (20, 200),
-                 temperature: Sequence[float] = (0.1, 0.07),
+                 k: Union[int, Sequence[int]] = (20, 200),
+                 temperature: Union[float, Sequence[float]] = (0.1, 0.07),
                  batch_size: int = 128,
                  num_workers: Optional[int] = None) -> None:
         super().__init__(interval, batch_size, num_workers)
         self.train, self.test = train, test
-        self.k = k
-        self.temperature = temperature
+        owner = type(self).__name__
+        self.k = [check_whole_number('k', one, 1, owner) for one in listed(k)]
+        self.temperature = [
+            check_number('temperature', one, owner, positive=True)
+            for one in listed(temperature)
+        ]
+        if not (self.k and self.temperature):
+            raise ValueError(f'k={k} and temperature={temperature} of {owner} '
+                             'need a value each')
 
     def before_train(self, runner) -> None:
         """Build the data sets before hours are spent on training.

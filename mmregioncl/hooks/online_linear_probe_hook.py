@@ -16,6 +16,7 @@ from mmregioncl.models.parents import split_batch
 from mmregioncl.models.utils import image_features
 from mmregioncl.models.utils.modules import unwrap
 from mmregioncl.registry import HOOKS
+from mmregioncl.validation import check_number
 from .evaluation_hook import EvaluationHook
 
 
@@ -53,7 +54,7 @@ class OnlineLinearProbeHook(EvaluationHook):
                  num_workers: Optional[int] = None) -> None:
         super().__init__(interval, batch_size, num_workers)
         self.test = test
-        self.lr = lr
+        self.lr = check_number('lr', lr, type(self).__name__, positive=True)
         self.probe: Optional[nn.Module] = None
         self.state: Optional[dict] = None  # of the run that is resumed
         self.views: Optional[List[Tensor]] = None  # while a step is made

@@ -1,8 +1,9 @@
+import re
 from typing import Optional, Sequence
 
 from mmengine.hooks import Hook
 
-from mmregioncl.models.utils.modules import get_module, unwrap
+from mmregioncl.models.utils.modules import get_module, names_of, unwrap
 from mmregioncl.registry import HOOKS
 from mmregioncl.transfer import backbone_weights, load_backbone, read_weights
 
@@ -24,6 +25,9 @@ class PretrainedHook(Hook):
             Defaults to ('backbone', ).
         new (str): Regular expression for weights that are not pre-trained.
             Defaults to one that matches none.
+
+    Raises:
+        ValueError: If new is no regular expression.
     """
     priority = 'HIGH'  # before anything that reads the weights
 
@@ -31,8 +35,14 @@ class PretrainedHook(Hook):
                  checkpoint: Optional[str] = None,
                  parts: Sequence[str] = ('backbone', ),
                  new: str = r'(?!)') -> None:
+        try:
+            re.compile(new)
+        except (re.error, TypeError) as error:
+            raise ValueError(f'new={new!r} of {type(self).__name__} is no '
+                             f'regular expression ({error}): correct it, or '
+                             'leave it out') from None
         self.checkpoint = checkpoint
-        self.parts = parts
+        self.parts = names_of(parts)
         self.new = new
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:

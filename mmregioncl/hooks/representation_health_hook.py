@@ -16,6 +16,7 @@ from mmregioncl.models.parents import MoCoV3, SimCLR
 from mmregioncl.models.utils import grid_of, image_features, preprocess
 from mmregioncl.models.utils.modules import unwrap
 from mmregioncl.registry import HOOKS
+from mmregioncl.validation import check_whole_number
 from .evaluation_hook import EvaluationHook
 
 GONE = 4  # A spread has gone if it was this many times as large before.
@@ -25,6 +26,7 @@ RECOVER = ('lower the learning rate, and check that the target gets no '
 LEARN = ('train for more steps, raise the learning rate, let the key encoder '
          'follow in fewer steps (model.momentum), or start from published '
          'weights by load_from')
+LEAST = 4  # images; RankMe cannot exceed their number, and 2 is a collapse
 
 
 @HOOKS.register_module()
@@ -66,13 +68,26 @@ class RepresentationHealthHook(EvaluationHook):
                  collapse: float = 0.05,
                  batch_size: int = 64,
                  num_workers: Optional[int] = None) -> None:
-        if batch_size % 2 or samples < 4:
+        owner = type(self).__name__
+        if check_whole_number('batch_size', batch_size, 2, owner) % 2 or \
+                check_whole_number('samples', samples, 1, owner) < LEAST:
             raise ValueError(
                 f'batch_size={batch_size} of RepresentationHealthHook has to '
                 f'be even, and samples={samples} 4 or more')
         super().__init__(interval, batch_size, num_workers)
-        self.samples = samples
+        self.samples = int(samples)
         self.collapse = collapse
+
+    def before_run(self, runner) -> None:
+        """Say that so few images cannot be measured."""
+        super().before_run(runner)
+        if not isinstance(runner._train_loop, (dict, type(None))) and \
+                self.count(runner) < LEAST:
+            images = len(runner.train_dataloader.dataset)
+            runner.logger.warning(
+                f'{type(self).__name__} measures nothing on {images} images: '
+                f'add images, {LEAST} or more, or set its default_hooks entry '
+                'to None')
 
     def count(self, runner) -> int:
         """Images to embed, an even number, since regions swap in pairs."""
@@ -85,6 +100,8 @@ class RepresentationHealthHook(EvaluationHook):
 
     def metric_names(self, runner) -> List[str]:
         """One for each part and statistic."""
+        if self.count(runner) < LEAST:
+            return []
         model = unwrap(runner.model)
         parts = ['view'] if model.with_neck else []
         if parts and hasattr(model, 'project_regions'):
@@ -111,6 +128,8 @@ class RepresentationHealthHook(EvaluationHook):
         """Embed some training images and return the statistics."""
         dataset = runner.train_dataloader.dataset
         count = self.count(runner)
+        if count < LEAST:
+            return {}
         sample = SeededViews(dataset, count)
         batches = rank_batches(count, self.batch_size)
         # A rank without a batch embeds one pair and keeps none of its rows.

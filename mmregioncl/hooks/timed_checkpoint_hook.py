@@ -14,6 +14,7 @@ from mmengine.runner import EpochBasedTrainLoop
 
 from mmregioncl.engine.signals import STOP_SIGNALS, outlive_in_workers
 from mmregioncl.registry import HOOKS
+from mmregioncl.validation import check_number
 from .safe_checkpoint_hook import SafeCheckpointHook
 
 STOPPED = 75  # exit code of a run that was told to stop: try again later
@@ -44,14 +45,13 @@ class TimedCheckpointHook(SafeCheckpointHook):
         **kwargs: Further arguments of ``CheckpointHook``.
 
     Raises:
-        ValueError: If minutes is not positive.
+        ValueError: If minutes is not a positive number.
     """
 
     def __init__(self, *args, minutes: Optional[float] = 15, **kwargs) -> None:
         super().__init__(*args, **kwargs)
-        if minutes is not None and not minutes > 0:
-            raise ValueError(f'minutes={minutes} of TimedCheckpointHook has to'
-                             ' be positive, or None')
+        if minutes is not None:
+            check_number('minutes', minutes, 'TimedCheckpointHook', True)
         self.pause = math.inf if minutes is None else 60 * minutes
         self.due = math.inf
         self.written = -1  # step of the last checkpoint

@@ -100,3 +100,13 @@ def test_no_code_of_a_checkpoint_runs(place, address, tmp_path):
     with pytest.raises(Exception, match='not safe to load|Weights only load'):
         CheckpointLoader.load_checkpoint(f'{root}/bad.pth', 'cpu')
     assert not (tmp_path / 'ran').exists()
+
+
+@pytest.mark.parametrize('path', ['/gone.pth', ''])
+def test_an_address_that_cannot_be_read_is_named(address, path):
+    """There is no file, or no server."""
+    if not path:
+        address = 'http://127.0.0.1:1/epoch_1.pth'
+    with pytest.raises(
+            OSError, match=f'^cannot download {address}{path} .*check the ad'):
+        CheckpointLoader.load_checkpoint(address + path)

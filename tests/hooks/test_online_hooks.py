@@ -19,7 +19,7 @@ from tensorboard.backend.event_processing.event_accumulator import \
 from mmregioncl.evaluation import (check_same_classes, class_folder,
                                    extract_features, knn_accuracy, load_model,
                                    rankme, relative_std)
-from mmregioncl.hooks import (OnlineKNNHook, OnlineLinearProbeHook,
+from mmregioncl.hooks import (GuardHook, OnlineKNNHook, OnlineLinearProbeHook,
                               RepresentationHealthHook)
 from mmregioncl.hooks.representation_health_hook import chance_loss
 from mmregioncl.visualization import read_scalars
@@ -406,6 +406,40 @@ def test_collapsed_model_is_warned_of(online_cfg, tmp_path, fill):
     assert 'lower the learning rate' in line
 
 
+def test_one_number_is_a_list_of_one():
+    hook = OnlineKNNHook(k=5, temperature=0.1)
+    assert hook.metric_names(None) == ['knn/k5_T0.1']
+
+
+@pytest.mark.parametrize('hook, settings, words', [
+    (OnlineKNNHook, dict(k=2.5), 'k=2.5 of OnlineKNNHook has to be a whole'),
+    (OnlineKNNHook, dict(k=()), r'k=\(\) and temperature=.* need a value'),
+    (OnlineKNNHook, dict(temperature=0), 'temperature=0 .* a positive number'),
+    (OnlineKNNHook, dict(interval=True), 'interval=True .* a whole number'),
+    (OnlineKNNHook, dict(num_workers=-1), 'num_workers=-1 .* from 0 on'),
+    (OnlineLinearProbeHook, dict(lr=0), 'lr=0 .* a positive number'),
+    (RepresentationHealthHook, dict(samples='8'), 'samples=8 .* whole number'),
+    (GuardHook, dict(interval=0), 'interval=0 .* a whole number from 1 on'),
+])
+def test_settings_are_checked(hook, settings, words):
+    with pytest.raises(ValueError, match=words):
+        hook(**settings)
+
+
+def test_health_of_three_images_is_not_measured(online_cfg, tmp_path):
+    """Two directions would count as a collapse."""
+    online_cfg.default_hooks = dict(health=HEALTH)
+    online_cfg.train_dataloader.update(batch_size=2)
+    online_cfg.train_dataloader.dataset.indices = 3
+    _, lines = train(online_cfg, tmp_path / 'run')
+    said, = (
+        line for line in lines
+        if 'RepresentationHealthHook' in line and 'images' in line)
+    assert said.startswith(
+        'RepresentationHealthHook measures nothing on 3 images: add images, 4')
+    assert not any('embeddings' in line for line in lines)
+
+
 def test_names_of_another_kind_are_counted():
     """Folders of ImageNet are numbers of WordNet, and its classes words."""
 
@@ -497,7 +531,6 @@ def test_health_by_hand(online_cfg, tmp_path):
 
 @pytest.mark.parametrize('hook, sentence', [
     (dict(KNN, k=(13, )), 'k=13 neighbours of 12 train features: set k'),
-    (dict(KNN, temperature=(0, )), 'temperature=0 must be above 0'),
     (dict(HEALTH, batch_size=3), 'batch_size=3 of Representation'),
 ])
 def test_bad_settings(online_cfg, hook, sentence, tmp_path):

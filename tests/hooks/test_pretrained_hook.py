@@ -4,6 +4,8 @@ import pytest
 import torch
 from mmengine.runner import Runner
 
+from mmregioncl.hooks import PretrainedHook
+
 
 @pytest.fixture
 def fine_tune(runner_cfg, tmp_path):
@@ -106,3 +108,10 @@ def test_nothing_is_trained_with_a_part_of_the_weights(fine_tune, pretrained,
     with pytest.raises(ValueError, match='1 misshapen: conv1.weight'):
         fine_tune(str(pretrained))
     assert not list((tmp_path / 'run').glob('*.pth'))
+
+
+def test_a_pattern_that_is_none_is_refused():
+    with pytest.raises(
+            ValueError,
+            match=r"new='\(' of PretrainedHook is no regular expr"):
+        PretrainedHook('none', new='(')

@@ -5,8 +5,9 @@ from torch import Tensor
 
 from mmregioncl import host
 from mmregioncl.registry import TRANSFORMS
+from mmregioncl.validation import check_number
 from ..parents import BaseModel, class_of, with_settings
-from ..utils import MAP_SETTINGS, RegionSwap, paired
+from ..utils import MAP_SETTINGS, RegionSwap, check_region, paired
 
 
 class RegionSwapMixin(BaseModel):
@@ -27,8 +28,9 @@ class RegionSwapMixin(BaseModel):
         **kwargs: Further arguments of the parent, which refuses unknown ones.
 
     Raises:
-        TypeError: If neck or head cannot project or compare regions.
-        ValueError: If region_weight is negative, infinite or NaN.
+        TypeError: If neck or head are none, or cannot project or compare
+            regions.
+        ValueError: If region_weight is not a finite number from 0 on.
     """
     # The region neck and head, subclasses of the parent's
     neck_type: type
@@ -44,6 +46,13 @@ class RegionSwapMixin(BaseModel):
                  region_swap: dict = dict(type='mmregioncl.RegionSwap'),
                  region_weight: float = 1.0,
                  **kwargs) -> None:
+        name = type(self).__name__
+        for key, cfg in dict(neck=neck, head=head).items():
+            if not isinstance(cfg, dict):
+                raise TypeError(
+                    f'{key}={cfg!r} of {name} has to be the config of a {key}:'
+                    f" set model.{key}=dict(type='mmregioncl."
+                    f"{getattr(self, f'{key}_type').__name__}', ...)")
         backbone = with_settings(backbone, self.map_settings)
         super().__init__(backbone, region_part(neck, self.neck_type),
                          region_part(head, self.head_type), *args, **kwargs)
@@ -52,16 +61,13 @@ class RegionSwapMixin(BaseModel):
             if not isinstance(module, wanted):
                 scope = wanted.__module__.partition('.')[0]
                 raise TypeError(
-                    f'{type(self).__name__} takes a {part} that knows regions,'
+                    f'{name} takes a {part} that knows regions,'
                     f' not {type(module).__name__}: set {part}.type to '
                     f'{scope}.{wanted.__name__} or a subclass')
-        if not 0 <= region_weight < float('inf'):
-            raise ValueError(f'region_weight={region_weight} has to be 0 or '
-                             'a positive number')
         self.backbone_cfg = backbone
         swap = dict(dict(type='mmregioncl.RegionSwap'), **region_swap)
         self.region_swap = TRANSFORMS.build(swap)
-        self.region_weight = region_weight
+        self.region_weight = check_number('region_weight', region_weight, name)
 
     def take_views(self, inputs: List[Tensor]) -> Tuple[Tensor, Tensor]:
         """The two views of a batch.
@@ -112,6 +118,7 @@ class RegionSwapMixin(BaseModel):
         if isinstance(swap, RegionSwap):  # any callable may take its place
             swap = swap.fit(grid, (views.shape[2], views.shape[3]))
         composites, region = swap(paired(views))
+        check_region(region, grid)
         features = self.backbone(composites)  # [(N, C, Hf, Wf)]
         return self.neck.forward_region(features, region)
 

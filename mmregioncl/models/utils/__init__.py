@@ -6,8 +6,8 @@ from .localize import heat_maps, heatmap_to_boxes
 from .outputs import (MAP_SETTINGS, class_token, feature_map, grid_of,
                       image_features)
 from .queue import enqueue
-from .region import (Region, default_size, neighbours, paired, partner,
-                     pool_region, sample_region, swap_region)
+from .region import (Region, check_region, default_size, neighbours, paired,
+                     partner, pool_region, sample_region, swap_region)
 from .region_swap import RegionSwap
 from .shuffle import (draw_order, local_batch_norms, plan_exchange,
                       redistribute, shared_seed)
@@ -17,10 +17,10 @@ from .weights import check_weights, faults_of
 __all__ = [
     'ForeachCosineEMA', 'ForeachEMA', 'MAP_SETTINGS', 'Region', 'RegionSwap',
     'SelfSupDataPreprocessor', 'UpdateClock', 'backbone_outputs',
-    'class_token', 'check_weights', 'default_size', 'draw_order', 'enqueue',
-    'faults_of', 'feature_map', 'grid_of', 'heat_maps', 'heatmap_to_boxes',
-    'image_features', 'info_nce', 'local_batch_norms', 'neighbours',
-    'normalize', 'nt_xent', 'paired', 'partner', 'plan_exchange', 'preprocess',
-    'pool_region', 'redistribute', 'sample_region', 'shared_seed',
-    'swap_region'
+    'check_region', 'check_weights', 'class_token', 'default_size',
+    'draw_order', 'enqueue', 'faults_of', 'feature_map', 'grid_of',
+    'heat_maps', 'heatmap_to_boxes', 'image_features', 'info_nce',
+    'local_batch_norms', 'neighbours', 'normalize', 'nt_xent', 'paired',
+    'partner', 'plan_exchange', 'preprocess', 'pool_region', 'redistribute',
+    'sample_region', 'shared_seed', 'swap_region'
 ]

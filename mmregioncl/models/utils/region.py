@@ -74,6 +74,29 @@ def sample_region(grid: Tuple[int, int],
     return Region(draw(0, rows - height), draw(0, cols - width), height, width)
 
 
+def check_region(region: Region, grid: Tuple[int, int]) -> None:
+    """Refuse a region without cells, or that leaves no canvas.
+
+    Means over no cell are NaN.
+
+    Args:
+        region (Region): In cells.
+        grid (tuple[int, int]): Rows and columns of the feature map.
+
+    Raises:
+        ValueError: If it lies outside the grid, is empty, or covers all of it.
+    """
+    top, left, height, width = region
+    rows, cols = grid
+    inside = top >= 0 and left >= 0 and height >= 1 and width >= 1 and \
+        top + height <= rows and left + width <= cols
+    if not inside or (height, width) == (rows, cols):
+        raise ValueError(
+            f'region_swap drew {height}x{width} cells at ({top}, {left}) of a '
+            f'{rows}x{cols} grid of features: it has to draw at least a cell '
+            'inside the grid, and to leave one')
+
+
 def check_pairs(count: int) -> None:
     """Refuse a batch that does not make pairs of images.
 

@@ -505,7 +505,25 @@ def test_other_parts_are_refused(method, part):
         MODELS.build(dict(method[0], **{part: others[part]}))
 
 
-@pytest.mark.parametrize('weight', [-1, float('nan'), float('inf')])
+@pytest.mark.parametrize('part', ['neck', 'head'])
+def test_missing_neck_or_head_is_refused(method, part):
+    with pytest.raises(
+            TypeError,
+            match=f'^{part}=None of RegionCL.*set model.{part}=dic'):
+        MODELS.get(method[0].pop('type'))(**{**method[0], part: None})
+
+
+@pytest.mark.parametrize('region', [(0, 0, 4, 4), (0, 0, 0, 2), (3, 0, 2, 2)])
+def test_region_without_canvas_or_cells_is_refused(build, method, region):
+    """Of any callable in the place of RegionSwap; means of none are NaN."""
+    model = build(method[0])
+    model.region_swap = lambda views: (views, Region(*region))
+    with pytest.raises(
+            ValueError, match=r'region_swap drew .x. cells .* a 4x4 grid'):
+        model(torch.rand(2, 4, 3, 32, 32).unbind(), mode='loss')
+
+
+@pytest.mark.parametrize('weight', [-1, float('nan'), float('inf'), '1'])
 def test_weight_that_would_repel_is_refused(method, weight):
     with pytest.raises(ValueError, match='0 or a positive number'):
         MODELS.build(dict(method[0], region_weight=weight))
