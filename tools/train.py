@@ -31,6 +31,11 @@ def parse_args() -> argparse.Namespace:
         '--amp',
         action='store_true',
         help='mixed precision: float16 on a GPU, bfloat16 on a CPU')
+    parser.add_argument(
+        '--auto-scale-lr',
+        action='store_true',
+        help='scale the learning rate from the batch of '
+        'auto_scale_lr.base_batch_size to that of this run')
     return parse_run(parser)
 
 
@@ -49,7 +54,8 @@ def main() -> None:
     from mmengine.runner import Runner
 
     from mmregioncl.engine.config import (check_data, checkpoint_name,
-                                          load_config, set_amp, set_pretrained)
+                                          enable_scaled_lr, load_config,
+                                          set_amp, set_pretrained)
     from mmregioncl.engine.failures import explain_failures
     from mmregioncl.engine.launch import (checkpoint_to_resume,
                                           is_main_process, note_start,
@@ -63,7 +69,11 @@ def main() -> None:
 
     hide_needless_warnings()
     cfg = load_config(args.config, args.cfg_options)
-    cfg.launcher = args.launcher
+    if args.launcher != 'none':
+        cfg.launcher = args.launcher
+    launcher = cfg.get('launcher', 'none')
+    if args.auto_scale_lr:
+        enable_scaled_lr(cfg)
     work_dir = Path('work_dirs') / Path(args.config).stem
     if args.pretrained:
         set_pretrained(cfg, args.pretrained)
@@ -73,7 +83,7 @@ def main() -> None:
     if args.amp:
         set_amp(cfg, get_device())
     lock = None
-    if is_main_process(args.launcher):
+    if is_main_process(launcher):
         lock = claim_work_dir(cfg.work_dir)
         if not restarted():
             note_start(cfg.work_dir, resumes=args.resume == 'auto')
@@ -96,7 +106,7 @@ def main() -> None:
     runner = explain_failures(train)
     if lock:
         lock.close()
-    if is_main_process(args.launcher):
+    if is_main_process(launcher):
         print(next_commands(runner, args.config, Path(sys.argv[0]).parent))
 
 

@@ -2,9 +2,7 @@
 default_scope = 'mmregioncl'
 
 log_level = 'INFO'
-log_processor = dict(
-    window_size=10,
-    custom_cfg=[dict(data_src='', method='mean', window_size='global')])
+log_processor = dict(window_size=10)
 visualizer = dict(
     type='Visualizer',
     vis_backends=[dict(type='mmregioncl.SafeVisBackend')],

@@ -22,7 +22,7 @@ from mmregioncl.models.parents import DenseCL, MoCo
 from mmregioncl.models.utils import check_weights
 from mmregioncl.models.utils.modules import unwrap
 from .loops import SeededTrainLoop
-from .metrics import awaited, check_name, measured
+from .metrics import all_schedulers, awaited, check_name, measured
 from .step_memory import (estimate_step, free_memory, missing_states, present,
                           size_of)
 
@@ -259,25 +259,56 @@ def check_queue(runner) -> None:
 
 
 def check_schedule(runner) -> None:
-    """Warn if the learning rate schedule does not end with the run."""
-    schedulers = runner.param_schedulers
-    if isinstance(schedulers, dict):  # several optimizers
-        schedulers = sum(schedulers.values(), [])
+    """Warn if the learning rate schedule does not end with the run.
+
+    Raises:
+        ValueError: If a schedule would end the run.
+    """
     length = len(runner.train_dataloader)
-    last, end = None, 0  # the one that ends last, and its last step
-    for scheduler in schedulers or []:
-        steps = scheduler.end * (length if scheduler.by_epoch else 1)
-        if steps >= end:
-            last, end = scheduler, steps
-    if last is None or last.end >= INF:
+    last, until = None, 0  # the one that ends last, and its last step
+    for scheduler in all_schedulers(runner):
+        end = end_of(scheduler)
+        setting = 'max_epochs' if scheduler.by_epoch else 'max_iters'
+        total = getattr(runner, setting)
+        if hasattr(scheduler, 'total_steps') and end < total:
+            raise ValueError(
+                f'total_steps={scheduler.total_steps} of '
+                f'{type(scheduler).__name__} are less than the run has: set it'
+                f' to {total - scheduler.begin}')
+        never = [
+            step for step in getattr(scheduler, 'milestones', {})
+            if scheduler.begin + step >= total
+        ]
+        if never:
+            runner.logger.warning(
+                f'milestones={never} of {type(scheduler).__name__} come after '
+                f'the end of the run: set them below train_cfg.{setting}')
+        steps = end * (length if scheduler.by_epoch else 1)
+        if steps >= until:
+            last, until = scheduler, steps
+    if last is None or end_of(last) >= INF:
         return
     setting = 'max_epochs' if last.by_epoch else 'max_iters'
     total = getattr(runner, setting)
-    if last.end != total:
+    if end_of(last) != total:
         runner.logger.warning(
-            f'the learning rate is scheduled for {last.end} of {total} '
+            f'the learning rate is scheduled for {end_of(last)} of {total} '
             f'{setting[4:]}: set T_max and end of param_scheduler to '
             f'train_cfg.{setting}')
+
+
+def end_of(scheduler) -> int:
+    """The step after which a schedule is complete.
+
+    A cosine would rise again after T_max. Many configs set T_max to the end of
+    the run in spite of a warm-up, which counts as meant.
+    """
+    begin, end = scheduler.begin, scheduler.end
+    for name in ('T_max', 'total_steps'):
+        span = getattr(scheduler, name, None)
+        if span is not None and not end - begin <= span <= end:
+            return begin + span
+    return end
 
 
 def check_metrics(runner) -> None:

@@ -125,6 +125,7 @@ def load_config(path: Union[str, Path],
     cfg = read_config(path)
     check_old(cfg)
     check_removed(cfg)
+    check_names(cfg)
     check_imports(cfg)
     check_options(cfg, options or {})
     cfg.merge_from_dict(options or {})
@@ -198,6 +199,27 @@ def check_removed(cfg: Config) -> None:
                          'gone: remove it, key images are always exchanged')
 
 
+def settings_read() -> Set[str]:
+    """Names that the Runner and our tools read from a config."""
+    return {*inspect.signature(Runner.__init__).parameters, *ALSO_READ}
+
+
+def check_names(cfg: Config) -> None:
+    """Refuse names that are nearly those of settings.
+
+    Other names may be variables of the config.
+
+    Raises:
+        ValueError: If there is one.
+    """
+    known = settings_read()
+    for name in cfg:
+        near = get_close_matches(name, known, 1, 0.9)
+        if near and name not in known and name not in OLD_SETTINGS:
+            raise ValueError(f'{cfg.filename} sets {name}, which nothing '
+                             f'reads: set {near[0]}')
+
+
 def check_host(cfg: Config) -> None:
     """Refuse a config of the host that is not extended.
 
@@ -260,7 +282,7 @@ def check_options(cfg: Config, options: dict) -> None:
         ValueError: If a key begins with a name that nothing reads, names no
             entry of a list, or removes a hook that does not exist.
     """
-    known = {*inspect.signature(Runner.__init__).parameters, *ALSO_READ}
+    known = settings_read()
     hooks = [*(cfg.get('default_hooks') or {}), *MMENGINE_HOOKS]
     for key, value in options.items():
         name, *rest = key.split('.')
@@ -333,6 +355,19 @@ def set_amp(cfg: Config, device: str) -> None:
         wrapper.pop('dtype', None)  # a setting for GPUs
     else:
         wrapper.setdefault('loss_scale', 'dynamic')
+
+
+def enable_scaled_lr(cfg: Config) -> None:
+    """Let the Runner scale the learning rate by the batch.
+
+    Raises:
+        ValueError: If the config does not say which batch the rate is for.
+    """
+    if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
+        raise ValueError(
+            f'{cfg.filename} does not say for which batch its learning rate '
+            'is: add --cfg-options auto_scale_lr.base_batch_size=...')
+    cfg.auto_scale_lr.enable = True
 
 
 def checkpoint_name(checkpoint: str) -> str:

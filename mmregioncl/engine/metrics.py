@@ -102,7 +102,15 @@ def awaited(runner) -> Iterator[Tuple[str, str]]:
 
 def plateaus(runner) -> list:
     """Schedulers that wait for a metric."""
+    return [
+        part for part in all_schedulers(runner)
+        if getattr(part, 'need_val_args', False)
+    ]
+
+
+def all_schedulers(runner) -> list:
+    """The schedulers of all optimizers."""
     schedulers = runner.param_schedulers or []
-    if isinstance(schedulers, dict):  # several optimizers
+    if isinstance(schedulers, dict):  # by optimizer
         schedulers = sum(schedulers.values(), [])
-    return [part for part in schedulers if getattr(part, 'need_val_args', 0)]
+    return schedulers

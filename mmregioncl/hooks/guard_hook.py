@@ -11,6 +11,7 @@ from mmregioncl.engine.checks import (check_bands, check_batches,
                                       check_metrics, check_queue,
                                       check_schedule)
 from mmregioncl.engine.step_memory import first_views
+from mmregioncl.engine.unused import check_logged, check_settings
 from mmregioncl.models.utils.modules import unwrap
 from mmregioncl.registry import HOOKS
 from mmregioncl.transfer import adopt_backbone
@@ -48,6 +49,7 @@ class GuardHook(Hook):
                                            type(self).__name__)
         self.strict_load = strict_load
         self.writers: List[CheckpointHook] = []
+        self.first_step = False
         self.first_bad: Dict[str, torch.Tensor] = {}
         self.begun = False
 
@@ -61,6 +63,8 @@ class GuardHook(Hook):
         check_schedule(runner)
         check_kept_checkpoints(runner)
         check_metrics(runner)
+        check_settings(runner)
+        self.first_step = True
         self.writers = [
             hook for hook in runner.hooks if isinstance(hook, CheckpointHook)
         ]
@@ -97,6 +101,9 @@ class GuardHook(Hook):
                          data_batch=None,
                          outputs: Optional[dict] = None) -> None:
         """Record the first bad step of each loss, on the device."""
+        if self.first_step:
+            check_logged(runner)
+            self.first_step = False
         for name, value in outputs.items():
             if 'loss' in name and torch.is_tensor(value):
                 fine = value.detach().isfinite().all()

@@ -10,8 +10,8 @@ from yapf.yapflib.yapf_api import FormatCode
 from mmregioncl import host
 from mmregioncl.engine import config as config_module
 from mmregioncl.engine.config import (OLD_SETTINGS, check_data,
-                                      checkpoint_name, load_config,
-                                      set_pretrained)
+                                      checkpoint_name, enable_scaled_lr,
+                                      load_config, set_pretrained)
 
 CONFIG = (
     Path(__file__).parents[2] / 'configs/regioncl' /
@@ -151,6 +151,30 @@ def test_settings_are_renamed_to_some_that_exist():
     for new in OLD_SETTINGS.values():
         for name in new.replace(', ', ' and ').split(' and '):
             assert name.split('.')[0] in known
+
+
+@pytest.mark.parametrize('line, words', [
+    ('param_schedulers = []', 'sets param_schedulers, which nothing reads: '
+     'set param_scheduler$'),
+    ('train_dataset = dict()', None),
+])
+def test_names_that_nothing_reads_are_refused(line, words, tmp_path):
+    path = tmp_path / 'config.py'
+    path.write_text(f"model = dict(type='MoCo')\n{line}")
+    if words is None:  # a variable
+        assert load_config(path).model
+        return
+    with pytest.raises(ValueError, match=words):
+        load_config(path)
+
+
+def test_learning_rates_are_scaled_from_a_batch_that_is_known():
+    cfg = load_config(CONFIG, {'auto_scale_lr.base_batch_size': 512})
+    assert 'enable' not in cfg.auto_scale_lr
+    enable_scaled_lr(cfg)
+    assert cfg.auto_scale_lr.enable
+    with pytest.raises(ValueError, match='for which batch its learning rate'):
+        enable_scaled_lr(load_config(CONFIG))
 
 
 def test_imports_that_mmengine_ignores_are_refused(tmp_path):

@@ -1,0 +1,216 @@
+"""Checks before training that every setting has the effect it names."""
+from typing import List
+
+from mmengine.dataset import InfiniteSampler
+from mmengine.hooks import (DistSamplerSeedHook, ParamSchedulerHook,
+                            RuntimeInfoHook)
+from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper
+from mmengine.runner import (EpochBasedTrainLoop, IterBasedTrainLoop, TestLoop,
+                             ValLoop)
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from mmregioncl.models.parents import BaseModel
+from mmregioncl.models.utils.modules import get_module, names_of, unwrap
+from .metrics import all_schedulers
+
+ENV = ('cudnn_benchmark', 'dist_cfg', 'mp_cfg', 'resource_limit')
+PARAMWISE = ('bias_decay_mult', 'bias_lr_mult', 'bypass_duplicate',
+             'custom_keys', 'dcn_offset_lr_mult', 'dwconv_decay_mult',
+             'flat_decay_mult', 'norm_decay_mult')
+# Settings of parameter groups that the optimizer LARS and SimSiamHook read
+GROUP = ('decay_mult', 'fix_lr', 'lars_exclude', 'lr_mult')
+
+
+def check_settings(runner) -> None:
+    """Refuse settings that would have no effect, or another one.
+
+    Raises:
+        ValueError: If there is one.
+    """
+    for check in (check_env, check_preprocessor, check_loops, check_hooks,
+                  check_paramwise, check_predictor, check_scaled_lr,
+                  check_recomputed):
+        check(runner)
+
+
+def refuse_unknown(where: str, given: dict, known: List[str]) -> None:
+    """Refuse keys that nothing reads.
+
+    Raises:
+        ValueError: If there is one.
+    """
+    for key in given:
+        if key not in known:
+            raise ValueError(f'{key} in {where} has no effect: name one of '
+                             f'{", ".join(sorted(known))}')
+
+
+def check_env(runner) -> None:
+    """Refuse unknown keys of ``env_cfg``, and a wrong ``sync_bn``."""
+    refuse_unknown('env_cfg', runner.cfg.get('env_cfg') or {}, ENV)
+    if runner.cfg.get('sync_bn') not in (None, 'torch', 'mmcv'):
+        raise ValueError(f'sync_bn={runner.cfg.sync_bn!r} has to be "torch", '
+                         '"mmcv" or None')
+
+
+def check_preprocessor(runner) -> None:
+    """Refuse one beside the model's, which is the one in use."""
+    model = runner.cfg.get('model') or {}
+    beside = runner.cfg.get('data_preprocessor')
+    within = model.get('data_preprocessor')
+    if beside and within and beside != within:
+        raise ValueError('data_preprocessor has no effect beside that of the '
+                         'model: set model.data_preprocessor')
+
+
+def check_loops(runner) -> None:
+    """Refuse loops that cannot run, or never end, and what they do not do."""
+    model = unwrap(runner.model)
+    predict = getattr(type(model), 'predict', None)
+    silent = isinstance(model, BaseModel) and \
+        predict is getattr(BaseModel, 'predict', None)
+    for split, loop in dict(
+            val=runner._val_loop, test=runner._test_loop).items():
+        plain = type(loop) is ValLoop or isinstance(loop, dict) and \
+            loop.get('type', TestLoop) in (TestLoop, 'TestLoop')
+        if silent and plain:
+            raise ValueError(
+                f'{type(model).__name__} makes no predictions for a {split} '
+                f'loop: remove {split}_dataloader, {split}_cfg and {split}_'
+                'evaluator, and measure it by OnlineKNNHook or '
+                'OnlineLinearProbeHook')
+    settings = runner.cfg.get('train_cfg') or {}
+    idle = [key for key in settings if key.startswith(('val_', 'dynamic_'))]
+    if idle and runner.val_loop is None:
+        runner.logger.warning(
+            f'{idle[0]} in train_cfg has no effect without a validation loop: '
+            'set interval of the evaluation hooks')
+    if isinstance(runner.train_loop, IterBasedTrainLoop):
+        check_iterations(runner)
+    elif isinstance(runner.train_dataloader.batch_sampler.sampler,
+                    InfiniteSampler):
+        raise ValueError(
+            'an epoch of an InfiniteSampler never ends: set train_dataloader.'
+            'sampler.type to mmregioncl.SeededSampler, or train_cfg.type to '
+            'IterBasedTrainLoop')
+
+
+def check_iterations(runner) -> None:
+    """Refuse what counts epochs in a run that has one."""
+    counts = [
+        f'by_epoch=True of {type(part).__name__}'
+        for part in all_schedulers(runner) if part.by_epoch
+    ] + [
+        f'interval={hook.interval} of {type(hook).__name__}'
+        for hook in runner.hooks if getattr(hook, 'by_epoch', False)
+        and getattr(hook, 'interval', 0) > 0
+    ]
+    if counts:
+        raise ValueError(
+            f'{counts[0]} counts epochs, and an IterBasedTrainLoop'
+            ' has one: set its by_epoch=False')
+
+
+def check_hooks(runner) -> None:
+    """Refuse to train without hooks that other settings rely on."""
+    epochs = isinstance(runner.train_loop, EpochBasedTrainLoop)
+    needed = [(RuntimeInfoHook, 'runtime_info', 'momenta and logs'),
+              (DistSamplerSeedHook, 'sampler_seed',
+               'the order and the views of each epoch') if epochs else None,
+              (ParamSchedulerHook, 'param_scheduler',
+               'param_scheduler') if all_schedulers(runner) else None]
+    for kind, name, use in filter(None, needed):
+        if not any(isinstance(hook, kind) for hook in runner.hooks):
+            raise ValueError(f'default_hooks.{name}=None leaves {use} as at '
+                             'the start of the run: remove that setting')
+
+
+def check_paramwise(runner) -> None:
+    """Refuse names in ``paramwise_cfg`` that nothing reads.
+
+    Warns of keys that match no parameter.
+    """
+    wrapper = runner.cfg.get('optim_wrapper') or {}
+    given = wrapper.get('paramwise_cfg') or {}
+    kinds = (None, DefaultOptimWrapperConstructor,
+             DefaultOptimWrapperConstructor.__name__)
+    if not given or not isinstance(runner.optim_wrapper, OptimWrapper) or \
+            wrapper.get('constructor') not in kinds:
+        return
+    refuse_unknown('paramwise_cfg', given, PARAMWISE)
+    names = [name for name, _ in unwrap(runner.model).named_parameters()]
+    known = [*GROUP, *runner.optim_wrapper.optimizer.defaults]
+    for key, settings in (given.get('custom_keys') or {}).items():
+        where = f'paramwise_cfg.custom_keys of {key}'
+        refuse_unknown(where, settings, known)
+        if settings.get('fix_lr') and not simsiam_hooks(runner):
+            raise ValueError(f'fix_lr in {where} has no effect without a '
+                             'SimSiamHook in custom_hooks: add one')
+        if not any(key in name for name in names):
+            runner.logger.warning(
+                f'{key} in paramwise_cfg.custom_keys is in the name of no '
+                'parameter: name a part of those of model.named_parameters()')
+
+
+def check_predictor(runner) -> None:
+    """Refuse a predictor whose learning rate would not stay."""
+    for hook in simsiam_hooks(runner):
+        if hook.adjust_by_epoch and any(not part.by_epoch
+                                        for part in all_schedulers(runner)):
+            raise ValueError(
+                'SimSiamHook sets the learning rate of the predictor once per '
+                'epoch, and param_scheduler changes it in each step: set '
+                'adjust_by_epoch=False of SimSiamHook')
+
+
+def check_scaled_lr(runner) -> None:
+    """Refuse ``auto_scale_lr`` where it would scale by another batch."""
+    if not (runner.auto_scale_lr or {}).get('enable'):
+        return
+    counts = getattr(runner.optim_wrapper, '_accumulative_counts', 1)
+    reasons = [f'counts no accumulative_counts={counts}'] * (counts > 1) + [
+        'does not scale lr of SimSiamHook' for _ in simsiam_hooks(runner)
+    ] + [
+        f'does not scale eta_max of {type(part).__name__}'
+        for part in all_schedulers(runner) if hasattr(part, 'total_steps')
+    ]
+    if reasons:
+        raise ValueError(f'auto_scale_lr {reasons[0]}: set auto_scale_lr.'
+                         'enable=False, and the learning rates for your batch')
+
+
+def check_recomputed(runner) -> None:
+    """Refuse to recompute batch norm by MMEngine.
+
+    It would move the running statistics twice in each step.
+    """
+    for name in names_of(runner.cfg.get('activation_checkpointing') or []):
+        module = get_module(runner.model, name)
+        if any(isinstance(part, _BatchNorm) for part in module.modules()):
+            raise ValueError(
+                f'activation_checkpointing of {name} moves the statistics of '
+                'its batch norm twice in each step: use modules of mmregioncl.'
+                'GradientCheckpointHook')
+
+
+def check_logged(runner) -> None:
+    """Warn of sources of ``log_processor`` that are not there.
+
+    Call it after the first step.
+    """
+    logged = [
+        name.removeprefix('train/') for name in runner.message_hub.log_scalars
+        if name.startswith('train/')
+    ]
+    for part in runner.log_processor.custom_cfg:
+        if part['data_src'] not in logged and runner.val_loop is None:
+            runner.logger.warning(
+                f'data_src={part["data_src"]!r} in log_processor.custom_cfg is'
+                f' not logged: name one of {", ".join(logged)}')
+
+
+def simsiam_hooks(runner) -> list:
+    """Hooks that fix the learning rate of the predictor."""
+    return [
+        hook for hook in runner.hooks if getattr(hook, 'fix_pred_lr', False)
+    ]

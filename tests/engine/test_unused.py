@@ -1,0 +1,387 @@
+"""docs/settings.md: what each setting of MMEngine does in pre-training."""
+import copy
+import re
+from pathlib import Path
+from unittest.mock import Mock
+
+import pytest
+import torch
+from mmengine.runner import Runner
+from tensorboard.backend.event_processing.event_accumulator import \
+    EventAccumulator
+
+from mmregioncl import host
+from mmregioncl.visualization import read_scalars
+
+LOOP = dict(type='IterBasedTrainLoop', max_iters=3)
+SIMSIAM = dict(type='SimSiamHook', fix_pred_lr=True, lr=0.1)
+BY_ITER = dict(by_epoch=False, interval=2)
+
+
+def start(cfg, work_dir, settings) -> tuple:
+    """A runner with some settings, and a list of its warnings to come."""
+    cfg = copy.deepcopy(cfg)
+    cfg.update(work_dir=str(work_dir), experiment_name=str(work_dir))
+    for key, value in settings.items():
+        if key == 'train_cfg':
+            cfg[key] = value
+        else:
+            cfg.merge_from_dict({key: value})
+    runner = Runner.from_cfg(cfg)
+    runner.logger.warning = warned = Mock()
+    return runner, warned
+
+
+@pytest.fixture
+def settings_cfg(seeded_runner_cfg):
+    """Two epochs of one step of twelve images."""
+    cfg = seeded_runner_cfg
+    cfg.train_dataloader.batch_size = 12
+    cfg.model.queue_len = 8
+    cfg.randomness = dict(seed=0)
+    cfg.default_hooks = {}
+    cfg.default_scope = 'mmregioncl'
+    return cfg
+
+
+def loop_of(cfg, split: str, kind: str) -> dict:
+    loader = {
+        key: value
+        for key, value in cfg.train_dataloader.items() if key != 'drop_last'
+    }
+    return {
+        f'{split}_dataloader': loader,
+        f'{split}_cfg': dict(type=kind),
+        f'{split}_evaluator': dict(type='Accuracy')
+    }
+
+
+@pytest.mark.parametrize('split, kind', [('val', 'ValLoop'),
+                                         ('test', 'TestLoop')])
+def test_loops_that_need_predictions_are_refused(settings_cfg, tmp_path, split,
+                                                 kind):
+    runner, _ = start(settings_cfg, tmp_path / 'run',
+                      loop_of(settings_cfg, split, kind))
+    with pytest.raises(
+            ValueError,
+            match=f'RegionCLMoCo makes no predictions for a {split} loop: rem'
+            f'ove {split}_dataloader, {split}_cfg and {split}_evaluator, and'):
+        runner.train()
+
+
+@pytest.mark.parametrize('settings, words', [
+    (dict(env_cfg=dict(cudnn_benchmrk=True)),
+     'cudnn_benchmrk in env_cfg has no effect: name one of cudnn_benchmark,'),
+    (dict(sync_bn='trch'), "sync_bn='trch' has to be"),
+    (dict(data_preprocessor=dict(mean=(0, 0, 0), std=(1, 1, 1))),
+     'data_preprocessor has no effect beside that of the model'),
+    ({
+        'train_dataloader.sampler.type': 'InfiniteSampler'
+    }, 'an epoch of an InfiniteSampler never ends'),
+    (dict(train_cfg=LOOP, param_scheduler=[dict(type='StepLR', step_size=1)]),
+     'by_epoch=True of StepLR counts epochs, and an IterBasedTrainLoop has'),
+    ({
+        'train_cfg': LOOP,
+        'default_hooks.checkpoint': dict(type='CheckpointHook', interval=1)
+    }, 'interval=1 of CheckpointHook counts epochs'),
+    ({
+        'default_hooks.sampler_seed': None
+    }, 'default_hooks.sampler_seed=None leaves the order and the views of'),
+    ({
+        'default_hooks.runtime_info': None
+    }, 'default_hooks.runtime_info=None leaves momenta and logs'),
+    ({
+        'default_hooks.param_scheduler': None,
+        'param_scheduler': [dict(type='StepLR', step_size=1)]
+    }, 'default_hooks.param_scheduler=None leaves param_scheduler as at the'),
+    ({
+        'optim_wrapper.paramwise_cfg': dict(bias_dcay_mult=0.)
+    }, 'bias_dcay_mult in paramwise_cfg has no effect: name one of bias_dec'),
+    ({
+        'optim_wrapper.paramwise_cfg':
+        dict(custom_keys=dict(neck=dict(lr_mul=0.1)))
+    }, 'lr_mul in paramwise_cfg.custom_keys of neck has no effect'),
+    ({
+        'optim_wrapper.paramwise_cfg':
+        dict(custom_keys=dict(neck=dict(fix_lr=True)))
+    }, 'fix_lr in .* of neck has no effect without a SimSiamHook'),
+    (dict(
+        custom_hooks=[dict(type='mmregioncl.GuardHook'), SIMSIAM],
+        param_scheduler=[
+            dict(type='LinearLR', end=2, convert_to_iter_based=True)
+        ]), 'SimSiamHook sets .* set adjust_by_epoch=False of SimSiamHook'),
+    ({
+        'auto_scale_lr': dict(enable=True, base_batch_size=6),
+        'optim_wrapper.accumulative_counts': 2
+    }, 'auto_scale_lr counts no accumulative_counts=2'),
+    (dict(
+        auto_scale_lr=dict(enable=True, base_batch_size=6),
+        custom_hooks=[dict(type='mmregioncl.GuardHook'), SIMSIAM
+                      ]), 'auto_scale_lr does not scale lr of SimSiamHook'),
+    (dict(
+        auto_scale_lr=dict(enable=True, base_batch_size=6),
+        param_scheduler=[dict(type='OneCycleLR', eta_max=1., total_steps=2)]),
+     'auto_scale_lr does not scale eta_max of OneCycleLR'),
+    (dict(param_scheduler=[
+        dict(type='OneCycleLR', eta_max=1., total_steps=1, by_epoch=False)
+    ]), 'total_steps=1 of OneCycleLR are less than the run has: set it to 2'),
+    (dict(activation_checkpointing=['backbone.layer1']),
+     'activation_checkpointing of backbone.layer1 moves the statistics'),
+    (dict(activation_checkpointing=['backbone.layer9']),
+     "no attribute 'layer9'"),
+    (dict(
+        visualizer=dict(
+            type='Visualizer', vis_backends=[dict(type='WandbVisBackend')])),
+     'pip install wandb'),
+    (dict(model_wrapper_cfg=dict(type='Nonsense'),
+          launcher='nonsense'), 'Invalid launcher type: nonsense'),
+])
+def test_settings_without_effect_are_refused(settings_cfg, tmp_path, settings,
+                                             words):
+    kinds = ValueError, ImportError, AttributeError
+    with pytest.raises(kinds, match=words):
+        start(settings_cfg, tmp_path / 'run', settings)[0].train()
+
+
+@pytest.mark.parametrize('settings, words', [
+    ({
+        'train_cfg.val_interval': 5
+    }, 'val_interval in train_cfg has no effect without a validation loop'),
+    ({
+        'optim_wrapper.paramwise_cfg':
+        dict(custom_keys=dict(nck=dict(lr_mult=0.1)))
+    }, 'nck in paramwise_cfg.custom_keys is in the name of no parameter'),
+    (dict(param_scheduler=[
+        dict(type='CosineAnnealingLR', T_max=1, by_epoch=False)
+    ]), 'the learning rate is scheduled for 1 of 2 iters'),
+    (dict(param_scheduler=[dict(type='MultiStepLR', milestones=[1, 9])]),
+     r'milestones=\[9\] of MultiStepLR come after the end of the run'),
+    (dict(log_processor=dict(custom_cfg=[dict(data_src='lss')])),
+     "data_src='lss' in log_processor.custom_cfg is not logged: name one .*, "
+     'loss_region'),
+    (dict(
+        train_cfg=LOOP,
+        default_hooks=dict(checkpoint=dict(type='CheckpointHook', **BY_ITER)),
+        custom_hooks=[
+            dict(type='mmregioncl.GuardHook'),
+            dict(
+                type='mmregioncl.RepresentationHealthHook',
+                samples=4,
+                batch_size=4)
+        ]), 'RepresentationHealthHook evaluates after epochs, and an Iter'),
+])
+def test_others_are_warned_of(settings_cfg, tmp_path, settings, words):
+    settings.setdefault(
+        'train_dataloader.sampler.type', 'InfiniteSampler' if 'max_iters'
+        in settings.get('train_cfg', {}) else 'mmregioncl.SeededSampler')
+    runner, warned = start(settings_cfg, tmp_path / 'run', settings)
+    runner.train()
+    said = [call.args[0] for call in warned.call_args_list]
+    assert any(re.search(words, line) for line in said), said
+
+
+@pytest.fixture(scope='module')
+def many_settings(request):
+    """A run with many settings, that all work side by side."""
+    runs = {}
+
+    def run(cfg, work_dir, name: str, settings: dict) -> Runner:
+        if name not in runs:
+            runs[name], _ = start(cfg, work_dir, settings)
+            runs[name].train()
+        return runs[name]
+
+    return run
+
+
+@pytest.fixture
+def epochs(settings_cfg, tmp_path_factory, many_settings):
+    folder = settings_cfg.train_dataloader.dataset
+    labelled = dict(folder, type=host.qualified('CustomDataset'))
+    settings_cfg.train_dataloader.dataset = dict(
+        type='ConcatDataset',
+        ignore_keys=['classes'],
+        datasets=[
+            dict(type='RepeatDataset', times=2, dataset=folder),
+            dict(
+                type='ClassBalancedDataset',
+                oversample_thr=0.6,
+                dataset=labelled)
+        ])
+    return many_settings(
+        settings_cfg, tmp_path_factory.mktemp('epochs'), 'epochs', {
+            'optim_wrapper.optimizer':
+            dict(type='LARS', lr=0.1, momentum=0.9, weight_decay=0.1),
+            'optim_wrapper.clip_grad':
+            dict(max_norm=1.),
+            'optim_wrapper.paramwise_cfg':
+            dict(
+                bias_decay_mult=0.,
+                custom_keys=dict(
+                    neck=dict(lr_mult=0.1, decay_mult=2., lars_exclude=True))),
+            'param_scheduler': [
+                dict(
+                    type='CosineAnnealingLR',
+                    T_max=2,
+                    end=2,
+                    convert_to_iter_based=True)
+            ],
+            'auto_scale_lr':
+            dict(enable=True, base_batch_size=6),
+            'efficient_conv_bn_eval':
+            'backbone',
+            'find_unused_parameters':
+            True,
+            'sync_bn':
+            'torch',
+            'custom_hooks': [
+                dict(type='mmregioncl.GuardHook'),
+                dict(type='EMAHook', momentum=0.5)
+            ],
+            'default_hooks.logger':
+            dict(type='LoggerHook', interval=2, ignore_last=False),
+            'log_processor':
+            dict(
+                window_size=1,
+                custom_cfg=[
+                    dict(
+                        data_src='loss',
+                        log_name='loss_of_all',
+                        method_name='mean',
+                        window_size='global')
+                ]),
+            'visualizer':
+            dict(
+                type='Visualizer',
+                vis_backends=[
+                    dict(type='mmregioncl.SafeVisBackend'),
+                    dict(type='TensorboardVisBackend')
+                ]),
+            'default_hooks.checkpoint':
+            dict(type='mmregioncl.TimedCheckpointHook', interval=1)
+        })
+
+
+@pytest.fixture
+def iterations(settings_cfg, tmp_path_factory, many_settings, monkeypatch):
+    compiled = []
+    monkeypatch.setattr(torch, 'compile',
+                        lambda call, **kw: compiled.append(kw) or call)
+    return many_settings(
+        settings_cfg, tmp_path_factory.mktemp('iterations'), 'iterations', {
+            'train_cfg':
+            dict(type='IterBasedTrainLoop', max_iters=4),
+            'train_dataloader.sampler.type':
+            'InfiniteSampler',
+            'param_scheduler': [
+                dict(
+                    type='OneCycleLR',
+                    eta_max=0.3,
+                    total_steps=4,
+                    by_epoch=False)
+            ],
+            'compile':
+            dict(mode='default'),
+            'visualizer':
+            None,
+            'log_processor':
+            dict(by_epoch=False),
+            'default_hooks.logger':
+            None,
+            'default_hooks.timer':
+            None,
+            'default_hooks.checkpoint':
+            dict(type='CheckpointHook', **BY_ITER)
+        })
+
+
+def groups_of(runner) -> dict:
+    names = [
+        name for name, part in runner.model.named_parameters()
+        if part.requires_grad
+    ]
+    return dict(zip(names, runner.optim_wrapper.optimizer.param_groups))
+
+
+def test_data_sets_are_repeated_joined_and_balanced(epochs):
+    assert len(epochs.train_dataloader.dataset) == 2 * 12 + 2 * 12
+    assert epochs.iter == 8
+
+
+def test_paramwise_settings_reach_the_optimizer(epochs):
+    groups = groups_of(epochs)
+    neck, bias, other = (
+        groups[name] for name in ('neck.mlp.0.weight', 'backbone.bn1.bias',
+                                  'backbone.conv1.weight'))
+    assert neck['initial_lr'] == pytest.approx(0.1 * other['initial_lr'])
+    assert neck['weight_decay'] == pytest.approx(0.2)
+    assert neck['lars_exclude'] is True and 'lars_exclude' not in other
+    assert other['weight_decay'] == 0.1
+    assert type(epochs.optim_wrapper.optimizer).__name__ == 'LARS'
+    assert bias['weight_decay'] in (0., 0.1)  # of norms, as in MMEngine
+
+
+def test_gradients_are_clipped_and_their_norm_is_logged(epochs):
+    assert len(epochs.message_hub.get_scalar('train/grad_norm').data[0]) == 8
+
+
+def test_learning_rate_is_scaled_by_the_batch(epochs):
+    assert groups_of(epochs)['backbone.conv1.weight']['initial_lr'] == 0.2
+
+
+def test_schedules_by_epoch_can_change_in_each_step(epochs):
+    rates = epochs.message_hub.get_scalar('train/base_lr').data[0]
+    assert len(set(rates.tolist())) == 8
+
+
+def test_logs_have_what_was_asked_for(epochs):
+    row = read_scalars(epochs.work_dir)[-1]
+    assert {'loss_of_all', 'loss_region', 'grad_norm'} <= set(row)
+    losses = epochs.message_hub.get_scalar('train/loss').data[0]
+    assert row['loss_of_all'] == pytest.approx(losses.mean(), rel=1e-5)
+    events, = Path(epochs.work_dir).rglob('events.out.*')
+    board = EventAccumulator(str(events))
+    board.Reload()
+    assert 'loss_of_all' in board.Tags()['scalars']
+
+
+def test_checkpoints_hold_the_average(epochs):
+    saved = torch.load(Path(epochs.work_dir) / 'epoch_2.pth')
+    hook = next(hook for hook in epochs.hooks if hasattr(hook, 'ema_model'))
+    name = 'backbone.conv1.weight'
+    averaged = hook.ema_model.module.state_dict()[name]
+    assert torch.equal(saved['state_dict'][name], averaged)
+    raw = epochs.model.state_dict()[name]
+    assert torch.equal(saved['ema_state_dict'][f'module.{name}'], raw)
+    assert not torch.equal(averaged, raw)
+
+
+def test_seed_is_that_of_the_run(epochs):
+    assert epochs.seed == 0
+    assert epochs.train_dataloader.sampler.seed == 0
+
+
+def test_iterations_and_their_schedule(iterations):
+    assert iterations.iter == 4
+    rates = iterations.message_hub.get_scalar('train/lr').data[0]
+    assert rates.argmax() == 1 and rates[-1] < 0.01
+    assert sorted(p.name for p in Path(iterations.work_dir).glob('*.pth')) == [
+        'iter_2.pth', 'iter_4.pth'
+    ]
+
+
+def test_training_steps_are_compiled(iterations):
+    """The setting arrives; test_online_hooks has a compiled model."""
+    assert 'train_step' in vars(iterations.model)
+
+
+def test_hooks_can_be_left_out(iterations):
+    kinds = {type(hook).__name__ for hook in iterations.hooks}
+    assert not {'LoggerHook', 'IterTimerHook'} & kinds
+
+
+def test_missing_checkpoints_are_refused(settings_cfg, tmp_path):
+    runner, _ = start(settings_cfg, tmp_path / 'run',
+                      dict(load_from='nowhere.pth'))
+    with pytest.raises(FileNotFoundError, match='nowhere.pth'):
+        runner.train()
