@@ -1,5 +1,15 @@
+import os
+import shutil
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+import mmcv
 import pytest
+from mmengine import fileio
 from mmengine.registry import DATASETS
+
+from mmregioncl.datasets.fingerprint import fingerprint
 
 
 def folder(root, **kwargs):
@@ -49,3 +59,85 @@ def test_empty_folder_is_refused(tmp_path):
     (tmp_path / 'notes.txt').touch()
     with pytest.raises(FileNotFoundError, match='no image in data_root='):
         folder(tmp_path)
+
+
+def test_paths_are_kept_in_one_array(tmp_path):
+    for name in 'abc':
+        (tmp_path / f'{name}.png').touch()
+    dataset = folder(tmp_path)
+    infos = dataset.data_list
+    assert infos.names.text.tobytes() == b'a.pngb.pngc.png'
+    assert dataset[-1] == dict(img_path=f'{tmp_path}/c.png', sample_idx=2)
+    with pytest.raises(IndexError):
+        infos[3]
+    for part in (dataset.get_subset(2), folder(tmp_path, indices=2)):
+        assert names(part, tmp_path) == ['a.png', 'b.png']
+        assert part.data_list.names.text.tobytes() == b'a.pngb.png'
+    assert names(dataset.get_subset([2, 0]), tmp_path) == ['c.png', 'a.png']
+    assert len(dataset) == 3
+    with pytest.raises(TypeError, match='takes no serialize_data: it has all'):
+        folder(tmp_path, serialize_data=True)
+
+
+def test_any_name_of_a_file(tmp_path):
+    for name in (b'\xff.png', 'é ö.png'.encode(), b'a"\'b.png', b'A.png',
+                 b'a.png', b'n' * 251 + b'.png', b'line\nend.png'):
+        with open(os.fsencode(tmp_path) + b'/' + name, 'wb') as file:
+            file.write(name)
+    dataset = folder(tmp_path)
+    assert len(dataset) == 7
+    for info in dataset.data_list:
+        name = fileio.get(info['img_path'])
+        assert os.fsencode(info['img_path']).endswith(name)
+    assert len(fingerprint(dataset)) == 32
+
+
+def test_a_list_of_files(tmp_path):
+    (tmp_path / 'lists').mkdir()
+    listing = tmp_path / 'lists' / 'train.txt'
+    listing.write_bytes(
+        b'b/2.png\r\na 1.png\n\nb/\xff.png\n/x/3.PNG\ns3://4.png')
+    expected = [
+        f'{tmp_path}/b/2.png', f'{tmp_path}/a 1.png',
+        f'{tmp_path}/b/\udcff.png', '/x/3.PNG', 's3://4.png'
+    ]
+    for path in ('lists/train.txt', str(listing)):
+        dataset = folder(tmp_path, ann_file=path)
+        infos = [dataset.get_data_info(index) for index in range(5)]
+        assert [info['img_path'] for info in infos] == expected
+    listing.write_text('a.png 0\n')
+    with pytest.raises(ValueError, match="holds the line 'a.png 0': write"):
+        folder(tmp_path, ann_file=str(listing))
+    listing.write_text('\n')
+    with pytest.raises(ValueError, match="train.txt' is empty: write one"):
+        folder(tmp_path, ann_file=str(listing))
+
+
+def test_images_on_a_web_server(image_folder):
+    """A server lists no files; the list of them is read from it, too."""
+    root = image_folder.parent / 'served'
+    shutil.copytree(image_folder, root)
+    (root / 'a' / '01.png').rename(root / 'a' / 'é 1.png')
+    (root / 'list.txt').write_text('a/é 1.png\na/03.png\nb/c/00.png\ngone.png')
+    handler = partial(QuietHandler, directory=str(root))
+    with ThreadingHTTPServer(('localhost', 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        address = f'http://localhost:{server.server_port}'
+        with pytest.raises(ValueError, match='cannot be listed, as on a web'):
+            folder(address)
+        dataset = folder(
+            address,
+            ann_file='list.txt',
+            pipeline=[dict(type='mmregioncl.LoadImage', on_corrupt='raise')])
+        for index, name in enumerate(('a/é 1.png', 'a/03.png', 'b/c/00.png')):
+            expected = mmcv.imread(str(root / name))
+            assert (dataset[index]['img'] == expected).all()
+        with pytest.raises(OSError, match='gone.png as an image: .*404'):
+            dataset[3]
+        server.shutdown()
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+
+    def log_message(self, *args):
+        pass

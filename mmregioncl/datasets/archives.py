@@ -1,0 +1,290 @@
+"""Images in zip and tar archives, read where they are."""
+import os
+import posixpath
+import re
+import struct
+import tarfile
+import zipfile
+import zlib
+from bisect import bisect_left
+from itertools import accumulate
+from pathlib import Path
+from typing import Dict, Iterator, Optional, Tuple, Union
+
+import numpy as np
+from mmengine.fileio import BaseStorageBackend, register_backend
+
+from .packed import PackedStrings
+
+SCHEME = 'archive://'
+COMPRESSED = re.compile(
+    r'\.(tar\.\w+|tgz|tbz2?|txz|tzst|7z|rar|gz|bz2|xz|zst)$', re.I)
+LOCAL_HEADER = struct.Struct('<26xHH')  # of a file in a zip, before its name
+
+# Where a file is: of a zip, where its header starts, the bytes it takes, its
+# size, and whether it is deflated; of a tar, where it starts
+Place = Tuple[int, int, int, bool]
+
+
+def address(path: str) -> str:
+    """The address of what is in a local archive.
+
+    Args:
+        path (str): A path that may lead into an archive, such as
+            ``data.zip/train``. ``~`` is the home folder.
+
+    Returns:
+        str: ``archive://data.zip/train``, or the path if it leads elsewhere.
+
+    Raises:
+        ValueError: If it is a compressed tar, or another kind of archive.
+    """
+    path = os.path.expanduser(path)
+    if '://' in path:
+        return path
+    if COMPRESSED.search(path) and os.path.isfile(path):
+        raise ValueError(
+            f'{path} is compressed as a whole, so that its images cannot be '
+            'read one by one: unpack it, or pack the images into a zip or an '
+            'uncompressed tar')
+    return path if split(path) is None else f'{SCHEME}{path}'
+
+
+def split(path: str) -> Optional[Tuple[str, str]]:
+    """Split a path into an archive and a name in it.
+
+    Returns:
+        tuple[str, str] or None: None if the path leads to no archive.
+    """
+    for end in re.finditer(r'\.(zip|tar)(?=/|$)', path, re.I):
+        archive = path[:end.end()]
+        if archive in ARCHIVES or os.path.isfile(archive):
+            return archive, path[end.end():].strip('/')
+    return None
+
+
+def archive_of(path: str) -> Optional['Archive']:
+    """The archive that an address leads into, None for other paths."""
+    if not path.startswith(SCHEME):
+        return None
+    return open_archive(found(path)[0])
+
+
+class Archive:
+    """Where each file of a zip or an uncompressed tar is.
+
+    It keeps no file open, so that it can be used by any number of threads and
+    processes, forked or spawned.
+
+    Args:
+        path (str): The archive.
+
+    Attributes:
+        names (PackedStrings): Names of all files, sorted.
+
+    Raises:
+        ValueError: If the archive is damaged, encrypted, or compressed in
+            another way than by deflate.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.version = version(os.stat(path))
+        self.zip = path.lower().endswith('zip')
+        try:
+            places = read_zip(path) if self.zip else read_tar(path)
+        except (zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
+            raise ValueError(
+                f'{path} is damaged or no archive of its kind ({error}): write'
+                ' it again') from error
+        names = sorted(places)
+        self.names = PackedStrings(names)
+        self.places = np.array([places[name] for name in names],
+                               np.int64).reshape(-1, 4)
+
+    def __reduce__(self) -> tuple:
+        """Let a spawned worker know the archive without reading its index."""
+        return remember, (self.__class__, self.__dict__)
+
+    def read(self, name: str) -> bytes:
+        """Read a file.
+
+        Raises:
+            FileNotFoundError: If the archive has no such file.
+            OSError: If the archive was changed.
+            zlib.error: If the file is damaged.
+        """
+        row = self.row(name)
+        if row is None:
+            raise FileNotFoundError(f'{self.path} holds no {name}')
+        start, length, size, deflated = self.places[row].tolist()
+        with open(self.path, 'rb') as file:
+            if version(os.fstat(file.fileno())) != self.version:
+                raise OSError(f'{self.path} was changed after its files were '
+                              'listed: start again')
+            file.seek(start)
+            if self.zip:
+                file.seek(sum(LOCAL_HEADER.unpack(file.read(30))), 1)
+            content = file.read(length)
+        if deflated:  # no more than it claims to be; 0 would be no limit
+            return zlib.decompressobj(-15).decompress(content, max(size, 1))
+        return content
+
+    def row(self, name: str) -> Optional[int]:
+        """Row of a file, None if there is none of this name."""
+        row = bisect_left(self.names, name)
+        there = row < len(self.names) and self.names[row] == name
+        return row if there else None
+
+    def within(self, folder: str) -> range:
+        """Rows of the files below a folder; '' is the archive itself."""
+        if not folder:
+            return range(len(self.names))
+        return range(
+            bisect_left(self.names, f'{folder}/'),
+            bisect_left(self.names, f'{folder}0'))  # 0 comes after /
+
+
+ARCHIVES: Dict[str, Archive] = {}  # of this process, by their paths
+
+
+def remember(kind: type, state: dict) -> Archive:
+    """Unpickle an archive."""
+    archive = kind.__new__(kind)
+    archive.__dict__.update(state)
+    return ARCHIVES.setdefault(archive.path, archive)
+
+
+def open_archive(path: str) -> Archive:
+    """Return an archive, whose index is read once in each process."""
+    known = ARCHIVES.get(path)
+    if known is None or known.version != version(os.stat(path)):
+        known = ARCHIVES[path] = Archive(path)
+    return known
+
+
+def version(status: os.stat_result) -> Tuple[int, int]:
+    """What changes with the content of a file."""
+    return status.st_size, status.st_mtime_ns
+
+
+def read_zip(path: str) -> Dict[str, Place]:
+    """Places of the files in a zip, by their names."""
+    places = {}
+    with zipfile.ZipFile(path) as archive:
+        for info in archive.infolist():
+            if info.is_dir():
+                continue
+            if info.flag_bits & 1 or info.compress_type not in (
+                    zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise ValueError(
+                    f'{path} is encrypted, or not compressed by deflate: write'
+                    ' it again, as by zip -0')
+            places[normal(
+                info.filename)] = (info.header_offset, info.compress_size,
+                                   info.file_size,
+                                   info.compress_type == zipfile.ZIP_DEFLATED)
+    return places
+
+
+def read_tar(path: str) -> Dict[str, Place]:
+    """Places of the files in a tar, and of what links in it lead to."""
+    places: Dict[str, Place] = {}
+    links = {}
+    with tarfile.open(path, 'r:', errorlevel=0) as archive:
+        while (info := archive.next()) is not None:
+            archive.members.clear()  # they take a kilobyte each
+            name = normal(info.name)
+            if info.isreg():
+                places[name] = (info.offset_data, info.size, info.size, False)
+            elif info.islnk() and normal(info.linkname) in places:
+                places[name] = places[normal(info.linkname)]
+            elif info.issym():
+                links[name] = normal(
+                    posixpath.join(posixpath.dirname(name), info.linkname))
+        end = archive.offset
+    with open(path, 'rb') as file:  # tarfile stops at a damaged header
+        file.seek(end)
+        if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+            raise tarfile.ReadError(f'it breaks off at byte {end}')
+    for name, target in links.items():
+        if target in places:
+            places.setdefault(name, places[target])
+    return places
+
+
+def normal(name: str) -> str:
+    """The name of a file below the root of its archive."""
+    return posixpath.normpath(name).lstrip('/')
+
+
+@register_backend('mmregioncl.archive', prefixes='archive')
+class ArchiveBackend(BaseStorageBackend):
+    """Files in archives, as in ``archive:///data/train.zip/cat/1.jpg``."""
+
+    def get(self, filepath: Union[str, Path]) -> bytes:
+        """Read a file.
+
+        Raises:
+            FileNotFoundError: If it, or its archive, is not there.
+        """
+        path, name = found(filepath)
+        return (ARCHIVES.get(path) or open_archive(path)).read(name)
+
+    def get_text(self,
+                 filepath: Union[str, Path],
+                 encoding: str = 'utf-8') -> str:
+        """Read a text."""
+        return self.get(filepath).decode(encoding)
+
+    def exists(self, filepath: Union[str, Path]) -> bool:
+        """Whether there is such a file, or a folder with files in it."""
+        path, name = found(filepath)
+        archive = open_archive(path)
+        return archive.row(name) is not None or self.isdir(filepath)
+
+    def isdir(self, filepath: Union[str, Path]) -> bool:
+        """Whether an address is an archive or a folder with files in it."""
+        path, name = found(filepath)
+        return len(open_archive(path).within(name)) > 0
+
+    def join_path(self, filepath: Union[str, Path], *filepaths:
+                  Union[str, Path]) -> str:
+        """Join an address and names."""
+        return posixpath.join(str(filepath), *map(str, filepaths))
+
+    def list_dir_or_file(self,
+                         dir_path: Union[str, Path],
+                         list_dir: bool = True,
+                         list_file: bool = True,
+                         suffix: Union[str, Tuple[str], None] = None,
+                         recursive: bool = False) -> Iterator[str]:
+        """List what is in a folder and not hidden."""
+        path, folder = found(dir_path)
+        archive = open_archive(path)
+        start = len(folder) + 1 if folder else 0
+        seen = set()
+        for row in archive.within(folder):
+            name = archive.names[row][start:]
+            if name.startswith('.') or '/.' in name:
+                continue
+            folders = list(accumulate(name.split('/'), '{}/{}'.format))[:-1]
+            for parent in folders if recursive else folders[:1]:
+                if list_dir and parent not in seen:
+                    seen.add(parent)
+                    yield parent
+            if (list_file and (recursive or not folders)
+                    and (suffix is None or name.endswith(suffix))):
+                yield name
+
+
+def found(filepath: Union[str, Path]) -> Tuple[str, str]:
+    """The archive of an address, and the name in it.
+
+    Raises:
+        FileNotFoundError: If there is no such archive.
+    """
+    parts = split(str(filepath).removeprefix(SCHEME))
+    if parts is None:
+        raise FileNotFoundError(f'{filepath} leads to no zip or tar')
+    return parts

@@ -1,0 +1,146 @@
+import os
+import pickle
+import shutil
+import subprocess
+import tarfile
+import zipfile
+
+import cv2
+import numpy as np
+import pytest
+from mmengine import fileio
+from mmengine.registry import DATASETS
+from torch.utils.data import DataLoader
+
+from mmregioncl.datasets import ImageFolder, archives
+from mmregioncl.datasets.fingerprint import fingerprint
+
+NAMES = ('a/1.png', 'a/A.PNG', 'a/a.png', 'b/c/é "ö" \'x\'.png',
+         'b/' + 'n' * 251 + '.png', 'notes.txt', '.hidden/2.png')
+
+
+@pytest.fixture(scope='module')
+def packed(tmp_path_factory):
+    """A folder of images that differ, and archives of it."""
+    root = tmp_path_factory.mktemp('packed')
+    for number, name in enumerate(NAMES):
+        path = root / 'folder' / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        image = np.full((8, 8, 3), number, np.uint8)
+        path.write_bytes(cv2.imencode('.png', image)[1].tobytes())
+    for kind in ('zip', 'tar', 'gztar'):
+        shutil.make_archive(str(root / 'all'), kind, root / 'folder')
+    with zipfile.ZipFile(root / 'stored.zip', 'w') as archive:
+        for name in reversed(NAMES):
+            archive.write(root / 'folder' / name, name)
+    return root
+
+
+@pytest.mark.parametrize('name', ['all.zip', 'stored.zip', 'all.tar'])
+def test_an_archive_is_read_as_its_folder(packed, name):
+    folder = ImageFolder(str(packed / 'folder'))
+    dataset = ImageFolder(str(packed / name))
+    assert len(dataset) == 5
+    assert fingerprint(dataset) == fingerprint(folder)
+    assert fingerprint(dataset, True) == fingerprint(folder, True)
+    for info, expected in zip(dataset.data_list, folder.data_list):
+        content = fileio.get(info['img_path'])
+        assert content == fileio.get(expected['img_path'])
+    part = ImageFolder(str(packed / name / 'b'))
+    assert len(part) == 2
+    assert part[0]['img_path'] == f'archive://{packed / name}/{NAMES[3]}'
+
+
+def test_workers_read_at_random(packed):
+    load = dict(type='mmregioncl.LoadImage', on_corrupt='raise')
+    dataset = ImageFolder(str(packed / 'all.zip'), pipeline=[load])
+    loader = DataLoader(
+        dataset,
+        batch_sampler=[[4, 0], [2, 3], [1, 1]],
+        num_workers=2,
+        collate_fn=lambda batch: [int(x['img'][0, 0, 0]) for x in batch],
+        multiprocessing_context='fork')
+    assert list(loader) == [[4, 0], [2, 3], [1, 1]]
+
+
+def test_an_index_goes_to_workers_that_are_spawned(packed, monkeypatch):
+    sent = pickle.dumps(ImageFolder(str(packed / 'all.zip')))
+    monkeypatch.setattr(archives, 'ARCHIVES', {})
+    monkeypatch.setattr(archives, 'read_zip', None)  # not called again
+    path = pickle.loads(sent)[0]['img_path']
+    assert fileio.get(path) == (packed / 'folder/a/1.png').read_bytes()
+
+
+def test_labelled_folders_in_an_archive(packed):
+    for root in (packed / 'all.zip', packed / 'all.tar'):
+        dataset = DATASETS.build(
+            dict(
+                type='mmregioncl.CustomDataset',
+                data_root=archives.address(str(root))))
+        assert dataset.metainfo['classes'] == ('a', 'b')
+        assert dataset.get_gt_labels().tolist() == [0, 0, 0, 1, 1]
+        assert fileio.get(dataset[3]['img_path']) == (packed / 'folder' /
+                                                      NAMES[3]).read_bytes()
+
+
+def test_a_tar_with_links_and_names_that_are_no_text(tmp_path):
+    folder = tmp_path / 'folder'
+    folder.mkdir()
+    (folder / '1.png').write_bytes(b'1')
+    (folder / '2.png').hardlink_to(folder / '1.png')
+    (folder / '3.png').symlink_to('1.png')
+    with open(os.fsencode(folder) + b'/\xff.png', 'wb') as file:
+        file.write(b'4')
+    subprocess.run(['tar', '-cf', tmp_path / 'x.tar', '-C', folder, '.'],
+                   check=True)
+    dataset = ImageFolder(str(tmp_path / 'x.tar'))
+    assert [fileio.get(info['img_path'])
+            for info in dataset.data_list] == [b'1', b'1', b'1', b'4']
+    assert fingerprint(dataset) == fingerprint(ImageFolder(str(folder)))
+
+
+def test_archives_that_cannot_be_read_one_by_one(packed, tmp_path):
+    with pytest.raises(
+            ValueError, match='gz is compressed as a whole, .*: un'):
+        ImageFolder(str(packed / 'all.tar.gz'))
+    shutil.copy(packed / 'all.tar.gz', tmp_path / 'x.tar')
+    with pytest.raises(ValueError, match='x.tar is damaged or no archive of'):
+        ImageFolder(str(tmp_path / 'x.tar'))
+    with zipfile.ZipFile(tmp_path / 'x.zip', 'w', zipfile.ZIP_LZMA) as archive:
+        archive.writestr('1.png', b'1')
+    with pytest.raises(ValueError, match='x.zip is encrypted, or not compre'):
+        ImageFolder(str(tmp_path / 'x.zip'))
+    with pytest.raises(FileNotFoundError, match="no.zip' is not a folder"):
+        ImageFolder(str(tmp_path / 'no.zip'))
+
+
+@pytest.mark.parametrize('name, kept', [('all.tar', 0.6), ('all.zip', 0.6)])
+def test_an_archive_that_breaks_off_is_refused(packed, tmp_path, name, kept):
+    content = (packed / name).read_bytes()
+    for end in (int(kept * len(content)), 3 * tarfile.BLOCKSIZE):
+        (tmp_path / name).write_bytes(content[:end])
+        with pytest.raises(ValueError, match='is damaged or no archive of'):
+            ImageFolder(str(tmp_path / name))
+
+
+def test_an_archive_that_changes_is_not_read_on(packed, tmp_path):
+    shutil.copy(packed / 'all.zip', tmp_path / 'x.zip')
+    path = ImageFolder(str(tmp_path / 'x.zip'))[0]['img_path']
+    shutil.copy(packed / 'stored.zip', tmp_path / 'x.zip')
+    with pytest.raises(OSError, match='x.zip was changed after its files'):
+        fileio.get(path)
+    ImageFolder(str(tmp_path / 'x.zip'))  # lists them again
+    assert fileio.get(path) == (packed / 'folder/a/1.png').read_bytes()
+
+
+def test_a_small_file_does_not_fill_the_memory(tmp_path):
+    with zipfile.ZipFile(tmp_path / 'x.zip', 'w',
+                         zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr('1.png', bytes(2**20))
+    content = bytearray((tmp_path / 'x.zip').read_bytes())
+    # The size in the index is 24 bytes behind the start of an entry.
+    size = content.rindex(b'PK\x01\x02') + 24
+    content[size:size + 4] = (5).to_bytes(4, 'little')
+    (tmp_path / 'x.zip').write_bytes(content)
+    path = ImageFolder(str(tmp_path / 'x.zip'))[0]['img_path']
+    assert len(fileio.get(path)) == 5
