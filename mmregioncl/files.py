@@ -48,3 +48,12 @@ def check_exists(path: Union[str, Path]) -> None:
     if '://' not in str(path) and not Path(path).expanduser().is_file():
         raise FileNotFoundError(f'there is no checkpoint {path}: name a file, '
                                 'or "none" for random weights')
+
+
+def printable(path: Union[str, Path]) -> str:
+    """A path as logs and pages can show it, in one line.
+
+    Names of files may hold line ends, and bytes that are no UTF-8.
+    """
+    text = str(path)
+    return text if text.isprintable() else repr(text)[1:-1]

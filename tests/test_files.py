@@ -8,7 +8,7 @@ import torch
 
 from mmregioncl.engine.storage import written_at
 from mmregioncl.evaluation.run import read_features
-from mmregioncl.files import atomic_write, write_json
+from mmregioncl.files import atomic_write, printable, write_json
 
 
 def test_an_error_keeps_the_previous_file(tmp_path):
@@ -52,3 +52,13 @@ def test_no_code_of_a_file_runs(read, tmp_path, monkeypatch):
     torch.save(Code(), 'a.pt')
     assert read(Path('a.pt')) in (('', 0), None)
     assert not Path('ran').exists()
+
+
+@pytest.mark.parametrize('path, shown', [
+    ('/data/é "ö" \'x\'.png', '/data/é "ö" \'x\'.png'),
+    ('/data/\udcff.png', '/data/\\udcff.png'),
+    ('/data/a\nb.png', '/data/a\\nb.png'),
+])
+def test_a_path_is_shown_in_one_line(path, shown):
+    assert printable(path) == shown
+    assert shown.encode()

@@ -1,5 +1,6 @@
 """Evaluate a checkpoint with several protocols and write a report."""
 import argparse
+import math
 import sys
 from pathlib import Path
 
@@ -95,6 +96,8 @@ def parse_args() -> argparse.Namespace:
         if getattr(args, name) < lowest:
             option = name.replace('_', '-')
             parser.error(f'--{option} must be at least {lowest}')
+    if not all(0 < rate < math.inf for rate in args.learning_rates):
+        parser.error('--learning-rates must be above 0')
     for protocol in args.protocols:
         if protocol not in FEATURE_PROTOCOLS and not Path(protocol).is_file():
             parser.error(f'there is no protocol {protocol}, and no such file: '

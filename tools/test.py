@@ -1,5 +1,6 @@
 """Evaluate a model: ``python tools/test.py CONFIG CHECKPOINT``."""
 import argparse
+import sys
 from pathlib import Path
 
 from arguments import parse_run
@@ -28,6 +29,10 @@ def main() -> None:
     hide_needless_warnings()
 
     cfg = load_config(args.config, args.cfg_options)
+    if not cfg.get('test_dataloader'):
+        sys.exit(f'{args.config} has no test_dataloader: name the config of a '
+                 'model that was fine-tuned, or evaluate a pre-trained '
+                 'backbone with tools/evaluate.py')
     check_data(cfg, 'test_dataloader')
     cfg.launcher = args.launcher
     cfg.load_from = args.checkpoint

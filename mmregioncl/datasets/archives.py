@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Dict, Iterator, Optional, Tuple, Union
 
 import numpy as np
+from mmengine import fileio
 from mmengine.fileio import BaseStorageBackend, register_backend
 
 from .packed import PackedStrings
@@ -61,6 +62,17 @@ def split(path: str) -> Optional[Tuple[str, str]]:
         if archive in ARCHIVES or os.path.isfile(archive):
             return archive, path[end.end():].strip('/')
     return None
+
+
+def is_missing(path: str) -> bool:
+    """Whether a path leads nowhere.
+
+    Other addresses are not checked.
+    """
+    path = address(path)
+    if '://' in path and not path.startswith(SCHEME):
+        return False
+    return not fileio.exists(path)
 
 
 def archive_of(path: str) -> Optional['Archive']:

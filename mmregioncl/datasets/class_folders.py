@@ -1,5 +1,4 @@
 """Data sets in labelled folders for which mmcls has no class."""
-import os
 from pathlib import Path
 from typing import List
 
@@ -7,6 +6,7 @@ from mmengine.dataset import BaseDataset
 from mmengine.fileio import exists, get_text, isdir
 
 from mmregioncl.registry import DATASETS
+from .archives import address
 from .image_folder import ImageFolder, list_images
 
 CLASS_LISTS = Path(__file__).parent / 'class_lists'
@@ -20,7 +20,8 @@ class ImageNetSubset(BaseDataset):
 
     Args:
         data_root (str): Folder with one folder per class, named by its id,
-            such as ``imagenet/train``.
+            such as ``imagenet/train``. It may be in a zip or a tar, as in
+            ``imagenet.zip/train``.
         classes (str): ``'imagenet100'``, the list of `CMC
             <https://github.com/HobbitLong/CMC>`_, ``'imagenet200'``, that of
             `ContrastiveCrop <https://github.com/xyupeng/ContrastiveCrop>`_, or
@@ -42,7 +43,7 @@ class ImageNetSubset(BaseDataset):
                 f'classes={classes!r} must list folders, each once, and holds '
                 f'{invalid[0] if invalid else "none"}')
         super().__init__(
-            data_root=os.path.expanduser(data_root),
+            data_root=address(data_root),
             metainfo=dict(classes=tuple(sorted(ids))),
             **kwargs)
 

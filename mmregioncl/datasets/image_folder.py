@@ -5,10 +5,12 @@ from typing import Iterator, List, Optional, Sequence, Union
 from urllib.parse import quote
 
 from mmengine.dataset import BaseDataset
-from mmengine.fileio import LocalBackend, get, get_file_backend
+from mmengine.fileio import (BaseStorageBackend, LocalBackend, get,
+                             get_file_backend)
 from mmengine.utils import is_abs
 
 from mmregioncl.registry import DATASETS
+from . import object_store  # noqa: F401: registers a backend
 from .archives import address, archive_of
 from .packed import PackedStrings
 
@@ -146,13 +148,7 @@ def list_names(root: str,
             'set (train_dataloader.dataset.data_root in the configs) to a '
             'folder of images, a zip or a tar')
     try:
-        # MMEngine's local backend takes four times as long
-        files = walk(root) if type(backend) is LocalBackend else \
-            backend.list_dir_or_file(root, list_dir=False, recursive=True)
-        shown = [
-            name for name in files
-            if not name.startswith('.') and '/.' not in name
-        ]
+        shown = list(file_names(root, backend))
     except (OSError, RecursionError) as error:  # such as a loop of links
         raise OSError(f'cannot list data_root={root!r}: repair what is below '
                       f'it ({error})') from error
@@ -163,6 +159,22 @@ def list_names(root: str,
         raise FileNotFoundError(f'no image in data_root={root!r}: none of its '
                                 f'files ends in {", ".join(extensions)}')
     return names
+
+
+def file_names(root: str, backend: BaseStorageBackend) -> Iterator[str]:
+    """Yield the paths of all files below a folder that are not hidden."""
+    # MMEngine's local backend takes several times as long.
+    files = walk(root) if type(backend) is LocalBackend else \
+        backend.list_dir_or_file(root, list_dir=False, recursive=True)
+    return (name for name in files
+            if not name.startswith('.') and '/.' not in name)
+
+
+def has_image(root: str) -> bool:
+    """Whether there is an image below a folder, from :func:`address`."""
+    return any(
+        extension(name) in ImageFolder.EXTENSIONS
+        for name in file_names(root, get_file_backend(root)))
 
 
 def list_images(root: str, extensions: Sequence[str]) -> List[str]:

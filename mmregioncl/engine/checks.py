@@ -2,7 +2,6 @@
 import math
 import shutil
 from copy import copy
-from os.path import exists, expanduser
 from pathlib import Path
 from typing import List
 
@@ -14,10 +13,12 @@ from mmengine.optim.scheduler.param_scheduler import INF
 from torch import Tensor, nn
 from torch.utils.data import BatchSampler
 
+from mmregioncl.datasets.archives import is_missing
 from mmregioncl.datasets.measure import sample_files, uses_range
 from mmregioncl.datasets.nested import innermost
 from mmregioncl.datasets.transforms import channels_of, check_color_steps
 from mmregioncl.datasets.transforms.bands import read_values
+from mmregioncl.files import printable
 from mmregioncl.models.parents import DenseCL, MoCo
 from mmregioncl.models.utils import check_weights
 from mmregioncl.models.utils.modules import unwrap
@@ -164,11 +165,11 @@ def check_images(dataset, setting: str = 'train_dataloader') -> None:
     for part in innermost(dataset):
         for index in {0, len(part) // 2, len(part) - 1}:
             path = part.get_data_info(index).get('img_path')
-            if isinstance(path, str) and '://' not in path and not exists(
-                    expanduser(path)):
+            if isinstance(path, str) and is_missing(path):
                 raise FileNotFoundError(
-                    f'the annotations name {path}, which is not there: set '
-                    f'data_prefix of the data set in {setting}')
+                    f'the annotations name {printable(path)}, which is not '
+                    'there: set data_root or data_prefix of the data set in '
+                    f'{setting}')
 
 
 def check_bands(runner) -> None:

@@ -1,6 +1,5 @@
 import inspect
 import logging
-import os
 import re
 from difflib import get_close_matches
 from pathlib import Path
@@ -12,6 +11,8 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 
 from mmregioncl import host
+from mmregioncl.datasets.archives import is_missing
+from mmregioncl.datasets.image_folder import join
 from mmregioncl.datasets.nested import innermost_items, typed_dicts
 from mmregioncl.files import check_exists
 from .launch import is_main_process
@@ -394,17 +395,21 @@ def check_data(cfg: Config, *loaders: str) -> None:
 
     Raises:
         FileNotFoundError: If one is missing.
+        ValueError: If a data root is not valid UTF-8.
     """
     for loader in filter(cfg.get, loaders):
         dataset = cfg[loader].get('dataset', {})
         for key, part in innermost_items(f'{loader}.dataset', dataset):
             root = part.get('data_root') or ''
+            if root != root.encode(errors='replace').decode():
+                raise ValueError(
+                    f'{key}.data_root={root!r} is not valid UTF-8, as configs '
+                    'have to be: name a link to it that is')
             prefix = part.get('data_prefix') or {}
             names = prefix.values() if isinstance(prefix, dict) else [prefix]
             for name in ('', part.get('ann_file'), *names):
-                path = os.path.join(root, name) if name else root
-                if path and '://' not in path and not os.path.exists(
-                        os.path.expanduser(path)):
+                path = join(root, name) if name else root
+                if path and is_missing(path):
                     raise FileNotFoundError(
                         f'{key} reads {path}, which is not there: link the '
                         f'data there, or set {key}.data_root')

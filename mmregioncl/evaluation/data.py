@@ -1,18 +1,21 @@
 """Labelled data sets for evaluation: configs, classes and labels."""
-from pathlib import Path
-from typing import List, Optional, Union
+from typing import List, Optional, Set, Union
 
 import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
+from mmengine.fileio import get_file_backend
 from torch import Tensor
 
 from mmregioncl import host
 from mmregioncl.datasets import ImageFolder
+from mmregioncl.datasets.archives import address
 from mmregioncl.datasets.fingerprint import fingerprint
+from mmregioncl.datasets.image_folder import has_image, join
 from mmregioncl.datasets.nested import innermost, typed_dicts
 from mmregioncl.datasets.transforms import crop_settings, is_crop, is_loading
+from mmregioncl.files import printable
 
 
 def view_size(cfg: Config) -> int:
@@ -78,29 +81,54 @@ def class_folder(root: str, size: int, loading: Optional[dict] = None) -> dict:
     """Config of a data set that has one folder of images per class.
 
     Args:
-        root (str): Folder of the class folders.
+        root (str): Folder of the class folders, which may be in a zip or a
+            tar, such as ``data.zip/train``.
         size (int): Side of the images in pixels.
         loading (dict, optional): See :func:`eval_pipeline`.
 
     Raises:
         FileNotFoundError: If there is no such folder.
+        ValueError: If it has no folders, or one of them has no images.
     """
-    check_is_folder(root)
+    where = address(root)
+    empty = [
+        printable(name) for name in sorted(class_names(root))
+        if name.startswith('.') or not has_image(join(where, name))
+    ]
+    if empty:
+        raise ValueError(
+            f'{root} has folders that are hidden or hold no image, and each '
+            f'counts as a class: remove {", ".join(empty[:10])}')
     return dict(
         type=host.qualified('CustomDataset'),
-        data_root=root,
+        data_root=where,
         extensions=ImageFolder.EXTENSIONS,
         pipeline=eval_pipeline(size, loading))
 
 
-def check_is_folder(root: str) -> None:
-    """Refuse a path that is no folder.
+def class_names(root: str) -> Set[str]:
+    """Names of the folders in the folder of a labelled data set.
 
-    Addresses are not checked.
+    Args:
+        root (str): Folder of the class folders.
+
+    Raises:
+        FileNotFoundError: If there is no such folder.
+        ValueError: If it cannot be listed, or has no folders.
     """
-    if '://' not in root and not Path(root).is_dir():
+    where = address(root)
+    backend = get_file_backend(where)
+    if not hasattr(backend, 'list_dir_or_file'):
+        raise ValueError(f'{root} cannot be listed, as on a web server: copy '
+                         'the labelled images to a folder, a zip or a tar')
+    if not backend.isdir(where):
         raise FileNotFoundError(f'{root} is not a folder: name one that holds '
                                 'a folder of images per class')
+    names = set(backend.list_dir_or_file(where, list_file=False))
+    if not names:
+        raise ValueError(f'{root} holds no folders: put the images of each '
+                         'class into a folder')
+    return names
 
 
 def eval_dataset(cfg: Config,
@@ -160,19 +188,11 @@ def check_class_folders(train: str, test: str) -> None:
         FileNotFoundError: If there is no such folder.
         ValueError: If the folders in them differ, or one has none.
     """
-    check_is_folder(train)
-    check_is_folder(test)
-    names = [{path.name
-              for path in Path(root).glob('*') if path.is_dir()}
-             for root in (train, test)]
-    if not all(names):
-        raise ValueError(f'{train if names[1] else test} holds no folders: '
-                         'put the images of each class into a folder')
-    different = sorted(names[0] ^ names[1])
+    different = sorted(class_names(train) ^ class_names(test))
     if different:
         raise ValueError(
             f'{train} and {test} need the same folders, one for each class; '
-            f'these differ: {", ".join(different)}')
+            f'these differ: {", ".join(map(printable, different))}')
 
 
 def check_same_classes(train: BaseDataset, test: BaseDataset) -> None:

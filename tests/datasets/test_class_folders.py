@@ -1,3 +1,5 @@
+import shutil
+
 import pytest
 from mmengine.registry import DATASETS
 
@@ -33,6 +35,10 @@ def test_imagenet_subset(tmp_path):
     dataset = build(
         'ImageNetSubset', tmp_path, classes=str(tmp_path / 'some.txt'))
     assert samples(dataset) == [('b.JPEG', 0), ('a.JPEG', 1)]
+    archive = shutil.make_archive(f'{tmp_path}/images', 'tar', tmp_path)
+    assert samples(
+        build('ImageNetSubset', archive,
+              classes=str(tmp_path / 'some.txt'))) == samples(dataset)
     (tmp_path / 'some.txt').write_text('n03\nn01\nn03\n')
     with pytest.raises(ValueError, match='each once, and holds n03'):
         build('ImageNetSubset', tmp_path, classes=str(tmp_path / 'some.txt'))

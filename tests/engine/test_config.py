@@ -1,4 +1,5 @@
 import inspect
+import zipfile
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -269,6 +270,21 @@ def test_missing_data_is_named_with_what_to_set(data_cfg, change, what):
             FileNotFoundError,
             match=f'^{place} reads {what}, which is not there: link the data '
             f'there, or set {place}.data_root$'):
+        check_data(data_cfg, 'train_dataloader')
+
+
+def test_data_in_an_archive_is_found(data_cfg, tmp_path):
+    with zipfile.ZipFile(tmp_path / 'x.zip', 'w') as archive:
+        archive.writestr('train/list.txt', '1.png')
+    part = data_cfg.train_dataloader.dataset.dataset.datasets[1]
+    part.clear()
+    part.update(data_root=f'{tmp_path}/x.zip/train', ann_file='list.txt')
+    check_data(data_cfg, 'train_dataloader')
+    part.ann_file = 'other.txt'
+    with pytest.raises(FileNotFoundError, match='x.zip/train/other.txt, whi'):
+        check_data(data_cfg, 'train_dataloader')
+    part.update(data_root='/data/\udcff')
+    with pytest.raises(ValueError, match='is not valid UTF-8, as configs ha'):
         check_data(data_cfg, 'train_dataloader')
 
 

@@ -8,8 +8,9 @@ from mmengine.dataset import BaseDataset, ConcatDataset
 from mmengine.registry import DATASETS
 from PIL import Image
 
-from mmregioncl.evaluation import (class_folder, eval_dataset, eval_pipeline,
-                                   model_config, read_labels, view_size)
+from mmregioncl.evaluation import (check_class_folders, class_folder,
+                                   eval_dataset, eval_pipeline, model_config,
+                                   read_labels, view_size)
 from mmregioncl.evaluation.data import describe_dataset
 
 
@@ -25,6 +26,42 @@ def test_every_kind_of_file_counts(image_folder, tmp_path):
                                                         'a' / 'x.webp')
     dataset = DATASETS.build(class_folder(str(tmp_path / 'images'), 32))
     assert len(dataset) == 13
+
+
+def test_class_folders_in_an_archive(tmp_path):
+    for name, shade in (('train/cat/1', 1), ('train/dog/1', 2),
+                        ('test/cat/1', 3), ('test/dog/1', 4)):
+        path = tmp_path / 'data' / f'{name}.png'
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new('RGB', (32, 32), (shade, ) * 3).save(path)
+    shutil.make_archive(str(tmp_path / 'data'), 'zip', tmp_path / 'data')
+    train, test = (f'{tmp_path}/data.zip/{part}' for part in ('train', 'test'))
+    check_class_folders(train, test)
+    dataset = DATASETS.build(class_folder(test, 32))
+    assert dataset.metainfo['classes'] == ('cat', 'dog')
+    assert read_labels(dataset).tolist() == [0, 1]
+    assert dataset[1]['inputs'][0].unique().tolist() == [4]
+    folder = DATASETS.build(class_folder(f'{tmp_path}/data/test', 32))
+    assert describe_dataset(dataset) == describe_dataset(folder)
+    shutil.rmtree(tmp_path / 'data/test/dog')
+    with pytest.raises(ValueError, match='these differ: dog'):
+        check_class_folders(train, f'{tmp_path}/data/test')
+    with pytest.raises(FileNotFoundError, match='no.zip is not a folder'):
+        class_folder(f'{tmp_path}/no.zip', 32)
+    with pytest.raises(ValueError, match='x cannot be listed, as on a web'):
+        class_folder('http://localhost/x', 32)
+
+
+def test_other_images_of_the_same_names_are_told_apart(tmp_path):
+    """In files of one size, too."""
+    (tmp_path / 'images' / 'cat').mkdir(parents=True)
+    path = tmp_path / 'images' / 'cat' / '1.bmp'
+    found = set()
+    for size, shade in ((32, 1), (32, 2), (64, 2)):
+        Image.new('RGB', (size, size), (shade, ) * 3).save(path)
+        dataset = DATASETS.build(class_folder(f'{tmp_path}/images', 32))
+        found.add(describe_dataset(dataset)['digest'])
+    assert len(found) == 3
 
 
 def test_view_size_is_that_of_the_first_crop():

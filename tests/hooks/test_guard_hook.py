@@ -238,7 +238,7 @@ def test_annotations_of_absent_images_are_refused(runner_cfg, image_folder):
     with pytest.raises(
             FileNotFoundError,
             match=f'^the annotations name {path}, which is not there: set '
-            'data_prefix'):
+            'data_root or data_prefix'):
         runner.train()
     moved.rename(path)  # for the other tests
 

@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -393,7 +394,7 @@ def test_knn_without_labels_says_what_to_do(run_tool, tmp_path):
     config = CONFIG.with_name('regioncl-m_resnet50_8xb128-coslr-200e_in1k.py')
     done = run_tool('evaluation/knn.py', config, 'none', check=False)
     assert done.returncode
-    assert done.stderr.strip().endswith('(--train and --test)')
+    assert 'give folders with one folder per class by --train' in done.stderr
 
 
 def test_knn_refuses_other_classes(run_tool, tmp_path):
@@ -408,8 +409,21 @@ def test_knn_refuses_other_classes(run_tool, tmp_path):
         '--test',
         'test',
         check=False)
-    assert done.stderr.strip().endswith(
-        'these differ: cat (--train and --test)')
+    assert done.stderr.strip().endswith('these differ: cat')
+
+
+@pytest.mark.parametrize('tool, arguments, sentence', [
+    ('evaluation/knn.py', ['--batch-size', '0'], 'must be at least 1'),
+    ('evaluation/knn.py', ['--workers', '-1'], 'must be at least 0'),
+    ('evaluation/knn.py', ['--train', 'x.zip', '--test', 'y'
+                           ], 'is not a folder: name'),
+    ('evaluate.py', ['--out', 'o', '--learning-rates', '1', '-1'
+                     ], '--learning-rates must be above 0'),
+    ('test.py', [], 'has no test_dataloader: name the config of a model'),
+])
+def test_arguments_that_cannot_be_meant(run_tool, tool, arguments, sentence):
+    done = run_tool(tool, CONFIG, 'none', *arguments, check=False)
+    assert sentence in done.stderr.strip().splitlines()[-1]
 
 
 def test_evaluate(run_tool, tmp_path, digits):
@@ -433,9 +447,13 @@ def test_evaluate(run_tool, tmp_path, digits):
     for number in numbers.values():
         assert page.count(f'{100 * number:.2f}') >= 2
 
+    shutil.copytree(digits / 'test', tmp_path / 'more')
+    for name in ('.x', '10'):
+        (tmp_path / 'more' / name).mkdir()
     for arguments, sentence in (
         (['--protocols', 'knm'], 'there is no protocol knm, and no such file'),
         (['--train', 'nowhere', '--test', 'nowhere'], 'is not a folder'),
+        (['--train', 'more', '--test', 'more'], 'as a class: remove .x, 10'),
         (['--seed', '1'], 'holds results of another seed: give another'),
     ):
         done = run_tool(*command, *arguments, check=False)

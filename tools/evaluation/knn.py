@@ -26,11 +26,15 @@ def parse_args() -> argparse.Namespace:
     args = parser.parse_args()
     if bool(args.train) != bool(args.test):
         parser.error('--train and --test go together')
+    if args.batch_size < 1:
+        parser.error('--batch-size must be at least 1')
+    if args.workers < 0:
+        parser.error('--workers must be at least 0')
     return args
 
 
-def main() -> None:
-    args = parse_args()
+def measure(args: argparse.Namespace) -> None:
+    """Print the accuracy for each number of neighbours."""
     # PyTorch takes seconds to import. --help does not need it.
     from mmengine.logging import MMLogger
 
@@ -43,15 +47,12 @@ def main() -> None:
     hide_needless_warnings()
     MMLogger.get_instance('knn', log_level='WARNING')
     cfg = load_config(args.config, args.cfg_options)
-    try:
-        if args.train:
-            check_class_folders(args.train, args.test)
-        sets = [
-            eval_dataset(cfg, split, getattr(args, split))
-            for split in ('train', 'test')
-        ]
-    except ValueError as error:
-        raise SystemExit(f'{error} (--train and --test)') from None
+    if args.train:
+        check_class_folders(args.train, args.test)
+    sets = [
+        eval_dataset(cfg, split, getattr(args, split))
+        for split in ('train', 'test')
+    ]
     checkpoint = None if args.checkpoint == 'none' else args.checkpoint
     model = load_model(cfg, checkpoint)
     (train, train_labels), (test, test_labels) = (
@@ -62,6 +63,14 @@ def main() -> None:
         accuracy = (labels == test_labels).float().mean()
         print(f'k-NN accuracy {accuracy:.4f} (k={k}, T={temperature}, '
               f'{len(train)} train and {len(test)} test images)')
+
+
+def main() -> None:
+    args = parse_args()
+    try:
+        measure(args)
+    except (ValueError, OSError) as error:
+        raise SystemExit(str(error)) from None
 
 
 if __name__ == '__main__':

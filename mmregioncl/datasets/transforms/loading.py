@@ -12,6 +12,7 @@ from mmengine import fileio
 from mmengine.logging import print_log
 from PIL import Image
 
+from mmregioncl.files import printable
 from mmregioncl.registry import TRANSFORMS
 from mmregioncl.validation import check_whole_number
 from .bands import Ranges, check_value_range, has_bands, read_image
@@ -119,7 +120,7 @@ class LoadImage(LoadImageFromFile):
             OSError: If the file cannot be read and on_corrupt='raise', or if
                 too many cannot.
         """
-        path = results['img_path']
+        path = printable(results['img_path'])
         self.files += 1
         try:
             return self.decode(results)

@@ -4,10 +4,12 @@ from io import BytesIO
 import cv2
 import numpy as np
 import pytest
+from mmengine.logging import MMLogger
 from mmengine.registry import DATASETS, TRANSFORMS
 from PIL import Image, UnidentifiedImageError
 from sklearn.datasets import load_sample_image
 
+from mmregioncl.datasets import ImageFolder
 from mmregioncl.datasets.transforms.loading import decode_jpeg
 
 
@@ -242,3 +244,22 @@ def test_photographs_are_rotated(tmp_path):
     load = TRANSFORMS.build(dict(type='mmregioncl.LoadImage'))
     assert load(dict(img_path=str(tmp_path /
                                   'rotated.jpg')))['img'].shape == (64, 48, 3)
+
+
+def test_an_image_that_vanishes_is_skipped_and_named(tmp_path, capfd):
+    """Also if its name cannot be written in UTF-8."""
+    MMLogger.get_instance('vanished')
+    names = ('gone.png', 'here.png', '\udcff gone.png')
+    for name in names:
+        cv2.imwrite(str(tmp_path / 'x.png'), np.zeros((8, 8, 3), np.uint8))
+        (tmp_path / 'x.png').rename(tmp_path / name)
+    dataset = ImageFolder(
+        str(tmp_path), pipeline=[dict(type='mmregioncl.LoadImage')])
+    for name in (names[0], names[2]):
+        (tmp_path / name).unlink()
+    for index in range(3):
+        assert dataset[index]['img_path'] == str(tmp_path / 'here.png')
+    text = ''.join(capfd.readouterr())
+    assert 'gone.png, which cannot be read as an image (FileNotFound' in text
+    assert '/\\udcff gone.png, which cannot be read' in text
+    assert 'Logging error' not in text

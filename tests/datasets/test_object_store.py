@@ -1,0 +1,64 @@
+import fsspec
+import pytest
+from fsspec.implementations.memory import MemoryFileSystem
+from fsspec.registry import _registry
+from mmengine import fileio
+from mmengine.registry import DATASETS
+from torch.utils.data import DataLoader
+
+from mmregioncl.datasets import ImageFolder
+
+
+class Store(MemoryFileSystem):
+    """In the place of S3, with an option as s3fs has."""
+    protocol = 's3'
+
+    def __init__(self, endpoint_url=None, **options):
+        super().__init__(**options)
+        self.endpoint_url = endpoint_url
+
+    @classmethod
+    def _strip_protocol(cls, path):
+        return super()._strip_protocol(path.replace('s3://', 'memory://'))
+
+
+@pytest.fixture
+def store(image_folder, monkeypatch):
+    """A bucket with a folder of images."""
+    monkeypatch.setitem(_registry, 's3', Store)
+    monkeypatch.setattr(Store, 'store', {})
+    monkeypatch.setattr(Store, 'pseudo_dirs', [''])
+    files = fsspec.filesystem('s3')
+    files.put(str(image_folder), 'bucket/images', recursive=True)
+    return files
+
+
+def test_a_bucket_is_read_as_its_folder(store, image_folder):
+    folder = ImageFolder(str(image_folder))
+    dataset = ImageFolder(
+        's3://bucket/images',
+        pipeline=[dict(type='mmregioncl.LoadImage', on_corrupt='raise')])
+    assert [info['img_path'] for info in dataset.data_list] == [
+        f's3://bucket/images/{name}' for name in folder.data_list.names
+    ]
+    loader = DataLoader(
+        dataset,
+        num_workers=1,
+        collate_fn=lambda batch: batch[0]['img'],
+        multiprocessing_context='fork')
+    for image, info in zip(loader, folder.data_list):
+        assert image.shape == (40, 40, 3)
+    labelled = DATASETS.build(
+        dict(type='mmregioncl.CustomDataset', data_root='s3://bucket/images'))
+    assert labelled.metainfo['classes'] == ('a', 'b')
+    assert fileio.get(labelled[6]['img_path']) == (image_folder /
+                                                   'b/c/00.png').read_bytes()
+    with pytest.raises(FileNotFoundError, match='is not a folder: set'):
+        ImageFolder('s3://bucket/nowhere')
+
+
+def test_options_go_to_the_file_system(store):
+    options = dict(endpoint_url='http://localhost:1')
+    assert len(ImageFolder('s3://bucket/images', backend_args=options)) == 12
+    backend = fileio.get_file_backend('s3://bucket', backend_args=options)
+    assert backend.open('s3://bucket')[0].endpoint_url == 'http://localhost:1'
