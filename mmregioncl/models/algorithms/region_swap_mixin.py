@@ -36,7 +36,6 @@ class RegionSwapMixin(BaseModel):
     neck_type: type
     head_type: type
     map_settings = MAP_SETTINGS  # of the backbone, where it has them
-    least_batch = 2  # regions are swapped between two images
 
     def __init__(self,
                  backbone: dict,
@@ -68,6 +67,11 @@ class RegionSwapMixin(BaseModel):
         swap = dict(dict(type='mmregioncl.RegionSwap'), **region_swap)
         self.region_swap = TRANSFORMS.build(swap)
         self.region_weight = check_number('region_weight', region_weight, name)
+
+    @property
+    def least_batch(self) -> int:
+        """Images of a batch, since regions are swapped between two."""
+        return 2
 
     def take_views(self, inputs: List[Tensor]) -> Tuple[Tensor, Tensor]:
         """The two views of a batch.
