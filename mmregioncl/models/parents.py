@@ -91,3 +91,24 @@ def with_settings(backbone: dict, settings: dict) -> dict:
     }
     added = {k: v for k, v in settings.items() if k in known}
     return {**added, **backbone}
+
+
+def map_advice(backbone: dict, settings: dict) -> str:
+    """What to do if a backbone returns no feature map.
+
+    Args:
+        backbone (dict): Config of a backbone.
+        settings (dict): Settings with which backbones that have them return
+            one. :func:`with_settings` has added those of this one.
+    """
+    name = getattr(class_of(backbone), '__name__', 'the backbone')
+    if name == 'TIMMBackbone':
+        settings = dict(features_only=True, out_indices=(-1, ))
+        backbone = dict(dict.fromkeys(settings), **backbone)
+    others = [
+        f'backbone.{key}={value!r}' for key, value in settings.items()
+        if backbone.get(key, value) != value
+    ]
+    if others:
+        return f'set {" and ".join(others)}'
+    return f'{name} has no setting for it, take another backbone'

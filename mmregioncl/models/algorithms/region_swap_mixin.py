@@ -6,7 +6,7 @@ from torch import Tensor
 from mmregioncl import host
 from mmregioncl.registry import TRANSFORMS
 from mmregioncl.validation import check_number
-from ..parents import BaseModel, class_of, with_settings
+from ..parents import BaseModel, class_of, map_advice, with_settings
 from ..utils import MAP_SETTINGS, RegionSwap, check_region, paired
 
 
@@ -64,6 +64,7 @@ class RegionSwapMixin(BaseModel):
                     f' not {type(module).__name__}: set {part}.type to '
                     f'{scope}.{wanted.__name__} or a subclass')
         self.backbone_cfg = backbone
+        self.neck.map_advice = map_advice(backbone, self.map_settings)
         swap = dict(dict(type='mmregioncl.RegionSwap'), **region_swap)
         self.region_swap = TRANSFORMS.build(swap)
         self.region_weight = check_number('region_weight', region_weight, name)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from mmregioncl.registry import MODELS
 from ..parents import DenseCLNeck, MoCoV2Neck, NonLinearNeck
 from ..utils import Region, feature_map, image_features, pool_region
-from ..utils.outputs import NO_MAP, split_outputs
+from ..utils.outputs import ANOTHER, NO_MAP, split_outputs
 
 
 class RegionNeckMixin(BaseModule):
@@ -20,6 +20,7 @@ class RegionNeckMixin(BaseModule):
     """
     with_avg_pool = True  # where a neck has no such setting
     takes_tokens = False
+    map_advice = ANOTHER  # the algorithm knows the backbone, and says more
 
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
@@ -52,7 +53,7 @@ class RegionNeckMixin(BaseModule):
         """
         shapes = [tuple(getattr(part, 'shape', ())) for part in features]
         if any(len(shape) != 4 for shape in shapes):
-            raise ValueError(NO_MAP.format(shapes))
+            raise ValueError(NO_MAP.format(shapes, self.map_advice))
         self.check_channels(features)
         return features
 
@@ -75,10 +76,11 @@ class RegionNeckMixin(BaseModule):
                 'mmcls or MMPretrain in the place of one of timm')
         given = [shape[1] for shape in shapes]
         if given != [wanted]:
+            stage = ', and one stage in out_indices of the backbone, or take '\
+                'one that has this setting' if len(given) > 1 else ''
             raise ValueError(
                 f'the backbone returns maps of {given} channels, and the neck '
-                f'takes one of {wanted}: set in_channels of the neck, and one '
-                'stage in out_indices of the backbone')
+                f'takes one of {wanted}: set in_channels of the neck{stage}')
 
     def forward_region(self, features: List[Tensor],
                        region: Region) -> Tuple[Tensor, Tensor]:

@@ -7,12 +7,9 @@ Outputs = Union[Tensor, Sequence]
 Size = Tuple[int, int]
 Token = Optional[Tensor]
 
-NO_MAP = (
-    'the backbone gives something else than feature maps (N, C, H, W), of '
-    'shapes {}: set gap_before_final_norm=False of a ConvNeXt, '
-    'output_cls_token=False of a vision transformer of mmcls, '
-    "out_type='featmap' of one of MMPretrain, or features_only=True of one of "
-    'timm')
+NO_MAP = ('the backbone gives something else than feature maps (N, C, H, W), '
+          'of shapes {}: {}')
+ANOTHER = 'take a backbone or settings with which it returns a map'
 # Settings with which backbones that have them return a map
 MAP_SETTINGS = dict(
     out_type='featmap',  # vision transformers of MMPretrain
@@ -29,7 +26,7 @@ def split_outputs(outputs: Outputs) -> Tuple[Tensor, Token]:
         return last, None
     dims = [getattr(part, 'ndim', None) for part in last or ()]
     if dims not in ([3, 2], [4, 2]):
-        raise ValueError(NO_MAP.format(dims))
+        raise ValueError(NO_MAP.format(dims, ANOTHER))
     return last[0], last[1]
 
 
@@ -53,7 +50,7 @@ def grid_of(outputs: Outputs, image_size: Size = (1, 1)) -> Size:
         cols = round(rows * width / height)
         if last.shape[1] - rows * cols in (0, 1):
             return rows, cols
-    raise ValueError(NO_MAP.format(tuple(last.shape)))
+    raise ValueError(NO_MAP.format(tuple(last.shape), ANOTHER))
 
 
 def feature_map(outputs: Outputs, image_size: Size = (1, 1)) -> Tensor:

@@ -12,8 +12,8 @@ from torch import nn
 
 from mmregioncl import host
 from mmregioncl.hooks.compile_hook import BACKBONES
-from mmregioncl.models.parents import HOST_MODELS
-from mmregioncl.models.utils import Region
+from mmregioncl.models.parents import HOST_MODELS, map_advice
+from mmregioncl.models.utils import MAP_SETTINGS, Region
 from toy import CROSS_ENTROPY, LATENT_HEAD
 
 T = 0.2
@@ -388,7 +388,9 @@ def test_bad_input_is_refused(method, build, inputs, message):
 ])
 def test_maps_that_the_neck_does_not_take_are_refused(method, build, backbone):
     method[0]['backbone'].update(backbone)
-    with pytest.raises(ValueError, match='set in_channels of the neck, and'):
+    with pytest.raises(
+            ValueError,
+            match=r'set in_channels of the neck($|, and one stage)'):
         build(method[0])(views(4), mode='loss')
 
 
@@ -413,9 +415,22 @@ def test_outputs_that_are_no_maps_are_refused(method, build, output):
         return
     with pytest.raises(
             ValueError,
-            match='gap_before_final_norm=False of a|'
+            match='ResNet_CIFAR has no setting for it, take another|'
             'ResNet_CIFAR returns something else: leave out_type'):
         model(views(4), mode='loss')
+
+
+@pytest.mark.parametrize('backbone, advice', [
+    (dict(type='ConvNeXt', gap_before_final_norm=True),
+     'set backbone.gap_before_final_norm=False'),
+    (dict(type='ConvNeXt', gap_before_final_norm=False),
+     'ConvNeXt has no setting for it, take another backbone'),
+    (dict(type='HRNet'), 'HRNet has no setting for it, take another backbone'),
+    (dict(type='TIMMBackbone', model_name='vit_tiny_patch16_224'),
+     'set backbone.features_only=True and backbone.out_indices=(-1,)'),
+])
+def test_advice_names_only_settings_of_the_backbone(backbone, advice):
+    assert map_advice(backbone, MAP_SETTINGS) == advice
 
 
 def test_stride_of_another_backbone_is_refused(method, build):

@@ -34,5 +34,6 @@ def test_grid_of_tokens_has_the_proportions_of_the_image(extra):
 
 def test_outputs_without_rows_and_columns_are_refused():
     for shape in [(2, 8), (2, 15, 8)]:
-        with pytest.raises(ValueError, match='set gap.* or features_only=Tr'):
+        with pytest.raises(
+                ValueError, match='take a backbone or settings with'):
             feature_map([torch.rand(shape)])
