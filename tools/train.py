@@ -36,6 +36,11 @@ def parse_args() -> argparse.Namespace:
         action='store_true',
         help='scale the learning rate from the batch of '
         'auto_scale_lr.base_batch_size to that of this run')
+    parser.add_argument(
+        '--dry-run',
+        action='store_true',
+        help='make three steps and print shapes, memory and time, without '
+        'writing anything')
     return parse_run(parser)
 
 
@@ -66,6 +71,7 @@ def main() -> None:
     from mmregioncl.engine.summary import next_commands
     from mmregioncl.engine.work_dir import claim_work_dir
     from mmregioncl.hooks import RunSummaryHook
+    from mmregioncl.hooks.dry_run_hook import dry_run
 
     hide_needless_warnings()
     cfg = load_config(args.config, args.cfg_options)
@@ -83,7 +89,7 @@ def main() -> None:
     if args.amp:
         set_amp(cfg, get_device())
     lock = None
-    if is_main_process(launcher):
+    if is_main_process(launcher) and not args.dry_run:
         lock = claim_work_dir(cfg.work_dir)
         if not restarted():
             note_start(cfg.work_dir, resumes=args.resume == 'auto')
@@ -95,6 +101,9 @@ def main() -> None:
 
     if get_device() == 'cpu':
         keep_freed_memory()
+    if args.dry_run:
+        explain_failures(lambda: print(*dry_run(cfg), sep='\n'))
+        return
 
     def train() -> Runner:
         runner = Runner.from_cfg(cfg)

@@ -55,11 +55,7 @@ class EvaluationHook(Hook):
     def after_train_epoch(self, runner) -> None:
         """Evaluate when it is time."""
         if self.interval is None:
-            # One view, forward and backward, of a model that does not tell
-            training = getattr(unwrap(runner.model), 'passes_per_image',
-                               3) * len(runner.train_dataloader.dataset)
-            self.interval = max(
-                1, math.ceil(self.passes(runner) / (SHARE * training)))
+            self.interval = self.epochs_between(runner)
             runner.logger.info(f'{type(self).__name__} evaluates every '
                                f'{self.interval} epochs and after the last')
         if self.every_n_epochs(runner, self.interval) or \
@@ -68,6 +64,15 @@ class EvaluationHook(Hook):
             if scalars:
                 runner.visualizer.add_scalars(scalars, step=runner.iter)
             note_metrics(runner, scalars)
+
+    def epochs_between(self, runner) -> int:
+        """Epochs between two evaluations, chosen if they are not set."""
+        if self.interval is not None:
+            return self.interval
+        # One view, forward and backward, of a model that does not tell
+        training = getattr(unwrap(runner.model), 'passes_per_image', 3) * len(
+            runner.train_dataloader.dataset)
+        return max(1, math.ceil(self.passes(runner) / (SHARE * training)))
 
     def before_train_epoch(self, runner) -> None:
         """Publish metrics of the last epoch, if the loop has not."""

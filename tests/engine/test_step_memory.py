@@ -2,14 +2,17 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 from mmengine.optim import OptimWrapper
+from mmengine.registry import MODELS
 from torch.profiler import ProfilerActivity, profile
 
 from mmregioncl.engine.optimizers import AutocastOptimWrapper
 from mmregioncl.engine.step_memory import (estimate_step, group_room,
                                            host_room, missing_states)
 from mmregioncl.hooks import GradientCheckpointHook
+from toy import method_cfgs
 
 SHAPE = (3, 32, 32)
 
@@ -101,6 +104,18 @@ def test_hooks_of_the_run_do_not_listen(method, build):
     run = make_run(build(method[0]))
     run.model.backbone.register_forward_hook(Listener().note)
     estimate(run)
+
+
+def one_process_estimates() -> None:
+    """The others need not take part, as they would in a step."""
+    for name in ('RegionCLMoCo', 'RegionCLSimCLR') * (get_rank() == 0):
+        torch.manual_seed(0)
+        run = make_run(MODELS.build(method_cfgs(name)[0]).train())
+        assert estimate(run) > 0
+
+
+def test_one_process_estimates(two_ranks):
+    two_ranks(one_process_estimates)
 
 
 def test_room_of_the_host(tmp_path):

@@ -95,6 +95,30 @@ def test_train_restart_and_knn(run_tool, tmp_path, digits, options,
     assert all(0.5 < float(line.split()[2]) < 1 for line in lines)
 
 
+def test_a_dry_run_tells_and_leaves_nothing(run_tool, tmp_path, options):
+    """Three steps of 96 digits, with all hooks of the config."""
+    before = [*tmp_path.iterdir()]
+    done = run_tool('train.py', CONFIG, '--dry-run', *options,
+                    'default_hooks.checkpoint.by_epoch=False',
+                    'default_hooks.checkpoint.out_dir=elsewhere')
+    assert [*tmp_path.iterdir()] == before
+    lines = dict(
+        line.split(maxsplit=1) for line in done.stdout.splitlines()
+        if line[:1].isalpha())
+    assert lines['batch'].startswith('2 tensors of (32, 3, 32, 32) from 96 im')
+    assert lines['backbone'] == '(32, 3, 32, 32) to (32, 128, 4, 4)'
+    assert lines['regions'] == ('sides of 2 to 3 cells of 8 pixels, on a grid '
+                                'of 4x4 cells')
+    assert lines['weights'].startswith('733,200 learned, 733,200 frozen or')
+    assert re.match(r'about 0\.0\d GiB in a step', lines['memory'])
+    assert re.match(r'loss [\d.]+, loss_instance ', lines['losses'])
+    assert lines['steps'] == '3 in an epoch, 3 in all, on 1 process(es)'
+    assert ' for an epoch and ' in lines['time']
+    assert lines['checkpoints'].startswith('every 1 steps and 15 minutes')
+    assert 'OnlineKNNHook every ' in lines['evaluations']
+    assert f'work_dirs/{CONFIG.stem}, where nothing was' in lines['work']
+
+
 @pytest.mark.slow
 def test_two_ranks_restart_and_resume_if_one_dies(tmp_path, options):
     """The launcher script with torchrun, on gloo where there is no GPU."""

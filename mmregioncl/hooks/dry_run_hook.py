@@ -1,0 +1,208 @@
+import math
+import time
+from itertools import islice
+from tempfile import TemporaryDirectory
+from typing import Any, Dict, Iterator, List, Optional, Tuple
+
+import torch
+from mmengine.config import Config
+from mmengine.dist import is_main_process
+from mmengine.hooks import CheckpointHook, Hook, LoggerHook
+from mmengine.runner import Runner
+from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
+
+from mmregioncl.engine.checks import GIB
+from mmregioncl.engine.step_memory import (estimate_step, first_views,
+                                           free_memory, missing_states,
+                                           present)
+from mmregioncl.models.utils import RegionSwap, grid_of
+from mmregioncl.models.utils.modules import unwrap
+from mmregioncl.randomness import kept_draws
+from .evaluation_hook import EvaluationHook
+
+STEPS = 3  # of a dry run; the first one, in which memory is taken, is slow
+SAMPLES = 8  # images that are loaded to see how long that takes
+
+
+class Finished(Exception):
+    """The dry run has made its steps."""
+
+
+class DryRunHook(Hook):
+    """Note what a run does in its first steps, then end it.
+
+    Attributes:
+        lines (dict[str, str]): What was noted, by what it is about.
+    """
+    priority = 'VERY_LOW'  # once the steps of other hooks are done
+
+    def __init__(self) -> None:
+        self.lines: Dict[str, str] = {}
+        self.times: List[float] = []
+        self.handle: Any = None
+        self.seen: Optional[tuple] = None  # maps, and the size of the images
+
+    def before_train_epoch(self, runner) -> None:
+        """Note weights and memory, and listen to the backbone."""
+        model = unwrap(runner.model)
+        learned, all_weights = (
+            sum(map(Tensor.numel, part)) for part in
+            ([weight for weight in model.parameters()
+              if weight.requires_grad], model.parameters()))
+        self.lines['weights'] = (
+            f'{learned:,} learned, {all_weights - learned:,} frozen or in a '
+            'moving average')
+        self.lines['memory'] = memory_of(runner)
+        if hasattr(model, 'backbone'):
+            self.handle = model.backbone.register_forward_hook(self.note_map)
+
+    def note_map(self, module: nn.Module, images: tuple, outputs) -> None:
+        """Note the first map of a backbone, and the regions in it."""
+        self.handle.remove()
+        shapes = [tuple(part.shape) for part in tree_leaves(outputs)]
+        self.lines['backbone'] = (f'{tuple(images[0].shape)} to '
+                                  f'{", ".join(map(str, shapes))}')
+        self.seen = outputs, images[0].shape[-2:]
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None) -> None:
+        """Note the first batch, and start the clock."""
+        shapes = [
+            tuple(part.shape) for part in tree_leaves(data_batch['inputs'])
+        ]
+        self.lines.setdefault(
+            'batch', f'{len(shapes)} tensors of {shapes[0]} from '
+            f'{len(runner.train_dataloader.dataset):,} images')
+        self.start = time.perf_counter()
+
+    def after_train_iter(self,
+                         runner,
+                         batch_idx,
+                         data_batch=None,
+                         outputs: Optional[dict] = None) -> None:
+        """Stop the clock, and end the run after some steps."""
+        losses = {
+            name: float(value.detach())
+            for name, value in outputs.items() if torch.is_tensor(value)
+        }  # waits for the device
+        self.times.append(time.perf_counter() - self.start)
+        if len(self.times) == 1:
+            self.lines['losses'] = ', '.join(f'{name} {value:.4g}'
+                                             for name, value in losses.items())
+            if self.seen:
+                self.lines.update(regions_of(unwrap(runner.model), *self.seen))
+        if len(self.times) == min(STEPS, len(runner.train_dataloader)):
+            self.lines.update(time_of(runner, self.times))
+            raise Finished
+
+
+def memory_of(runner) -> str:
+    """Memory of a step, estimated, and what is free."""
+    views = first_views(runner)
+    free = free_memory(next(runner.model.parameters()).device)
+    there = 'not known' if free is None else f'{free / GIB:.2f} GiB'
+    try:
+        need = estimate_step(runner, views, runner.train_dataloader.batch_size)
+    except Exception:  # no views, or a step that depends on values
+        return f'a step cannot be estimated for this model; free: {there}'
+    return (f'about {need / GIB:.2f} GiB in a step, of which '
+            f'{present(runner) / GIB:.2f} GiB are taken; free: {there}')
+
+
+def regions_of(model: nn.Module, outputs: tuple,
+               size: Tuple[int, int]) -> Dict[str, str]:
+    """Sides of the regions, where the model swaps some."""
+    swap = getattr(model, 'region_swap', None)
+    if not isinstance(swap, RegionSwap):
+        return {}
+    grid = grid_of(outputs)
+    swap = swap.fit(grid, size)
+    return dict(
+        regions=f'sides of {swap.size[0]} to {swap.size[1]} cells of '
+        f'{swap.stride} pixels, on a grid of {grid[0]}x{grid[1]} cells')
+
+
+def time_of(runner, times: List[float]) -> Dict[str, str]:
+    """Steps, and how long they take to load and to compute."""
+    loader = runner.train_dataloader
+    step = min(times[1:] or times)
+    count = min(SAMPLES, len(loader.dataset))
+    start = time.perf_counter()
+    with kept_draws():
+        for index in islice(range(len(loader.dataset)), count):
+            loader.dataset[index]
+    load = (time.perf_counter() - start) / count * loader.batch_size
+    load /= max(1, loader.num_workers)
+    both = max(step, load) if loader.num_workers else step + load
+    length = min(len(loader), runner.max_iters)
+    return dict(
+        steps=f'{length:,} in an epoch, {runner.max_iters:,} in all, on '
+        f'{runner.world_size} process(es)',
+        time=f'{step:.3g} s to compute a step and {load:.3g} s to load it: '
+        f'{duration(length * both)} for an epoch and '
+        f'{duration(runner.max_iters * both)} for all, without evaluations')
+
+
+def duration(seconds: float) -> str:
+    """Time in the unit that suits it, to two digits or so."""
+    for unit, length in (('days', 86400), ('h', 3600), ('min', 60)):
+        if seconds >= 2 * length:
+            return f'{seconds / length:.3g} {unit}'
+    return f'{seconds:.3g} s'
+
+
+def plan_of(runner, hooks: List[Hook]) -> Dict[str, str]:
+    """When the run logs, writes checkpoints and evaluates."""
+    lines: Dict[str, str] = {}
+    size = present(runner) + missing_states(runner)
+    looks = []
+    for hook in hooks:
+        if isinstance(hook, LoggerHook):
+            lines['log'] = f'every {hook.interval} steps'
+        elif isinstance(hook, CheckpointHook):
+            unit = 'epochs' if hook.by_epoch else 'steps'
+            pause = getattr(hook, 'pause', math.inf)
+            lines['checkpoints'] = f'every {hook.interval} {unit}' + (
+                f' and {pause / 60:g} minutes'
+                if pause < math.inf else '') + f', {size / GIB:.2f} GiB each'
+        elif isinstance(hook, EvaluationHook):
+            epochs = hook.epochs_between(runner)
+            looks.append(f'{type(hook).__name__} every {epochs} epochs')
+    if runner._val_loop is not None:
+        looks.append('validation every '
+                     f'{runner.train_loop.val_interval} epochs or steps')
+    lines['evaluations'] = ', '.join(looks) or 'none'
+    return lines
+
+
+def dry_run(cfg: Config) -> Iterator[str]:
+    """Make the first steps of a run, and leave nothing behind.
+
+    Args:
+        cfg (Config): Config of a run.
+
+    Returns:
+        Iterator[str]: Lines to print: shapes, regions, weights, memory, steps
+        and time, and what is logged and written when. None on other processes
+        than the first.
+    """
+    work_dir, hook = cfg.work_dir, DryRunHook()
+    if cfg.get('visualizer'):
+        cfg.visualizer.vis_backends = None
+    with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        cfg.update(work_dir=folder, log_level='WARNING')
+        runner = Runner.from_cfg(cfg)
+        runner.register_hook(hook)
+        hooks = runner.hooks
+        # They may write, and remove, elsewhere.
+        runner._hooks = [
+            part for part in hooks if not isinstance(part, CheckpointHook)
+        ]
+        try:
+            runner.train()
+        except Finished:
+            pass
+    hook.lines.update(plan_of(runner, hooks))
+    if is_main_process():
+        hook.lines['work dir'] = f'{work_dir}, where nothing was written now'
+        yield from (f'{name:12} {line}' for name, line in hook.lines.items())
