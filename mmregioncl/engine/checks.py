@@ -3,7 +3,7 @@ import math
 import shutil
 from copy import copy
 from pathlib import Path
-from typing import List
+from typing import List, Optional
 
 import numpy as np
 from mmengine import fileio
@@ -32,13 +32,18 @@ GIB = 2**30
 MOST_PER_BYTE = 3000
 
 
-def last_batch(loader) -> int:
-    """Images of the last batch of an epoch, on this process."""
-    whole = loader.batch_size
-    if type(loader.batch_sampler) is not BatchSampler or \
-            not isinstance(loader.sampler, DefaultSampler) or loader.drop_last:
-        return whole
-    return len(loader.sampler) % whole or whole
+def last_batch(loader) -> Optional[int]:
+    """Images of the last batch of an epoch, on this process.
+
+    Returns:
+        int or None: None if a batch sampler of another kind makes batches.
+    """
+    if type(loader.batch_sampler) is not BatchSampler:
+        return None
+    rest = 0
+    if isinstance(loader.sampler, DefaultSampler) and not loader.drop_last:
+        rest = len(loader.sampler) % loader.batch_size
+    return rest or loader.batch_size
 
 
 def check_batches(runner) -> None:
@@ -63,7 +68,8 @@ def check_batches(runner) -> None:
             'train_dataloader.sampler.round_up=True')
     model, rest = unwrap(runner.model), last_batch(loader)
     least = getattr(model, 'least_batch', 1)
-    if rest < least or rest == 1 < loader.batch_size and norms_vectors(model):
+    if rest is not None and (rest < least or rest == 1 < loader.batch_size
+                             and norms_vectors(model)):
         raise ValueError(
             f'the last batch of an epoch has {rest} of {loader.batch_size} '
             f'images, and {type(model).__name__} needs {max(least, 2)}: set '
@@ -106,19 +112,18 @@ def check_memory(runner, views: List[Tensor]) -> None:
         runner (Runner): A run whose model is ready for the first step.
         views (list[Tensor]): Of one image, shape (1, C, H, W) each.
     """
-    batch = runner.train_dataloader.batch_size
+    batch = runner.train_dataloader.batch_sampler.batch_size
     free = free_memory(views[0].device)
     if free is None or free > MOST_PER_BYTE * batch * size_of(views):
         return
     try:
-        need, less = (
-            estimate_step(runner, views, count) - present(runner)
-            for count in (batch, max(1, batch // 2)))
+        need = estimate_step(runner, views, batch) - present(runner)
+        if need <= free:
+            return
+        more = estimate_step(runner, views, batch + 2) - present(runner)
     except Exception:  # a step that depends on values cannot be estimated
         return
-    if need <= free:
-        return
-    per_image = (need - less) / max(1, batch - batch // 2)
+    per_image = (more - need) / 2
     fits = batch - math.ceil((need - free) / max(1, per_image))
     fits = fits // 2 * 2
     smaller = f'batch_size={batch} to {fits}' if fits > 0 else \
@@ -245,7 +250,7 @@ def check_queue(runner) -> None:
     model, loader = unwrap(runner.model), runner.train_dataloader
     images = len(loader.dataset)
     queue_len = getattr(model, 'queue_len', 0)
-    for batch in (loader.batch_size, last_batch(loader)):
+    for batch in {loader.batch_size, last_batch(loader)} - {None}:
         keys = batch * runner.world_size
         if isinstance(model, (MoCo, DenseCL)) and queue_len % keys and \
                 not hasattr(model, 'waiting_keys'):

@@ -10,6 +10,7 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.registry import DATASETS, HOOKS
 from mmengine.runner import Runner
+from torch.utils.data import DataLoader
 
 from mmregioncl.engine import checks
 from toy import method_cfgs
@@ -428,3 +429,10 @@ def test_absent_images_of_an_evaluation_are_refused(runner_cfg, image_folder,
     shutil.rmtree(folder)
     with pytest.raises(FileNotFoundError, match='data set in eval_datasets$'):
         runner.train()
+
+
+def test_batch_samplers_of_others_are_not_judged():
+    """Such as MMDetection's, with which a loader has no batch size."""
+    loader = DataLoader([0, 1, 2], batch_sampler=[[0, 1], [2]])
+    assert checks.last_batch(loader) is None
+    assert checks.last_batch(DataLoader([0, 1, 2], 2)) == 2
