@@ -496,7 +496,8 @@ def test_probe_begins_anew_with_other_classes(online_cfg, tmp_path):
 
 def test_a_loop_without_epochs_warns(online_cfg, tmp_path):
     online_cfg.train_cfg = dict(type='IterBasedTrainLoop', max_iters=2)
-    online_cfg.default_hooks = dict(health=HEALTH)
+    online_cfg.default_hooks = dict(
+        health=HEALTH, checkpoint=dict(type='CheckpointHook', by_epoch=False))
     lines = train(online_cfg, tmp_path / 'run')[1]
     assert any('it will evaluate at the end only' in line for line in lines)
     assert sum('embeddings after' in line for line in lines) == 1
