@@ -1,10 +1,17 @@
 import logging
+import logging.handlers
 import os
 import subprocess
 import sys
 import warnings
 
 import pytest
+from mmengine.fileio import FileClient
+from mmengine.logging import MMLogger
+from mmengine.optim import build_optim_wrapper
+from PIL import Image
+from torch import nn
+from torch.utils.data import DataLoader
 
 from mmregioncl.engine.quiet import (LOGGED, PYTHON, hide_needless_lines,
                                      hide_needless_warnings)
@@ -46,17 +53,36 @@ def test_processes_started_later_hide_them_too(hidden):
     assert OTHER in done.stderr
 
 
-def test_needless_lines_are_hidden_and_no_others(caplog):
-    logger = logging.getLogger('quiet')
-    hide_needless_lines(logger)
-    lines = [
-        '"FileClient" will be deprecated in future. Please use io functions',
-        '"HardDiskBackend" is the alias of "LocalBackend" and the former',
-        'target_net.module.0.conv1.weight is skipped since its '
-        'requires_grad=False'
-    ]
-    assert len(lines) == len(LOGGED)
-    kept = [OTHER, *(f'of {line}' for line in lines)]
-    for line in (*lines, *kept):
+def test_needless_lines_are_hidden_and_no_others():
+    """Those that MMEngine writes itself."""
+    logger = MMLogger.get_instance('quiet')
+    logger.handlers = [handler := logging.handlers.BufferingHandler(99)]
+    model = nn.Linear(2, 2)
+    model.weight.requires_grad_(False)
+    settings = dict(
+        optimizer=dict(type='SGD', lr=0.1, weight_decay=0.1),
+        paramwise_cfg=dict(bias_decay_mult=0.))
+    for expected in (3, 0):
+        handler.buffer.clear()
+        FileClient.infer_client(uri='here')
+        build_optim_wrapper(nn.Sequential(model), settings)
+        lines = [
+            record.getMessage() for record in handler.buffer
+            if record.levelno == logging.WARNING
+        ]
+        assert len(lines) == expected == (len(LOGGED) if lines else 0)
+        hide_needless_lines(logger)
+    kept = [OTHER, *(f'of {line}' for line in LOGGED)]
+    for line in kept:
         logger.warning(line)
-    assert caplog.messages == kept
+    assert [record.getMessage() for record in handler.buffer][-4:] == kept
+
+
+def test_warnings_of_the_installed_pytorch(hidden):
+    """The text of the list is the one that PyTorch uses."""
+    with warnings.catch_warnings(record=True) as shown:
+        list(DataLoader([1], pin_memory=True))
+        image = Image.new('P', (2, 2))
+        image.info['transparency'] = bytes(4)
+        image.convert('RGB')
+    assert not shown
