@@ -3,16 +3,16 @@ from typing import List, Tuple, Union
 
 import torch
 from mmengine.dataset import BaseDataset, default_collate
-from mmengine.dist import all_reduce, is_main_process
+from mmengine.dist import all_reduce
 from mmengine.model import BaseModel
 from mmengine.registry import DATASETS
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
-from tqdm import tqdm
 
 from mmregioncl.models.utils import (backbone_outputs, image_features,
                                      preprocess)
 from .data import read_labels
+from .progress import progress
 from .ranks import gather_rows, rank_batches
 
 
@@ -55,10 +55,9 @@ def extract_rows(model: BaseModel,
         Tensor: Shape (M, C), float32, on the CPU.
     """
     rows = []
-    disable = None if is_main_process() else True  # None: on a terminal only
     # A rank without a batch runs one image and keeps no row of it.
     loader = batch_loader(dataset, batches or [[0]], num_workers, context)
-    for batch in tqdm(loader, desc='features', disable=disable, leave=False):
+    for batch in progress(loader, 'features, batches'):
         inputs, _ = preprocess(model.data_preprocessor, batch)
         features = image_features(backbone_outputs(model, inputs))  # (N, C)
         rows.append(features.float().cpu())

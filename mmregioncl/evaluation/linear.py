@@ -4,7 +4,8 @@ from typing import Dict, Sequence
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from tqdm import trange
+
+from .progress import progress
 
 
 def online_probe(channels: int, classes: int) -> nn.Sequential:
@@ -71,7 +72,7 @@ def linear_probes(train_features: Tensor,
         logits = torch.addmm(bias.T, features, weight.T)  # (N, L K)
         return logits.unflatten(1, (count, classes)).transpose(1, 2)
 
-    for epoch in trange(epochs, desc='linear', disable=None, leave=False):
+    for epoch in progress(range(epochs), 'linear, epochs'):
         decay = 0.1**sum(epoch >= share * epochs for share in (0.6, 0.8))
         order = torch.randperm(len(train_labels), generator=generator)
         for rows in order.to(device).split(batch_size):

@@ -1,22 +1,21 @@
 """Crop boxes of all training images, found in one pass."""
 import copy
-import time
-from typing import Callable, Optional, Tuple
+from typing import Tuple
 
 import torch
 from mmengine.dataset import (BaseDataset, Compose, DefaultSampler,
                               default_collate)
-from mmengine.dist import all_reduce, is_main_process
+from mmengine.dist import all_reduce
 from mmengine.model import BaseModel
 from torch import Tensor
 from torch.utils.data import DataLoader
-from tqdm import tqdm
 
 from mmregioncl.datasets.box_store import BoxStore
 from mmregioncl.datasets.transforms import loading_steps
 from mmregioncl.models.utils import (backbone_outputs, feature_map,
                                      heatmap_to_boxes, preprocess)
 from mmregioncl.registry import TRANSFORMS
+from .progress import progress
 
 
 def whole_image_steps(image_size: Tuple[int, int]) -> list:
@@ -36,15 +35,13 @@ def whole_image_steps(image_size: Tuple[int, int]) -> list:
     return [TRANSFORMS.build(step) for step in (resize, pack)]
 
 
-def localize(
-        model: BaseModel,
-        dataset: BaseDataset,
-        store: BoxStore,
-        threshold: float,
-        batch_size: int,
-        num_workers: int,
-        context=None,
-        log: Optional[Callable[[str], None]] = None) -> Tuple[Tensor, int]:
+def localize(model: BaseModel,
+             dataset: BaseDataset,
+             store: BoxStore,
+             threshold: float,
+             batch_size: int,
+             num_workers: int,
+             context=None) -> Tuple[Tensor, int]:
     """Find the box of every image of a data set.
 
     Args:
@@ -55,8 +52,6 @@ def localize(
         batch_size (int): On each rank.
         num_workers (int): On each rank.
         context (optional): ``multiprocessing_context`` of the DataLoader.
-            Defaults to None.
-        log (Callable, optional): Called once a minute with the progress.
             Defaults to None.
 
     Returns:
@@ -80,15 +75,7 @@ def localize(
     device = next(model.parameters()).device
     # Top, left, bottom, right, and whether the map was degenerate
     found = torch.full((len(store), 5), -1, device=device)
-    disable = None if is_main_process() else True  # None: on a terminal only
-    start = logged = time.time()
-    bar = tqdm(loader, desc='crop boxes', disable=disable, leave=False)
-    for done, batch in enumerate(bar):
-        if log and time.time() - logged > 60:
-            logged = time.time()
-            left = (logged - start) * (len(loader) - done) / done
-            log(f'crop boxes: {done} of {len(loader)} batches, '
-                f'{left:.0f} s left')
+    for batch in progress(loader, 'crop boxes, batches'):
         inputs, samples = preprocess(model.data_preprocessor, batch)
         maps = feature_map(backbone_outputs(model, inputs))
         boxes, degenerate = heatmap_to_boxes(maps, store.image_size, threshold)

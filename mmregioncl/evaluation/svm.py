@@ -8,7 +8,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.svm import LinearSVC
 from torch import Tensor
-from tqdm import tqdm
+
+from .progress import progress
 
 # Published: 10^-7 to 10^2, and 2^-4 to 2^-19
 COSTS = (*(10.**power for power in range(-7, 3)), *(0.5**power
@@ -150,7 +151,7 @@ def svm_map(train: Split,
     jobs = (delayed(train_svm)(train, number, costs) for number in classes)
     models = list(
         progress(
-            Parallel(workers, return_as='generator')(jobs), 'svm',
+            Parallel(workers, return_as='generator')(jobs), 'svm, classes',
             len(classes)))
     return dict(
         ap=[evaluate(model, test, n) for n, (model, _) in enumerate(models)],
@@ -236,18 +237,14 @@ def low_shot_map(train: Split,
     total = len(shots) * samples * len(costs)
     maps = list(
         progress(
-            Parallel(workers, return_as='generator')(jobs), 'low-shot', total))
+            Parallel(workers, return_as='generator')(jobs), 'low-shot, SVMs',
+            total))
     tables = np.reshape(maps, (len(shots), samples, len(costs)))
     best = tables.mean(1).argmax(1)
     return {
         number: (float(table[:, cost].mean()), float(table[:, cost].std()))
         for number, table, cost in zip(shots, tables, best)
     }
-
-
-def progress(jobs, name: str, total: int):
-    """Show a progress bar on a terminal."""
-    return tqdm(jobs, desc=name, total=total, disable=None, leave=False)
 
 
 def check_counts(split: Split, minimum: int, name: str) -> None:

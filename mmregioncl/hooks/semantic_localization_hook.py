@@ -191,8 +191,7 @@ class SemanticLocalizationHook(Hook):
                 edges, count = localize(model, part, store, self.threshold,
                                         self.batch_size or loader.batch_size,
                                         num_workers,
-                                        loader.multiprocessing_context,
-                                        runner.logger.info)
+                                        loader.multiprocessing_context)
                 store.update(edges)
                 degenerate += count
         self.report(runner, epoch, degenerate, time.time() - start)

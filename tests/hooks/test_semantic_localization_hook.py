@@ -294,24 +294,6 @@ def test_schedule_without_a_pass_is_warned_of(ccrop_cfg, tmp_path, settings):
     assert any('boxes will not be found in 2 epochs' in line for line in said)
 
 
-def test_a_long_pass_says_how_long_it_will_take(ccrop_cfg, monkeypatch):
-    """Three batches, with a clock on which each takes 61 seconds."""
-    ccrop_cfg.train_dataloader.update(num_workers=0, persistent_workers=False)
-    monkeypatch.setattr(localization, 'time', Mock())
-    # Each batch asks when it begins, and again when it says so.
-    localization.time.time.side_effect = [0, 0, 61, 61, 122, 122]
-    runner = Runner.from_cfg(ccrop_cfg)
-    runner._train_loop = runner.build_train_loop(runner._train_loop)
-    runner.call_hook('before_run')
-    runner.logger.info = Mock()
-    boxes_hook(runner).find_boxes(runner, 2)
-    said = [call.args[0] for call in runner.logger.info.call_args_list]
-    assert said[:-1] == [
-        'crop boxes: 1 of 3 batches, 122 s left',
-        'crop boxes: 2 of 3 batches, 61 s left'
-    ]
-
-
 def test_workers_start_as_in_training(ccrop_cfg, tmp_path, monkeypatch):
     ccrop_cfg.train_dataloader.multiprocessing_context = 'spawn'
     seen = []
