@@ -1,5 +1,6 @@
 """Checks before training that raise an error or log a warning."""
 import math
+import os
 import shutil
 from copy import copy
 from pathlib import Path
@@ -22,12 +23,14 @@ from mmregioncl.files import printable
 from mmregioncl.models.parents import DenseCL, MoCo
 from mmregioncl.models.utils import check_weights
 from mmregioncl.models.utils.modules import unwrap
+from mmregioncl.randomness import kept_draws
 from .loops import SeededTrainLoop
 from .metrics import all_schedulers, awaited, check_name, measured
 from .step_memory import (estimate_step, free_memory, missing_states, present,
                           size_of)
 
 GIB = 2**30
+SHARED_MEMORY = '/dev/shm'
 # Bytes of a step for each byte of its views, which no network needs
 MOST_PER_BYTE = 3000
 
@@ -236,6 +239,28 @@ def check_depth(runner) -> None:
                 f'{np.iinfo(kind).max}, so that few shades are left of them: '
                 'set value_range of mmregioncl.LoadImage, which '
                 'tools/analysis_tools/measure_images.py measures')
+
+
+def check_shared_memory(runner) -> None:
+    """Warn if the batches that workers prepare may not fit into shared memory.
+
+    Containers often have 64 MB of it.
+    """
+    loader = runner.train_dataloader
+    batches = loader.num_workers * (loader.prefetch_factor or 0)
+    if not batches or not os.path.isdir(SHARED_MEMORY):
+        return  # Windows and macOS have no such limit
+    with kept_draws():
+        size = size_of([loader.dataset[0]])
+    processes = int(os.environ.get('LOCAL_WORLD_SIZE', 1))
+    most = batches * loader.batch_size * size * processes
+    free = shutil.disk_usage(SHARED_MEMORY).free
+    if most > free:
+        runner.logger.warning(
+            f'prepared batches may take {most / 1e6:.0f} MB of shared memory, '
+            f'of which {free / 1e6:.0f} MB are free: raise the limit of the '
+            'container, as by docker --shm-size, or lower num_workers or '
+            'prefetch_factor of train_dataloader')
 
 
 def check_queue(runner) -> None:

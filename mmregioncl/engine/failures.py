@@ -12,7 +12,7 @@ CAUSES = (
     (r'DataLoader worker.*(Bus error|shared memory)|unable to mmap|'
      r'</torch_.*No space left on device', 'shared memory ran out',
      'raise the limit of the container, as by docker --shm-size, or lower '
-     'train_dataloader.num_workers'),
+     'num_workers or prefetch_factor of train_dataloader'),
     (r'DataLoader worker.*(killed by signal|exited unexpectedly)',
      'a data worker was killed, most likely because memory ran out',
      'lower train_dataloader.num_workers or batch_size'),
@@ -66,8 +66,10 @@ def explain(error: Exception) -> Optional[str]:
     text = str(error)
     if not isinstance(error, RuntimeError):  # the pipe of a worker has ended
         text = 'DataLoader worker exited unexpectedly'
-    for pattern, cause, advice in CAUSES:
-        # "Caught ..." repeats the error of a worker, with its traceback.
-        if re.search(pattern, text) and not text.startswith('Caught '):
+    # "Caught ..." repeats the error of a worker, with its traceback. Only that
+    # of shared memory is not the user's.
+    causes = CAUSES[:1] if text.startswith('Caught ') else CAUSES
+    for pattern, cause, advice in causes:
+        if re.search(pattern, text):
             return f'{cause}: {advice}'
     return None

@@ -9,7 +9,7 @@ from mmregioncl.engine.checks import (check_bands, check_batches,
                                       check_depth, check_disk, check_images,
                                       check_kept_checkpoints, check_memory,
                                       check_metrics, check_queue,
-                                      check_schedule)
+                                      check_schedule, check_shared_memory)
 from mmregioncl.engine.step_memory import first_views
 from mmregioncl.engine.unused import check_logged, check_settings
 from mmregioncl.models.utils.modules import unwrap
@@ -31,7 +31,8 @@ class GuardHook(Hook):
       A new run may begin with a backbone of torchvision, timm or OpenMMLab
       alone. It warns if the queue is longer than the data, the schedule does
       not end with the run, images lose their shades, a step will take more
-      memory than there is, or the checkpoints more room on the disk.
+      memory than there is, prepared batches more shared memory, or checkpoints
+      more room on the disk.
     - During training it stops if a loss is NaN or inf. Every step is checked
       on the device; the host reads the result every `interval` steps and
       before a checkpoint is written, so the last checkpoint is always good.
@@ -59,6 +60,7 @@ class GuardHook(Hook):
         check_images(runner.train_dataloader.dataset)
         check_bands(runner)
         check_depth(runner)
+        check_shared_memory(runner)
         check_queue(runner)
         check_schedule(runner)
         check_kept_checkpoints(runner)

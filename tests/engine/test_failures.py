@@ -52,6 +52,9 @@ def test_memory_that_is_not_there_is_explained():
      'shared memory ran out'),
     ('unable to write to file </torch_1_2>: No space left on device (28)',
      'shared memory ran out'),
+    ('Caught RuntimeError in DataLoader worker process 0.\nOriginal Trace...\n'
+     'RuntimeError: unable to allocate shared memory(shm) for file '
+     '</torch_8_5_1>: No space left on device (28)', 'shared memory ran out'),
     ('CUDA error: out of memory', 'memory ran out'),
     ('DataLoader worker (pid 7) is killed by signal: Terminated. ',
      'a data worker was killed'),

@@ -13,6 +13,7 @@ from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from mmregioncl.engine import checks
+from mmregioncl.engine.checks import check_shared_memory
 from toy import method_cfgs
 
 
@@ -436,3 +437,26 @@ def test_batch_samplers_of_others_are_not_judged():
     loader = DataLoader([0, 1, 2], batch_sampler=[[0, 1], [2]])
     assert checks.last_batch(loader) is None
     assert checks.last_batch(DataLoader([0, 1, 2], 2)) == 2
+
+
+def test_little_shared_memory_is_told(monkeypatch):
+    """4 batches of 8 images of two views of 3 MB."""
+    views = [torch.zeros(3, 10**6, dtype=torch.uint8)] * 2
+    runner = Mock()
+    runner.train_dataloader = DataLoader([dict(inputs=views)],
+                                         batch_size=8,
+                                         num_workers=2,
+                                         prefetch_factor=2)
+    for free, told in ((193e6, False), (191e6, True)):
+        monkeypatch.setattr(
+            checks.shutil,
+            'disk_usage',
+            lambda path, free=free: Mock(free=free))
+        check_shared_memory(runner)
+        assert runner.logger.warning.called == told
+    assert runner.logger.warning.call_args[0][0].startswith(
+        'prepared batches may take 192 MB of shared memory, of which 191 MB')
+    runner.train_dataloader = DataLoader([dict(inputs=views)])
+    runner.logger.warning.reset_mock()
+    check_shared_memory(runner)  # no workers
+    assert not runner.logger.warning.called

@@ -1,25 +1,25 @@
 """Time and memory of a folder with many images, by the way paths are kept.
 
 The files are empty: only their paths are listed and handed out. Each way is
-measured in a process of its own. Memory of a worker is its private part, after
-each worker has read its share of all paths.
+measured in a process of its own. Memory of a worker is what it does not share,
+after it has read all paths, as workers do over several epochs.
 """
 import argparse
 import multiprocessing
 import os
-import resource
 import time
 import zipfile
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Dict, List
+from typing import List
 
 from measure import at_least, header
 from mmengine.dataset import BaseDataset
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, get_worker_info
 
 from mmregioncl.datasets import ImageFolder
-from mmregioncl.datasets.image_folder import list_images
+from mmregioncl.datasets.image_folder import list_images, list_names
+from mmregioncl.files import atomic_write
 
 
 def parse_args() -> argparse.Namespace:
@@ -28,7 +28,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--images', type=at_least(1000), default=10**6)
     parser.add_argument('--workers', type=at_least(1), default=8)
     parser.add_argument(
-        '--scratch', help='folder for the files (default: of the system)')
+        '--scratch',
+        metavar='DIR',
+        help='folder for the files, which are found again (default: a '
+        'temporary one)')
     return parser.parse_args()
 
 
@@ -48,9 +51,10 @@ def make_files(root: Path, count: int) -> None:
         for number in range(start, min(start + 1000, count)):
             os.close(
                 os.open(f'{folder}/{folder.name}_{number}.JPEG', os.O_CREAT))
-    with zipfile.ZipFile(root / 'images.zip', 'w') as archive:
-        for path in list_images(str(root / 'images'), ImageFolder.EXTENSIONS):
-            archive.write(path, path.removeprefix(f'{root}/images/'))
+    with atomic_write(root / 'images.zip') as part, zipfile.ZipFile(
+            part, 'w') as archive:
+        for name in list_names(f'{root}/images', ImageFolder.EXTENSIONS):
+            archive.writestr(name, b'')
 
 
 def private(pid: int) -> float:
@@ -62,11 +66,19 @@ def private(pid: int) -> float:
 
 def most_memory() -> float:
     """The most memory that this process has had, in MiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    status = Path('/proc/self/status').read_text()
+    return int(status.split('VmHWM:')[1].split()[0]) / 1024
+
+
+def read_all(worker: int) -> None:
+    """Read all paths, as a worker does over several epochs."""
+    dataset = get_worker_info().dataset
+    for index in range(len(dataset)):
+        dataset.get_data_info(index)
 
 
 def measure(name: str, root: str, workers: int, sender) -> None:
-    """Build a data set, read all paths in workers, and send the numbers."""
+    """Build a data set, start workers, and send the numbers."""
     make = dict(
         dicts=lambda: Dicts(data_root=root, serialize_data=False),
         pickles=lambda: Dicts(data_root=root),
@@ -83,10 +95,13 @@ def measure(name: str, root: str, workers: int, sender) -> None:
         batch_size=1000,
         num_workers=workers,
         collate_fn=len,
+        worker_init_fn=read_all,
         multiprocessing_context='fork',
         persistent_workers=True)
-    sum(loader)
-    memory = [private(worker.pid) for worker in loader._iterator._workers]
+    iterator = iter(loader)
+    for _ in range(workers):  # a batch of each
+        next(iterator)
+    memory = [private(worker.pid) for worker in iterator._workers]
     sender.send((spent, kept, peak, sum(memory) / workers))
 
 
@@ -101,18 +116,18 @@ def main() -> None:
     print(f'{f"{args.images} images, {args.workers} workers":40} '
           f'{"start, s":>8} {"MiB kept":>8} {"at peak":>8} '
           f'{"MiB of a worker":>15}')
-    numbers: Dict[str, tuple] = {}
-    with TemporaryDirectory(dir=args.scratch) as scratch:
-        make_files(Path(scratch), args.images)
+    with TemporaryDirectory() as temporary:
+        scratch = args.scratch or temporary
+        if not (Path(scratch) / 'images.zip').exists():
+            make_files(Path(scratch), args.images)
         for name, text in names.items():
             receiver, sender = multiprocessing.Pipe(duplex=False)
             process = multiprocessing.get_context('spawn').Process(
                 target=measure,
                 args=(name, f'{scratch}/images', args.workers, sender))
             process.start()
-            numbers[name] = receiver.recv()
+            spent, kept, peak, worker = receiver.recv()
             process.join()
-            spent, kept, peak, worker = numbers[name]
             print(f'{text:40} {spent:8.1f} {kept:8.0f} {peak:8.0f} '
                   f'{worker:15.0f}')
 
