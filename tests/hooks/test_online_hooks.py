@@ -1,4 +1,5 @@
 import copy
+import multiprocessing
 import random
 import shutil
 from types import SimpleNamespace
@@ -578,3 +579,20 @@ def test_evaluations_cost_a_share_of_training(online_cfg, tmp_path):
         if 'health/view/std' in row
     ]
     assert steps == [12 * 3, 14 * 3]
+
+
+def test_workers_need_not_be_forked(online_cfg, tmp_path):
+    """Windows and macOS spawn them, in training and in evaluations."""
+    online_cfg.env_cfg = dict(mp_cfg=dict(mp_start_method='spawn'))
+    online_cfg.train_cfg.max_epochs = 1
+    for name in ('linear', 'health'):
+        online_cfg.default_hooks.pop(name)
+    online_cfg.train_dataloader.sampler.type = 'mmregioncl.SeededSampler'
+    before = multiprocessing.get_start_method()
+    try:
+        runner, _ = train(online_cfg, tmp_path / 'run')
+        assert multiprocessing.get_start_method() == 'spawn'
+    finally:
+        multiprocessing.set_start_method(before, force=True)
+    assert runner.iter == 3
+    assert len(curve(runner, 'knn/k3_T0.1')) == 1
