@@ -22,9 +22,11 @@ from mmengine.runner import set_random_seed
 from sklearn.datasets import load_digits
 from torch import Tensor, nn
 
+from mmregioncl import host
 from mmregioncl.engine.malloc import keep_freed_memory
 from mmregioncl.hooks import (ChannelsLastHook, CompileHook,
                               GradientCheckpointHook)
+from mmregioncl.models.utils import preprocess
 
 CONFIG = (
     Path(__file__).parents[2] / 'configs' / 'regioncl' /
@@ -96,7 +98,8 @@ def batches(args: argparse.Namespace) -> List[List[Tensor]]:
         inputs = [
             torch.stack(view) for view in zip(*rows[start:start + args.batch])
         ]
-        inputs, _ = preprocessor(dict(inputs=inputs, data_samples=[]))
+        inputs, _ = preprocess(preprocessor,
+                               dict(inputs=inputs, data_samples=[]))
         found.append([view.to(args.device) for view in inputs])
     return found
 
@@ -165,7 +168,7 @@ def main() -> None:
             start = time.perf_counter()
             losses[name].append(float(step(views, number)))
             times[name].append(time.perf_counter() - start)
-    print(header(args.device, 'mmselfsup'))
+    print(header(args.device, host.NAME))
     width = '' if args.width == 64 else f' of width {args.width}'
     print(f'RegionCL-M, ResNet-18{width} for 32 px, batch '
           f'{args.batch}, {"CIFAR-10" if args.cifar10 else "digits"}; medians '
