@@ -74,6 +74,11 @@ class RegionSwapMixin(BaseModel):
         """Images of a batch, since regions are swapped between two."""
         return 2
 
+    @property
+    def least_batch(self) -> int:
+        """Images in the smallest batch: regions are swapped between two."""
+        return 2
+
     def take_views(self, inputs: List[Tensor]) -> Tuple[Tensor, Tensor]:
         """The two views of a batch.
 
