@@ -23,9 +23,9 @@ GONE = 4  # A spread has gone if it was this many times as large before.
 RECOVER = ('lower the learning rate, and check that the target gets no '
            'gradient, that SimSiam and BYOL have their predictor, and that '
            'batch norm sees enough images')
-LEARN = ('train for more steps, raise the learning rate, let the key encoder '
-         'follow in fewer steps (model.momentum), or start from published '
-         'weights by load_from')
+LEARN = ('train for more steps, let the key encoder follow faster '
+         '(model.momentum), or start from published weights by load_from; a '
+         'higher learning rate may crush embeddings')
 LEAST = 4  # images; RankMe cannot exceed their number, and 2 is a collapse
 
 
