@@ -5,6 +5,8 @@ from typing import Dict, List, Optional, Union
 
 from matplotlib.figure import Figure
 
+from mmregioncl.files import printable
+
 
 def read_scalars(work_dir: Union[str, Path]) -> List[Dict[str, float]]:
     """Read the scalars that a run logged.
@@ -63,7 +65,7 @@ def read_curves(work_dir: Union[str, Path]) -> Dict[str, List[list]]:
 
 def plain_label(name: str) -> str:
     """Escape a legend entry: ``$`` starts maths, a leading ``_`` hides it."""
-    return re.sub('^_', ' _', name).replace('$', r'\$')
+    return re.sub('^_', ' _', printable(name)).replace('$', r'\$')
 
 
 def curve_figure(curves: Dict[str, List[list]], title: str) -> Figure:

@@ -37,3 +37,11 @@ def test_chart_has_a_line_for_each_run():
     assert [line.get_label() for line in axes.lines] == ['a', 'b']
     assert axes.lines[0].get_xydata().tolist() == [[1, 2], [3, 4]]
     assert curve_figure(dict(a=[[1, 2]]), 'loss').axes[0].get_legend() is None
+
+
+def test_names_that_are_no_text_are_drawn(tmp_path):
+    """Folders of classes may have any name."""
+    figure = curve_figure({'\udcff $a': [[1, 2]], '_b': [[1, 2]]}, 'loss')
+    figure.savefig(tmp_path / 'chart.png')
+    labels = [line.get_label() for line in figure.axes[0].lines]
+    assert labels == [r'\udcff \$a', ' _b']

@@ -71,11 +71,6 @@ class RegionSwapMixin(BaseModel):
 
     @property
     def least_batch(self) -> int:
-        """Images of a batch, since regions are swapped between two."""
-        return 2
-
-    @property
-    def least_batch(self) -> int:
         """Images in the smallest batch: regions are swapped between two."""
         return 2
 
