@@ -7,10 +7,12 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import torch
 from mmengine.registry import MODELS
+from mmengine.runner import Runner
 from PIL import Image
 
 from mmregioncl.datasets.digits import write_digits
@@ -504,3 +506,22 @@ def test_demo(run_python, tmp_path):
     for words in ('RegionCL-M', 'untrained', 'Loss of canvas and paste',
                   'k-NN accuracy, k=20', 'Spread of pastes', 't-SNE'):
         assert words in page
+
+
+@pytest.mark.parametrize('given, launcher', [((), 'pytorch'),
+                                             (('--launcher', 'mpi'), 'mpi')])
+def test_train_takes_the_launcher_of_the_config(run_tool, tmp_path,
+                                                image_folder, monkeypatch,
+                                                given, launcher):
+    """Unless another is given; and it scales the learning rate if told to."""
+    config = tmp_path / 'config.py'
+    config.write_text(
+        "model = dict(type='MoCo')\nlauncher = 'pytorch'\n"
+        f"train_dataloader = dict(dataset=dict(data_root='{image_folder}'))\n"
+        'auto_scale_lr = dict(base_batch_size=256)\n')
+    runs = []
+    monkeypatch.setattr(Runner, 'from_cfg',
+                        lambda cfg: runs.append(cfg) or Mock())
+    run_tool('train.py', config, '--auto-scale-lr', *given)
+    assert runs[0].launcher == launcher
+    assert runs[0].auto_scale_lr.enable
