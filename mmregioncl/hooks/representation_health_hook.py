@@ -23,9 +23,10 @@ GONE = 4  # A spread has gone if it was this many times as large before.
 RECOVER = ('lower the learning rate, and check that the target gets no '
            'gradient, that SimSiam and BYOL have their predictor, and that '
            'batch norm sees enough images')
-LEARN = ('train for more steps, let the key encoder follow faster '
-         '(model.momentum), or start from published weights by load_from; a '
-         'higher learning rate may crush embeddings')
+LEARN = (
+    'crop less, lower head.temperature, let the key encoder follow faster '
+    '(model.momentum), train for more steps, or start from published '
+    'weights by load_from')
 LEAST = 4  # images; RankMe cannot exceed their number, and 2 is a collapse
 
 
