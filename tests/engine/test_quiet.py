@@ -53,7 +53,7 @@ def test_processes_started_later_hide_them_too(hidden):
     assert OTHER in done.stderr
 
 
-def test_needless_lines_are_hidden_and_no_others():
+def test_needless_lines_are_hidden_and_no_others(monkeypatch):
     """Those that MMEngine writes itself."""
     logger = MMLogger.get_instance('quiet')
     logger.handlers = [handler := logging.handlers.BufferingHandler(99)]
@@ -64,6 +64,7 @@ def test_needless_lines_are_hidden_and_no_others():
         paramwise_cfg=dict(bias_decay_mult=0.))
     for expected in (3, 0):
         handler.buffer.clear()
+        monkeypatch.setattr(FileClient, '_instances', {})  # as in a new run
         FileClient.infer_client(uri='here')
         build_optim_wrapper(nn.Sequential(model), settings)
         lines = [
