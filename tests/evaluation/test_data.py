@@ -52,6 +52,15 @@ def test_class_folders_in_an_archive(tmp_path):
         class_folder('http://localhost/x', 32)
 
 
+def test_folders_that_would_count_as_classes_are_refused(
+        image_folder, tmp_path):
+    shutil.copytree(image_folder, tmp_path / 'images')
+    for name in ('.ipynb_checkpoints', 'empty/deep'):
+        (tmp_path / 'images' / name).mkdir(parents=True)
+    with pytest.raises(ValueError, match='remove .ipynb_checkpoints, empty$'):
+        class_folder(f'{tmp_path}/images', 32)
+
+
 def test_other_images_of_the_same_names_are_told_apart(tmp_path):
     """In files of one size, too."""
     (tmp_path / 'images' / 'cat').mkdir(parents=True)
