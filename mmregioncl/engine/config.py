@@ -11,7 +11,7 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 
 from mmregioncl import host
-from mmregioncl.datasets.archives import is_missing
+from mmregioncl.datasets.archives import SCHEME, address, is_missing
 from mmregioncl.datasets.image_folder import join
 from mmregioncl.datasets.nested import innermost_items, typed_dicts
 from mmregioncl.files import check_exists
@@ -52,6 +52,9 @@ OLD_SETTINGS = dict(
 ESSENTIAL = {
     'train_dataloader', 'optim_wrapper', 'param_scheduler', 'train_cfg'
 }
+
+# Data sets that know a path into an archive without archive:// before it
+UNPACKING = ('ImageFolder', 'ImageNetSubset')
 
 # The momentum of a moving average, by the method
 AVERAGES = dict(
@@ -395,7 +398,8 @@ def check_data(cfg: Config, *loaders: str) -> None:
 
     Raises:
         FileNotFoundError: If one is missing.
-        ValueError: If a data root is not valid UTF-8.
+        ValueError: If a data root is not valid UTF-8, or an archive that the
+            data set does not know.
     """
     for loader in filter(cfg.get, loaders):
         dataset = cfg[loader].get('dataset', {})
@@ -405,6 +409,11 @@ def check_data(cfg: Config, *loaders: str) -> None:
                 raise ValueError(
                     f'{key}.data_root={root!r} is not valid UTF-8, as configs '
                     'have to be: name a link to it that is')
+            kind = part.get('type') or ''
+            kind = getattr(kind, '__name__', kind).rpartition('.')[2]
+            if address(root) == f'{SCHEME}{root}' and kind not in UNPACKING:
+                raise ValueError(f'{kind} takes {key}.data_root={root!r} for a'
+                                 f' folder: write {SCHEME}{root}')
             prefix = part.get('data_prefix') or {}
             names = prefix.values() if isinstance(prefix, dict) else [prefix]
             for name in ('', part.get('ann_file'), *names):

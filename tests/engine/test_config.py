@@ -278,11 +278,19 @@ def test_data_in_an_archive_is_found(data_cfg, tmp_path):
         archive.writestr('train/list.txt', '1.png')
     part = data_cfg.train_dataloader.dataset.dataset.datasets[1]
     part.clear()
-    part.update(data_root=f'{tmp_path}/x.zip/train', ann_file='list.txt')
+    part.update(
+        type='mmregioncl.ImageFolder',
+        data_root=f'{tmp_path}/x.zip/train',
+        ann_file='list.txt')
     check_data(data_cfg, 'train_dataloader')
     part.ann_file = 'other.txt'
     with pytest.raises(FileNotFoundError, match='x.zip/train/other.txt, whi'):
         check_data(data_cfg, 'train_dataloader')
+    part.update(type='CustomDataset', ann_file='list.txt')
+    with pytest.raises(ValueError, match='a folder: write archive:///.*train'):
+        check_data(data_cfg, 'train_dataloader')
+    part.data_root = f'archive://{part.data_root}'
+    check_data(data_cfg, 'train_dataloader')
     part.update(data_root='/data/\udcff')
     with pytest.raises(ValueError, match='is not valid UTF-8, as configs ha'):
         check_data(data_cfg, 'train_dataloader')
