@@ -12,7 +12,7 @@ from mmengine.runner import Runner
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
-from mmregioncl.engine.checks import GIB
+from mmregioncl.engine.checks.resources import GIB
 from mmregioncl.engine.step_memory import (estimate_step, first_views,
                                            free_memory, missing_states,
                                            present)

@@ -4,14 +4,8 @@ import torch
 from mmengine.dist import all_reduce
 from mmengine.hooks import CheckpointHook, Hook
 
-from mmregioncl.engine.checks import (check_bands, check_batches,
-                                      check_channels, check_checkpoint,
-                                      check_depth, check_disk, check_images,
-                                      check_kept_checkpoints, check_memory,
-                                      check_metrics, check_queue,
-                                      check_schedule, check_shared_memory)
+from mmregioncl.engine import checks
 from mmregioncl.engine.step_memory import first_views
-from mmregioncl.engine.unused import check_logged, check_settings
 from mmregioncl.models.utils.modules import unwrap
 from mmregioncl.registry import HOOKS
 from mmregioncl.transfer import adopt_backbone
@@ -56,16 +50,16 @@ class GuardHook(Hook):
 
     def before_train(self, runner) -> None:
         """Check the data loader and the settings of the run."""
-        check_batches(runner)
-        check_images(runner.train_dataloader.dataset)
-        check_bands(runner)
-        check_depth(runner)
-        check_shared_memory(runner)
-        check_queue(runner)
-        check_schedule(runner)
-        check_kept_checkpoints(runner)
-        check_metrics(runner)
-        check_settings(runner)
+        checks.check_batches(runner)
+        checks.check_images(runner.train_dataloader.dataset)
+        checks.check_bands(runner)
+        checks.check_depth(runner)
+        checks.check_shared_memory(runner)
+        checks.check_queue(runner)
+        checks.check_schedule(runner)
+        checks.check_kept_checkpoints(runner)
+        checks.check_metrics(runner)
+        checks.check_settings(runner)
         self.first_step = True
         self.writers = [
             hook for hook in runner.hooks if isinstance(hook, CheckpointHook)
@@ -79,12 +73,12 @@ class GuardHook(Hook):
         for hook in runner.hooks:
             for name in ('train_set', 'test_set'):
                 if hasattr(hook, name):
-                    check_images(getattr(hook, name), 'eval_datasets')
+                    checks.check_images(getattr(hook, name), 'eval_datasets')
         views = first_views(runner)
         if views is not None:
-            check_channels(unwrap(runner.model), views)
-            check_memory(runner, views)
-        check_disk(runner)
+            checks.check_channels(unwrap(runner.model), views)
+            checks.check_memory(runner, views)
+        checks.check_disk(runner)
 
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
         """Check that the checkpoint fits the run.
@@ -95,7 +89,7 @@ class GuardHook(Hook):
             told = adopt_backbone(unwrap(runner.model), checkpoint)
             if told:
                 runner.logger.info(told)
-        check_checkpoint(runner, checkpoint, self.strict_load)
+        checks.check_checkpoint(runner, checkpoint, self.strict_load)
 
     def after_train_iter(self,
                          runner,
@@ -104,7 +98,7 @@ class GuardHook(Hook):
                          outputs: Optional[dict] = None) -> None:
         """Record the first bad step of each loss, on the device."""
         if self.first_step:
-            check_logged(runner)
+            checks.check_logged(runner)
             self.first_step = False
         for name, value in outputs.items():
             if 'loss' in name and torch.is_tensor(value):

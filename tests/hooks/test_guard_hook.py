@@ -13,7 +13,8 @@ from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from mmregioncl.engine import checks
-from mmregioncl.engine.checks import check_shared_memory
+from mmregioncl.engine.checks import check_shared_memory, resources
+from mmregioncl.engine.checks.data import last_batch
 from toy import method_cfgs
 
 
@@ -315,11 +316,11 @@ def warnings_of(cfg) -> list:
 ])
 def test_a_step_that_does_not_fit_is_warned_of(runner_cfg, monkeypatch, free,
                                                advice):
-    monkeypatch.setattr(checks, 'MOST_PER_BYTE', 2**20)
-    monkeypatch.setattr(checks, 'free_memory', lambda device: free)
-    monkeypatch.setattr(checks, 'present', lambda runner: 0)
+    monkeypatch.setattr(resources, 'MOST_PER_BYTE', 2**20)
+    monkeypatch.setattr(resources, 'free_memory', lambda device: free)
+    monkeypatch.setattr(resources, 'present', lambda runner: 0)
     # 0.5 MiB for each image and 0.25 MiB for weights
-    monkeypatch.setattr(checks, 'estimate_step',
+    monkeypatch.setattr(resources, 'estimate_step',
                         lambda runner, views, batch: 2**19 * batch + 2**18)
     runner_cfg.model.queue_len = 8
     said = warnings_of(runner_cfg)
@@ -328,7 +329,7 @@ def test_a_step_that_does_not_fit_is_warned_of(runner_cfg, monkeypatch, free,
 
 
 def test_small_batches_cost_no_estimate(runner_cfg, monkeypatch):
-    monkeypatch.setattr(checks, 'estimate_step', Mock(side_effect=OSError))
+    monkeypatch.setattr(resources, 'estimate_step', Mock(side_effect=OSError))
     runner_cfg.model.queue_len = 8
     assert warnings_of(runner_cfg) == []
 
@@ -336,7 +337,7 @@ def test_small_batches_cost_no_estimate(runner_cfg, monkeypatch):
 def test_the_check_leaves_the_run_alone(seeded_runner_cfg, train, tmp_path,
                                         monkeypatch):
     """Losses of a run whose first step was estimated equal those without."""
-    monkeypatch.setattr(checks, 'free_memory', lambda device: 0)
+    monkeypatch.setattr(resources, 'free_memory', lambda device: 0)
     with_check = train(seeded_runner_cfg, tmp_path / 'with')
     seeded_runner_cfg.custom_hooks = []
     without = train(seeded_runner_cfg, tmp_path / 'without')
@@ -408,7 +409,7 @@ def test_channels_of_the_views_are_those_of_the_backbone(runner_cfg):
 def test_checkpoints_that_do_not_fit_are_warned_of(runner_cfg, monkeypatch,
                                                    keep, warned_of):
     """50 of about 0.7 MiB, or 2, in 9 MiB."""
-    monkeypatch.setattr(checks.shutil, 'disk_usage',
+    monkeypatch.setattr(resources.shutil, 'disk_usage',
                         lambda folder: Mock(free=9 * 2**20))
     runner_cfg.train_cfg.max_epochs = 50
     runner_cfg.model.queue_len = 8
@@ -435,8 +436,8 @@ def test_absent_images_of_an_evaluation_are_refused(runner_cfg, image_folder,
 def test_batch_samplers_of_others_are_not_judged():
     """Such as MMDetection's, with which a loader has no batch size."""
     loader = DataLoader([0, 1, 2], batch_sampler=[[0, 1], [2]])
-    assert checks.last_batch(loader) is None
-    assert checks.last_batch(DataLoader([0, 1, 2], 2)) == 2
+    assert last_batch(loader) is None
+    assert last_batch(DataLoader([0, 1, 2], 2)) == 2
 
 
 def test_little_shared_memory_is_told(monkeypatch):
@@ -449,7 +450,7 @@ def test_little_shared_memory_is_told(monkeypatch):
                                          prefetch_factor=2)
     for free, told in ((193e6, False), (191e6, True)):
         monkeypatch.setattr(
-            checks.shutil,
+            resources.shutil,
             'disk_usage',
             lambda path, free=free: Mock(free=free))
         check_shared_memory(runner)

@@ -1,0 +1,49 @@
+"""Checkpoints, when they are loaded."""
+from mmregioncl.models.utils import check_weights
+from mmregioncl.models.utils.modules import unwrap
+
+
+def check_checkpoint(runner, checkpoint: dict, strict: bool = True) -> None:
+    """Check that a loaded checkpoint fits the run.
+
+    Args:
+        runner (Runner): The run.
+        checkpoint (dict): The checkpoint.
+        strict (bool): Whether its weights must be exactly those of the model.
+            Defaults to True.
+
+    Raises:
+        ValueError: If a weight is missing, unexpected or misshapen, or if a
+            run is resumed from less than a whole checkpoint.
+    """
+    if runner._resume:
+        check_whole(runner, checkpoint)
+    if strict:
+        check_weights(
+            unwrap(runner.model), checkpoint.get('state_dict', checkpoint))
+
+
+def check_whole(runner, checkpoint: dict) -> None:
+    """Check that a run can be resumed from a checkpoint.
+
+    Raises:
+        ValueError: If it holds weights only, or is damaged.
+    """
+    parts = dict(meta=dict, optimizer=dict, message_hub=dict)
+    if runner.param_schedulers:
+        parts['param_schedulers'] = type(runner.param_schedulers)
+    bad = [
+        name for name, kind in parts.items()
+        if not isinstance(checkpoint.get(name), kind)
+    ]
+    if not bad:
+        meta = checkpoint['meta']
+        bad = [
+            f'meta.{name}' for name in ('epoch', 'iter')
+            if not isinstance(meta.get(name), int) or meta[name] < 0
+        ]
+    if bad:
+        raise ValueError(
+            f'cannot resume from {runner._load_from}, which holds no '
+            f'{" and no ".join(bad)}: start anew from its weights by '
+            'load_from, without --resume')

@@ -1,0 +1,197 @@
+"""Images, batches and views, before training."""
+from copy import copy
+from typing import List, Optional
+
+import numpy as np
+from mmengine import fileio
+from mmengine.dataset import DefaultSampler
+from torch import Tensor, nn
+from torch.utils.data import BatchSampler
+
+from mmregioncl.datasets.archives import is_missing
+from mmregioncl.datasets.measure import sample_files, uses_range
+from mmregioncl.datasets.nested import innermost
+from mmregioncl.datasets.transforms import channels_of, check_color_steps
+from mmregioncl.datasets.transforms.bands import read_values
+from mmregioncl.files import printable
+from mmregioncl.models.parents import DenseCL, MoCo
+from mmregioncl.models.utils.modules import unwrap
+
+
+def check_batches(runner) -> None:
+    """Check that the training set makes batches that the model takes.
+
+    Raises:
+        ValueError: If it does not make one, if processes get unequal ones, or
+            if the last batch of an epoch is too small.
+    """
+    loader = runner.train_dataloader
+    images = len(loader.dataset)
+    if len(loader) == 0:
+        raise ValueError(
+            f'{images} images do not make one batch of '
+            f'{loader.batch_size} on {runner.world_size} process(es): '
+            'lower train_dataloader.batch_size, or add images')
+    if not getattr(loader.sampler, 'round_up', True) and \
+            images % runner.world_size:
+        raise ValueError(
+            f'{images} images do not spread evenly over {runner.world_size} '
+            'processes, which would wait for each other forever: set '
+            'train_dataloader.sampler.round_up=True')
+    model, rest = unwrap(runner.model), last_batch(loader)
+    least = getattr(model, 'least_batch', 1)
+    if rest is not None and (rest < least or rest == 1 < loader.batch_size
+                             and norms_vectors(model)):
+        raise ValueError(
+            f'the last batch of an epoch has {rest} of {loader.batch_size} '
+            f'images, and {type(model).__name__} needs {max(least, 2)}: set '
+            'train_dataloader.drop_last=True')
+
+
+def last_batch(loader) -> Optional[int]:
+    """Images of the last batch of an epoch, on this process.
+
+    Returns:
+        int or None: None if a batch sampler of another kind makes batches.
+    """
+    if type(loader.batch_sampler) is not BatchSampler:
+        return None
+    rest = 0
+    if isinstance(loader.sampler, DefaultSampler) and not loader.drop_last:
+        rest = len(loader.sampler) % loader.batch_size
+    return rest or loader.batch_size
+
+
+def norms_vectors(model: nn.Module) -> bool:
+    """Whether batch norm sees vectors, which takes two images."""
+    return any(type(part) is nn.BatchNorm1d for part in model.modules())
+
+
+def check_queue(runner) -> None:
+    """Check the length of the queue against batches and data.
+
+    It warns if the queue holds at least as many keys as there are images.
+
+    Raises:
+        ValueError: If it is not a multiple of the keys of a step, where the
+            model needs that.
+    """
+    model, loader = unwrap(runner.model), runner.train_dataloader
+    images = len(loader.dataset)
+    queue_len = getattr(model, 'queue_len', 0)
+    for batch in {loader.batch_size, last_batch(loader)} - {None}:
+        keys = batch * runner.world_size
+        if isinstance(model, (MoCo, DenseCL)) and queue_len % keys and \
+                not hasattr(model, 'waiting_keys'):
+            raise ValueError(
+                f'queue_len={queue_len} of {type(model).__name__} is no '
+                f'multiple of the {keys} keys of a step: set it to one, and '
+                'train_dataloader.drop_last=True, or take RegionCL')
+    if queue_len >= images:
+        runner.logger.warning(f'queue_len={queue_len} for {images} images: an '
+                              'image meets its own old keys as negatives; set '
+                              'model.queue_len below their number')
+
+
+def check_images(dataset, setting: str = 'train_dataloader') -> None:
+    """Check that annotated images exist.
+
+    Looks for the first, middle and last image of each innermost data set.
+
+    Args:
+        dataset (Dataset): The data set, with its wrappers.
+        setting (str): Where it is set. Defaults to 'train_dataloader'.
+
+    Raises:
+        FileNotFoundError: If one is missing.
+    """
+    for part in innermost(dataset):
+        for index in {0, len(part) // 2, len(part) - 1}:
+            path = part.get_data_info(index).get('img_path')
+            if isinstance(path, str) and is_missing(path):
+                raise FileNotFoundError(
+                    f'the annotations name {printable(path)}, which is not '
+                    'there: set data_root or data_prefix of the data set in '
+                    f'{setting}')
+
+
+def check_bands(runner) -> None:
+    """Check that transforms and preprocessor fit the channels of the images.
+
+    Raises:
+        ValueError: If one does not.
+    """
+    preprocessor = unwrap(runner.model).data_preprocessor
+    for part in innermost(runner.train_dataloader.dataset):
+        channels = channels_of(part.pipeline)
+        if channels is None:
+            continue
+        check_color_steps(part.pipeline)
+        if channels != 3 and getattr(preprocessor, '_channel_conversion', 0):
+            raise ValueError(
+                'data_preprocessor exchanges red and blue, and LoadImage '
+                f'loads {channels} channel(s): set its bgr_to_rgb to False')
+        mean = getattr(preprocessor, 'mean', [0])
+        if len(mean) not in (1, channels):
+            raise ValueError(
+                f'mean and std of data_preprocessor have {len(mean)} values, '
+                f'and LoadImage loads {channels} channel(s): set those that '
+                'tools/analysis_tools/measure_images.py prints')
+
+
+def check_depth(runner) -> None:
+    """Check that images can be read, and that their values are not lost.
+
+    Looks at a few images of each innermost data set. Warns if integers use
+    less than a tenth of the range of their type.
+
+    Raises:
+        ValueError: If none can be read.
+    """
+    dataset = runner.train_dataloader.dataset
+    reasons, reached = [], {}
+    count = 0
+    for count, (load, path) in enumerate(sample_files(dataset, 8), 1):
+        load = copy(load)
+        load.on_corrupt = 'raise'
+        try:
+            load(dict(img_path=path))
+            content = fileio.get(path, backend_args=load.backend_args)
+            values = read_values(content, getattr(load, 'channels', 3))
+        except Exception as error:  # decoders may raise anything
+            reasons.append(error)
+            continue
+        if getattr(load, 'value_range', None) is None:
+            known = reached.get(values.dtype, values)
+            reached[values.dtype] = np.maximum(known.max(), values.max())
+    if reasons and len(reasons) == count:
+        raise ValueError(f'none of {count} images that were tried can be read:'
+                         f' {reasons[0]}')
+    for kind, most in reached.items():
+        if not uses_range(most):
+            runner.logger.warning(
+                f'images of type {kind} reach {most} of '
+                f'{np.iinfo(kind).max}, so that few shades are left of them: '
+                'set value_range of mmregioncl.LoadImage, which '
+                'tools/analysis_tools/measure_images.py measures')
+
+
+def check_channels(model: nn.Module, views: List[Tensor]) -> None:
+    """Check that the views have the channels of the first convolution.
+
+    Args:
+        model (nn.Module): A pre-training algorithm.
+        views (list[Tensor]): Shape (N, C, H, W) each.
+
+    Raises:
+        ValueError: If they have not.
+    """
+    first = next(
+        (part
+         for part in model.backbone.modules() if isinstance(part, nn.Conv2d)),
+        None)
+    channels = views[0].shape[1]
+    if first is not None and first.in_channels != channels:
+        raise ValueError(
+            f'views have {channels} channels and the backbone takes '
+            f'{first.in_channels}: set model.backbone.in_channels={channels}')

@@ -1,0 +1,93 @@
+"""Memory and room on the disk, before training."""
+import math
+import os
+import shutil
+from pathlib import Path
+from typing import List
+
+from mmengine.hooks import CheckpointHook
+from torch import Tensor
+
+from mmregioncl.randomness import kept_draws
+from ..step_memory import (estimate_step, free_memory, missing_states, present,
+                           size_of)
+
+GIB = 2**30
+SHARED_MEMORY = '/dev/shm'
+# Bytes of a step for each byte of its views, which no network needs
+MOST_PER_BYTE = 3000
+
+
+def check_memory(runner, views: List[Tensor]) -> None:
+    """Warn if a step is going to take more memory than there is.
+
+    It takes about a second for a ResNet-50, and nothing if the batch is so
+    small that any step fits.
+
+    Args:
+        runner (Runner): A run whose model is ready for the first step.
+        views (list[Tensor]): Of one image, shape (1, C, H, W) each.
+    """
+    batch = runner.train_dataloader.batch_sampler.batch_size
+    free = free_memory(views[0].device)
+    if free is None or free > MOST_PER_BYTE * batch * size_of(views):
+        return
+    try:
+        need = estimate_step(runner, views, batch) - present(runner)
+        if need <= free:
+            return
+        more = estimate_step(runner, views, batch + 2) - present(runner)
+    except Exception:  # a step that depends on values cannot be estimated
+        return
+    per_image = (more - need) / 2
+    fits = batch - math.ceil((need - free) / max(1, per_image))
+    fits = fits // 2 * 2
+    smaller = f'batch_size={batch} to {fits}' if fits > 0 else \
+        f'batch_size={batch} and the size of the views lower'
+    runner.logger.warning(
+        f'a step takes about {need / GIB:.1f} GiB of memory and '
+        f'{free / GIB:.1f} GiB are free: set train_dataloader.{smaller}, or '
+        'add mmregioncl.GradientCheckpointHook')
+
+
+def check_shared_memory(runner) -> None:
+    """Warn if the batches that workers prepare may not fit into shared memory.
+
+    Containers often have 64 MB of it.
+    """
+    loader = runner.train_dataloader
+    batches = loader.num_workers * (loader.prefetch_factor or 0)
+    if not batches or not os.path.isdir(SHARED_MEMORY):
+        return  # Windows and macOS have no such limit
+    with kept_draws():
+        size = size_of([loader.dataset[0]])
+    processes = int(os.environ.get('LOCAL_WORLD_SIZE', 1))
+    most = batches * loader.batch_size * size * processes
+    free = shutil.disk_usage(SHARED_MEMORY).free
+    if most > free:
+        runner.logger.warning(
+            f'prepared batches may take {most / 1e6:.0f} MB of shared memory, '
+            f'of which {free / 1e6:.0f} MB are free: raise the limit of the '
+            'container, as by docker --shm-size, or lower num_workers or '
+            'prefetch_factor of train_dataloader')
+
+
+def check_disk(runner) -> None:
+    """Warn if the checkpoints that are kept do not fit on the disk."""
+    size = present(runner) + missing_states(runner)
+    for hook in runner.hooks:
+        folder = Path(getattr(hook, 'out_dir', None) or '')
+        if not isinstance(hook, CheckpointHook) or not folder.is_dir():
+            continue
+        steps = runner.max_epochs if hook.by_epoch else runner.max_iters
+        kept = steps // hook.interval if hook.interval > 0 else 1
+        if hook.max_keep_ckpts > 0:
+            kept = min(kept, hook.max_keep_ckpts)
+        kept += 1  # the next one is written before the oldest is removed
+        there = sum(path.stat().st_size for path in folder.glob('*.pth'))
+        free = shutil.disk_usage(folder).free
+        if kept * size > free + there:
+            runner.logger.warning(
+                f'up to {kept} checkpoints of {size / GIB:.2f} GiB are kept in'
+                f' {folder}, where {free / GIB:.2f} GiB are free: make room, '
+                'or lower default_hooks.checkpoint.max_keep_ckpts')

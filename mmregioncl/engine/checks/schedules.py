@@ -1,0 +1,98 @@
+"""Schedules, and hooks that wait for something, before training."""
+from mmengine.hooks import CheckpointHook, EarlyStoppingHook
+from mmengine.optim.scheduler.param_scheduler import INF
+
+from ..loops import SeededTrainLoop
+from ..metrics import all_schedulers, awaited, check_name, measured
+
+
+def check_schedule(runner) -> None:
+    """Warn if the learning rate schedule does not end with the run.
+
+    Raises:
+        ValueError: If a schedule would end the run.
+    """
+    length = len(runner.train_dataloader)
+    last, until = None, 0  # the one that ends last, and its last step
+    for scheduler in all_schedulers(runner):
+        end = end_of(scheduler)
+        setting = 'max_epochs' if scheduler.by_epoch else 'max_iters'
+        total = getattr(runner, setting)
+        if hasattr(scheduler, 'total_steps') and end < total:
+            raise ValueError(
+                f'total_steps={scheduler.total_steps} of '
+                f'{type(scheduler).__name__} are less than the run has: set it'
+                f' to {total - scheduler.begin}')
+        never = [
+            step for step in getattr(scheduler, 'milestones', {})
+            if scheduler.begin + step >= total
+        ]
+        if never:
+            runner.logger.warning(
+                f'milestones={never} of {type(scheduler).__name__} come after '
+                f'the end of the run: set them below train_cfg.{setting}')
+        steps = end * (length if scheduler.by_epoch else 1)
+        if steps >= until:
+            last, until = scheduler, steps
+    if last is None or end_of(last) >= INF:
+        return
+    setting = 'max_epochs' if last.by_epoch else 'max_iters'
+    total = getattr(runner, setting)
+    if end_of(last) != total:
+        runner.logger.warning(
+            f'the learning rate is scheduled for {end_of(last)} of {total} '
+            f'{setting[4:]}: set T_max and end of param_scheduler to '
+            f'train_cfg.{setting}')
+
+
+def end_of(scheduler) -> int:
+    """The step after which a schedule is complete.
+
+    A cosine would rise again after T_max. Many configs set T_max to the end of
+    the run in spite of a warm-up, which counts as meant.
+    """
+    begin, end = scheduler.begin, scheduler.end
+    for name in ('T_max', 'total_steps'):
+        span = getattr(scheduler, name, None)
+        if span is not None and not end - begin <= span <= end:
+            return begin + span
+    return end
+
+
+def check_metrics(runner) -> None:
+    """Check that hooks and schedules wait for metrics that will come.
+
+    Those of a validation loop are not known before it runs. Warns if early
+    stopping comes late, or begins anew when the run is resumed.
+
+    Raises:
+        ValueError: If one would wait for ever.
+    """
+    if runner.val_loop is None:
+        for setting, name in awaited(runner):
+            check_name(setting, name, measured(runner))
+    for hook in runner.hooks:
+        if type(hook) is EarlyStoppingHook:
+            runner.logger.warning(
+                "MMEngine's EarlyStoppingHook forgets its patience when a run "
+                'is resumed: set its type to mmregioncl.EarlyStoppingHook')
+        if isinstance(hook, EarlyStoppingHook) and not isinstance(
+                runner.train_loop, SeededTrainLoop):
+            runner.logger.warning(
+                f'{type(hook).__name__} stops an epoch late in a loop of '
+                'MMEngine: set train_cfg.type to mmregioncl.SeededTrainLoop')
+
+
+def check_kept_checkpoints(runner) -> None:
+    """Warn if the only checkpoint is removed before the next is written.
+
+    Ours writes first.
+    """
+    first = CheckpointHook._save_checkpoint_with_step
+    if any(
+            getattr(type(hook), '_save_checkpoint_with_step', None) is first
+            and hook.max_keep_ckpts == 1 for hook in runner.hooks):
+        runner.logger.warning(
+            'max_keep_ckpts=1 removes the only checkpoint before the next '
+            'is written, and a kill between leaves none: set '
+            'default_hooks.checkpoint.max_keep_ckpts to 2 or more')
