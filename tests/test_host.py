@@ -227,7 +227,12 @@ def test_probe_learns_from_samples_of_a_host(image_folder):
     hook = OnlineLinearProbeHook()
     hook.before_run(
         Mock(train_dataloader=Mock(dataset=dataset, spec=['dataset'])))
-    hook.before_train_epoch(Mock(epoch=0, iter=0, train_dataloader=[]))
+    hook.before_train_epoch(
+        Mock(
+            epoch=0,
+            iter=0,
+            train_dataloader=[],
+            **{'message_hub.get_info.return_value': {}}))
     hook.features = torch.randn(12, 4)
     hook.after_train_iter(None, 0, default_collate([*dataset]))
     assert hook.classes == 2 and hook.seen == 12

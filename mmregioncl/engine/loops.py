@@ -1,3 +1,4 @@
+import math
 from typing import Any
 
 from mmengine.runner import EpochBasedTrainLoop
@@ -8,6 +9,12 @@ from mmregioncl.datasets import SeededSampler
 from mmregioncl.randomness import seed_draws
 from mmregioncl.registry import LOOPS
 from .metrics import publish_metrics
+
+
+def images_per_batch(loader) -> int:
+    """Images of a batch, also if a batch sampler makes batches."""
+    known = loader.batch_size or getattr(loader.batch_sampler, 'batch_size', 0)
+    return known or math.ceil(len(loader.dataset) / len(loader))
 
 
 @LOOPS.register_module()

@@ -9,6 +9,7 @@ from mmengine.runner import IterBasedTrainLoop
 from mmregioncl.datasets.nested import innermost
 from mmregioncl.models.parents import BaseModel
 from mmregioncl.models.utils.modules import unwrap
+from .loops import images_per_batch
 
 
 def describe_run(runner) -> str:
@@ -19,7 +20,7 @@ def describe_run(runner) -> str:
     """
     loader = runner.train_dataloader
     parts = list(innermost(loader.dataset))
-    batch = f'{loader.batch_size} images'
+    batch = f'{images_per_batch(loader)} images'
     if runner.world_size > 1:
         batch = f'{runner.world_size} x {batch}'
     steps = f'{runner.max_iters} steps of {batch}'

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from mmregioncl.engine.checks.resources import GIB
+from mmregioncl.engine.loops import images_per_batch
 from mmregioncl.engine.step_memory import (estimate_step, first_views,
                                            free_memory, missing_states,
                                            present)
@@ -96,18 +97,14 @@ class DryRunHook(Hook):
             raise Finished
 
 
-def batch_of(runner) -> int:
-    """Images of a batch."""
-    return runner.train_dataloader.batch_sampler.batch_size
-
-
 def memory_of(runner) -> str:
     """Memory of a step, estimated, and what is free."""
     views = first_views(runner)
     free = free_memory(next(runner.model.parameters()).device)
     there = 'not known' if free is None else f'{free / GIB:.2f} GiB'
     try:
-        need = estimate_step(runner, views, batch_of(runner))
+        need = estimate_step(runner, views,
+                             images_per_batch(runner.train_dataloader))
     except Exception:  # no views, or a step that depends on values
         return f'a step cannot be estimated for this model; free: {there}'
     return (f'about {need / GIB:.2f} GiB in a step, of which '
@@ -136,7 +133,8 @@ def time_of(runner, times: List[float]) -> Dict[str, str]:
     with kept_draws():
         for index in islice(range(len(loader.dataset)), count):
             loader.dataset[index]
-    load = (time.perf_counter() - start) / count * batch_of(runner)
+    load = (time.perf_counter() - start) / count * images_per_batch(
+        runner.train_dataloader)
     load /= max(1, loader.num_workers)
     both = max(step, load) if loader.num_workers else step + load
     length = min(len(loader), runner.max_iters)

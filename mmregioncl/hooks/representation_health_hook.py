@@ -9,6 +9,7 @@ from mmengine.logging import MessageHub
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from mmregioncl.engine.loops import images_per_batch
 from mmregioncl.evaluation import (alignment, batch_loader, gather_rows,
                                    rank_batches, rankme, relative_std,
                                    uniformity)
@@ -121,6 +122,8 @@ class RepresentationHealthHook(EvaluationHook):
 
     def evaluate(self, runner) -> Dict[str, float]:
         """Log the statistics, and warn if embeddings are nearly equal."""
+        if self.count(runner) < LEAST:
+            return {}
         scalars = self.measure(runner)
         self.report(runner, scalars)
         return {f'health/{name}': value for name, value in scalars.items()}
@@ -129,8 +132,6 @@ class RepresentationHealthHook(EvaluationHook):
         """Embed some training images and return the statistics."""
         dataset = runner.train_dataloader.dataset
         count = self.count(runner)
-        if count < LEAST:
-            return {}
         sample = SeededViews(dataset, count)
         batches = rank_batches(count, self.batch_size)
         # A rank without a batch embeds one pair and keeps none of its rows.
@@ -175,7 +176,7 @@ class RepresentationHealthHook(EvaluationHook):
                              or self.is_last_train_epoch(runner)):
             return
         model = unwrap(runner.model)
-        images = runner.train_dataloader.batch_size * get_world_size()
+        images = images_per_batch(runner.train_dataloader) * get_world_size()
         chance, loss = chance_loss(model, images), recent_loss(hub)
         # Random keys that fill the queue at first are easy to tell apart.
         filling = runner.iter * images < getattr(model, 'queue_len', 0)

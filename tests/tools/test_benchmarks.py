@@ -11,7 +11,7 @@ from mmengine.logging import MessageHub
 from mmengine.registry import MODELS
 from torch.profiler import ProfilerActivity, profile
 
-from mmregioncl.models.utils import swap_region
+from mmregioncl.models.utils import Region, swap_region
 
 pytestmark = pytest.mark.mmselfsup
 BENCHMARKS = Path(__file__).parents[2] / 'tools/benchmarks'
@@ -117,7 +117,8 @@ def test_memory_is_what_a_step_takes(memory, method, monkeypatch):
     cfg.neck.update(in_channels=128, hid_channels=128)
     monkeypatch.setattr(memory, 'model_cfg', lambda method: cfg)
     model = MODELS.build(deepcopy(cfg)).train()
-    region = memory.REGION
+    region = Region(1, 1, 2, 2)
+    monkeypatch.setattr(memory, 'REGION', region)
     model.region_swap = lambda views: (swap_region(views, region.scale(32)),
                                        region)
     optim = torch.optim.SGD(model.parameters(), 0.03, 0.9, weight_decay=1e-4)

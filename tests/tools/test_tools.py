@@ -520,8 +520,9 @@ def test_train_takes_the_launcher_of_the_config(run_tool, tmp_path,
         f"train_dataloader = dict(dataset=dict(data_root='{image_folder}'))\n"
         'auto_scale_lr = dict(base_batch_size=256)\n')
     runs = []
+    runner = Mock(**{'message_hub.get_info.return_value': None})
     monkeypatch.setattr(Runner, 'from_cfg',
-                        lambda cfg: runs.append(cfg) or Mock())
+                        lambda cfg: runs.append(cfg) or runner)
     run_tool('train.py', config, '--auto-scale-lr', *given)
     assert runs[0].launcher == launcher
     assert runs[0].auto_scale_lr.enable

@@ -9,6 +9,7 @@ from mmengine.hooks import CheckpointHook
 from torch import Tensor
 
 from mmregioncl.randomness import kept_draws
+from ..loops import images_per_batch
 from ..step_memory import (estimate_step, free_memory, missing_states, present,
                            size_of)
 
@@ -28,7 +29,7 @@ def check_memory(runner, views: List[Tensor]) -> None:
         runner (Runner): A run whose model is ready for the first step.
         views (list[Tensor]): Of one image, shape (1, C, H, W) each.
     """
-    batch = runner.train_dataloader.batch_sampler.batch_size
+    batch = images_per_batch(runner.train_dataloader)
     free = free_memory(views[0].device)
     if free is None or free > MOST_PER_BYTE * batch * size_of(views):
         return
@@ -62,7 +63,7 @@ def check_shared_memory(runner) -> None:
     with kept_draws():
         size = size_of([loader.dataset[0]])
     processes = int(os.environ.get('LOCAL_WORLD_SIZE', 1))
-    most = batches * loader.batch_size * size * processes
+    most = batches * images_per_batch(loader) * size * processes
     free = shutil.disk_usage(SHARED_MEMORY).free
     if most > free:
         runner.logger.warning(

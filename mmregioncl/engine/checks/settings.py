@@ -55,6 +55,8 @@ def check_env(runner) -> None:
 
 def check_preprocessor(runner) -> None:
     """Refuse one beside the model's, which is the one in use."""
+    if not isinstance(unwrap(runner.model), BaseModel):
+        return  # MMSegmentation's configs name a variable so
     model = runner.cfg.get('model') or {}
     beside = runner.cfg.get('data_preprocessor')
     within = model.get('data_preprocessor')
