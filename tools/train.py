@@ -102,7 +102,8 @@ def main() -> None:
     if get_device() == 'cpu':
         keep_freed_memory()
     if args.dry_run:
-        explain_failures(lambda: print(*dry_run(cfg), sep='\n'))
+        for line in explain_failures(lambda: [*dry_run(cfg)]):
+            print(line)
         return
 
     def train() -> Runner:

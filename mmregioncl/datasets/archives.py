@@ -69,9 +69,11 @@ def is_missing(path: str) -> bool:
 
     Other addresses are not checked.
     """
-    path = address(path)
+    path = os.path.expanduser(path)
     if '://' in path and not path.startswith(SCHEME):
         return False
+    if '://' not in path and split(path) is not None:
+        path = f'{SCHEME}{path}'
     return not fileio.exists(path)
 
 
@@ -207,6 +209,8 @@ def read_tar(path: str) -> Dict[str, Place]:
         while (info := archive.next()) is not None:
             archive.members.clear()  # they take a kilobyte each
             name = normal(info.name)
+            if info.issparse():
+                raise tarfile.ReadError(f'{name} is sparse')
             if info.isreg():
                 places[name] = (info.offset_data, info.size, info.size, False)
             elif info.islnk() and normal(info.linkname) in places:

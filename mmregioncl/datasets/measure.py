@@ -30,7 +30,9 @@ def sample_files(dataset: BaseDataset, count: int) -> Iterator[tuple]:
             continue
         rows = np.linspace(0, len(part) - 1, min(count, len(part)))
         for row in rows.round().astype(int).tolist():
-            yield load, part.get_data_info(row)['img_path']
+            path = part.get_data_info(row).get('img_path')
+            if isinstance(path, str):
+                yield load, path
 
 
 def some_pixels(values: np.ndarray) -> np.ndarray:

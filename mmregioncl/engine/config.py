@@ -53,8 +53,8 @@ ESSENTIAL = {
     'train_dataloader', 'optim_wrapper', 'param_scheduler', 'train_cfg'
 }
 
-# Data sets that know a path into an archive without archive:// before it
-UNPACKING = ('ImageFolder', 'ImageNetSubset')
+# Data sets of the hosts that take a path into an archive for a folder
+FOLDERS = ('CustomDataset', 'ImageNet', 'ImageNet21k')
 
 # The momentum of a moving average, by the method
 AVERAGES = dict(
@@ -209,7 +209,7 @@ def settings_read() -> Set[str]:
 
 
 def check_names(cfg: Config) -> None:
-    """Refuse names that are nearly those of settings.
+    """Refuse names that are nearly those of settings which are not set.
 
     Other names may be variables of the config.
 
@@ -219,7 +219,8 @@ def check_names(cfg: Config) -> None:
     known = settings_read()
     for name in cfg:
         near = get_close_matches(name, known, 1, 0.9)
-        if near and name not in known and name not in OLD_SETTINGS:
+        if near and near[0] not in cfg and name not in known and \
+                name not in OLD_SETTINGS:
             raise ValueError(f'{cfg.filename} sets {name}, which nothing '
                              f'reads: set {near[0]}')
 
@@ -404,14 +405,14 @@ def check_data(cfg: Config, *loaders: str) -> None:
     for loader in filter(cfg.get, loaders):
         dataset = cfg[loader].get('dataset', {})
         for key, part in innermost_items(f'{loader}.dataset', dataset):
-            root = part.get('data_root') or ''
+            root = str(part.get('data_root') or '')
             if root != root.encode(errors='replace').decode():
                 raise ValueError(
                     f'{key}.data_root={root!r} is not valid UTF-8, as configs '
                     'have to be: name a link to it that is')
             kind = part.get('type') or ''
             kind = getattr(kind, '__name__', kind).rpartition('.')[2]
-            if address(root) == f'{SCHEME}{root}' and kind not in UNPACKING:
+            if kind in FOLDERS and address(root) == f'{SCHEME}{root}':
                 raise ValueError(f'{kind} takes {key}.data_root={root!r} for a'
                                  f' folder: write {SCHEME}{root}')
             prefix = part.get('data_prefix') or {}

@@ -81,7 +81,7 @@ def check_name(setting: str, name: str, known: List[str]) -> None:
     """
     if name in known:
         return
-    hint = f'name one of {", ".join(known)}' if known else \
+    hint = f'name one of {", ".join(dict.fromkeys(known))}' if known else \
         'add OnlineKNNHook or OnlineLinearProbeHook to default_hooks'
     raise ValueError(f'{name!r} in {setting} is no metric that this run '
                      f'measures: {hint}')

@@ -14,7 +14,8 @@ from mmregioncl.datasets.archives import address
 from mmregioncl.datasets.fingerprint import fingerprint
 from mmregioncl.datasets.image_folder import has_image, join
 from mmregioncl.datasets.nested import innermost, typed_dicts
-from mmregioncl.datasets.transforms import crop_settings, is_crop, is_loading
+from mmregioncl.datasets.transforms import (crop_settings, is_crop, is_loading,
+                                            kinds_of)
 from mmregioncl.files import printable
 
 
@@ -67,7 +68,7 @@ def eval_pipeline(size: int, loading: Optional[dict] = None) -> List[dict]:
     """
     edge = size * 8 // 7 if size >= 96 else size
     loading = dict(loading or dict(type='mmregioncl.LoadImage'))
-    if str(loading['type']).endswith('LoadImage'):
+    if 'LoadImage' in kinds_of(loading):
         loading['on_corrupt'] = 'raise'
     return [
         loading,
@@ -169,12 +170,12 @@ def check_loading(dataset: dict, name: str, training: dict) -> None:
     Raises:
         ValueError: If channels or value range differ.
     """
-    defaults = dict(channels=3, value_range=None)
+
     for step in filter(is_loading, typed_dicts(dataset)):
-        for key, default in defaults.items():
+        for key, default in dict(channels=3, value_range=None).items():
             ours, theirs = (
                 part.get(key, default) for part in (step, training))
-            if ours != theirs:
+            if not np.array_equal(ours, theirs):  # a list may be a tuple
                 raise ValueError(
                     f'{name} loads images with {key}={ours}, and training with'
                     f' {key}={theirs}: give LoadImage of both pipelines the '

@@ -1,4 +1,5 @@
 import math
+import signal
 import time
 from itertools import islice
 from tempfile import TemporaryDirectory
@@ -14,6 +15,7 @@ from torch.utils._pytree import tree_leaves
 
 from mmregioncl.engine.checks.resources import GIB
 from mmregioncl.engine.loops import images_per_batch
+from mmregioncl.engine.quiet import hide_needless_lines
 from mmregioncl.engine.step_memory import (estimate_step, first_views,
                                            free_memory, missing_states,
                                            present)
@@ -45,7 +47,15 @@ class DryRunHook(Hook):
         self.seen: Optional[tuple] = None  # maps, and the size of the images
 
     def before_train_epoch(self, runner) -> None:
-        """Note weights and memory, and listen to the backbone."""
+        """Note weights and memory, and listen to the backbone.
+
+        All checks are done now. Hooks that write checkpoints leave: they may
+        write, and remove, outside of the work dir.
+        """
+        runner._hooks = [
+            part for part in runner.hooks
+            if not isinstance(part, CheckpointHook)
+        ]
         model = unwrap(runner.model)
         learned, all_weights = (
             sum(map(Tensor.numel, part)) for part in
@@ -170,7 +180,9 @@ def plan_of(runner, hooks: List[Hook]) -> Dict[str, str]:
                 if pause < math.inf else '') + f', {size / GIB:.2f} GiB each'
         elif isinstance(hook, EvaluationHook):
             epochs = hook.epochs_between(runner)
-            looks.append(f'{type(hook).__name__} every {epochs} epochs')
+            when = f'every {epochs} epochs' if epochs < runner.max_epochs \
+                else 'after the last epoch'
+            looks.append(f'{type(hook).__name__} {when}')
     if runner._val_loop is not None:
         looks.append('validation every '
                      f'{runner.train_loop.val_interval} epochs or steps')
@@ -195,16 +207,17 @@ def dry_run(cfg: Config) -> Iterator[str]:
     with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         cfg.update(work_dir=folder, log_level='WARNING')
         runner = Runner.from_cfg(cfg)
+        hide_needless_lines(runner.logger)
         runner.register_hook(hook)
         hooks = runner.hooks
-        # They may write, and remove, elsewhere.
-        runner._hooks = [
-            part for part in hooks if not isinstance(part, CheckpointHook)
-        ]
         try:
             runner.train()
         except Finished:
             pass
+        finally:
+            for part in hooks:  # that listen to signals
+                for number, handler in getattr(part, 'handlers', {}).items():
+                    signal.signal(number, handler)
     hook.lines.update(plan_of(runner, hooks))
     if is_main_process():
         hook.lines['work dir'] = f'{work_dir}, where nothing was written now'

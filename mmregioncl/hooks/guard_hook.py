@@ -8,7 +8,7 @@ from mmregioncl.engine import checks
 from mmregioncl.engine.step_memory import first_views
 from mmregioncl.models.utils.modules import unwrap
 from mmregioncl.registry import HOOKS
-from mmregioncl.transfer import adopt_backbone
+from mmregioncl.transfer import adopt_published
 from mmregioncl.validation import check_whole_number
 
 NEVER = 2**62
@@ -86,7 +86,7 @@ class GuardHook(Hook):
         A new run of pre-training may start from a backbone alone.
         """
         if self.strict_load and not runner._resume:
-            told = adopt_backbone(unwrap(runner.model), checkpoint)
+            told = adopt_published(unwrap(runner.model), checkpoint)
             if told:
                 runner.logger.info(told)
         checks.check_checkpoint(runner, checkpoint, self.strict_load)

@@ -124,9 +124,12 @@ class SafeCheckpointHook(CheckpointHook):
         """
         if not self.save_best:
             return
-        for name in {*self.save_best} - {'auto'}:
-            check_name(f'save_best of {type(self).__name__}', name,
-                       [*metrics, *measured(runner)])
+        if not isinstance(metrics, Metrics):  # of a validation loop
+            for name in {*self.save_best} - {'auto'}:
+                check_name(f'save_best of {type(self).__name__}', name,
+                           [*metrics, *measured(runner)])
+        elif runner.val_loop is not None and 'auto' in self.save_best:
+            return  # which means the first metric of that loop
         metrics = Metrics(metrics)
         known = runner.message_hub.runtime_info
         before = {key: known[key] for key in known if key.startswith('best_')}

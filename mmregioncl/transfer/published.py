@@ -17,7 +17,7 @@ CLASSIFIER = r'(fc|heads?|head_dist|classifier)\.'
 NOT_NEEDED = r'.*(num_batches_tracked|relative_position_index)$'
 
 
-def adopt_backbone(model: nn.Module, checkpoint: dict) -> Optional[str]:
+def adopt_published(model: nn.Module, checkpoint: dict) -> Optional[str]:
     """Complete a checkpoint that holds nothing but a backbone, in place.
 
     Afterwards it holds all weights of the model: those of the backbone, also

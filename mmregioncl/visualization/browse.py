@@ -1,3 +1,4 @@
+from copy import copy
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Optional, Tuple, Union
@@ -204,7 +205,8 @@ def browse_predictions(cfg: Config,
         dict(cfg.visualizer, vis_backends=None, name=str(path)))
     visualizer.dataset_meta = dataset.metainfo
     steps = steps_of(next(innermost(dataset)).pipeline)
-    load = next(filter(is_loading, steps))
+    load = copy(next(filter(is_loading, steps)))
+    load.on_corrupt = 'raise'
     rows = []
     last = len(dataset) - 1
     for index in np.linspace(0, last, min(count, last + 1)).astype(int):

@@ -123,6 +123,17 @@ def test_an_archive_that_breaks_off_is_refused(packed, tmp_path, name, kept):
             ImageFolder(str(tmp_path / name))
 
 
+def test_a_sparse_tar_is_refused(tmp_path):
+    """Of which tarfile tells where the data are, without the holes."""
+    with open(tmp_path / 'hole', 'wb') as file:
+        file.truncate(10**6)
+        file.seek(10**6)
+        file.write(b'end')
+    subprocess.run(['tar', '-cSf', 'x.tar', 'hole'], cwd=tmp_path, check=True)
+    with pytest.raises(ValueError, match='hole is sparse.: write it again'):
+        archives.Archive(str(tmp_path / 'x.tar'))
+
+
 def test_an_archive_that_changes_is_not_read_on(packed, tmp_path):
     shutil.copy(packed / 'all.zip', tmp_path / 'x.zip')
     path = ImageFolder(str(tmp_path / 'x.zip'))[0]['img_path']

@@ -158,6 +158,7 @@ def test_settings_are_renamed_to_some_that_exist():
     ('param_schedulers = []', 'sets param_schedulers, which nothing reads: '
      'set param_scheduler$'),
     ('train_dataset = dict()', None),
+    ('train_cfg = train_cfgs = dict()', None),
 ])
 def test_names_that_nothing_reads_are_refused(line, words, tmp_path):
     path = tmp_path / 'config.py'
@@ -271,6 +272,14 @@ def test_missing_data_is_named_with_what_to_set(data_cfg, change, what):
             match=f'^{place} reads {what}, which is not there: link the data '
             f'there, or set {place}.data_root$'):
         check_data(data_cfg, 'train_dataloader')
+
+
+def test_paths_and_compressed_annotations_are_left_alone(data_cfg, tmp_path):
+    (tmp_path / 'ann.json.gz').touch()
+    part = data_cfg.train_dataloader.dataset.dataset.datasets[1]
+    part.clear()
+    part.update(type='Any', data_root=tmp_path, ann_file='ann.json.gz')
+    check_data(data_cfg, 'train_dataloader')
 
 
 def test_data_in_an_archive_is_found(data_cfg, tmp_path):

@@ -9,7 +9,7 @@ from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from mmregioncl.engine.metrics import measured
+from mmregioncl.engine.metrics import Metrics, measured
 from mmregioncl.evaluation import class_folder, extract_features, load_model
 from mmregioncl.hooks import (EarlyStoppingHook, OnlineKNNHook,
                               SafeCheckpointHook)
@@ -224,6 +224,17 @@ def test_a_wrong_name_in_a_validation_is_refused():
     hook = SafeCheckpointHook(save_best='acc')
     with pytest.raises(ValueError, match="'acc' in save_best .*/top1$"):
         hook.after_val_epoch(Mock(hooks=[hook]), {'accuracy/top1': 1.})
+
+
+def test_metrics_of_hooks_do_not_judge_those_of_a_validation():
+    """They come first, and another loop will give the name."""
+    hook = SafeCheckpointHook(save_best='accuracy/top1')
+    hook._save_best_checkpoint(
+        Mock(hooks=[hook], message_hub=Mock(runtime_info={})),
+        Metrics({'knn/score': 1.}))
+    auto = SafeCheckpointHook(save_best='auto')
+    auto._save_best_checkpoint(Mock(hooks=[auto]), Metrics({'knn/score': 1.}))
+    assert auto.key_indicators == ['auto']
 
 
 def test_averages_are_evaluated(metric_cfg, image_folder):

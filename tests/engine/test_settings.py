@@ -73,8 +73,6 @@ def test_loops_that_need_predictions_are_refused(settings_cfg, tmp_path, split,
     (dict(env_cfg=dict(cudnn_benchmrk=True)),
      'cudnn_benchmrk in env_cfg has no effect: name one of cudnn_benchmark,'),
     (dict(sync_bn='trch'), "sync_bn='trch' has to be"),
-    (dict(data_preprocessor=dict(mean=(0, 0, 0), std=(1, 1, 1))),
-     'data_preprocessor has no effect beside that of the model'),
     ({
         'train_dataloader.sampler.type': 'InfiniteSampler'
     }, 'an epoch of an InfiniteSampler never ends'),
@@ -151,6 +149,8 @@ def test_settings_without_effect_are_refused(settings_cfg, tmp_path, settings,
         'optim_wrapper.paramwise_cfg':
         dict(custom_keys=dict(nck=dict(lr_mult=0.1)))
     }, 'nck in paramwise_cfg.custom_keys is in the name of no parameter'),
+    (dict(data_preprocessor=dict(mean=(0, 0, 0), std=(1, 1, 1))),
+     'data_preprocessor has no effect beside that of the model'),
     (dict(param_scheduler=[
         dict(type='CosineAnnealingLR', T_max=1, by_epoch=False)
     ]), 'the learning rate is scheduled for 1 of 2 iters'),

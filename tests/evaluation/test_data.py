@@ -8,6 +8,7 @@ from mmengine.dataset import BaseDataset, ConcatDataset
 from mmengine.registry import DATASETS
 from PIL import Image
 
+from mmregioncl.datasets.transforms import LoadImage
 from mmregioncl.evaluation import (check_class_folders, class_folder,
                                    eval_dataset, eval_pipeline, model_config,
                                    read_labels, view_size)
@@ -107,6 +108,17 @@ def test_evaluation_loads_as_training_does(image_folder):
     cfg.train_dataloader.dataset.pipeline = pipeline
     assert eval_dataset(cfg, 'test',
                         str(image_folder))['pipeline'][0] == pipeline[0]
+
+
+def test_a_class_of_a_pure_python_config_is_known():
+    assert eval_pipeline(32, dict(type=LoadImage))[0]['on_corrupt'] == 'raise'
+
+
+def test_lists_are_ranges_too():
+    """As on a command line."""
+    cfg = Config(dict(train_dataloader=dict(dataset=dict(pipeline=[BANDS]))))
+    given = dict(type='X', pipeline=[dict(BANDS, value_range=[0, 4095])])
+    assert eval_dataset(cfg, 'test', given) == given
 
 
 @pytest.mark.parametrize('key', ['channels', 'value_range'])

@@ -10,6 +10,7 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.registry import DATASETS, HOOKS
 from mmengine.runner import Runner
+from torch import nn
 from torch.utils.data import DataLoader
 
 from mmregioncl.engine import checks
@@ -438,6 +439,25 @@ def test_batch_samplers_of_others_are_not_judged():
     loader = DataLoader([0, 1, 2], batch_sampler=[[0, 1], [2]])
     assert last_batch(loader) is None
     assert last_batch(DataLoader([0, 1, 2], 2)) == 2
+
+
+class Edges(nn.Module):
+    """A stem that makes two channels of three, as MMSelfSup's ResNetSobel."""
+
+    def __init__(self, takes: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(2, 4, 3)
+        self.takes = takes
+
+    def forward(self, views):
+        return self.conv(views[:, :2] if self.takes == 3 else views)
+
+
+def test_other_stems_are_not_judged_by_their_first_layer():
+    views = [torch.zeros(1, 3, 8, 8)]
+    checks.check_channels(Mock(backbone=Edges(3)), views)
+    with pytest.raises(ValueError, match='views have 3 .* takes 2: set'):
+        checks.check_channels(Mock(backbone=Edges(2)), views)
 
 
 def test_little_shared_memory_is_told(monkeypatch):

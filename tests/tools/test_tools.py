@@ -117,8 +117,16 @@ def test_a_dry_run_tells_and_leaves_nothing(run_tool, tmp_path, options):
     assert lines['steps'] == '3 in an epoch, 3 in all, on 1 process(es)'
     assert ' for an epoch and ' in lines['time']
     assert lines['checkpoints'].startswith('every 1 steps and 15 minutes')
-    assert 'OnlineKNNHook every ' in lines['evaluations']
+    assert 'OnlineKNNHook after the last ' in lines['evaluations']
     assert f'work_dirs/{CONFIG.stem}, where nothing was' in lines['work']
+    done = run_tool(
+        'train.py',
+        CONFIG,
+        '--dry-run',
+        *options,
+        'default_hooks.checkpoint.save_best=x',
+        check=False)
+    assert "'accuracy/x' in save_best of TimedCheckpointHook" in done.stderr
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ from mmengine.registry import MODELS
 from mmengine.runner import Runner
 from safetensors.torch import save_file
 
-from mmregioncl.transfer import LAYOUTS, adopt_backbone, to_layout
+from mmregioncl.transfer import LAYOUTS, adopt_published, to_layout
 from mmregioncl.transfer.published import from_layout
 
 AVERAGES = dict(
@@ -29,7 +29,7 @@ def test_published_resnet_arrives(model_cfg, build, package):
         if 'running_var' in name:  # as after training
             value.uniform_(0.5, 1.5)
     checkpoint = theirs.state_dict()
-    told = adopt_backbone(model, checkpoint)
+    told = adopt_published(model, checkpoint)
     # 20 convolutions, and the four of each norm
     assert told.startswith('backbone: 100 weights loaded into backbone and '
                            'encoder_k.module.0, the others of RegionCLMoCo')
@@ -53,7 +53,7 @@ def test_averages_start_from_it(method, build):
         before = {k: v.clone() for k, v in model.state_dict().items()}
         given = build(cfg).backbone.state_dict()
         checkpoint = dict(state_dict=given | {'fc.bias': torch.rand(3)})
-        assert 'left out: fc.bias' in adopt_backbone(model, checkpoint)
+        assert 'left out: fc.bias' in adopt_published(model, checkpoint)
         model.load_state_dict(checkpoint['state_dict'])
         name = cfg['type'].split('.')[-1].removeprefix('RegionCL')
         average = AVERAGES.get(f'RegionCL{name}')
@@ -125,7 +125,7 @@ def test_what_does_not_fit_is_refused(model_cfg, build, change, fault):
     checkpoint = model.backbone.state_dict()
     change(checkpoint)
     with pytest.raises(ValueError, match=fault):
-        adopt_backbone(model, checkpoint)
+        adopt_published(model, checkpoint)
 
 
 def test_other_checkpoints_stay_as_they_are(model_cfg, build):
@@ -135,6 +135,6 @@ def test_other_checkpoints_stay_as_they_are(model_cfg, build):
     other = {k: v for k, v in whole.items() if not k.startswith('encoder_k')}
     for checkpoint in (dict(whole), dict(other)):
         before = dict(checkpoint)
-        assert adopt_backbone(model, checkpoint) is None
+        assert adopt_published(model, checkpoint) is None
         assert checkpoint == before or checkpoint.keys() == before.keys()
-    assert adopt_backbone(model.backbone, dict(a=torch.rand(1))) is None
+    assert adopt_published(model.backbone, dict(a=torch.rand(1))) is None

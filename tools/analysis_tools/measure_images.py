@@ -44,6 +44,7 @@ def main() -> None:
 
     from mmregioncl import host
     from mmregioncl.datasets import measure
+    from mmregioncl.datasets.transforms import is_loading
     from mmregioncl.engine.config import load_config
     from mmregioncl.evaluation.data import loading_step
     from mmregioncl.evaluation.model import model_config
@@ -71,6 +72,13 @@ def main() -> None:
                        'data_preprocessor' in cfg)
     print(text, end='')
     if args.out:
+        first = cfg.train_dataloader.dataset.get('pipeline') or [None]
+        if not (first[0] and is_loading(first[0])):
+            raise ValueError(
+                f'{args.config} wraps its data set, or does not begin with '
+                'loading: leave --out out, and set LoadImage by hand')
+        if args.cfg_options:
+            print('# --cfg-options are not a part of it')
         with atomic_write(Path(args.out)) as part:
             part.write_text(text)
 

@@ -4,7 +4,7 @@ from .augmentations import (ColorJitter, RandomFlip, RandomGaussianBlur,
 from .contrastive_crop import ContrastiveCrop, check_alpha
 from .loading import LoadImage
 from .pipelines import (channels_of, check_color_steps, crop_settings, is_crop,
-                        is_loading, loading_steps, steps_of)
+                        is_loading, kinds_of, loading_steps, steps_of)
 from .views import MultiView, PackSelfSupInputs
 
 # Those of MMSelfSup's and mmcv's names that are faster
@@ -14,6 +14,6 @@ __all__ = [
     'ColorJitter', 'ContrastiveCrop', 'FAST', 'LoadImage', 'MultiView',
     'PackSelfSupInputs', 'RandomFlip', 'RandomGaussianBlur', 'RandomGrayscale',
     'RandomResizedCrop', 'RandomSolarize', 'channels_of', 'check_alpha',
-    'check_color_steps', 'crop_settings', 'is_crop', 'is_loading',
+    'check_color_steps', 'crop_settings', 'is_crop', 'is_loading', 'kinds_of',
     'loading_steps', 'steps_of'
 ]

@@ -3,6 +3,7 @@ from copy import copy
 from typing import List, Optional
 
 import numpy as np
+import torch
 from mmengine import fileio
 from mmengine.dataset import DefaultSampler
 from torch import Tensor, nn
@@ -63,8 +64,10 @@ def last_batch(loader) -> Optional[int]:
 
 
 def norms_vectors(model: nn.Module) -> bool:
-    """Whether batch norm sees vectors, which takes two images."""
-    return any(type(part) is nn.BatchNorm1d for part in model.modules())
+    """Whether batch norm in neck or head sees vectors, of two images."""
+    return any(
+        type(part) is nn.BatchNorm1d for name, part in model.named_modules()
+        if not name.startswith('backbone.'))
 
 
 def check_queue(runner) -> None:
@@ -156,10 +159,13 @@ def check_depth(runner) -> None:
         load.on_corrupt = 'raise'
         try:
             load(dict(img_path=path))
-            content = fileio.get(path, backend_args=load.backend_args)
-            values = read_values(content, getattr(load, 'channels', 3))
         except Exception as error:  # decoders may raise anything
             reasons.append(error)
+            continue
+        try:
+            content = fileio.get(path, backend_args=load.backend_args)
+            values = read_values(content, getattr(load, 'channels', 3))
+        except (OSError, ValueError):  # only that step can read it
             continue
         if getattr(load, 'value_range', None) is None:
             known = reached.get(values.dtype, values)
@@ -191,7 +197,18 @@ def check_channels(model: nn.Module, views: List[Tensor]) -> None:
          for part in model.backbone.modules() if isinstance(part, nn.Conv2d)),
         None)
     channels = views[0].shape[1]
-    if first is not None and first.in_channels != channels:
+    if first is None or first.in_channels == channels:
+        return
+    # Other layers may come first, as in a network on edges.
+    training = model.backbone.training
+    model.backbone.eval()
+    try:
+        with torch.no_grad():
+            model.backbone(views[0])
+    except RuntimeError as error:
         raise ValueError(
             f'views have {channels} channels and the backbone takes '
-            f'{first.in_channels}: set model.backbone.in_channels={channels}')
+            f'{first.in_channels}: set model.backbone.in_channels={channels}'
+        ) from error
+    finally:
+        model.backbone.train(training)

@@ -1,8 +1,8 @@
 """Schedules, and hooks that wait for something, before training."""
 from mmengine.hooks import CheckpointHook, EarlyStoppingHook
 from mmengine.optim.scheduler.param_scheduler import INF
+from mmengine.runner import EpochBasedTrainLoop
 
-from ..loops import SeededTrainLoop
 from ..metrics import all_schedulers, awaited, check_name, measured
 
 
@@ -18,7 +18,8 @@ def check_schedule(runner) -> None:
         end = end_of(scheduler)
         setting = 'max_epochs' if scheduler.by_epoch else 'max_iters'
         total = getattr(runner, setting)
-        if hasattr(scheduler, 'total_steps') and end < total:
+        if hasattr(scheduler, 'total_steps') and end < min(
+                total, scheduler.end):
             raise ValueError(
                 f'total_steps={scheduler.total_steps} of '
                 f'{type(scheduler).__name__} are less than the run has: set it'
@@ -76,8 +77,9 @@ def check_metrics(runner) -> None:
             runner.logger.warning(
                 "MMEngine's EarlyStoppingHook forgets its patience when a run "
                 'is resumed: set its type to mmregioncl.EarlyStoppingHook')
-        if isinstance(hook, EarlyStoppingHook) and not isinstance(
-                runner.train_loop, SeededTrainLoop):
+        if isinstance(hook, EarlyStoppingHook) and \
+                hook.monitor in measured(runner) and \
+                type(runner.train_loop) is EpochBasedTrainLoop:
             runner.logger.warning(
                 f'{type(hook).__name__} stops an epoch late in a loop of '
                 'MMEngine: set train_cfg.type to mmregioncl.SeededTrainLoop')

@@ -17,6 +17,9 @@ ENV = ('cudnn_benchmark', 'dist_cfg', 'mp_cfg', 'resource_limit')
 PARAMWISE = ('bias_decay_mult', 'bias_lr_mult', 'bypass_duplicate',
              'custom_keys', 'dcn_offset_lr_mult', 'dwconv_decay_mult',
              'flat_decay_mult', 'norm_decay_mult')
+# What hooks and optimizer log after the first step only
+LOGGED_LATER = ('data_wait', 'grad_norm', 'images_per_second', 'memory',
+                'time')
 # Settings of parameter groups that the optimizer LARS and SimSiamHook read
 GROUP = ('decay_mult', 'fix_lr', 'lars_exclude', 'lr_mult')
 
@@ -54,15 +57,16 @@ def check_env(runner) -> None:
 
 
 def check_preprocessor(runner) -> None:
-    """Refuse one beside the model's, which is the one in use."""
+    """Warn of one beside the model's, which is the one in use."""
     if not isinstance(unwrap(runner.model), BaseModel):
         return  # MMSegmentation's configs name a variable so
     model = runner.cfg.get('model') or {}
     beside = runner.cfg.get('data_preprocessor')
     within = model.get('data_preprocessor')
     if beside and within and beside != within:
-        raise ValueError('data_preprocessor has no effect beside that of the '
-                         'model: set model.data_preprocessor')
+        runner.logger.warning(
+            'data_preprocessor has no effect beside that of the model: set '
+            'model.data_preprocessor')
 
 
 def check_loops(runner) -> None:
@@ -89,8 +93,9 @@ def check_loops(runner) -> None:
             'set interval of the evaluation hooks')
     if isinstance(runner.train_loop, IterBasedTrainLoop):
         check_iterations(runner)
-    elif isinstance(runner.train_dataloader.batch_sampler.sampler,
-                    InfiniteSampler):
+    elif isinstance(
+            getattr(runner.train_dataloader.batch_sampler, 'sampler', None),
+            InfiniteSampler):
         raise ValueError(
             'an epoch of an InfiniteSampler never ends: set train_dataloader.'
             'sampler.type to mmregioncl.SeededSampler, or train_cfg.type to '
@@ -142,16 +147,19 @@ def check_paramwise(runner) -> None:
     refuse_unknown('paramwise_cfg', given, PARAMWISE)
     names = [name for name, _ in unwrap(runner.model).named_parameters()]
     known = [*GROUP, *runner.optim_wrapper.optimizer.defaults]
-    for key, settings in (given.get('custom_keys') or {}).items():
+    custom = given.get('custom_keys') or {}
+    for key, settings in custom.items():
         where = f'paramwise_cfg.custom_keys of {key}'
         refuse_unknown(where, settings, known)
         if settings.get('fix_lr') and not simsiam_hooks(runner):
             raise ValueError(f'fix_lr in {where} has no effect without a '
                              'SimSiamHook in custom_hooks: add one')
-        if not any(key in name for name in names):
-            runner.logger.warning(
-                f'{key} in paramwise_cfg.custom_keys is in the name of no '
-                'parameter: name a part of those of model.named_parameters()')
+    # Schedules for several networks have keys that some of them lack.
+    if custom and not any(key in name for key in custom for name in names):
+        runner.logger.warning(
+            f'{", ".join(custom)} in paramwise_cfg.custom_keys is in the name '
+            'of no parameter: name a part of those of '
+            'model.named_parameters()')
 
 
 def check_predictor(runner) -> None:
@@ -205,7 +213,8 @@ def check_logged(runner) -> None:
         if name.startswith('train/')
     ]
     for part in runner.log_processor.custom_cfg:
-        if part['data_src'] not in logged and runner.val_loop is None:
+        if part['data_src'] not in [*logged, *LOGGED_LATER] and \
+                runner.val_loop is None:
             runner.logger.warning(
                 f'data_src={part["data_src"]!r} in log_processor.custom_cfg is'
                 f' not logged: name one of {", ".join(logged)}')
