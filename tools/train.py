@@ -117,7 +117,10 @@ def main() -> None:
     if lock:
         lock.close()
     if is_main_process(launcher):
-        print(next_commands(runner, args.config, Path(sys.argv[0]).parent))
+        config = args.config
+        if args.cfg_options:  # the copy in the work dir holds them
+            config = str(Path(cfg.work_dir) / Path(config).name)
+        print(next_commands(runner, config, Path(sys.argv[0]).parent))
 
 
 if __name__ == '__main__':

@@ -20,6 +20,7 @@ from .packed import PackedStrings
 SCHEME = 'archive://'
 COMPRESSED = re.compile(
     r'\.(tar\.\w+|tgz|tbz2?|txz|tzst|7z|rar|gz|bz2|xz|zst)$', re.I)
+MOST_BYTES = 2**30  # of a file in an archive, unpacked
 LOCAL_HEADER = struct.Struct('<26xHH')  # of a file in a zip, before its name
 
 # Where a file is: of a zip, where its header starts, the bytes it takes, its
@@ -60,7 +61,7 @@ def split(path: str) -> Optional[Tuple[str, str]]:
     for end in re.finditer(r'\.(zip|tar)(?=/|$)', path, re.I):
         archive = path[:end.end()]
         if archive in ARCHIVES or os.path.isfile(archive):
-            return archive, path[end.end():].strip('/')
+            return archive, normal(path[end.end():])
     return None
 
 
@@ -82,6 +83,14 @@ def archive_of(path: str) -> Optional['Archive']:
     if not path.startswith(SCHEME):
         return None
     return open_archive(found(path)[0])
+
+
+class ArchiveChanged(OSError):
+    """An archive is another one than when its files were listed."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f'{path} was changed after its files were listed: '
+                         'start again')
 
 
 class Archive:
@@ -125,17 +134,19 @@ class Archive:
 
         Raises:
             FileNotFoundError: If the archive has no such file.
-            OSError: If the archive was changed.
+            ArchiveChanged: If the archive was changed.
+            ValueError: If the file is too large for an image.
             zlib.error: If the file is damaged.
         """
         row = self.row(name)
         if row is None:
             raise FileNotFoundError(f'{self.path} holds no {name}')
         start, length, size, deflated = self.places[row].tolist()
+        if size > MOST_BYTES:
+            raise ValueError(f'{size} bytes are no image')
         with open(self.path, 'rb') as file:
             if version(os.fstat(file.fileno())) != self.version:
-                raise OSError(f'{self.path} was changed after its files were '
-                              'listed: start again')
+                raise ArchiveChanged(self.path)
             file.seek(start)
             if self.zip:
                 file.seek(sum(LOCAL_HEADER.unpack(file.read(30))), 1)
@@ -205,16 +216,19 @@ def read_tar(path: str) -> Dict[str, Place]:
     """Places of the files in a tar, and of what links in it lead to."""
     places: Dict[str, Place] = {}
     links = {}
+    total = os.path.getsize(path)
     with tarfile.open(path, 'r:', errorlevel=0) as archive:
         while (info := archive.next()) is not None:
             archive.members.clear()  # they take a kilobyte each
             name = normal(info.name)
             if info.issparse():
                 raise tarfile.ReadError(f'{name} is sparse')
+            if not 0 <= info.size <= total - info.offset_data:
+                raise tarfile.ReadError(f'{name} is longer than the archive')
             if info.isreg():
                 places[name] = (info.offset_data, info.size, info.size, False)
-            elif info.islnk() and normal(info.linkname) in places:
-                places[name] = places[normal(info.linkname)]
+            elif info.islnk():
+                links[name] = normal(info.linkname)
             elif info.issym():
                 links[name] = normal(
                     posixpath.join(posixpath.dirname(name), info.linkname))
@@ -224,14 +238,18 @@ def read_tar(path: str) -> Dict[str, Place]:
         if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
             raise tarfile.ReadError(f'it breaks off at byte {end}')
     for name, target in links.items():
+        for _ in links:  # a link may lead to another, or round in a circle
+            if target not in links:
+                break
+            target = links[target]
         if target in places:
             places.setdefault(name, places[target])
     return places
 
 
 def normal(name: str) -> str:
-    """The name of a file below the root of its archive."""
-    return posixpath.normpath(name).lstrip('/')
+    """The name of a file below the root of its archive, '' for the root."""
+    return posixpath.normpath(f'/{name}').strip('/')
 
 
 @register_backend('mmregioncl.archive', prefixes='archive')

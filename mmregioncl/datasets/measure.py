@@ -25,7 +25,9 @@ def sample_files(dataset: BaseDataset, count: int) -> Iterator[tuple]:
         path. Data sets that hold their images have none.
     """
     for part in innermost(dataset):
-        load = next(filter(is_loading, steps_of(part.pipeline)), None)
+        load = next(
+            filter(is_loading, steps_of(getattr(part, 'pipeline', None))),
+            None)
         if load is None:
             continue
         rows = np.linspace(0, len(part) - 1, min(count, len(part)))

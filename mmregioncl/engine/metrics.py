@@ -93,7 +93,8 @@ def awaited(runner) -> Iterator[Tuple[str, str]]:
         kind = type(hook).__name__
         if isinstance(hook, CheckpointHook):
             for name in hook.save_best or []:
-                yield f'save_best of {kind}', name
+                if name != 'auto' or not measured(runner):
+                    yield f'save_best of {kind}', name
         elif isinstance(hook, EarlyStoppingHook):
             yield f'monitor of {kind}', hook.monitor
     for scheduler in plateaus(runner):

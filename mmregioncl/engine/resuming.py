@@ -136,13 +136,15 @@ def reset_schedule(runner, groups: List[dict]) -> None:
     """Give the optimizer the settings of the config, as of this step.
 
     The schedulers are built anew and take the steps that they would have
-    taken.
+    taken. Those that wait for a metric go on from the checkpoint.
 
     Args:
         runner (Runner): A run that was resumed, with one optimizer.
         groups (list[dict]): Settings of its parameter groups before the
             checkpoint was loaded.
     """
+    known = runner.param_schedulers  # as the checkpoint has left them
+    shares = [plateau_shares(part) for part in known or []]
     for group, settings in zip(runner.optim_wrapper.param_groups, groups):
         group.update(settings)
         for key in [key for key in group if key.startswith('initial_')]:
@@ -151,8 +153,12 @@ def reset_schedule(runner, groups: List[dict]) -> None:
         return
     runner.param_schedulers = runner.build_param_scheduler(
         runner.cfg.param_scheduler)
-    by_epoch = [part for part in runner.param_schedulers if part.by_epoch]
-    by_iter = [part for part in runner.param_schedulers if not part.by_epoch]
+    steady = [
+        part for part in runner.param_schedulers
+        if not getattr(part, 'need_val_args', False)
+    ]
+    by_epoch = [part for part in steady if part.by_epoch]
+    by_iter = [part for part in steady if not part.by_epoch]
     length = len(runner.train_dataloader)
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')  # steps without one of the optimizer
@@ -166,6 +172,28 @@ def reset_schedule(runner, groups: List[dict]) -> None:
                     scheduler.step()
         for scheduler in by_epoch * (runner.epoch - epochs):
             scheduler.step()  # epochs that were longer
+    for scheduler, before, values in zip(runner.param_schedulers, known,
+                                         shares):
+        if values and type(scheduler) is type(before):
+            state = before.state_dict()
+            state['base_values'] = scheduler.base_values
+            scheduler.load_state_dict(state)
+            for group, share in zip(scheduler.optimizer.param_groups, values):
+                group[scheduler.param_name] *= share
+
+
+def plateau_shares(scheduler) -> List[float]:
+    """How far a schedule that waits for a metric has lowered each group.
+
+    Empty for other schedules, whose values follow from the step.
+    """
+    if not getattr(scheduler, 'need_val_args', False):
+        return []
+    name = scheduler.param_name
+    return [
+        group[name] / group[f'initial_{name}']
+        for group in scheduler.optimizer.param_groups
+    ]
 
 
 def progress(runner) -> Dict[str, Optional[int]]:

@@ -77,6 +77,12 @@ def next_commands(runner, config: str, tools: Path) -> str:
         return f'no checkpoint was written to {runner.work_dir}'
     log = Path(runner.log_dir) / f'{runner.timestamp}.log'
     lines = dict(checkpoint=checkpoint, log=str(log))
+    best = [
+        path for name, path in runner.message_hub.runtime_info.items()
+        if name.startswith('best_ckpt') and path
+    ]
+    if best:
+        lines['best'] = ', '.join(best)
 
     def command(tool: str, *arguments) -> str:
         return shlex.join(map(str, ('python', tools / tool, *arguments)))
@@ -93,7 +99,9 @@ def next_commands(runner, config: str, tools: Path) -> str:
                                      checkpoint)
     elif runner.cfg.get('test_dataloader'):
         lines['evaluate'] = command('test.py', config, checkpoint)
+    longer = 'a larger patience of EarlyStoppingHook' if getattr(
+        runner.train_loop, 'stop_training', False) else 'a longer train_cfg'
     lines['go on'] = command('train.py', config, '--work-dir', runner.work_dir,
-                             '--resume') + ', with a longer train_cfg'
+                             '--resume') + f', with {longer}'
     width = max(map(len, lines)) + 2
     return '\n'.join(f'{name:{width}}{text}' for name, text in lines.items())

@@ -30,6 +30,8 @@ class EarlyStoppingHook(_EarlyStoppingHook):
         state = runner.message_hub.get_info(self.name)
         if state is not None:
             self.best_score, self.wait_count = state
+            if self.wait_count >= self.patience:  # it was stopped
+                runner.train_loop.stop_training = True
 
     def after_val_epoch(self, runner, metrics: dict) -> None:
         """Stop the training if there was no improvement for too long."""

@@ -47,6 +47,7 @@ class GuardHook(Hook):
         self.first_step = False
         self.first_bad: Dict[str, torch.Tensor] = {}
         self.begun = False
+        self.views: Optional[List[torch.Tensor]] = None  # of one image
 
     def before_train(self, runner) -> None:
         """Check the data loader and the settings of the run."""
@@ -54,6 +55,9 @@ class GuardHook(Hook):
         checks.check_images(runner.train_dataloader.dataset)
         checks.check_bands(runner)
         checks.check_depth(runner)
+        self.views = first_views(runner)
+        if self.views is not None:
+            checks.check_channels(unwrap(runner.model), self.views)
         checks.check_shared_memory(runner)
         checks.check_queue(runner)
         checks.check_schedule(runner)
@@ -74,10 +78,8 @@ class GuardHook(Hook):
             for name in ('train_set', 'test_set'):
                 if hasattr(hook, name):
                     checks.check_images(getattr(hook, name), 'eval_datasets')
-        views = first_views(runner)
-        if views is not None:
-            checks.check_channels(unwrap(runner.model), views)
-            checks.check_memory(runner, views)
+        if self.views is not None:
+            checks.check_memory(runner, self.views)
         checks.check_disk(runner)
 
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:

@@ -123,6 +123,30 @@ def test_an_archive_that_breaks_off_is_refused(packed, tmp_path, name, kept):
             ImageFolder(str(tmp_path / name))
 
 
+def test_links_and_dots_are_followed(tmp_path):
+    with tarfile.open(tmp_path / 'x.tar', 'w') as archive:
+        for name, target in (('l1.png', 'l2.png'), ('l2.png', './a.png'),
+                             ('loop.png', 'loop.png')):
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = tarfile.SYMTYPE, target
+            archive.addfile(info)
+        (tmp_path / 'a.png').write_bytes(b'image')
+        archive.add(tmp_path / 'a.png', 'a.png')
+    dataset = ImageFolder(str(tmp_path / 'x.tar'))
+    assert len(dataset) == 3
+    for name in ('l1.png', './l2.png', 'd/..//a.png'):
+        assert fileio.get(f'archive://{tmp_path}/x.tar/{name}') == b'image'
+
+
+def test_a_size_beyond_the_end_is_refused(tmp_path):
+    info = tarfile.TarInfo('a.png')
+    info.size = 1 << 60
+    (tmp_path /
+     'x.tar').write_bytes(info.tobuf(tarfile.GNU_FORMAT) + bytes(1024))
+    with pytest.raises(ValueError, match='a.png is longer than the archive'):
+        archives.Archive(str(tmp_path / 'x.tar'))
+
+
 def test_a_sparse_tar_is_refused(tmp_path):
     """Of which tarfile tells where the data are, without the holes."""
     with open(tmp_path / 'hole', 'wb') as file:

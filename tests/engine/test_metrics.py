@@ -181,9 +181,8 @@ def test_names_are_those_that_are_measured(metric_cfg, image_folder):
      "'acc' in save_best of CheckpointHook is no metric that this run meas"
      'ures: name one of knn/score'),
     (dict(
-        checkpoint=dict(
-            type='mmregioncl.SafeCheckpointHook', save_best='auto')), None,
-     "'auto' in save_best of SafeCheckpointHook is no metric"),
+        checkpoint=dict(type='mmregioncl.SafeCheckpointHook', save_best='acc')
+    ), None, "'acc' in save_best of SafeCheckpointHook is no metric"),
     (dict(stop=dict(type='EarlyStoppingHook', monitor='loss')), None,
      "'loss' in monitor of EarlyStoppingHook is no metric"),
     ({}, dict(type='ReduceOnPlateauLR', monitor='loss'),

@@ -71,6 +71,9 @@ def main() -> None:
     text = config_text(args.config, channels, ranges, settings,
                        'data_preprocessor' in cfg)
     print(text, end='')
+    if channels != 3:
+        print('# Replace ColorJitter and leave RandomGrayscale out, as in '
+              'docs/pretraining.md')
     if args.out:
         first = cfg.train_dataloader.dataset.get('pipeline') or [None]
         if not (first[0] and is_loading(first[0])):
@@ -99,7 +102,8 @@ load.update(
     type='mmregioncl.LoadImage',
     channels={channels},
     value_range={ranges})
-train_dataloader = dict(dataset=dict(pipeline=[load, *others]))
+train_pipeline = [load, *others]
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 """
     return text + ''.join(f'{name} = {pformat(value, sort_dicts=False)}\n'
                           for name, value in parts.items())

@@ -58,7 +58,7 @@ def read_values(content: bytes, channels: int) -> np.ndarray:
     """
     values = None
     if content.startswith(TIFF_STARTS) and tifffile is not None:
-        values = read_tiff(content)
+        values = read_tiff(content, channels)
     if values is None:
         kinds = {1: cv2.IMREAD_GRAYSCALE, 3: cv2.IMREAD_COLOR}
         flag = cv2.IMREAD_UNCHANGED
@@ -76,37 +76,42 @@ def read_values(content: bytes, channels: int) -> np.ndarray:
     return values
 
 
-def has_bands(content: bytes) -> bool:
-    """Whether a file is a TIFF of several bands that are no colours.
+def is_misread(content: bytes) -> bool:
+    """Whether OpenCV would read less of a TIFF than there is.
 
-    OpenCV reads the first of them alone.
+    Of several bands that are no colours it reads the first, and of signed
+    numbers those above zero.
     """
     if tifffile is None or not content.startswith(TIFF_STARTS):
         return False
     kinds = tifffile.PHOTOMETRIC
     with tifffile.TiffFile(BytesIO(content)) as file:
         page = file.pages[0]
-        return page.samplesperpixel > 1 and page.photometric in (
+        signed = page.dtype is not None and page.dtype.kind == 'i'
+        return signed or page.samplesperpixel > 1 and page.photometric in (
             kinds.MINISBLACK, kinds.MINISWHITE)
 
 
-def read_tiff(content: bytes) -> Optional[np.ndarray]:
+def read_tiff(content: bytes, channels: int) -> Optional[np.ndarray]:
     """Decode the first image of a TIFF.
 
     Args:
         content (bytes): Content of the file.
+        channels (int): The number that is wanted.
 
     Returns:
         np.ndarray or None: Shape (H, W, C) of any type. None for palettes,
-        CMYK, YCbCr and turned images, which are left to OpenCV.
+        YCbCr and turned images, and for CMYK that is to become gray or
+        colour, which are left to OpenCV.
     """
     kinds = tifffile.PHOTOMETRIC
+    plain = {kinds.MINISBLACK, kinds.MINISWHITE, kinds.RGB}
+    if channels not in (1, 3):
+        plain.add(kinds.SEPARATED)
     with tifffile.TiffFile(BytesIO(content)) as file:
         page = file.pages[0]
         orientation = page.tags.valueof('Orientation', 1)
-        if orientation != 1 or page.photometric not in (kinds.MINISBLACK,
-                                                        kinds.MINISWHITE,
-                                                        kinds.RGB):
+        if orientation != 1 or page.photometric not in plain:
             return None
         series = file.series[0]
         values = series.asarray()
@@ -119,8 +124,10 @@ def read_tiff(content: bytes) -> Optional[np.ndarray]:
     order = [axes.index(axis) for axis in 'YXCS' if axis in axes]
     values = values.transpose(order)
     values = values.reshape(*values.shape[:2], -1)  # (H, W, C)
-    if page.photometric == kinds.MINISWHITE and values.dtype.kind == 'u':
-        values = np.iinfo(values.dtype).max - values
+    if page.photometric == kinds.MINISWHITE and values.dtype.kind == 'b':
+        values = ~values
+    elif page.photometric == kinds.MINISWHITE and values.dtype.kind == 'u':
+        values = values.dtype.type(2**page.bitspersample - 1) - values
     return values
 
 
@@ -148,7 +155,7 @@ def fit_bands(values: np.ndarray, channels: int) -> np.ndarray:
         return values[..., :1]
     if channels == 1 and bands in (3, 4):
         colors = np.ascontiguousarray(values[..., :3])
-        if colors.dtype == np.float64:  # which OpenCV does not convert
+        if colors.dtype not in (np.uint8, np.uint16):  # OpenCV knows few types
             colors = colors.astype(np.float32)
         return cv2.cvtColor(colors, cv2.COLOR_RGB2GRAY)[..., None]
     raise ValueError(
@@ -173,7 +180,11 @@ def to_bytes(values: np.ndarray, value_range: Optional[Ranges]) -> np.ndarray:
         ValueError: If there are not as many pairs as bands, or if
             ``value_range`` is None and the type has more than 16 bits.
     """
+    if values.dtype == bool:
+        values, value_range = values.astype(np.uint8), value_range or (0, 1)
     kind = values.dtype
+    if kind.kind == 'c':
+        raise ValueError(f'it holds values of type {kind}: save their size')
     small = kind.kind in 'ui' and kind.itemsize <= 2
     if value_range is None:
         if kind == np.uint8:
@@ -222,9 +233,12 @@ def check_value_range(value_range: Union[Ranges, Sequence]) -> Ranges:
         array = np.array(value_range, dtype=np.float64)
     except (TypeError, ValueError):
         array = np.empty(0)
-    if array.shape[-1:] != (2, ) or array.ndim > 2 or not (
-            np.isfinite(array).all()
-            and np.all(array[..., 0] < array[..., 1])):
+    with np.errstate(all='ignore'):
+        fine = array.shape[-1:] == (2, ) and array.ndim <= 2 and np.all(
+            array[..., 0] < array[..., 1]) and np.isfinite(
+                255 / np.diff(array)).all() and np.isfinite(
+                    np.diff(array)).all()
+    if not fine:
         raise ValueError(
             f'value_range={value_range} of LoadImage has to be the values that'
             ' become 0 and 255, the lower one first, or a pair for each band')

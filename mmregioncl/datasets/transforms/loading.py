@@ -15,7 +15,8 @@ from PIL import Image
 from mmregioncl.files import printable
 from mmregioncl.registry import TRANSFORMS
 from mmregioncl.validation import check_whole_number
-from .bands import Ranges, check_value_range, has_bands, read_image
+from ..archives import ArchiveChanged
+from .bands import Ranges, check_value_range, is_misread, read_image
 
 MOST_PIXELS = 178_956_970  # of an image; Pillow refuses more, too
 PNG_START = b'\x89PNG'
@@ -124,6 +125,8 @@ class LoadImage(LoadImageFromFile):
         self.files += 1
         try:
             return self.decode(results)
+        except ArchiveChanged:  # which concerns all files
+            raise
         # Decoders may raise anything, and a run must survive any file.
         except Exception as error:
             reason = f'{type(error).__name__}: {error}'.splitlines()[0]
@@ -158,7 +161,7 @@ class LoadImage(LoadImageFromFile):
             results['img_path'], backend_args=self.backend_args)
         check_pixels(content)
         img = None
-        any_depth = self.any_depth or self.bgr and has_bands(content)
+        any_depth = self.any_depth or self.bgr and is_misread(content)
         if self.bgr and not any_depth:
             img = decode_jpeg(content, self.min_side)
         if img is None and not any_depth:

@@ -109,6 +109,8 @@ def check_images(dataset, setting: str = 'train_dataloader') -> None:
         FileNotFoundError: If one is missing.
     """
     for part in innermost(dataset):
+        if not hasattr(part, 'get_data_info'):  # one of PyTorch
+            continue
         for index in {0, len(part) // 2, len(part) - 1}:
             path = part.get_data_info(index).get('img_path')
             if isinstance(path, str) and is_missing(path):
@@ -126,7 +128,7 @@ def check_bands(runner) -> None:
     """
     preprocessor = unwrap(runner.model).data_preprocessor
     for part in innermost(runner.train_dataloader.dataset):
-        channels = channels_of(part.pipeline)
+        channels = channels_of(getattr(part, 'pipeline', None))
         if channels is None:
             continue
         check_color_steps(part.pipeline)
@@ -167,7 +169,7 @@ def check_depth(runner) -> None:
             values = read_values(content, getattr(load, 'channels', 3))
         except (OSError, ValueError):  # only that step can read it
             continue
-        if getattr(load, 'value_range', None) is None:
+        if getattr(load, 'value_range', ()) is None:
             known = reached.get(values.dtype, values)
             reached[values.dtype] = np.maximum(known.max(), values.max())
     if reasons and len(reasons) == count:
@@ -208,7 +210,7 @@ def check_channels(model: nn.Module, views: List[Tensor]) -> None:
     except RuntimeError as error:
         raise ValueError(
             f'views have {channels} channels and the backbone takes '
-            f'{first.in_channels}: set model.backbone.in_channels={channels}'
-        ) from error
+            f'{first.in_channels}: set model.backbone.in_channels={channels}, '
+            'or channels of LoadImage') from error
     finally:
         model.backbone.train(training)

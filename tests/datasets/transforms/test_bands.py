@@ -153,6 +153,47 @@ def test_white_is_zero_in_some_tiffs(tmp_path):
     assert (img[..., 0] == scaled(65535 - GRAY, 61440, 65535)).all()
 
 
+def test_bilevel_and_12_bits_of_white_is_zero(tmp_path):
+    scan = GRAY > 2000
+    for white in (False, True):
+        content = tiff(
+            scan, photometric='miniswhite' if white else 'minisblack')
+        for more in (dict(), dict(value_range=(0, 1))):
+            img = load(content, tmp_path, channels=1, **more)
+            assert (img[..., 0] == 255 * (scan != white)).all()
+    packed = tiff(GRAY, photometric='miniswhite', bitspersample=12)
+    img = load(packed, tmp_path, channels=1, value_range=(0, 4095))
+    assert (img[..., 0] == scaled(4095 - GRAY, 0, 4095)).all()
+
+
+def test_signed_numbers_need_no_range(tmp_path):
+    values = np.int16([[-32768, -100, 0, 100, 32767]])
+    for channels in (1, 3):
+        img = load(tiff(values), tmp_path, channels=channels)
+        assert (img[..., 0] == scaled(values, -32768, 32767)).all()
+
+
+@pytest.mark.parametrize('kind', ['int16', 'float16', 'uint32'])
+def test_colours_of_any_type_become_gray(kind, tmp_path):
+    values = (RGB // 1000).astype(kind)
+    content = tiff(values, photometric='rgb')
+    img = load(content, tmp_path, channels=1, value_range=(0, 65))
+    luma = values @ (0.299, 0.587, 0.114) / 65 * 255
+    assert np.abs(img[..., 0] - luma).max() < 1
+
+
+def test_ink_is_four_bands(tmp_path):
+    ink = DRAW.integers(0, 256, (20, 30, 4), 'uint8')
+    content = tiff(ink, photometric='separated')
+    assert (load(content, tmp_path, channels=4) == ink).all()
+    assert load(content, tmp_path).shape == (20, 30, 3)
+
+
+def test_complex_numbers_are_refused(tmp_path):
+    with pytest.raises(OSError, match='type complex64: save their size'):
+        load(tiff(REAL.astype('complex64')), tmp_path, value_range=(0, 1))
+
+
 def test_opencv_reads_tiffs_if_there_is_no_tifffile(tmp_path, monkeypatch):
     monkeypatch.setattr(bands, 'tifffile', None)
     img = load(tiff(GRAY), tmp_path, channels=1, value_range=(0, 4095))
@@ -163,7 +204,8 @@ def test_opencv_reads_tiffs_if_there_is_no_tifffile(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize('value', [(1, 1), (2, 1), 255, (0, 1, 2), 'x',
-                                   (0, np.inf), ((0, 1), (1, 0)), ()])
+                                   (0, np.inf), ((0, 1), (1, 0)), (),
+                                   (-1e308, 1e308), (0, 5e-324)])
 def test_ranges_rise(value):
     with pytest.raises(ValueError, match='the values that become 0 and 255'):
         TRANSFORMS.build(dict(type='mmregioncl.LoadImage', value_range=value))
