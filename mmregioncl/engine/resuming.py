@@ -175,9 +175,7 @@ def reset_schedule(runner, groups: List[dict]) -> None:
     for scheduler, before, values in zip(runner.param_schedulers, known,
                                          shares):
         if values and type(scheduler) is type(before):
-            state = before.state_dict()
-            state['base_values'] = scheduler.base_values
-            scheduler.load_state_dict(state)
+            scheduler.load_state_dict(before.state_dict())
             for group, share in zip(scheduler.optimizer.param_groups, values):
                 group[scheduler.param_name] *= share
 

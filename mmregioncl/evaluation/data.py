@@ -1,5 +1,5 @@
 """Labelled data sets for evaluation: configs, classes and labels."""
-from typing import List, Optional, Set, Union
+from typing import Any, Dict, List, Optional, Set, Union
 
 import numpy as np
 import torch
@@ -171,8 +171,9 @@ def check_loading(dataset: dict, name: str, training: dict) -> None:
         ValueError: If channels or value range differ.
     """
 
+    defaults: Dict[str, Any] = dict(channels=3, value_range=None)
     for step in filter(is_loading, typed_dicts(dataset)):
-        for key, default in dict(channels=3, value_range=None).items():
+        for key, default in defaults.items():
             ours, theirs = (
                 part.get(key, default) for part in (step, training))
             if not np.array_equal(ours, theirs):  # a list may be a tuple

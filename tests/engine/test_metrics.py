@@ -103,9 +103,14 @@ def test_a_run_that_stops_improving_is_stopped(metric_cfg):
     assert torch.load(Path(runner.work_dir) / 'epoch_4.pth')['optimizer']
 
 
-@pytest.mark.parametrize('killed, epoch', [(True, 2), (False, 3)])
-def test_best_score_patience_and_plateau_survive(metric_cfg, killed, epoch):
-    """Whether or not the run was killed before they were told of an epoch."""
+@pytest.mark.parametrize('killed, epoch, longer', [(True, 2, 0), (False, 3, 0),
+                                                   (False, 4, 4)])
+def test_best_score_patience_and_plateau_survive(metric_cfg, killed, epoch,
+                                                 longer):
+    """Whether or not the run was killed before they were told of an epoch.
+
+    And if the schedule is made anew, for a longer run.
+    """
     metric_cfg.param_scheduler = [
         dict(
             type='ReduceOnPlateauLR',
@@ -126,6 +131,8 @@ def test_best_score_patience_and_plateau_survive(metric_cfg, killed, epoch):
     else:
         run(metric_cfg, scores, stop())
     path = Path(metric_cfg.work_dir) / f'epoch_{epoch}.pth'
+    metric_cfg.train_cfg.max_epochs += longer
+    metric_cfg.custom_hooks.append(dict(type='mmregioncl.ResumeHook'))
     runner = run(metric_cfg, scores, stop(), resume=True, load_from=str(path))
     assert runner.epoch == 5
     assert best(runner) == ['best_knn_score_epoch_2.pth']
