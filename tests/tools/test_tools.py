@@ -23,10 +23,10 @@ CONFIG = (
     ROOT / 'configs/regioncl' /
     'regioncl-m_resnet18-w16_1xb32-coslr-20e_digits.py')
 
-# Each tool has a process of its own, which need not import PyTorch again.
+# Each tool has a process of its own, which need not import packages again.
 HELP = """
 import gc, os, runpy, sys
-import mmengine.runner, torchvision
+import mmregioncl.hooks
 gc.freeze()
 for tool in sys.argv[1:]:
     sys.stdout.flush()
