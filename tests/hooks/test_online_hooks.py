@@ -104,14 +104,15 @@ def test_numbers_are_those_of_the_checkpoint(online_cfg, tmp_path):
     assert all(0 < value < 2 for value in curve(runner, 'health/view/std'))
 
 
-@pytest.mark.parametrize('workers', [0, 1])
-def test_model_learns_the_same_with_and_without(online_cfg, tmp_path, method,
-                                                workers):
-    """Weights are equal to the bit, for our methods and their parents."""
+def test_model_learns_the_same_with_and_without(online_cfg, tmp_path, method):
+    """Weights are equal to the bit, for our methods and their parents.
+
+    Without workers, whose settings are left out.
+    """
     online_cfg.train_dataloader.update(
-        num_workers=workers, persistent_workers=True, timeout=60)
+        num_workers=0, persistent_workers=True, timeout=60)
     online_cfg.randomness = dict(seed=0)
-    for number, model in enumerate(method[:1 if workers else 2]):
+    for number, model in enumerate(method):
         online_cfg.model = dict(
             model, data_preprocessor=online_cfg.model.data_preprocessor)
         weights = []
@@ -245,7 +246,7 @@ def test_compiled_model_evaluates_the_same(online_cfg, tmp_path):
     for compiled in (False, True):
         if compiled:
             online_cfg.default_hooks.compile = dict(
-                type='mmregioncl.CompileHook', backend='aot_eager')
+                type='mmregioncl.CompileHook', backend='eager')
         runner, _ = train(online_cfg, tmp_path / str(compiled), seeded=True)
         assert compiled == bool(runner.model.backbone._compiled_call_impl)
         lines.append([
@@ -585,7 +586,7 @@ def test_workers_need_not_be_forked(online_cfg, tmp_path):
     """Windows and macOS spawn them, in training and in evaluations."""
     online_cfg.env_cfg = dict(mp_cfg=dict(mp_start_method='spawn'))
     online_cfg.train_cfg.max_epochs = 1
-    for name in ('knn', 'linear'):  # a worker takes seconds to start
+    for name in ('knn', 'health'):  # a worker takes seconds to start
         online_cfg.default_hooks.pop(name)
     online_cfg.train_dataloader.sampler.type = 'mmregioncl.SeededSampler'
     before = multiprocessing.get_start_method()
@@ -595,4 +596,4 @@ def test_workers_need_not_be_forked(online_cfg, tmp_path):
     finally:
         multiprocessing.set_start_method(before, force=True)
     assert runner.iter == 3
-    assert len(curve(runner, 'health/view/std')) == 1
+    assert len(curve(runner, 'linear/accuracy')) == 1

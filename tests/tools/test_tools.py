@@ -75,6 +75,7 @@ def test_train_restart_and_knn(run_tool, tmp_path, digits, options,
                                monkeypatch):
     """A job that Slurm starts again resumes without being asked."""
     command = ['train.py', CONFIG]
+    options += ['default_hooks.linear=None', 'default_hooks.health=None']
     run_tool(*command, *options)
     work_dir = tmp_path / 'work_dirs' / CONFIG.stem  # named after the config
     assert (work_dir / 'epoch_1.pth').exists()
