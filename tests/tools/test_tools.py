@@ -161,8 +161,8 @@ custom_hooks = [dict(type='Deadly')]
     ]
     done = subprocess.run([
         'bash', TOOLS / 'dist_train.sh', 'config.py', '2', '--work-dir', 'run',
-        *options, *(f'default_hooks.{name}=None'
-                    for name in ('knn', 'linear', 'health'))
+        *options, 'train_dataloader.num_workers=0',
+        *(f'default_hooks.{name}=None' for name in ('knn', 'linear', 'health'))
     ],
                           cwd=tmp_path,
                           env=dict(
@@ -495,7 +495,7 @@ def test_demo(run_python, tmp_path):
     done = run_python(
         TOOLS / 'demo.py', '--cfg-options', 'train_cfg.max_epochs=1',
         'train_dataloader.dataset.indices=64',
-        'default_hooks.logger.interval=1', *[
+        'train_dataloader.num_workers=0', 'default_hooks.logger.interval=1', *[
             f'eval_datasets.{split}.indices='
             f'{[*range(0, count, step)]}'.replace(' ', '')
             for split, count, step in (('train', 1198, 4), ('test', 599, 5))
