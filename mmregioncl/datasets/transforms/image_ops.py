@@ -137,9 +137,10 @@ def jitter_bands(img: np.ndarray, brightness: Optional[float],
         factor = (brightness, contrast, None, None)[step]
         if factor is None:
             continue
-        target = 0  # towards black, or towards the mean, a whole number
+        # In float32, as Pillow computes
+        target = np.float32(0)  # towards black, or the mean, a whole number
         if step == 1:
-            target = np.int32(bands.mean((0, 1)) + 0.5)  # (C,)
+            target = np.floor(bands.mean((0, 1)) + 0.5).astype('f')  # (C,)
         table = target + np.float32(factor) * (values - target)  # (256, C)
         table = np.broadcast_to(table, (256, bands.shape[2]))
         table = np.ascontiguousarray(table.clip(0, 255)).astype(np.uint8)
