@@ -1,93 +1,22 @@
-import inspect
-import logging
-import re
-from difflib import get_close_matches
+"""Reading a config, and what the arguments of the tools change in it."""
 from pathlib import Path
-from typing import Any, Optional, Set, Union
+from typing import Optional, Union
 
 import torch
 from mmengine.config import Config
-from mmengine.logging import print_log
-from mmengine.runner import Runner
 
-from mmregioncl import host
 from mmregioncl.datasets.archives import SCHEME, address, is_missing
 from mmregioncl.datasets.image_folder import join
-from mmregioncl.datasets.nested import innermost_items, typed_dicts
+from mmregioncl.datasets.nested import innermost_items
 from mmregioncl.files import check_exists
-from .launch import is_main_process
+from .config_checks import (MMENGINE_HOOKS, check_host, check_imports,
+                            check_momentum, check_names, check_old,
+                            check_options, check_removed, imported_host,
+                            other_host)
 from .switches import amp_is_slow
-
-# Settings that Runner and our tools read besides the arguments of Runner
-ALSO_READ = ('activation_checkpointing', 'compile', 'efficient_conv_bn_eval',
-             'eval_datasets', 'find_unused_parameters', 'model_wrapper_cfg',
-             'sync_bn')
-
-# Settings of MMSelfSup 0.x and its contemporaries, and those of today
-OLD_SETTINGS = dict(
-    data='train_dataloader, val_dataloader and test_dataloader',
-    optimizer='optim_wrapper.optimizer',
-    optimizer_config='optim_wrapper',
-    fp16='optim_wrapper.type',
-    lr_config='param_scheduler',
-    momentum_config='param_scheduler',
-    runner='train_cfg',
-    total_epochs='train_cfg.max_epochs',
-    total_iters='train_cfg.max_iters',
-    workflow='train_cfg.val_interval',
-    evaluation='val_cfg and val_evaluator',
-    checkpoint_config='default_hooks.checkpoint',
-    log_config='default_hooks.logger and visualizer',
-    resume_from='load_from and resume',
-    seed='randomness.seed',
-    deterministic='randomness.deterministic',
-    persistent_workers='train_dataloader.persistent_workers',
-    preprocess_cfg='data_preprocessor',
-    dist_params='env_cfg.dist_cfg',
-    cudnn_benchmark='env_cfg.cudnn_benchmark',
-    opencv_num_threads='env_cfg.mp_cfg',
-    mp_start_method='env_cfg.mp_cfg')
-
-# What a run cannot do without
-ESSENTIAL = {
-    'train_dataloader', 'optim_wrapper', 'param_scheduler', 'train_cfg'
-}
 
 # Data sets of the hosts that take a path into an archive for a folder
 FOLDERS = ('CustomDataset', 'ImageNet', 'ImageNet21k')
-
-# The momentum of a moving average, by the method
-AVERAGES = dict(
-    BYOL='base_momentum',
-    DenseCL='momentum',
-    MoCo='momentum',
-    MoCoV3='base_momentum')
-
-# Default hooks of MMEngine, which may be None
-MMENGINE_HOOKS = ('runtime_info', 'timer', 'sampler_seed', 'logger',
-                  'param_scheduler', 'checkpoint')
-
-
-def check_lists(cfg: dict, key: str) -> None:
-    """Refuse a dotted key that has a name where a list needs an index.
-
-    Raises:
-        ValueError: If the list has no such entry.
-    """
-    place, path = cfg, []
-    for name in key.split('.'):
-        if isinstance(place, list):
-            if not name.isdigit() or int(name) >= len(place):
-                where = '.'.join(path)
-                raise ValueError(
-                    f'{key} names no entry of {where}, a list of {len(place)}:'
-                    f' count them from 0, as in {where}.0')
-            place = place[int(name)]
-        elif isinstance(place, dict):
-            place = place.get(name)
-        else:
-            return
-        path.append(name)
 
 
 def read_config(path: Union[str, Path]) -> Config:
@@ -140,174 +69,6 @@ def load_config(path: Union[str, Path],
         if name not in MMENGINE_HOOKS:  # MMEngine removes its own
             del hooks[name]
     return cfg
-
-
-def check_old(cfg: Config) -> None:
-    """Refuse a config of MMSelfSup 0.x, and warn about settings of its time.
-
-    The hosts' own configs have some left over. MMEngine ignores them all.
-
-    Raises:
-        ValueError: If there is such a setting in the place of one that a run
-            needs.
-    """
-    given = {name for name in OLD_SETTINGS if cfg.get(name) is not None}
-    needed = {
-        name
-        for name in given
-        if re.match(r'\w+', OLD_SETTINGS[name])[0] in ESSENTIAL - cfg.keys()
-    }
-    if needed:
-        raise ValueError(
-            f'{cfg.filename} is a config of MMSelfSup 0.x, MMClassification '
-            f'0.x or MMDetection 2.x: translate {translations(given)}')
-    # Configs of today may use these names for variables, and an optimizer may
-    # be one of a base that was not used in the end.
-    rest = [cfg[name] for name in cfg if name not in given]
-    unused = {name for name in given if not appears(cfg[name], rest)}
-    unused.discard('optimizer')
-    if unused and is_main_process():
-        print_log(
-            f'{cfg.filename} has settings of MMSelfSup 0.x, which have no '
-            f'effect: translate {translations(unused)}', 'current',
-            logging.WARNING)
-
-
-def translations(names: Set[str]) -> str:
-    """Say which settings of today replace old ones."""
-    return '; '.join(f'{name} to {new}' for name, new in OLD_SETTINGS.items()
-                     if name in names)
-
-
-def appears(value: Any, part: Any) -> bool:
-    """Whether a value is a part of nested dicts and lists."""
-    if isinstance(part, dict):
-        part = list(part.values())
-    return part == value or isinstance(part, (list, tuple)) and any(
-        appears(value, inner) for inner in part)
-
-
-def check_removed(cfg: Config) -> None:
-    """Refuse settings of earlier versions that have no effect any more.
-
-    Raises:
-        ValueError: If there is one.
-    """
-    if 'fast_transforms' in cfg:
-        raise ValueError(
-            f'{cfg.filename} sets fast_transforms, which is gone: remove it, '
-            "and add custom_imports = dict(imports=['mmregioncl."
-            "fast_transforms']) to a config of mmselfsup")
-    if 'shuffle_bn' in cfg.model:
-        raise ValueError(f'{cfg.filename} sets model.shuffle_bn, which is '
-                         'gone: remove it, key images are always exchanged')
-
-
-def settings_read() -> Set[str]:
-    """Names that the Runner and our tools read from a config."""
-    return {*inspect.signature(Runner.__init__).parameters, *ALSO_READ}
-
-
-def check_names(cfg: Config) -> None:
-    """Refuse names that are nearly those of settings which are not set.
-
-    Other names may be variables of the config.
-
-    Raises:
-        ValueError: If there is one.
-    """
-    known = settings_read()
-    for name in cfg:
-        near = get_close_matches(name, known, 1, 0.9)
-        if near and near[0] not in cfg and name not in known and \
-                name not in OLD_SETTINGS:
-            raise ValueError(f'{cfg.filename} sets {name}, which nothing '
-                             f'reads: set {near[0]}')
-
-
-def check_host(cfg: Config) -> None:
-    """Refuse a config of the host that is not extended.
-
-    MMEngine would only say that there is no such class.
-
-    Raises:
-        ValueError: If the default scope or a type is the other host's.
-    """
-    named = {host.scope_of(cfg)}
-    for part in typed_dicts(cfg._cfg_dict):
-        named |= {part.get('_scope_'), str(part['type']).partition('.')[0]}
-    for other, scopes in host.SCOPES.items():
-        if other != host.NAME and named & {*scopes}:
-            raise other_host(cfg.filename, other)
-
-
-def imported_host(error: BaseException) -> Optional[str]:
-    """Name of the other host, if an error comes from importing it."""
-    name = getattr(error, 'name', None)
-    if name in host.SCOPES.keys() - {host.NAME}:
-        return name
-    cause = error.__cause__ or error.__context__
-    return imported_host(cause) if cause else None
-
-
-def other_host(path: Union[str, Path], other: str) -> ValueError:
-    return ValueError(f'{path} is a config of {other}: '
-                      f'{host.excluded(other, host.NAME)}')
-
-
-def check_momentum(cfg: Config) -> None:
-    """Refuse the momentum of a moving average of the other host.
-
-    Raises:
-        ValueError: If the average would hardly keep anything.
-    """
-    kind = cfg.model.get('type') or ''
-    kind = getattr(kind, '__name__', kind).split('.')[-1]
-    name = AVERAGES.get(kind.removeprefix('RegionCL'))
-    if name in cfg.model:
-        host.check_momentum(kind, name, cfg.model[name])
-
-
-def check_imports(cfg: Config) -> None:
-    """Refuse ``custom_imports`` that MMEngine does not import.
-
-    Raises:
-        ValueError: If a pure Python config has some.
-    """
-    if 'custom_imports' in cfg and Config._is_lazy_import(cfg.filename):
-        raise ValueError(
-            f'MMEngine ignores custom_imports of a pure Python config: import '
-            f'the modules in {cfg.filename}, and remove the setting')
-
-
-def check_options(cfg: Config, options: dict) -> None:
-    """Refuse options that MMEngine would ignore silently.
-
-    Raises:
-        ValueError: If a key begins with a name that nothing reads, names no
-            entry of a list, or removes a hook that does not exist.
-    """
-    known = settings_read()
-    hooks = [*(cfg.get('default_hooks') or {}), *MMENGINE_HOOKS]
-    for key, value in options.items():
-        name, *rest = key.split('.')
-        if name in OLD_SETTINGS:
-            raise ValueError(f'{key} is a setting of MMSelfSup 0.x: set '
-                             f'{OLD_SETTINGS[name]}')
-        if name not in known and name in cfg:
-            raise ValueError(
-                f'{key} has no effect after {cfg.filename} was read: override '
-                'the setting that uses it, such as train_dataloader.dataset.'
-                f'{key}')
-        if name not in known:
-            near = get_close_matches(name, known, n=1)
-            hint = f', did you mean {near[0]}?' if near else ''
-            raise ValueError(f'{key} is not a setting{hint}')
-        check_lists(cfg._cfg_dict, key)
-        if name == 'default_hooks' and value is None and len(rest) == 1 and \
-                rest[0] not in hooks:
-            raise ValueError(f'there is no hook {rest[0]} to remove: name one '
-                             f'of {", ".join(hooks)}')
 
 
 def set_pretrained(cfg: Config, checkpoint: str) -> None:

@@ -9,10 +9,11 @@ from mmengine.runner import Runner
 from yapf.yapflib.yapf_api import FormatCode
 
 from mmregioncl import host
-from mmregioncl.engine import config as config_module
-from mmregioncl.engine.config import (OLD_SETTINGS, check_data,
-                                      checkpoint_name, enable_scaled_lr,
-                                      load_config, set_pretrained)
+from mmregioncl.engine import config_checks
+from mmregioncl.engine.config import (check_data, checkpoint_name,
+                                      enable_scaled_lr, load_config,
+                                      set_pretrained)
+from mmregioncl.engine.config_checks import OLD_SETTINGS
 
 CONFIG = (
     Path(__file__).parents[2] / 'configs/regioncl' /
@@ -124,7 +125,7 @@ def test_settings_of_an_older_version_beside_new_ones(tmp_path, monkeypatch):
 
     Variables are no settings.
     """
-    monkeypatch.setattr(config_module, 'print_log', warned := Mock())
+    monkeypatch.setattr(config_checks, 'print_log', warned := Mock())
     path = tmp_path / 'config.py'
     text = (f'_base_ = {str(CONFIG)!r}\nlr_config = dict(policy="step")\n'
             'checkpoint_config = dict(interval=5)\nresume_from = None\n'
