@@ -155,8 +155,7 @@ def test_names_of_the_official_code(model_cfg, build):
     assert to_openselfsup(ours).keys() == wanted
 
 
-def test_converters_as_commands(model_cfg, build, run_tool, run_python,
-                                tmp_path):
+def test_converters_as_commands(model_cfg, build, run_tool, tmp_path):
     torch.save(
         dict(state_dict=build(model_cfg).state_dict()), tmp_path / 'a.pth')
     folder = Path('model_converters')
@@ -165,8 +164,7 @@ def test_converters_as_commands(model_cfg, build, run_tool, run_python,
         done = run_tool(folder / 'extract_backbone.py', 'a.pth', out)
         assert done.stdout.endswith(f'weights in the layout of {layout}\n')
     run_tool(folder / 'import_regioncl.py', 'a.pth', 'c.pth', '--back')
-    run_python(ROOT / 'tools' / folder / 'import_regioncl.py', 'c.pth',
-               'd.pth')  # in a process of its own
+    run_tool(folder / 'import_regioncl.py', 'c.pth', 'd.pth')
     before, after = (read_weights(tmp_path / f'{n}.pth') for n in 'ad')
     assert before.keys() == after.keys()
     assert torch.equal(before['queue'], after['queue'])
