@@ -23,7 +23,6 @@ class MomentumContrastMixin(RegionSwapMixin):
         *args, **kwargs: Arguments of the parents.
     """
     head_type = RegionContrastiveHead
-    passes_per_image = 7  # query and composite three each, key one
     encoder_k: ForeachEMA
     order_seed: Optional[int] = None  # of ShuffleBN's permutations
 
@@ -36,6 +35,11 @@ class MomentumContrastMixin(RegionSwapMixin):
             nn.Sequential(self.backbone, self.neck), momentum=momentum)
         self.clock = UpdateClock()
         self.waiting_keys: Dict[str, List[Tensor]] = {}
+
+    @property
+    def passes_per_image(self) -> int:
+        """Passes of the backbone for an image, a backward pass being two."""
+        return 4 if self.region_share else 7  # of queries, composites, keys
 
     @torch.no_grad()
     def encode_keys(self, view: Tensor):

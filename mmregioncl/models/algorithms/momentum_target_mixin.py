@@ -55,7 +55,8 @@ class MomentumTargetMixin(SymmetricRegionMixin):
             dict[str, Tensor]: ``loss_instance`` and ``loss_region``.
         """
         views = self.take_views(inputs)
-        features = [self.backbone(view) for view in views]
+        _, whole = self.split(len(views[0]))
+        features = [self.backbone(views[0][whole]), self.backbone(views[1])]
         online = [self.neck(output)[0] for output in features]  # (N, D)
         with torch.no_grad():
             self.average.update_parameters(
@@ -65,7 +66,7 @@ class MomentumTargetMixin(SymmetricRegionMixin):
             target = [self.average(view)[0] for view in views]
 
         loss_instance = (
-            self.head.loss_instance(online[0], target[1]) +
+            self.head.loss_instance(online[0], target[1][whole]) +
             self.head.loss_instance(online[1], target[0]))
         losses_region = [
             self.head.loss_region(canvas, paste, other)

@@ -1,11 +1,11 @@
 from inspect import signature
-from typing import List, Tuple
+from typing import List, Optional, Tuple
 
 from torch import Tensor
 
 from mmregioncl import host
 from mmregioncl.registry import TRANSFORMS
-from mmregioncl.validation import check_number
+from mmregioncl.validation import check_number, is_number
 from ..parents import BaseModel, class_of, map_advice, with_settings
 from ..utils import MAP_SETTINGS, RegionSwap, check_region, paired
 
@@ -25,17 +25,23 @@ class RegionSwapMixin(BaseModel):
             the region in them. Defaults to ``mmregioncl.RegionSwap``.
         region_weight (float): Weight of the region loss, 0 or more. Defaults
             to 1.0.
+        region_share (float, optional): Share of the images whose first view
+            is shown as a composite in the place of whole, between 0 and 1. A
+            step then makes as many passes as the parent's. Defaults to None,
+            as published: the first view of all images is shown both ways.
         **kwargs: Further arguments of the parent, which refuses unknown ones.
 
     Raises:
         TypeError: If neck or head are none, or cannot project or compare
             regions.
-        ValueError: If region_weight is not a finite number from 0 on.
+        ValueError: If region_weight is not a finite number from 0 on, or
+            region_share not a number between 0 and 1.
     """
     # The region neck and head, subclasses of the parent's
     neck_type: type
     head_type: type
     map_settings = MAP_SETTINGS  # of the backbone, where it has them
+    least_whole = 2  # images, for the losses of whole views
 
     def __init__(self,
                  backbone: dict,
@@ -44,6 +50,7 @@ class RegionSwapMixin(BaseModel):
                  *args,
                  region_swap: dict = dict(type='mmregioncl.RegionSwap'),
                  region_weight: float = 1.0,
+                 region_share: Optional[float] = None,
                  **kwargs) -> None:
         name = type(self).__name__
         for key, cfg in dict(neck=neck, head=head).items():
@@ -68,11 +75,17 @@ class RegionSwapMixin(BaseModel):
         swap = dict(dict(type='mmregioncl.RegionSwap'), **region_swap)
         self.region_swap = TRANSFORMS.build(swap)
         self.region_weight = check_number('region_weight', region_weight, name)
+        if region_share is not None and not (is_number(region_share)
+                                             and 0 < region_share < 1):
+            raise ValueError(
+                f'region_share={region_share!r} of {name} has to be a number '
+                'between 0 and 1: leave it out to show all images both ways')
+        self.region_share = region_share
 
     @property
     def least_batch(self) -> int:
         """Images in the smallest batch: regions are swapped between two."""
-        return 2
+        return self.least_whole + (2 if self.region_share else 0)
 
     def take_views(self, inputs: List[Tensor]) -> Tuple[Tensor, Tensor]:
         """The two views of a batch.
@@ -99,6 +112,24 @@ class RegionSwapMixin(BaseModel):
                 f'{first[0]}: set a larger batch_size, and drop_last=True in '
                 'train_dataloader')
         return inputs[0], inputs[1]
+
+    def split(self, count: int) -> Tuple[slice, slice]:
+        """Which images are shown as composites, and which whole.
+
+        Only the first view is meant; the second one is always shown whole.
+
+        Args:
+            count (int): Images of a batch.
+
+        Returns:
+            tuple[slice, slice]: All and all, as published. If `region_share`
+            is set, the first so many, an even number, and the others.
+        """
+        if self.region_share is None:
+            return slice(None), slice(None)
+        pairs = round(self.region_share * count / 2)
+        pairs = max(1, min(pairs, (count - self.least_whole) // 2))
+        return slice(2 * pairs), slice(2 * pairs, None)
 
     def project_regions(self, views: Tensor,
                         grid: Tuple[int, int]) -> Tuple[Tensor, Tensor]:

@@ -21,10 +21,12 @@ class RegionCLBYOL(MomentumTargetMixin, BYOL):
         backbone (dict): With one feature map as output.
         neck (dict): The parent's, or ``mmregioncl.RegionNonLinearNeck``.
         head (dict): The parent's, or ``mmregioncl.RegionLatentPredictHead``.
-        symmetric (bool): Whether composites are made of both views. Defaults
-            to True.
+        symmetric (bool, optional): Whether composites are made of both views.
+            Defaults to None: they are, unless region_share is set.
         region_swap (dict): Defaults to ``mmregioncl.RegionSwap``.
         region_weight (float): Weight of the region loss. Defaults to 1.0.
+        region_share (float, optional): Share of the images that are shown as
+            composites in the place of whole. Defaults to None, as published.
         **kwargs: Further arguments of ``BYOL``: base_momentum, pretrained,
             data_preprocessor, init_cfg.
     """

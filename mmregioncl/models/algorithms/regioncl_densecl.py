@@ -38,6 +38,8 @@ class RegionCLDenseCL(MomentumContrastMixin, DenseCL):
         head (dict): The parent's, or ``mmregioncl.RegionContrastiveHead``.
         region_swap (dict): Defaults to ``mmregioncl.RegionSwap``.
         region_weight (float): Weight of the region loss. Defaults to 1.0.
+        region_share (float, optional): Share of the images that are shown as
+            composites in the place of whole. Defaults to None, as published.
         **kwargs: Further arguments of ``DenseCL``: queue_len, feat_dim,
             momentum, loss_lambda, pretrained, data_preprocessor, init_cfg.
     """
@@ -59,18 +61,21 @@ class RegionCLDenseCL(MomentumContrastMixin, DenseCL):
         """
         view_q, view_k = self.take_views(inputs)
         key = self.encode_keys(view_k)
-        features = self.backbone(view_q)  # [(N, C, Hf, Wf)]
+        mixed, whole = self.split(len(view_q))
+        features = self.backbone(view_q[whole])  # [(N, C, Hf, Wf)]
         query = self.project(features, self.neck)
+        positive = DenseProjection(*(part[whole] for part in key))
 
-        loss_single = self.head.loss_instance(query.vector, key.vector,
+        loss_single = self.head.loss_instance(query.vector, positive.vector,
                                               self.queue)
         cells = query.grid.transpose(1, 2).flatten(0, 1)  # (N x S, D)
-        loss_dense = self.head.loss_instance(cells, match_cells(query, key),
+        loss_dense = self.head.loss_instance(cells,
+                                             match_cells(query, positive),
                                              self.queue2)
         losses = dict(
             loss_single=(1 - self.loss_lambda) * loss_single,
             loss_dense=self.loss_lambda * loss_dense,
-            loss_region=self.loss_region(view_q, grid_of(features),
+            loss_region=self.loss_region(view_q[mixed], grid_of(features),
                                          key.vector))
 
         self._dequeue_and_enqueue(key.vector)

@@ -31,6 +31,8 @@ class RegionCLMoCo(MomentumContrastMixin, MoCo):
         head (dict): The parent's, or ``mmregioncl.RegionContrastiveHead``.
         region_swap (dict): Defaults to ``mmregioncl.RegionSwap``.
         region_weight (float): Weight of the region loss. Defaults to 1.0.
+        region_share (float, optional): Share of the images that are shown as
+            composites in the place of whole. Defaults to None, as published.
         **kwargs: Further arguments of ``MoCo``: queue_len, feat_dim,
             momentum, pretrained, data_preprocessor, init_cfg.
     """
@@ -54,12 +56,15 @@ class RegionCLMoCo(MomentumContrastMixin, MoCo):
         # Keys first, so that their activations are freed before the graphs of
         # the queries are built.
         key = self.encode_keys(view_k).vector  # (N, D)
-        features = self.backbone(view_q)  # [(N, C, Hf, Wf)]
+        mixed, whole = self.split(len(view_q))
+        features = self.backbone(view_q[whole])  # [(N, C, Hf, Wf)]
         query = self.project(features, self.neck).vector  # (N, D)
 
         losses = dict(
-            loss_instance=self.head.loss_instance(query, key, self.queue),
-            loss_region=self.loss_region(view_q, grid_of(features), key))
+            loss_instance=self.head.loss_instance(query, key[whole],
+                                                  self.queue),
+            loss_region=self.loss_region(view_q[mixed], grid_of(features),
+                                         key))
 
         self._dequeue_and_enqueue(key)
         self.clock.tick()

@@ -29,10 +29,12 @@ class RegionCLSimCLR(SymmetricRegionMixin, SimCLR):
         backbone (dict): With one feature map as output.
         neck (dict): The parent's, or ``mmregioncl.RegionNonLinearNeck``.
         head (dict): The parent's, or ``mmregioncl.RegionNTXentHead``.
-        symmetric (bool): Whether composites are made of both views. Defaults
-            to True.
+        symmetric (bool, optional): Whether composites are made of both views.
+            Defaults to None: they are, unless region_share is set.
         region_swap (dict): Defaults to ``mmregioncl.RegionSwap``.
         region_weight (float): Weight of the region loss. Defaults to 1.0.
+        region_share (float, optional): Share of the images that are shown as
+            composites in the place of whole. Defaults to None, as published.
         **kwargs: Further arguments of ``SimCLR``: pretrained,
             data_preprocessor, init_cfg.
     """
@@ -53,14 +55,21 @@ class RegionCLSimCLR(SymmetricRegionMixin, SimCLR):
             dict[str, Tensor]: ``loss_instance`` and ``loss_region``.
         """
         views = self.take_views(inputs)
-        both = torch.stack(views, 1).flatten(0, 1)  # (2N, 3, H, W)
-        features = self.backbone(both)  # [(2N, C, Hf, Wf)]
-        z = F.normalize(self.neck(features)[0])  # (2N, D)
-        z = torch.cat(GatherLayer.apply(z))  # of all processes
+        _, whole = self.split(len(views[0]))
+        shown = torch.cat((views[0][whole], views[1]))  # (W + N, 3, H, W)
+        features = self.backbone(shown)  # [(W + N, C, Hf, Wf)]
+        z = F.normalize(self.neck(features)[0])  # (W + N, D)
+        z1, z2 = z.tensor_split([len(z) - len(views[1])])
+        both = torch.stack((z1, z2[whole]), 1).flatten(0, 1)  # (2W, D)
+        both = torch.cat(GatherLayer.apply(both))  # of all processes
+        others = both
+        if self.region_share:
+            others = torch.cat(GatherLayer.apply(z2))  # (N, D)
 
         losses_region = []
         pairs = self.region_pairs(views, grid_of(features))
-        for source, (canvas, paste) in enumerate(pairs):
+        sources = (None, ) if self.region_share else (0, 1)
+        for source, (canvas, paste) in zip(sources, pairs):
             regions = torch.stack((canvas, paste))  # (2, N, D)
             regions = F.normalize(regions, dim=2)
             beside = neighbours(*regions).view_as(regions)  # (2, N, D)
@@ -68,8 +77,8 @@ class RegionCLSimCLR(SymmetricRegionMixin, SimCLR):
                 torch.cat(GatherLayer.apply(part), dim=1)
                 for part in (regions, beside))
             losses_region.append(
-                self.head.loss_region(regions, beside, z, source))
+                self.head.loss_region(regions, beside, others, source))
 
         return dict(
-            loss_instance=self.head.loss_instance(z),
+            loss_instance=self.head.loss_instance(both),
             loss_region=self.mean_region(losses_region))

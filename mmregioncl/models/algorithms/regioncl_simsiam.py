@@ -27,10 +27,12 @@ class RegionCLSimSiam(SymmetricRegionMixin, SimSiam):
         backbone (dict): With one feature map as output.
         neck (dict): The parent's, or ``mmregioncl.RegionNonLinearNeck``.
         head (dict): The parent's, or ``mmregioncl.RegionLatentPredictHead``.
-        symmetric (bool): Whether composites are made of both views. Defaults
-            to True.
+        symmetric (bool, optional): Whether composites are made of both views.
+            Defaults to None: they are, unless region_share is set.
         region_swap (dict): Defaults to ``mmregioncl.RegionSwap``.
         region_weight (float): Weight of the region loss. Defaults to 1.0.
+        region_share (float, optional): Share of the images that are shown as
+            composites in the place of whole. Defaults to None, as published.
         **kwargs: Further arguments of ``SimSiam``: pretrained,
             data_preprocessor, init_cfg.
     """
@@ -38,7 +40,7 @@ class RegionCLSimSiam(SymmetricRegionMixin, SimSiam):
     head_type = RegionLatentPredictHead
 
     @property
-    def least_batch(self) -> int:
+    def least_whole(self) -> int:
         """Images that the projector can tell apart.
 
         Its last layer is batch norm, which turns any two rows into plus and
@@ -63,11 +65,12 @@ class RegionCLSimSiam(SymmetricRegionMixin, SimSiam):
             dict[str, Tensor]: ``loss_instance`` and ``loss_region``.
         """
         views = self.take_views(inputs)
-        maps = [self.backbone(view) for view in views]  # [[(N, C, Hf, Wf)]]
+        _, whole = self.split(len(views[0]))
+        maps = [self.backbone(views[0][whole]), self.backbone(views[1])]
         z1, z2 = (self.neck(features)[0] for features in maps)  # (N, D)
 
-        loss_instance = (self.head.loss_instance(z1, z2) +
-                         self.head.loss_instance(z2, z1)) / 2
+        loss_instance = (self.head.loss_instance(z1, z2[whole]) +
+                         self.head.loss_instance(z2[whole], z1)) / 2
         losses_region = [
             self.head.loss_region(canvas, paste, target)
             for (canvas, paste), target in zip(

@@ -1,4 +1,4 @@
-from typing import List, Sequence, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor
@@ -10,19 +10,33 @@ class SymmetricRegionMixin(RegionSwapMixin):
     """What RegionCL on SimSiam, BYOL and SimCLR share.
 
     Args:
-        symmetric (bool): Whether composites are made of both views, which the
-            parents treat alike, or only of the first, which halves the cost of
-            the region loss. Defaults to True.
+        symmetric (bool, optional): Whether composites are made of both views,
+            which the parents treat alike, or only of the first, which halves
+            the cost of the region loss. Defaults to None: of both, or of the
+            first if `region_share` is set, since regions need a whole view.
         **kwargs: Arguments of :class:`RegionSwapMixin` and of the parent.
+
+    Raises:
+        ValueError: If `symmetric` is set with `region_share`.
     """
 
-    def __init__(self, *args, symmetric: bool = True, **kwargs) -> None:
+    def __init__(self,
+                 *args,
+                 symmetric: Optional[bool] = None,
+                 **kwargs) -> None:
         super().__init__(*args, **kwargs)
-        self.symmetric = symmetric
+        if symmetric and self.region_share:
+            raise ValueError(
+                f'symmetric=True of {type(self).__name__} leaves no whole view'
+                f' to images that region_share={self.region_share} shows as '
+                'composites: leave one of them out')
+        self.symmetric = not (symmetric is False or self.region_share)
 
     @property
     def passes_per_image(self) -> int:
         """Passes of the backbone for an image, a backward pass being two."""
+        if self.region_share:
+            return 6  # whole views and composites share the first three
         return 12 if self.symmetric else 9  # views and composites, 3 each
 
     def region_pairs(self, views: Sequence[Tensor],
@@ -36,8 +50,9 @@ class SymmetricRegionMixin(RegionSwapMixin):
         Returns:
             list[tuple[Tensor, Tensor]]: One or two pairs of (N, D) each.
         """
+        mixed, _ = self.split(len(views[0]))
         views = views if self.symmetric else views[:1]
-        return [self.project_regions(view, grid) for view in views]
+        return [self.project_regions(view[mixed], grid) for view in views]
 
     def mean_region(self, losses: List[Tensor]) -> Tensor:
         """Weighted mean of the region losses of the views."""

@@ -42,7 +42,7 @@ class RegionNTXentHead(PlainContrastiveHead):
         return nt_xent(views, views, own ^ 1, own, self.temperature)
 
     def loss_region(self, regions: Tensor, neighbours: Tensor, views: Tensor,
-                    source: int) -> Tensor:
+                    source: Optional[int]) -> Tensor:
         """NT-Xent with regions in place of the views they were cut from.
 
         The positive is the other view of the region's image. The negatives are
@@ -58,15 +58,21 @@ class RegionNTXentHead(PlainContrastiveHead):
                 without gradient, shape (2, N, D).
             views (Tensor): Of all processes, normalised, shape (2N, D), or
                 more if there are images without regions.
-            source (int): Which view the composites were made of, 0 or 1.
+            source (int, optional): Which view the composites were made of, 0
+                or 1. With None, `views` holds the other view of each image
+                alone, shape (N, D) or more.
 
         Returns:
             Tensor: A scalar.
         """
         world = get_world_size()
-        image = torch.arange(len(views) // 2, device=views.device)
+        count = len(views) if source is None else len(views) // 2
+        image = torch.arange(count, device=views.device)
         image = image.view(world, -1)[:, :regions.shape[1] // world]
         image = image.flatten().repeat(2)  # (2N,)
+        positive, own = (image,
+                         None) if source is None else (2 * image + 1 - source,
+                                                       2 * image + source)
         return nt_xent(
-            regions.flatten(0, 1), views, 2 * image + 1 - source,
-            2 * image + source, self.temperature, neighbours.flatten(0, 1))
+            regions.flatten(0, 1), views, positive, own, self.temperature,
+            neighbours.flatten(0, 1))

@@ -50,6 +50,10 @@ def test_passes_are_counted(method, build):
         model(views(6), mode='loss')
         assert sum(passes) == 6 * model.passes_per_image
         passes.clear()
+    regular = model.passes_per_image
+    model.region_share = 0.5
+    model(views(8), mode='loss')
+    assert sum(passes) == 8 * model.passes_per_image == 8 * (regular - 3)
 
 
 class Swap:
@@ -107,36 +111,48 @@ def region_rows(canvas, paste, positives, negatives):
     return sum(rows) / len(rows)
 
 
+def shown(model, count):
+    """Images whose first view is a composite, and those where it is whole."""
+    if model.region_share is None:
+        return [*range(count)], [*range(count)]
+    mixed = 2 * round(count * model.region_share / 2)
+    return [*range(mixed)], [*range(mixed, count)]
+
+
 def moco(model, inputs, regions):
-    q, k = (model.neck(model.backbone(view))[0] for view in inputs)
-    k, count, queue = k.detach(), len(q), model.queue.T
-    whole = [cross_entropy(q[i], k[i], queue) for i in range(count)]
-    mixed = regions_of(model, inputs[0], regions[0])
+    mixed, whole = shown(model, len(inputs[0]))
+    q = model.neck(model.backbone(inputs[0][whole]))[0]
+    k = model.neck(model.backbone(inputs[1]))[0].detach()
+    queue = model.queue.T
+    rows = [cross_entropy(q[n], k[i], queue) for n, i in enumerate(whole)]
+    pair = regions_of(model, inputs[0][mixed], regions[0])
     return dict(
-        loss_instance=sum(whole) / count,
-        loss_region=region_rows(*mixed, k, [queue] * count))
+        loss_instance=sum(rows) / len(rows),
+        loss_region=region_rows(*pair, k, [queue] * len(k)))
 
 
 def densecl(model, inputs, regions):
     view_q, view_k = inputs
-    maps_q, maps_k = (model.backbone(view)[0] for view in inputs)
+    mixed, whole = shown(model, len(view_q))
+    maps_q, maps_k = map(model.backbone, (view_q[whole], view_k))
+    maps_q, maps_k = maps_q[0], maps_k[0]
     q, grid_q, _ = model.neck([maps_q])
     with torch.no_grad():  # the first update copies the query encoder
         k, grid_k, mean_k = model.neck([maps_k])
         maps_q, maps_k = maps_q.flatten(2), maps_k.flatten(2)
     count, queue, queue2 = len(view_q), model.queue.T, model.queue2.T
 
-    single = [cross_entropy(q[i], k[i], queue) for i in range(count)]
+    single = [cross_entropy(q[n], k[i], queue) for n, i in enumerate(whole)]
     dense = []
-    for i in range(count):
+    for n, i in enumerate(whole):
         for cell in range(16):
             likeness = [
-                unit(maps_q[i, :, cell]) @ unit(maps_k[i, :, other])
+                unit(maps_q[n, :, cell]) @ unit(maps_k[i, :, other])
                 for other in range(16)
             ]
             match = max(range(16), key=likeness.__getitem__)
             dense.append(
-                cross_entropy(grid_q[i, :, cell], grid_k[i, :, match], queue2))
+                cross_entropy(grid_q[n, :, cell], grid_k[i, :, match], queue2))
 
     class Global(nn.Module):  # the neck's branch for regions
         backbone = model.backbone
@@ -145,16 +161,23 @@ def densecl(model, inputs, regions):
         def neck(x):
             return [model.neck.mlp(x[0].flatten(1))]
 
-    canvas, paste = regions_of(Global, view_q, regions[0])
+    canvas, paste = regions_of(Global, view_q[mixed], regions[0])
     return dict(
         loss_single=sum(single) / len(single) / 2,
         loss_dense=sum(dense) / len(dense) / 2,
         loss_region=region_rows(canvas, paste, k, [queue] * count))
 
 
-def latent(model, inputs, regions, encode_target, factor):
-    z = [model.neck(model.backbone(view))[0] for view in inputs]
-    targets = encode_target(z)
+def latent(model, inputs, regions, average, factor):
+    mixed, whole = shown(model, len(inputs[0]))
+    z1, z2 = (
+        model.neck(model.backbone(view))[0]
+        for view in (inputs[0][whole], inputs[1]))
+    if average:  # the first update copies the online network
+        t1, t2 = (
+            model.neck(model.backbone(view))[0].detach() for view in inputs)
+    else:
+        t1, t2 = z1, z2
 
     def distance(source, target):
         predicted = model.head.predictor([source])[0]
@@ -162,29 +185,34 @@ def latent(model, inputs, regions, encode_target, factor):
             unit(a) @ unit(b.detach())
             for a, b in zip(predicted, target)) / len(target)
 
-    whole = distance(z[0], targets[1]) + distance(z[1], targets[0])
-    mixed = []  # of each view that has a region
-    for view, region, target in zip(inputs, regions, targets[::-1]):
-        canvas, paste = regions_of(model, view, region)
+    both = distance(z1, t2[whole])
+    both = both + distance(z2 if average else z2[whole], t1)
+    rows = []  # of each view that has a region
+    for view, region, target in zip(inputs, regions, (t2, t1)):
+        canvas, paste = regions_of(model, view[mixed], region)
         pair = torch.cat((canvas, paste))
-        mixed.append(distance(pair, torch.cat([target[:len(canvas)]] * 2)))
+        rows.append(distance(pair, torch.cat([target[:len(canvas)]] * 2)))
     return dict(
-        loss_instance=factor * whole / 2,
-        loss_region=factor * sum(mixed) / len(mixed))
+        loss_instance=factor * both / 2,
+        loss_region=factor * sum(rows) / len(rows))
 
 
 def simsiam(model, inputs, regions):
-    return latent(model, inputs, regions, lambda z: z, 1)
+    return latent(model, inputs, regions, False, 1)
 
 
 def byol(model, inputs, regions):
-    # The first update copies the online network.
-    return latent(model, inputs, regions, lambda z: [x.detach() for x in z], 4)
+    return latent(model, inputs, regions, True, 4)
 
 
 def mocov3(model, inputs, regions):
-    z = [model.neck(model.backbone(view))[0] for view in inputs]
-    keys = [rows.detach() for rows in z]  # the first update copies the encoder
+    mixed, whole = shown(model, len(inputs[0]))
+    z1, z2 = (
+        model.neck(model.backbone(view))[0]
+        for view in (inputs[0][whole], inputs[1]))
+    keys = [  # the first update copies the encoder
+        model.neck(model.backbone(view))[0].detach() for view in inputs
+    ]
 
     def contrast(projected, targets, neighbours):
         rows = model.head.predictor([projected])[0]
@@ -197,33 +225,35 @@ def mocov3(model, inputs, regions):
             losses.append(cross_entropy(anchor, targets[image], others))
         return 2 * T * sum(losses) / len(losses)
 
-    whole = contrast(z[0], keys[1], []) + contrast(z[1], keys[0], [])
-    mixed = []
+    both = contrast(z1, keys[1][whole], []) + contrast(z2, keys[0], [])
+    rows = []
     for view, region, targets in zip(inputs, regions, keys[::-1]):
-        canvas, paste = regions_of(model, view, region)
+        canvas, paste = regions_of(model, view[mixed], region)
         beside = [*paste.detach().flip(0), *canvas.detach().flip(0)]
-        mixed.append(contrast(torch.cat((canvas, paste)), targets, beside))
-    return dict(loss_instance=whole, loss_region=2 * sum(mixed) / len(mixed))
+        rows.append(contrast(torch.cat((canvas, paste)), targets, beside))
+    return dict(loss_instance=both, loss_region=2 * sum(rows) / len(rows))
 
 
 def simclr(model, inputs, regions):
     count = len(inputs[0])
-    together = torch.stack([v[i] for i in range(count) for v in inputs])
-    z = model.neck(model.backbone(together))[0]  # image by image
-    others = [[z[k] for k in range(2 * count) if k // 2 != i]
+    mixed, whole = shown(model, count)
+    together = torch.cat((inputs[0][whole], inputs[1]))
+    z = model.neck(model.backbone(together))[0]
+    z = [dict(zip(whole, z)), dict(enumerate(z[len(whole):]))]  # by image
+    both = []
+    for i in whole:
+        others = [z[v][k] for k in whole for v in range(2) if k != i]
+        both += [cross_entropy(z[v][i], z[1 - v][i], others) for v in range(2)]
+    # Where composites take the place of views, the others are the negatives.
+    seen = (1, ) if model.region_share else (0, 1)
+    others = [[z[v][k] for k in range(count) for v in seen if k != i]
               for i in range(count)]
-    whole = [
-        cross_entropy(z[2 * i + v], z[2 * i + 1 - v], others[i])
-        for i in range(count) for v in range(2)
-    ]
-    mixed = [
-        region_rows(*regions_of(model, inputs[v], regions[v]),
-                    [z[2 * i + 1 - v] for i in range(count)], others)
-        for v in range(len(regions))
+    rows = [
+        region_rows(*regions_of(model, inputs[v][mixed], regions[v]), z[1 - v],
+                    others) for v in range(len(regions))
     ]
     return dict(
-        loss_instance=sum(whole) / len(whole),
-        loss_region=sum(mixed) / len(mixed))
+        loss_instance=sum(both) / len(both), loss_region=sum(rows) / len(rows))
 
 
 def gradients(model, loss):
@@ -243,9 +273,9 @@ REFERENCES = dict(
     RegionCLSimCLR=simclr)
 
 
-@pytest.mark.parametrize('count', [4, 7])
-def test_losses_and_gradients_equal_reference(method, build, count):
-    model = build(method[0]).double()
+@pytest.mark.parametrize('count, share', [(4, None), (7, None), (9, 0.5)])
+def test_losses_and_gradients_equal_reference(method, build, count, share):
+    model = build(dict(method[0], region_share=share)).double()
     model.region_swap = Swap(model.region_swap)
     for name, buffer in model.named_buffers():
         if name in ('queue', 'queue2'):  # of length 1 in float64 as well
@@ -441,10 +471,37 @@ def test_stride_of_another_backbone_is_refused(method, build):
 
 
 @pytest.mark.parametrize('method', ['RegionCLSimSiam'], indirect=True)
-def test_batch_too_small_for_batch_norm_is_refused(method, build):
+@pytest.mark.parametrize('share, least', [(None, 4), (0.5, 6)])
+def test_batch_too_small_for_batch_norm_is_refused(method, build, share,
+                                                   least):
     with pytest.raises(
-            ValueError, match='needs 4 images in a batch and got 3'):
-        build(method[0])(views(3), mode='loss')
+            ValueError,
+            match=f'needs {least} images in a batch and got {least - 1}'):
+        build(dict(method[0], region_share=share))(
+            views(least - 1), mode='loss')
+
+
+@pytest.mark.parametrize('count, share, mixed', [
+    (64, 0.5, 32),
+    (65, 0.5, 32),
+    (64, 0.01, 2),
+    (64, 0.99, 62),
+    (4, 0.9, 2),
+    (5, 0.9, 2),
+])
+def test_share_of_composites_is_of_pairs_and_leaves_two(
+        model_cfg, build, count, share, mixed):
+    model = build(dict(model_cfg, region_share=share))
+    assert model.split(count) == (slice(mixed), slice(mixed, None))
+
+
+def test_shares_that_are_none_are_refused(method, build):
+    for share in (0, 1, True, '0.5', float('nan')):
+        with pytest.raises(ValueError, match='a number between 0 and 1: lea'):
+            build(dict(method[0], region_share=share))
+    if 'queue_len' not in method[0]:
+        with pytest.raises(ValueError, match='leaves no whole view to images'):
+            build(dict(method[0], region_share=0.5, symmetric=True))
 
 
 def test_parts_of_the_parent_become_ours(method, build):

@@ -211,38 +211,44 @@ def every_method_trains() -> None:
 def simclr_takes_the_images_of_all() -> None:
     """Row by row over both processes, with batch norm in eval mode.
 
-    The last of 7 images of either has no regions.
+    The last of 7 images of either has no regions. Where composites take the
+    place of views, the first 4 have some, compared with second views alone.
     """
-    torch.manual_seed(0)
-    model = MODELS.build(method_cfgs('RegionCLSimCLR')[0]).eval()
-    noise = torch.Generator().manual_seed(get_rank())
-    inputs = [torch.randn(7, 3, 32, 32, generator=noise) for _ in range(2)]
-    pairs = []
-    swap_and_project = model.project_regions
-    model.project_regions = lambda *args: pairs.append(
-        swap_and_project(*args)) or pairs[-1]
-    loss = model(inputs, mode='loss')['loss_region']
-
-    def gather(rows: torch.Tensor) -> list:
-        return [unit for rank in all_gather(rows) for unit in normalize(rank)]
-
-    views = [gather(model.neck(model.backbone(v))[0]) for v in inputs]
-    rows = []
-    for view, regions in enumerate(pairs):
-        regions = [gather(region) for region in regions]
-        for kind in range(2):
-            for i in range(12):
-                rank, place = divmod(i, 6)
-                neighbour = regions[1 - kind][6 * rank + 5 - place]
+    for share, per_rank, seen in ((None, 6, (0, 1)), (0.5, 4, (1, ))):
+        torch.manual_seed(0)
+        cfg = dict(method_cfgs('RegionCLSimCLR')[0], region_share=share)
+        model = MODELS.build(cfg).eval()
+        noise = torch.Generator().manual_seed(get_rank())
+        inputs = [torch.randn(7, 3, 32, 32, generator=noise) for _ in range(2)]
+        pairs = []
+        swap_and_project = model.project_regions
+        model.project_regions = lambda *args: pairs.append(
+            swap_and_project(*args)) or pairs[-1]
+        loss = model(inputs, mode='loss')['loss_region']
+        views = [gather(model.neck(model.backbone(v))[0]) for v in inputs]
+        rows = []
+        for view, regions in enumerate(pairs):
+            regions = [gather(region) for region in regions]
+            for kind, i in product(range(2), range(2 * per_rank)):
+                rank, place = divmod(i, per_rank)
+                neighbour = regions[1 - kind][per_rank * (rank + 1) - 1 -
+                                              place]
                 image = 7 * rank + place
-                others = [v[k] for v in views for k in range(14) if k != image]
+                others = [
+                    views[v][k] for v in seen for k in range(14) if k != image
+                ]
                 logits = torch.stack([
                     regions[kind][i] @ other / 0.2
                     for other in (views[1 - view][image], *others, neighbour)
                 ])
                 rows.append(logits.exp().sum().log() - logits[0])
-    torch.testing.assert_close(
-        loss, torch.stack(rows).mean(), rtol=0, atol=1e-5)
+        torch.testing.assert_close(
+            loss, torch.stack(rows).mean(), rtol=0, atol=1e-5)
+
+
+def gather(rows: torch.Tensor) -> list:
+    """Vectors of both processes, normalised."""
+    return [unit for rank in all_gather(rows) for unit in normalize(rank)]
 
 
 def bad_loss_stops_both() -> None:
