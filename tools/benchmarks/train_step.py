@@ -42,6 +42,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--queue', type=at_least(1), default=65536)
     parser.add_argument('--size', type=image_size, default=224)
     parser.add_argument('--repeats', type=at_least(1), default=7)
+    parser.add_argument(
+        '--region-share',
+        type=float,
+        help='of images that are shown as composites in the place of whole')
     parser.add_argument('--dtype', choices=['fp32', 'bf16'], default='fp32')
     parser.add_argument(
         '--device', default='cuda' if torch.cuda.is_available() else 'cpu')
@@ -71,6 +75,8 @@ def build(name: str, args: argparse.Namespace) -> nn.Module:
     cfg.neck.in_channels = CHANNELS[args.depth]
     if 'queue_len' in cfg:
         cfg.queue_len = args.queue
+    if name == 'ours':
+        cfg.region_share = args.region_share
     torch.manual_seed(0)
     return MODELS.build(cfg).to(args.device).train()
 
@@ -221,6 +227,9 @@ def main() -> None:
     print(f'ResNet-{args.depth}, {args.size} px, batch {args.batch}, queue '
           f'{args.queue}, {args.dtype}; medians of {args.repeats} interleaved '
           'repeats\n')
+    if args.region_share:
+        parent_rows = None  # rows of whole views and of regions are mixed
+        print(f'RegionCL with region_share={args.region_share}\n')
     print(f'{"":22} {parent:>9} {"RegionCL":>9}  ratio')
     if whole_peaks:
         print(row('step, s', times_of(step_of, args)))
