@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 from mmregioncl.models.utils import (backbone_outputs, image_features,
                                      preprocess)
 from .data import read_labels
-from .progress import progress
+from .progress import with_progress
 from .ranks import gather_rows, rank_batches
 
 
@@ -57,7 +57,7 @@ def extract_rows(model: BaseModel,
     rows = []
     # A rank without a batch runs one image and keeps no row of it.
     loader = batch_loader(dataset, batches or [[0]], num_workers, context)
-    for batch in progress(loader, 'features, batches'):
+    for batch in with_progress(loader, 'features, batches'):
         inputs, _ = preprocess(model.data_preprocessor, batch)
         features = image_features(backbone_outputs(model, inputs))  # (N, C)
         rows.append(features.float().cpu())

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .progress import progress
+from .progress import with_progress
 
 
 def online_probe(channels: int, classes: int) -> nn.Sequential:
@@ -72,7 +72,7 @@ def linear_probes(train_features: Tensor,
         logits = torch.addmm(bias.T, features, weight.T)  # (N, L K)
         return logits.unflatten(1, (count, classes)).transpose(1, 2)
 
-    for epoch in progress(range(epochs), 'linear, epochs'):
+    for epoch in with_progress(range(epochs), 'linear, epochs'):
         decay = 0.1**sum(epoch >= share * epochs for share in (0.6, 0.8))
         order = torch.randperm(len(train_labels), generator=generator)
         for rows in order.to(device).split(batch_size):

@@ -15,7 +15,7 @@ from mmregioncl.datasets.transforms import loading_steps
 from mmregioncl.models.utils import (backbone_outputs, feature_map,
                                      heatmap_to_boxes, preprocess)
 from mmregioncl.registry import TRANSFORMS
-from .progress import progress
+from .progress import with_progress
 
 
 def whole_image_steps(image_size: Tuple[int, int]) -> list:
@@ -75,7 +75,7 @@ def localize(model: BaseModel,
     device = next(model.parameters()).device
     # Top, left, bottom, right, and whether the map was degenerate
     found = torch.full((len(store), 5), -1, device=device)
-    for batch in progress(loader, 'crop boxes, batches'):
+    for batch in with_progress(loader, 'crop boxes, batches'):
         inputs, samples = preprocess(model.data_preprocessor, batch)
         maps = feature_map(backbone_outputs(model, inputs))
         boxes, degenerate = heatmap_to_boxes(maps, store.image_size, threshold)

@@ -10,9 +10,9 @@ from tqdm import tqdm
 T = TypeVar('T')
 
 
-def progress(items: Iterable[T],
-             name: str,
-             total: Optional[int] = None) -> Iterator[T]:
+def with_progress(items: Iterable[T],
+                  name: str,
+                  total: Optional[int] = None) -> Iterator[T]:
     """Iterate, and show on the first process how far it is.
 
     Args:

@@ -9,7 +9,7 @@ from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.svm import LinearSVC
 from torch import Tensor
 
-from .progress import progress
+from .progress import with_progress
 
 # Published: 10^-7 to 10^2, and 2^-4 to 2^-19
 COSTS = (*(10.**power for power in range(-7, 3)), *(0.5**power
@@ -150,7 +150,7 @@ def svm_map(train: Split,
     classes = range(train.targets.shape[1])
     jobs = (delayed(train_svm)(train, number, costs) for number in classes)
     models = list(
-        progress(
+        with_progress(
             Parallel(workers, return_as='generator')(jobs), 'svm, classes',
             len(classes)))
     return dict(
@@ -236,7 +236,7 @@ def low_shot_map(train: Split,
         for few in rows for cost in costs)
     total = len(shots) * samples * len(costs)
     maps = list(
-        progress(
+        with_progress(
             Parallel(workers, return_as='generator')(jobs), 'low-shot, SVMs',
             total))
     tables = np.reshape(maps, (len(shots), samples, len(costs)))

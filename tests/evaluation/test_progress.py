@@ -4,7 +4,7 @@ from unittest.mock import Mock
 import pytest
 
 from mmregioncl.evaluation import progress as module
-from mmregioncl.evaluation.progress import progress
+from mmregioncl.evaluation.progress import with_progress
 
 
 @pytest.fixture
@@ -21,7 +21,8 @@ def told(monkeypatch):
 
 @pytest.mark.parametrize('items, total', [('abc', None), (iter('abc'), 3)])
 def test_a_line_a_minute_without_a_terminal(told, items, total):
-    assert list(progress(items, 'boxes, batches', total)) == ['a', 'b', 'c']
+    assert list(with_progress(items, 'boxes, batches',
+                              total)) == ['a', 'b', 'c']
     assert told == [
         'boxes, batches: 1 of 3, 122 s left',
         'boxes, batches: 2 of 3, 61 s left'
@@ -31,12 +32,12 @@ def test_a_line_a_minute_without_a_terminal(told, items, total):
 def test_a_bar_on_a_terminal(told, monkeypatch, capsys):
     monkeypatch.setattr(sys.stderr, 'isatty', lambda: True, raising=False)
     monkeypatch.setattr(module.time, 'time', Mock(return_value=0))
-    assert list(progress('abc', 'boxes')) == ['a', 'b', 'c']
+    assert list(with_progress('abc', 'boxes')) == ['a', 'b', 'c']
     assert 'boxes: ' in capsys.readouterr().err
     assert not told
 
 
 def test_the_first_process_speaks_for_all(told, monkeypatch):
     monkeypatch.setattr(module, 'is_main_process', lambda: False)
-    assert list(progress('abc', 'boxes')) == ['a', 'b', 'c']
+    assert list(with_progress('abc', 'boxes')) == ['a', 'b', 'c']
     assert not told
