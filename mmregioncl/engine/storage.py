@@ -5,6 +5,7 @@ from typing import Optional, Tuple, Union
 import torch
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.logging import print_log
+from mmengine.runner import find_latest_checkpoint
 
 from mmregioncl.compat.checkpoint_files import is_compressed
 from mmregioncl.files import atomic_write
@@ -61,6 +62,15 @@ def find_checkpoint(work_dir: Union[str, Path],
             f'{note} names {note.read_text().strip()}, and there is no '
             'complete checkpoint there or beside it: name one to resume from')
     return None
+
+
+def loaded_from(runner) -> Optional[str]:
+    """The checkpoint that a run resumes or starts from.
+
+    MMEngine finds it by ``last_checkpoint`` in the work dir if a config sets
+    ``resume=True`` alone.
+    """
+    return runner._load_from or find_latest_checkpoint(runner.work_dir)
 
 
 def written_at(path: Path) -> Tuple[str, int]:

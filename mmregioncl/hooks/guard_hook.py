@@ -6,6 +6,7 @@ from mmengine.hooks import CheckpointHook, Hook
 
 from mmregioncl.engine import checks
 from mmregioncl.engine.step_memory import first_views
+from mmregioncl.engine.storage import loaded_from
 from mmregioncl.models.utils.modules import unwrap
 from mmregioncl.registry import HOOKS
 from mmregioncl.transfer import adopt_published
@@ -157,7 +158,7 @@ class GuardHook(Hook):
     def stop(runner, what: str, when: str) -> None:
         last = runner.message_hub.get_info('last_ckpt')
         if last is None and runner._resume:
-            last = runner._load_from
+            last = loaded_from(runner)
         kept = f'the last good checkpoint is {last}' if last else \
             'no checkpoint was written yet'
         raise FloatingPointError(

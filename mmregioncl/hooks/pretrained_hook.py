@@ -3,6 +3,7 @@ from typing import Optional, Sequence
 
 from mmengine.hooks import Hook
 
+from mmregioncl.engine.storage import loaded_from
 from mmregioncl.models.utils.modules import get_module, names_of, unwrap
 from mmregioncl.registry import HOOKS
 from mmregioncl.transfer import backbone_weights, load_backbone, read_weights
@@ -58,7 +59,7 @@ class PretrainedHook(Hook):
         began = checkpoint.get('pretrained', self.checkpoint)
         if runner._resume and began != self.checkpoint:
             raise ValueError(
-                f'{runner._load_from} was fine-tuned from {began}, not from '
+                f'{loaded_from(runner)} was fine-tuned from {began}, not from '
                 f'{self.checkpoint}: set another --work-dir')
 
     def before_train(self, runner) -> None:

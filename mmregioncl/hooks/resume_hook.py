@@ -10,6 +10,7 @@ from mmregioncl.engine.checks import check_whole
 from mmregioncl.engine.resuming import (SCHEDULE, count_anew, differences,
                                         is_progress, progress,
                                         progress_of_others, reset_schedule)
+from mmregioncl.engine.storage import loaded_from
 from mmregioncl.registry import HOOKS
 
 
@@ -75,13 +76,13 @@ class ResumeHook(Hook):
         if found:
             lines = ''.join(f'\n  {change}' for change in found)
             runner.logger.warning(
-                f'this run is not the one that {runner._load_from} is of:'
+                f'this run is not the one that {loaded_from(runner)} is of:'
                 f'{lines}')
         if any(
                 change.startswith('optim_wrapper.optimizer.type:')
                 for change in found):
             raise ValueError(
-                f'{runner._load_from} holds the state of another optimizer: '
+                f'{loaded_from(runner)} holds the state of another optimizer: '
                 'take its type, or start anew from its weights by load_from, '
                 'without --resume')
         self.schedule_changed = any(

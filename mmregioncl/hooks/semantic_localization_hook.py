@@ -9,6 +9,7 @@ from mmregioncl.datasets.box_store import BoxStore, attach_boxes
 from mmregioncl.datasets.fingerprint import fingerprint
 from mmregioncl.datasets.nested import innermost
 from mmregioncl.datasets.transforms import ContrastiveCrop, steps_of
+from mmregioncl.engine.storage import loaded_from
 from mmregioncl.evaluation.frozen import frozen_evaluation
 from mmregioncl.evaluation.localization import localize
 from mmregioncl.registry import HOOKS
@@ -120,7 +121,7 @@ class SemanticLocalizationHook(Hook):
                 f'{self.interval} of SemanticLocalizationHook')
         if self.missing and runner.epoch >= self.warmup_epochs:
             runner.logger.warning(
-                f'{runner._load_from} holds no crop boxes: finding them now')
+                f'{loaded_from(runner)} holds no crop boxes: finding them now')
             self.find_boxes(runner, runner.epoch)
 
     def before_train_epoch(self, runner) -> None:
@@ -165,7 +166,7 @@ class SemanticLocalizationHook(Hook):
                 or state['image_size'] != list(self.image_size)):
             found = [len(store) for store in self.stores]
             raise ValueError(
-                f'the crop boxes of {runner._load_from} belong to {counts} '
+                f'the crop boxes of {loaded_from(runner)} belong to {counts} '
                 f'images at {state["image_size"]} pixels, not to these '
                 f'{found} at {list(self.image_size)} or not in this order: '
                 'resume with the data set it was trained on')

@@ -65,6 +65,17 @@ def test_the_optimizer_follows_the_config(resumable, tmp_path, schedule, lr):
         schedule == 'checkpoint')
 
 
+def test_the_checkpoint_that_mmengine_finds_is_named(resumable, tmp_path):
+    """By ``resume=True`` of a config, without a name."""
+    path = tmp_path / 'run/epoch_1.pth'
+    _, warned = resume(
+        resumable,
+        tmp_path,
+        load_from=None,
+        **{'optim_wrapper.optimizer.lr': 0.2})
+    assert f'this run is not the one that {path} is of:' in warned[0]
+
+
 def test_more_epochs_lengthen_the_schedule(resumable, tmp_path):
     """MMEngine keeps the old one, and warns of the new setting."""
     runner, warned = resume(

@@ -1,6 +1,7 @@
 """Checkpoints, when they are loaded."""
 from mmregioncl.models.utils import check_weights
 from mmregioncl.models.utils.modules import unwrap
+from ..storage import loaded_from
 
 
 def check_checkpoint(runner, checkpoint: dict, strict: bool = True) -> None:
@@ -44,6 +45,6 @@ def check_whole(runner, checkpoint: dict) -> None:
         ]
     if bad:
         raise ValueError(
-            f'cannot resume from {runner._load_from}, which holds no '
+            f'cannot resume from {loaded_from(runner)}, which holds no '
             f'{" and no ".join(bad)}: start anew from its weights by '
             'load_from, without --resume')
