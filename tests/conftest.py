@@ -206,6 +206,7 @@ def run_tool(tmp_path, monkeypatch, capsys):
     """Call ``main`` of a tool in an empty folder, in this process.
 
     Returns what it printed and logged, and the sentence that it ended with.
+    Errors are raised, or with ``check=False`` shown as a user sees them.
     """
 
     def run(tool, *args, check: bool = True):
@@ -213,6 +214,7 @@ def run_tool(tmp_path, monkeypatch, capsys):
         monkeypatch.chdir(tmp_path)
         monkeypatch.syspath_prepend(path.parent)  # of its neighbours
         monkeypatch.setattr(sys, 'argv', [str(path), *map(str, args)])
+        monkeypatch.setattr(sys, 'excepthook', sys.__excepthook__)
         forget_instances()  # as in a new process
         capsys.readouterr()
         ended = None
@@ -220,6 +222,11 @@ def run_tool(tmp_path, monkeypatch, capsys):
             runpy.run_path(str(path), run_name='__main__')
         except SystemExit as end:
             ended = end.code
+        except Exception as error:
+            if check:
+                raise
+            sys.excepthook(type(error), error, error.__traceback__)
+            ended = 1
         finally:
             init_default_scope('mmregioncl')
         done = capsys.readouterr()

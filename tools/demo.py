@@ -26,6 +26,7 @@ def main() -> None:
 
     from mmregioncl.datasets.digits import write_digits
     from mmregioncl.engine.config import load_config
+    from mmregioncl.engine.failures import hide_tracebacks
     from mmregioncl.engine.malloc import keep_freed_memory
     from mmregioncl.engine.quiet import (hide_needless_lines,
                                          hide_needless_warnings)
@@ -35,6 +36,7 @@ def main() -> None:
     from mmregioncl.hooks import RunSummaryHook
     from mmregioncl.visualization import draw_run, write_report
 
+    hide_tracebacks()
     keep_freed_memory()
     hide_needless_warnings()
     cfg = load_config(CONFIG, args.cfg_options)

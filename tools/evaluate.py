@@ -9,6 +9,7 @@ from mmengine.logging import MMLogger
 
 from mmregioncl.engine.classifier import config_digest, train_classifier
 from mmregioncl.engine.config import load_config, set_pretrained
+from mmregioncl.engine.failures import hide_tracebacks
 from mmregioncl.engine.quiet import hide_needless_warnings
 from mmregioncl.evaluation import check_class_folders, eval_dataset
 from mmregioncl.evaluation.protocols import FEATURE_PROTOCOLS, RATES
@@ -149,14 +150,13 @@ def evaluate(args: argparse.Namespace) -> bool:
 
 def main() -> None:
     args = parse_args()
+    hide_tracebacks()
     hide_needless_warnings()
     MMLogger.get_instance('evaluate')
     report = args.out / 'report.html'
     try:
         finished = bool(args.compare) or evaluate(args)
         write_report(report, args.compare or [args.out])
-    except (ValueError, OSError) as error:
-        sys.exit(str(error))
     except KeyboardInterrupt:
         sys.exit('interrupted: run it again to finish')
     print(f'report: {report}')

@@ -23,11 +23,12 @@ def main() -> None:
     from mmengine.runner import Runner
 
     from mmregioncl.engine.config import check_data, load_config
+    from mmregioncl.engine.failures import hide_tracebacks
     from mmregioncl.engine.quiet import (hide_needless_lines,
                                          hide_needless_warnings)
 
+    hide_tracebacks()
     hide_needless_warnings()
-
     cfg = load_config(args.config, args.cfg_options)
     if not cfg.get('test_dataloader'):
         sys.exit(f'{args.config} has no test_dataloader: name the config of a '

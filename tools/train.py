@@ -61,7 +61,7 @@ def main() -> None:
     from mmregioncl.engine.config import (check_data, checkpoint_name,
                                           enable_scaled_lr, load_config,
                                           set_amp, set_pretrained)
-    from mmregioncl.engine.failures import explain_failures
+    from mmregioncl.engine.failures import explain_failures, hide_tracebacks
     from mmregioncl.engine.launch import (checkpoint_to_resume,
                                           is_main_process, note_start,
                                           restarted)
@@ -73,6 +73,7 @@ def main() -> None:
     from mmregioncl.hooks import RunSummaryHook
     from mmregioncl.hooks.dry_run_hook import dry_run
 
+    hide_tracebacks()
     hide_needless_warnings()
     cfg = load_config(args.config, args.cfg_options)
     if args.launcher != 'none':

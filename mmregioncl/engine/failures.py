@@ -1,8 +1,12 @@
-"""Errors of a run that PyTorch reports without their cause."""
+"""How errors reach a user: with their cause, without a needless traceback."""
+import linecache
 import os
 import re
 import signal
+import sys
+import traceback
 from threading import current_thread, main_thread
+from types import TracebackType
 from typing import Any, Callable, Optional
 
 from mmengine.dist import get_rank
@@ -27,6 +31,45 @@ CAUSES = (
      r'NCCL error', 'another process ended or hangs',
      'look for the first error in the logs of all of them'),
 )  # yapf: disable
+
+# Shows the traceback of every error if it is set
+VARIABLE = 'MMREGIONCL_TRACEBACK'
+
+
+def hide_tracebacks() -> None:
+    """Let refusals end this process with their sentence alone.
+
+    Other errors keep their traceback. For all to have one, set the environment
+    variable ``MMREGIONCL_TRACEBACK`` to anything.
+    """
+    if not os.environ.get(VARIABLE):
+        sys.excepthook = print_error
+
+
+def print_error(kind: type, error: BaseException,
+                trace: Optional[TracebackType]) -> None:
+    """Print an error that nothing has caught, as ``sys.excepthook``."""
+    if is_refusal(error):
+        text = error.args[0] if isinstance(error, KeyError) else error
+        print(text, file=sys.stderr)
+    else:
+        sys.__excepthook__(kind, error, trace)
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Whether an error is a sentence of this package that names the remedy.
+
+    That is what a ``raise`` statement of the package or of its tools makes. It
+    is none if it explains another error, which says where that happened.
+    """
+    explained = isinstance(error, RuntimeError) and error.__cause__
+    if not isinstance(error, Exception) or explained or not error.args:
+        return False
+    *_, (frame, line) = traceback.walk_tb(error.__traceback__)
+    text = linecache.getline(frame.f_code.co_filename, line)
+    place = frame.f_globals['__name__'].partition('.')[0]
+    return place in ('mmregioncl', '__main__') and \
+        text.lstrip().startswith('raise ')
 
 
 def explain_failures(call: Callable[[], Any]) -> Any:

@@ -3,12 +3,14 @@ from unittest.mock import Mock
 import pytest
 import torch
 
-from mmregioncl.engine.failures import explain_failures
+from mmregioncl.engine.failures import explain_failures, is_refusal
+from mmregioncl.validation import check_whole_number
 
 DEADLY = """
 import os, signal
 from torch.utils.data import DataLoader, Dataset
-from mmregioncl.engine.failures import explain_failures
+from mmregioncl.engine.failures import explain_failures, is_refusal
+from mmregioncl.validation import check_whole_number
 
 class Deadly(Dataset):  # as if the kernel had run out of memory
 
@@ -80,3 +82,18 @@ def test_other_errors_stay_what_they_are():
         with pytest.raises(type(error)) as info:
             explain_failures(Mock(side_effect=error))
         assert info.value is error
+
+
+def outcome(call, *args) -> Exception:
+    with pytest.raises(Exception) as info:
+        call(*args)
+    return info.value
+
+
+def test_refusals_are_raised_by_a_statement_of_the_package():
+    refused = outcome(check_whole_number, 'interval', -1, 0, 'A')
+    mistaken = outcome(check_whole_number, 'interval', 1, 'low', 'A')
+    explained = outcome(explain_failures, lambda: torch.empty(2**60))
+    assert is_refusal(refused)
+    others = outcome(Mock(side_effect=ValueError('not a sentence')))
+    assert not any(map(is_refusal, (mistaken, explained, others)))

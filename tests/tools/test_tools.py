@@ -434,6 +434,21 @@ def test_knn_refuses_other_classes(run_tool, tmp_path):
     assert done.stderr.strip().endswith('these differ: cat')
 
 
+def test_refusals_are_one_sentence(run_tool, options, monkeypatch):
+    """Behind MMEngine's log, without a traceback unless that is wanted."""
+    command = ['train.py', CONFIG, *options, 'train_dataloader.batch_size=97']
+    sentence = '96 images do not make one batch of 97 on 1 process(es): lower '
+    done = run_tool(*command, check=False)
+    assert done.returncode == 1 and 'Traceback' not in done.stderr
+    assert done.stderr.splitlines()[-1].startswith(sentence)
+    done = run_tool(*command, 'model.backbone.type=Nonsense', check=False)
+    assert 'Traceback' in done.stderr  # an error of MMEngine
+    monkeypatch.setenv('MMREGIONCL_TRACEBACK', '1')
+    done = run_tool(*command, check=False)
+    assert 'Traceback' in done.stderr and f'ValueError: {sentence}' in \
+        done.stderr.splitlines()[-1]
+
+
 @pytest.mark.parametrize('tool, arguments, sentence', [
     ('evaluation/knn.py', ['--batch-size', '0'], 'must be at least 1'),
     ('evaluation/knn.py', ['--workers', '-1'], 'must be at least 0'),

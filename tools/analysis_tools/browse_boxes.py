@@ -37,8 +37,10 @@ def main() -> None:
     from mmengine.runner import set_random_seed
 
     from mmregioncl.engine.config import load_config
+    from mmregioncl.engine.failures import hide_tracebacks
     from mmregioncl.visualization import browse_boxes
 
+    hide_tracebacks()
     MMLogger.get_instance('boxes', log_level='WARNING')
     cfg = load_config(args.config, args.cfg_options)
     if args.seed is not None:

@@ -27,8 +27,10 @@ def main() -> None:
     from mmengine.logging import MMLogger
 
     from mmregioncl.engine.config import check_data, load_config
+    from mmregioncl.engine.failures import hide_tracebacks
     from mmregioncl.visualization import browse_predictions
 
+    hide_tracebacks()
     MMLogger.get_instance('predictions', log_level='WARNING')
     cfg = load_config(args.config, args.cfg_options)
     check_data(cfg, 'val_dataloader')

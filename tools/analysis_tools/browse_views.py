@@ -24,8 +24,10 @@ def main() -> None:
     from mmengine.runner import set_random_seed
 
     from mmregioncl.engine.config import load_config
+    from mmregioncl.engine.failures import hide_tracebacks
     from mmregioncl.visualization import browse_views
 
+    hide_tracebacks()
     cfg = load_config(args.config, args.cfg_options)
     if args.seed is not None:
         set_random_seed(args.seed)

@@ -46,10 +46,12 @@ def main() -> None:
     from mmregioncl.datasets import measure
     from mmregioncl.datasets.transforms import is_loading
     from mmregioncl.engine.config import load_config
+    from mmregioncl.engine.failures import hide_tracebacks
     from mmregioncl.evaluation.data import loading_step
     from mmregioncl.evaluation.model import model_config
     from mmregioncl.files import atomic_write
 
+    hide_tracebacks()
     cfg = load_config(args.config, args.cfg_options)
     init_default_scope(host.scope_of(cfg))
     channels = args.channels or loading_step(cfg).get('channels', 3)

@@ -7,6 +7,7 @@ import argparse
 import os
 
 from mmregioncl.datasets import ImageNetSubset
+from mmregioncl.engine.failures import hide_tracebacks
 from mmregioncl.files import atomic_write
 
 
@@ -24,6 +25,7 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
+    hide_tracebacks()
     images = ImageNetSubset(args.root, args.classes, serialize_data=False)
     lines = [
         f'{os.path.relpath(image["img_path"], images.data_root)} '

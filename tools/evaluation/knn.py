@@ -33,17 +33,19 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def measure(args: argparse.Namespace) -> None:
-    """Print the accuracy for each number of neighbours."""
+def main() -> None:
+    args = parse_args()
     # PyTorch takes seconds to import. --help does not need it.
     from mmengine.logging import MMLogger
 
     from mmregioncl.engine.config import load_config
+    from mmregioncl.engine.failures import hide_tracebacks
     from mmregioncl.engine.quiet import hide_needless_warnings
     from mmregioncl.evaluation import (check_class_folders, eval_dataset,
                                        extract_features, knn_predict,
                                        load_model)
 
+    hide_tracebacks()
     hide_needless_warnings()
     MMLogger.get_instance('knn', log_level='WARNING')
     cfg = load_config(args.config, args.cfg_options)
@@ -63,14 +65,6 @@ def measure(args: argparse.Namespace) -> None:
         accuracy = (labels == test_labels).float().mean()
         print(f'k-NN accuracy {accuracy:.4f} (k={k}, T={temperature}, '
               f'{len(train)} train and {len(test)} test images)')
-
-
-def main() -> None:
-    args = parse_args()
-    try:
-        measure(args)
-    except (ValueError, OSError) as error:
-        raise SystemExit(str(error)) from None
 
 
 if __name__ == '__main__':

@@ -1,6 +1,7 @@
 """Extract the backbone of a checkpoint: ``extract_backbone.py IN OUT``."""
 import argparse
 
+from mmregioncl.engine.failures import hide_tracebacks
 from mmregioncl.transfer import (LAYOUTS, backbone_weights, read_weights,
                                  to_layout, write_weights)
 
@@ -22,6 +23,7 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
+    hide_tracebacks()
     layout = args.layout or ('detectron2'
                              if args.out.endswith('.pkl') else 'openmmlab')
     weights = to_layout(

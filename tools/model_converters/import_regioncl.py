@@ -1,6 +1,7 @@
 """Convert checkpoints of the official RegionCL code, and back."""
 import argparse
 
+from mmregioncl.engine.failures import hide_tracebacks
 from mmregioncl.transfer import (from_openselfsup, read_weights,
                                  to_openselfsup, write_weights)
 
@@ -18,6 +19,7 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
+    hide_tracebacks()
     convert = to_openselfsup if args.back else from_openselfsup
     weights = convert(read_weights(args.checkpoint))
     write_weights(weights, args.out)
