@@ -39,15 +39,20 @@ def write_json(path: Union[str, Path], content: dict) -> None:
         part.write_text(json.dumps(content, indent=2))
 
 
-def check_exists(path: Union[str, Path]) -> None:
+def check_exists(path: Union[str, Path], optional: bool = False) -> None:
     """Refuse a checkpoint that is not there. Addresses are not checked.
+
+    Args:
+        path (str or Path): The checkpoint.
+        optional (bool): Whether 'none' may take its place. Defaults to False.
 
     Raises:
         FileNotFoundError: If it is the path of no file.
     """
     if '://' not in str(path) and not Path(path).expanduser().is_file():
-        raise FileNotFoundError(f'there is no checkpoint {path}: name a file, '
-                                'or "none" for random weights')
+        none = ', or "none" for random weights' if optional else ''
+        raise FileNotFoundError(
+            f'there is no checkpoint {path}: name a file that exists{none}')
 
 
 def printable(path: Union[str, Path]) -> str:

@@ -12,7 +12,7 @@ from mmregioncl.files import check_exists
 from .config_checks import (MMENGINE_HOOKS, check_host, check_imports,
                             check_momentum, check_names, check_old,
                             check_options, check_removed, imported_host,
-                            other_host)
+                            missing_file, other_host)
 from .switches import amp_is_slow
 
 # Data sets of the hosts that take a path into an archive for a folder
@@ -23,11 +23,14 @@ def read_config(path: Union[str, Path]) -> Config:
     """Read the config of a run.
 
     Raises:
+        FileNotFoundError: If it or a base is not there.
         ValueError: If it has a syntax error or no model, or if it or a base
             is of the other host.
     """
     try:
         cfg = Config.fromfile(path)
+    except FileNotFoundError as error:
+        raise missing_file(path, error) from None
     except SyntaxError as error:
         raise ValueError(f'{path} is not valid Python: {error}') from error
     except ImportError as error:
@@ -84,7 +87,7 @@ def set_pretrained(cfg: Config, checkpoint: str) -> None:
         FileNotFoundError: If there is no such checkpoint.
     """
     if checkpoint != 'none':
-        check_exists(checkpoint)
+        check_exists(checkpoint, optional=True)
     hook = cfg.get('default_hooks', {}).get('pretrained')
     if hook is None:
         raise ValueError(

@@ -92,6 +92,35 @@ def check_old(cfg: Config) -> None:
             logging.WARNING)
 
 
+def missing_file(path: Union[str, Path],
+                 error: FileNotFoundError) -> FileNotFoundError:
+    """Say what to do if a config, or one of its bases, is not there.
+
+    A config of MMSelfSup 0.x is taken from its folder often.
+
+    Args:
+        path (str or Path): The config.
+        error (FileNotFoundError): Of MMEngine.
+    """
+    if not Path(path).is_file():
+        return FileNotFoundError(
+            f'there is no config {path}: name a file that exists')
+    found = re.search('["\'](.+\\.py)["\']', str(error))
+    if not found:  # what its own code opens
+        return error
+    base = f'its base {found[1]} is not there'
+    text = Path(path).read_text(errors='replace')
+    names = {*re.findall(r'^(\w+) *=', text, re.M)}
+    given = names & OLD_SETTINGS.keys()
+    if given and not ESSENTIAL & names:
+        return FileNotFoundError(
+            f'{path} is a config of MMSelfSup 0.x, MMClassification 0.x or '
+            f'MMDetection 2.x, and {base}: take the config of the same name '
+            f'from the installed version, or translate {translations(given)}')
+    return FileNotFoundError(f'{path} cannot be read, since {base}: correct '
+                             '_base_, or copy the config with its bases')
+
+
 def translations(names: Set[str]) -> str:
     """Say which settings of today replace old ones."""
     return '; '.join(f'{name} to {new}' for name, new in OLD_SETTINGS.items()

@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 from typing import Optional, Union
 
+from mmregioncl.files import check_exists
 from .storage import find_checkpoint
 
 # The variable with the rank of a process, by launcher
@@ -53,6 +54,9 @@ def checkpoint_to_resume(work_dir: Union[str, Path],
 
     Returns:
         str or None: A checkpoint, None for a new run.
+
+    Raises:
+        FileNotFoundError: If the one that is given is not there.
     """
     if restarted():
         note = Path(work_dir) / START
@@ -60,4 +64,8 @@ def checkpoint_to_resume(work_dir: Union[str, Path],
         own = find_checkpoint(work_dir, begin)
         if own:
             return own
-    return find_checkpoint(work_dir) if given == 'auto' else given
+    if given == 'auto':
+        return find_checkpoint(work_dir)
+    if given is not None:
+        check_exists(given)
+    return given

@@ -11,6 +11,7 @@ from mmengine.model import BaseModel
 from mmengine.registry import MODELS, init_default_scope
 
 from mmregioncl import host
+from mmregioncl.files import check_exists
 from mmregioncl.transfer import backbone_weights, load_backbone, read_weights
 
 
@@ -44,9 +45,12 @@ def load_model(cfg: Config, checkpoint: Optional[str] = None) -> BaseModel:
         BaseModel: The model, in eval mode, on the default device.
 
     Raises:
+        FileNotFoundError: If there is no such checkpoint.
         ValueError: If a weight of the backbone is missing, unexpected or of
             another shape.
     """
+    if checkpoint is not None:
+        check_exists(checkpoint, optional=True)
     model = build_model(cfg)
     if checkpoint is None:
         with quiet():  # it logs each weight

@@ -88,7 +88,7 @@ def describe_run(cfg: Config, checkpoint: Optional[str], seed: int) -> dict:
     """
     digest = 'random weights'
     if checkpoint is not None:
-        check_exists(checkpoint)
+        check_exists(checkpoint, optional=True)
         checksum = hashlib.sha256()
         with open(checkpoint, 'rb') as file:
             while part := file.read(2**20):

@@ -105,6 +105,22 @@ def test_config_of_an_older_version_is_refused(tmp_path):
         'env_cfg.cudnn_benchmark')
 
 
+@pytest.mark.parametrize('lines, words', [
+    ('lr_config = dict(policy="step")\nrunner = dict(max_epochs=9)\n',
+     'is a config of MMSelfSup 0.x, .*, and its base .*/nowhere.py is not '
+     'there: take .* translate lr_config to param_scheduler; runner to train'),
+    ('optimizer = dict()\noptim_wrapper = dict(optimizer=optimizer)\n',
+     'config.py cannot be read, since its base .*/nowhere.py is not there: '),
+])
+def test_a_missing_base_is_named(lines, words, tmp_path):
+    path = tmp_path / 'config.py'
+    path.write_text(f"_base_ = ['nowhere.py']\n{lines}")
+    with pytest.raises(FileNotFoundError, match=words):
+        load_config(path)
+    with pytest.raises(FileNotFoundError, match='no config .*/nowhere.py: na'):
+        load_config(tmp_path / 'nowhere.py')
+
+
 @pytest.mark.parametrize(
     'needed',
     ['train_dataloader', 'optim_wrapper', 'param_scheduler', 'train_cfg'])
@@ -309,7 +325,8 @@ def test_data_in_an_archive_is_found(data_cfg, tmp_path):
 def test_checkpoint_to_fine_tune(tmp_path):
     cfg = Config(dict(default_hooks=dict(pretrained=dict())))
     path = tmp_path / 'epoch_3.pth'
-    with pytest.raises(FileNotFoundError, match='there is no checkpoint'):
+    with pytest.raises(
+            FileNotFoundError, match='that exists, or "none" for random'):
         set_pretrained(cfg, str(path))
     path.touch()
     set_pretrained(cfg, str(path))

@@ -46,6 +46,8 @@ def test_a_restarted_job_takes_what_it_has_written(work_dir, monkeypatch,
                                                    given):
     earlier = str(work_dir / 'epoch_1.pth')
     first = earlier if given == 'auto' else given
+    monkeypatch.chdir(work_dir)
+    (work_dir / 'other.pth').touch()
     note_start(work_dir, resumes=given == 'auto')
     assert checkpoint_to_resume(work_dir, given) == first
     monkeypatch.setenv('SLURM_RESTART_COUNT', '1')
@@ -55,3 +57,11 @@ def test_a_restarted_job_takes_what_it_has_written(work_dir, monkeypatch,
     torch.save(dict(meta=meta, optimizer={}), work_dir / 'epoch_2.pth')
     assert checkpoint_to_resume(work_dir,
                                 given) == str(work_dir / 'epoch_2.pth')
+
+
+def test_a_missing_checkpoint_is_not_resumed(tmp_path):
+    """There are no random weights to go on with."""
+    with pytest.raises(
+            FileNotFoundError,
+            match='^there is no checkpoint none: name a file that exists$'):
+        checkpoint_to_resume(tmp_path, 'none')
