@@ -11,8 +11,8 @@ from mmregioncl.datasets.nested import innermost_items
 from mmregioncl.files import check_exists
 from .config_checks import (MMENGINE_HOOKS, check_host, check_imports,
                             check_momentum, check_names, check_old,
-                            check_options, check_removed, imported_host,
-                            missing_file, other_host)
+                            check_options, check_removed, check_rules,
+                            imported_host, missing_file, other_host)
 from .switches import amp_is_slow
 
 # Data sets of the hosts that take a path into an archive for a folder
@@ -67,6 +67,7 @@ def load_config(path: Union[str, Path],
     cfg.merge_from_dict(options or {})
     check_host(cfg)
     check_momentum(cfg)
+    check_rules(cfg)
     hooks = cfg.get('default_hooks') or {}
     for name in [name for name, hook in hooks.items() if hook is None]:
         if name not in MMENGINE_HOOKS:  # MMEngine removes its own

@@ -8,10 +8,12 @@ from typing import Any, Optional, Set, Union
 
 from mmengine.config import Config
 from mmengine.logging import print_log
+from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
 from mmregioncl import host
 from mmregioncl.datasets.nested import typed_dicts
+from mmregioncl.validation import listed
 from .launch import is_main_process
 
 # Settings that Runner and our tools read besides the arguments of Runner
@@ -265,6 +267,37 @@ def imported_host(error: BaseException) -> Optional[str]:
 def other_host(path: Union[str, Path], other: str) -> ValueError:
     return ValueError(f'{path} is a config of {other}: '
                       f'{host.excluded(other, host.NAME)}')
+
+
+def check_rules(cfg: Config) -> None:
+    """Refuse to wait for the best of a metric if it is not known what that is.
+
+    Raises:
+        ValueError: If a hook does not tell by the name whether more is better,
+            and sets no ``rule``.
+    """
+    hooks = [cfg.get('default_hooks') or {}, cfg.get('custom_hooks') or []]
+    for hook in typed_dicts(hooks):
+        setting = 'save_best' if 'save_best' in hook else 'monitor'
+        names = listed(hook.get(setting) or [])
+        if hook.get('rule') or not names:
+            continue
+        kind = hook['type']
+        if isinstance(kind, str):
+            scope = host.scope_of(cfg)
+            with HOOKS.switch_scope_and_registry(scope) as registry:
+                kind = registry.get(kind)
+        known = [
+            key.lower() for rule in ('greater', 'less')
+            for key in getattr(kind, f'_default_{rule}_keys', ())
+        ]
+        for name in names:
+            if known and name != 'auto' and \
+                    not any(key in name.lower() for key in known):
+                raise ValueError(
+                    f'{setting}={name!r} of {kind.__name__} does not say '
+                    'whether more is better: set its rule to "greater" or '
+                    '"less"')
 
 
 def check_momentum(cfg: Config) -> None:

@@ -10,6 +10,10 @@ from mmengine.dist import broadcast_object_list
 from mmengine.hooks import (CheckpointHook, EarlyStoppingHook, EMAHook,
                             LoggerHook, ParamSchedulerHook, RuntimeInfoHook)
 
+# What is better of the metrics of evaluation hooks, by parts of their names.
+# MMEngine knows that of accuracies and losses.
+GREATER = ('knn', '/std', 'rankme')
+LESS = ('alignment', 'uniformity')
 NAME = 'unread_metrics'  # in the message hub, which checkpoints hold
 # Hooks that need a validation loop, or are served otherwise
 OTHERS = (CheckpointHook, EMAHook, LoggerHook, ParamSchedulerHook,

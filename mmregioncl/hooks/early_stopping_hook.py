@@ -1,5 +1,6 @@
 from mmengine.hooks import EarlyStoppingHook as _EarlyStoppingHook
 
+from mmregioncl.engine.metrics import GREATER, LESS
 from mmregioncl.registry import HOOKS
 
 
@@ -16,7 +17,10 @@ class EarlyStoppingHook(_EarlyStoppingHook):
             ten points.
         **kwargs: Further arguments of MMEngine's ``EarlyStoppingHook``.
     """
-    _default_greater_keys = [*_EarlyStoppingHook._default_greater_keys, 'knn']
+    _default_greater_keys = [
+        *_EarlyStoppingHook._default_greater_keys, *GREATER
+    ]
+    _default_less_keys = [*_EarlyStoppingHook._default_less_keys, *LESS]
 
     def __init__(self,
                  monitor: str,

@@ -4,7 +4,8 @@ from typing import Dict
 from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook
 
-from mmregioncl.engine.metrics import Metrics, check_name, measured
+from mmregioncl.engine.metrics import (GREATER, LESS, Metrics, check_name,
+                                       measured)
 from mmregioncl.files import atomic_write
 from mmregioncl.registry import HOOKS
 
@@ -20,13 +21,16 @@ class SafeCheckpointHook(CheckpointHook):
     writes a last one, too, if `save_last` is set.
 
     `save_best` takes metrics of the evaluation hooks, such as
-    'knn/k20_T0.1', and those of a validation loop.
+    'knn/k20_T0.1', and those of a validation loop. The best has a file of its
+    own; MMEngine writes the checkpoint of that epoch as well, at any interval,
+    which then counts among `max_keep_ckpts`.
 
     Arguments are those of ``CheckpointHook``. ``backend_args`` defaults to
     ``dict(backend='mmregioncl.atomic')``.
     """
 
-    _default_greater_keys = [*CheckpointHook._default_greater_keys, 'knn']
+    _default_greater_keys = [*CheckpointHook._default_greater_keys, *GREATER]
+    _default_less_keys = [*CheckpointHook._default_less_keys, *LESS]
 
     def __init__(self, *args, **kwargs) -> None:
         if kwargs.get('file_client_args') is None:
@@ -96,9 +100,12 @@ class SafeCheckpointHook(CheckpointHook):
             self.keep_ckpt_ids.clear()
             self.keep_ckpt_ids.extend(after)
         for old in removed:
-            self.remove(
-                self.file_backend.join_path(self.out_dir,
-                                            self.filename_tmpl.format(old)))
+            self.remove(self.path(old))
+
+    def path(self, step: int) -> str:
+        """Path of the checkpoint of an epoch or step."""
+        return self.file_backend.join_path(self.out_dir,
+                                           self.filename_tmpl.format(step))
 
     def remove(self, path: str) -> None:
         """Remove a checkpoint, on the main process."""
@@ -109,9 +116,7 @@ class SafeCheckpointHook(CheckpointHook):
         """Write the last checkpoint if the run was stopped early."""
         stopped = getattr(runner.train_loop, 'stop_training', False)
         step = runner.epoch if self.by_epoch else runner.iter
-        path = self.file_backend.join_path(self.out_dir,
-                                           self.filename_tmpl.format(step))
-        if self.save_last and stopped and self.last_ckpt != path:
+        if self.save_last and stopped and self.last_ckpt != self.path(step):
             self._save_checkpoint_with_step(
                 runner, step, dict(epoch=runner.epoch, iter=runner.iter))
         super().after_train(runner)
@@ -134,6 +139,10 @@ class SafeCheckpointHook(CheckpointHook):
         known = runner.message_hub.runtime_info
         before = {key: known[key] for key in known if key.startswith('best_')}
         self.set_best({})  # the parent removes what it knows, then writes
+        last = self.last_ckpt
+        step = runner.epoch if self.by_epoch else runner.iter
+        if last and last != self.path(step):
+            self.last_ckpt = None  # it would write one between two intervals
         try:
             super()._save_best_checkpoint(runner, metrics)
         except OSError as error:
@@ -142,6 +151,8 @@ class SafeCheckpointHook(CheckpointHook):
             for key in [key for key in known if key.startswith('best_')]:
                 del known[key]
             known.update(before)
+        finally:
+            self.last_ckpt = last
         self.set_best(known)
         for key, path in before.items():
             if key.startswith('best_ckpt') and known[key] != path:

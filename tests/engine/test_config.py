@@ -196,6 +196,33 @@ def test_learning_rates_are_scaled_from_a_batch_that_is_known():
         enable_scaled_lr(load_config(CONFIG))
 
 
+@pytest.mark.parametrize('kind, settings, refused', [
+    ('CheckpointHook', dict(save_best='knn/k20_T0.1'), True),
+    ('CheckpointHook', dict(save_best='knn/k20_T0.1', rule='less'), False),
+    ('CheckpointHook', dict(save_best=['auto', 'linear/accuracy']), False),
+    ('TimedCheckpointHook', dict(save_best='knn/k20_T0.1'), False),
+    ('TimedCheckpointHook', dict(save_best='speed'), True),
+    ('mmregioncl.EarlyStoppingHook', dict(monitor='speed'), True),
+    ('mmregioncl.EarlyStoppingHook', dict(monitor='health/view/std'), False),
+])
+def test_what_is_better_has_to_be_known(kind, settings, refused, tmp_path):
+    """Before MMEngine says so of its hooks."""
+    path = tmp_path / 'config.py'
+    hook = dict(type=kind, **settings)
+    path.write_text("model = dict(type='MoCo')\ncustom_hooks = [dict("
+                    f"type='GuardHook'), {hook}]\n"
+                    "default_scope = 'mmregioncl'")
+    if not refused:
+        assert load_config(path).model
+        return
+    name, = settings.values()
+    with pytest.raises(
+            ValueError,
+            match=f'={name!r} of {kind.rpartition(".")[2]} does not say '
+            'whether more is better: set its rule'):
+        load_config(path)
+
+
 def test_imports_that_mmengine_ignores_are_refused(tmp_path):
     path = tmp_path / 'config.py'
     path.write_text(f'from {host.NAME}.models import MoCo\n'

@@ -91,6 +91,34 @@ def test_the_best_is_saved(metric_cfg, loop, kind):
         assert torch.equal(value, epoch['state_dict'][name]), name
 
 
+@pytest.mark.parametrize('kind, kept', [
+    ('mmregioncl.SafeCheckpointHook', ['epoch_3.pth', 'epoch_6.pth']),
+    ('CheckpointHook', ['epoch_5.pth', 'epoch_6.pth']),
+])
+def test_the_best_takes_no_place_of_others(metric_cfg, kind, kept):
+    """MMEngine writes the epoch of each new best as well."""
+    metric_cfg.default_hooks.checkpoint.update(
+        type=kind, interval=3, max_keep_ckpts=2)
+    runner = run(metric_cfg, [0.1, 0.2, 0.1, 0.1, 0.3, 0.1])
+    assert best(runner) == ['best_knn_score_epoch_5.pth']
+    assert sorted(
+        path.name
+        for path in Path(runner.work_dir).glob('epoch_*.pth')) == kept
+    assert runner.message_hub.get_info('last_ckpt').endswith('epoch_6.pth')
+
+
+@pytest.mark.parametrize('name, rule', [('knn/k20_T0.1', 'greater'),
+                                        ('linear/accuracy', 'greater'),
+                                        ('health/view/std', 'greater'),
+                                        ('health/features/rankme', 'greater'),
+                                        ('health/paste/alignment', 'less'),
+                                        ('health/view/uniformity', 'less'),
+                                        ('loss', 'less')])
+def test_metrics_of_hooks_tell_what_is_better(name, rule):
+    assert SafeCheckpointHook(save_best=name).rules == [rule]
+    assert EarlyStoppingHook(monitor=name).rule == rule
+
+
 def test_a_run_that_stops_improving_is_stopped(metric_cfg):
     """And the last epoch has a checkpoint, also between two intervals."""
     metric_cfg.default_hooks.checkpoint = dict(
