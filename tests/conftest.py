@@ -22,6 +22,7 @@ from mmengine.utils import ManagerMixin
 from PIL import Image
 
 from mmregioncl import host
+from mmregioncl.engine.checks import data
 from ranks import Ranks
 from toy import MODEL, PARENTS, method_cfgs
 
@@ -124,6 +125,12 @@ def read_indices_once():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(config_utils, 'load', functools.cache(config_utils.load))
         yield
+
+
+@pytest.fixture(scope='session', autouse=True)
+def unrehearsed_steps():
+    """Each run would rehearse its first step, for a quarter of a second."""
+    data.rehearse = lambda *args: None
 
 
 @pytest.fixture(autouse=True)

@@ -50,19 +50,26 @@ class Meter(TorchDispatchMode):
         return result
 
 
-def first_views(runner) -> Optional[List[Tensor]]:
-    """Views of the first image as the model gets them, (1, C, H, W) each.
+def first_sample(runner) -> dict:
+    """The first image of the training set, loaded.
 
     Random draws that follow do not change.
+    """
+    with kept_draws():
+        return runner.train_dataloader.dataset[0]
+
+
+def views_of(runner, sample: dict) -> Optional[List[Tensor]]:
+    """Views of an image as the model gets them, (1, C, H, W) each.
 
     Returns:
         list[Tensor] or None: None if the model is not one of pre-training.
     """
-    model, loader = unwrap(runner.model), runner.train_dataloader
+    model = unwrap(runner.model)
     if not isinstance(model, BaseModel):
         return None
-    with kept_draws(), torch.no_grad():
-        batch = loader.collate_fn([loader.dataset[0]])
+    with torch.no_grad():
+        batch = runner.train_dataloader.collate_fn([sample])
         return list(preprocess(model.data_preprocessor, batch)[0])
 
 
@@ -77,7 +84,7 @@ def estimate_step(runner, views: List[Tensor], batch: int) -> int:
 
     Args:
         runner (Runner): The run.
-        views (list[Tensor]): From :func:`first_views`.
+        views (list[Tensor]): From :func:`views_of`.
         batch (int): Images.
 
     Returns:
@@ -89,10 +96,7 @@ def estimate_step(runner, views: List[Tensor], batch: int) -> int:
     model = unwrap(runner.model)
     dtype = autocast_dtype(runner.optim_wrapper, views[0].device)
     twin = without_content(model, dtype)
-    inputs = [
-        view.new_empty((batch, *view.shape[1:]), dtype=dtype, device='meta')
-        for view in views
-    ]
+    inputs = [empty_batch(view, batch, dtype) for view in views]
     with kept_draws(), alone(), Meter() as meter:
         sum(value for name, value in twin.loss(inputs, []).items()
             if 'loss' in name).backward()
@@ -105,6 +109,31 @@ def estimate_step(runner, views: List[Tensor], batch: int) -> int:
     if runner.model is not model:  # DistributedDataParallel's buckets
         total += learning
     return total
+
+
+def rehearse(model: nn.Module, views: List[Tensor], batch: int) -> None:
+    """Make the forward passes of a step with tensors without content.
+
+    In eval mode, where PyTorch takes half the time for that.
+
+    Args:
+        model (nn.Module): A pre-training algorithm.
+        views (list[Tensor]): From :func:`views_of`.
+        batch (int): Images.
+
+    Raises:
+        Exception: Whatever the model raises in a step, or since it needs
+            values of tensors.
+    """
+    twin = without_content(model, None).eval()
+    with kept_draws(), alone(), torch.no_grad():
+        twin.loss([empty_batch(view, batch, None) for view in views], [])
+
+
+def empty_batch(view: Tensor, batch: int,
+                dtype: Optional[torch.dtype]) -> Tensor:
+    """A batch of views that has a size and no content."""
+    return view.new_empty((batch, *view.shape[1:]), dtype=dtype, device='meta')
 
 
 def autocast_dtype(wrapper, device: torch.device) -> Optional[torch.dtype]:

@@ -16,9 +16,9 @@ from torch.utils._pytree import tree_leaves
 from mmregioncl.engine.checks.resources import GIB
 from mmregioncl.engine.loops import images_per_batch
 from mmregioncl.engine.quiet import hide_needless_lines
-from mmregioncl.engine.step_memory import (estimate_step, first_views,
+from mmregioncl.engine.step_memory import (estimate_step, first_sample,
                                            free_memory, missing_states,
-                                           present)
+                                           present, views_of)
 from mmregioncl.models.utils import RegionSwap, grid_of
 from mmregioncl.models.utils.modules import unwrap
 from mmregioncl.randomness import kept_draws
@@ -109,7 +109,7 @@ class DryRunHook(Hook):
 
 def memory_of(runner) -> str:
     """Memory of a step, estimated, and what is free."""
-    views = first_views(runner)
+    views = views_of(runner, first_sample(runner))
     free = free_memory(next(runner.model.parameters()).device)
     there = 'not known' if free is None else f'{free / GIB:.2f} GiB'
     try:

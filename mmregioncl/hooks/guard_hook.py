@@ -5,7 +5,7 @@ from mmengine.dist import all_reduce
 from mmengine.hooks import CheckpointHook, Hook
 
 from mmregioncl.engine import checks
-from mmregioncl.engine.step_memory import first_views
+from mmregioncl.engine.step_memory import first_sample, views_of
 from mmregioncl.engine.storage import loaded_from
 from mmregioncl.models.utils.modules import unwrap
 from mmregioncl.registry import HOOKS
@@ -23,6 +23,7 @@ class GuardHook(Hook):
       dataloader makes batches that the model takes, to the last of an epoch,
       annotated images exist and can be read, and a loaded checkpoint has the
       weights of the model (the Runner alone would go on with random weights).
+      What the model refuses in its first step is refused there as well.
       A new run may begin with a backbone of torchvision, timm or OpenMMLab
       alone. It warns if the queue is longer than the data, the schedule does
       not end with the run, images lose their shades, a step will take more
@@ -45,36 +46,36 @@ class GuardHook(Hook):
                                            type(self).__name__)
         self.strict_load = strict_load
         self.writers: List[CheckpointHook] = []
-        self.first_step = False
         self.first_bad: Dict[str, torch.Tensor] = {}
-        self.begun = False
+        self.first_step = False
         self.views: Optional[List[torch.Tensor]] = None  # of one image
 
     def before_train(self, runner) -> None:
         """Check the data loader and the settings of the run."""
+        self.first_step = True
         checks.check_batches(runner)
         checks.check_images(runner.train_dataloader.dataset)
         checks.check_bands(runner)
         checks.check_depth(runner)
-        self.views = first_views(runner)
+        sample = first_sample(runner)
+        checks.check_shared_memory(runner, sample)
+        self.views = views_of(runner, sample)
         if self.views is not None:
             checks.check_channels(unwrap(runner.model), self.views)
-        checks.check_shared_memory(runner)
+            checks.check_step(runner, self.views)
         checks.check_queue(runner)
         checks.check_schedule(runner)
         checks.check_kept_checkpoints(runner)
         checks.check_metrics(runner)
         checks.check_settings(runner)
-        self.first_step = True
         self.writers = [
             hook for hook in runner.hooks if isinstance(hook, CheckpointHook)
         ]
 
     def before_train_epoch(self, runner) -> None:
         """Check once what other hooks have prepared before training."""
-        if self.begun:
+        if not self.first_step:
             return
-        self.begun = True
         for hook in runner.hooks:
             for name in ('train_set', 'test_set'):
                 if hasattr(hook, name):

@@ -10,7 +10,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from mmregioncl.engine.optimizers import AutocastOptimWrapper
 from mmregioncl.engine.step_memory import (estimate_step, group_room,
-                                           host_room, missing_states)
+                                           host_room, missing_states, rehearse)
 from mmregioncl.hooks import GradientCheckpointHook
 from toy import method_cfgs
 
@@ -63,6 +63,18 @@ def test_estimate_is_what_a_step_takes(method, build):
     for name, value in run.model.state_dict().items():
         assert torch.equal(value, before[name]), name
     assert estimated == pytest.approx(measure(run), rel=0.1)
+
+
+@pytest.mark.parametrize(
+    'method', ['RegionCLDenseCL', 'RegionCLBYOL'], indirect=True)
+def test_a_rehearsal_leaves_the_model_alone(method, build):
+    model = build(method[0])
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    state = torch.get_rng_state()
+    rehearse(model, [torch.empty(1, *SHAPE)] * 2, 4)
+    assert torch.equal(torch.get_rng_state(), state) and model.training
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, before[name]), name
 
 
 @pytest.mark.parametrize('method', ['RegionCLMoCo'], indirect=True)

@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader
 from mmregioncl.engine import checks
 from mmregioncl.engine.checks import check_shared_memory, resources
 from mmregioncl.engine.checks.data import last_batch
+from mmregioncl.engine.step_memory import rehearse
 from toy import method_cfgs
 
 
@@ -406,6 +407,40 @@ def test_channels_of_the_views_are_those_of_the_backbone(runner_cfg):
         Runner.from_cfg(runner_cfg).train()
 
 
+@pytest.mark.parametrize('settings, words', [
+    ({
+        'region_swap.size': (3, 4)
+    },
+     'a region of 4x4 cells does not fit or leaves no canvas on the 4x4 grid'),
+    ({
+        'region_swap.stride': 16
+    }, 'not the stride=16 of RegionSwap: set its'),
+    ({
+        'neck.in_channels': 32
+    }, 'maps of .64. channels, and the neck takes one '),
+])
+def test_what_the_first_step_refuses_is_refused_before(runner_cfg, monkeypatch,
+                                                       settings, words):
+    monkeypatch.setattr(checks.data, 'rehearse', rehearse)
+    runner_cfg.merge_from_dict({
+        f'model.{key}': value
+        for key, value in settings.items()
+    })
+    runner = Runner.from_cfg(runner_cfg)
+    with pytest.raises(ValueError, match=words):
+        runner.call_hook('before_train')
+
+
+def test_steps_that_cannot_be_rehearsed_are_made(runner_cfg, monkeypatch):
+    """Such as one that needs values of tensors."""
+    error = RuntimeError('Cannot copy out of meta tensor; no data!')
+    monkeypatch.setattr(checks.data, 'rehearse', Mock(side_effect=error))
+    runner_cfg.model.queue_len = 8
+    runner = Runner.from_cfg(runner_cfg)
+    runner.call_hook('before_train')
+    assert checks.data.rehearse.called
+
+
 @pytest.mark.parametrize('keep, warned_of', [(-1, True), (1, False)])
 def test_checkpoints_that_do_not_fit_are_warned_of(runner_cfg, monkeypatch,
                                                    keep, warned_of):
@@ -473,11 +508,11 @@ def test_little_shared_memory_is_told(monkeypatch):
             resources.shutil,
             'disk_usage',
             lambda path, free=free: Mock(free=free))
-        check_shared_memory(runner)
+        check_shared_memory(runner, dict(inputs=views))
         assert runner.logger.warning.called == told
     assert runner.logger.warning.call_args[0][0].startswith(
         'prepared batches may take 192 MB of shared memory, of which 191 MB')
     runner.train_dataloader = DataLoader([dict(inputs=views)])
     runner.logger.warning.reset_mock()
-    check_shared_memory(runner)  # no workers
+    check_shared_memory(runner, dict(inputs=views))  # no workers
     assert not runner.logger.warning.called

@@ -17,6 +17,9 @@ from mmregioncl.datasets.transforms.bands import read_values
 from mmregioncl.files import printable
 from mmregioncl.models.parents import DenseCL, MoCo
 from mmregioncl.models.utils.modules import unwrap
+from ..failures import is_refusal
+from ..loops import images_per_batch
+from ..step_memory import rehearse
 
 
 def check_batches(runner) -> None:
@@ -182,6 +185,27 @@ def check_depth(runner) -> None:
                 f'{np.iinfo(kind).max}, so that few shades are left of them: '
                 'set value_range of mmregioncl.LoadImage, which '
                 'tools/analysis_tools/measure_images.py measures')
+
+
+def check_step(runner, views: List[Tensor]) -> None:
+    """Refuse before the first step what the model refuses in it.
+
+    Such as a region that does not fit on the map. The step is made with
+    tensors without content, in about a second for a ResNet-50.
+
+    Args:
+        runner (Runner): A run.
+        views (list[Tensor]): Of one image, shape (1, C, H, W) each.
+
+    Raises:
+        Exception: As the model raises it, if it names the remedy.
+    """
+    batch = images_per_batch(runner.train_dataloader)
+    try:
+        rehearse(unwrap(runner.model), views, batch)
+    except Exception as error:  # a step may depend on values
+        if is_refusal(error):
+            raise
 
 
 def check_channels(model: nn.Module, views: List[Tensor]) -> None:

@@ -8,7 +8,6 @@ from typing import List
 from mmengine.hooks import CheckpointHook
 from torch import Tensor
 
-from mmregioncl.randomness import kept_draws
 from ..loops import images_per_batch
 from ..step_memory import (estimate_step, free_memory, missing_states, present,
                            size_of)
@@ -51,19 +50,21 @@ def check_memory(runner, views: List[Tensor]) -> None:
         'add mmregioncl.GradientCheckpointHook')
 
 
-def check_shared_memory(runner) -> None:
+def check_shared_memory(runner, sample: dict) -> None:
     """Warn if the batches that workers prepare may not fit into shared memory.
 
     Containers often have 64 MB of it.
+
+    Args:
+        runner (Runner): The run.
+        sample (dict): An image of its training set, loaded.
     """
     loader = runner.train_dataloader
     batches = loader.num_workers * (loader.prefetch_factor or 0)
     if not batches or not os.path.isdir(SHARED_MEMORY):
         return  # Windows and macOS have no such limit
-    with kept_draws():
-        size = size_of([loader.dataset[0]])
     processes = int(os.environ.get('LOCAL_WORLD_SIZE', 1))
-    most = batches * images_per_batch(loader) * size * processes
+    most = batches * images_per_batch(loader) * size_of([sample]) * processes
     free = shutil.disk_usage(SHARED_MEMORY).free
     if most > free:
         runner.logger.warning(
