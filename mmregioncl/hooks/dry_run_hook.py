@@ -9,7 +9,7 @@ import torch
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook, Hook, LoggerHook
-from mmengine.runner import Runner
+from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
@@ -26,6 +26,11 @@ from .evaluation_hook import EvaluationHook
 
 STEPS = 3  # of a dry run; the first one, in which memory is taken, is slow
 SAMPLES = 8  # images that are loaded to see how long that takes
+# What visualization backends write
+WRITTEN = dict(
+    LocalVisBackend='scalars.json',
+    SafeVisBackend='scalars.json',
+    TensorboardVisBackend='TensorBoard')
 
 
 class Finished(Exception):
@@ -164,14 +169,30 @@ def duration(seconds: float) -> str:
     return f'{seconds:.3g} s'
 
 
-def plan_of(runner, hooks: List[Hook]) -> Dict[str, str]:
+def log_of(runner, hook: LoggerHook, backends: List[dict]) -> str:
+    """When losses are logged, and where."""
+    length = len(runner.train_dataloader)
+    times = [f'every {hook.interval} steps'] * (hook.interval <= length)
+    if isinstance(runner.train_loop,
+                  EpochBasedTrainLoop) and (not hook.ignore_last
+                                            or length <= hook.interval):
+        times.append('at the end of each epoch')
+    kinds = [str(part['type']).rpartition('.')[2] for part in backends]
+    *most, last = 'terminal', 'log file', *(
+        WRITTEN.get(kind, kind) for kind in kinds)
+    return f'{" and ".join(times)}, to {", ".join(most)} and {last}'
+
+
+def plan_of(runner, hooks: List[Hook], backends: List[dict]) -> Dict[str, str]:
     """When the run logs, writes checkpoints and evaluates."""
     lines: Dict[str, str] = {}
+    loaded = [getattr(hook, 'loaded', None) for hook in hooks]
+    lines['loaded'] = '; '.join(filter(None, loaded)) or 'no checkpoint'
     size = present(runner) + missing_states(runner)
     looks = []
     for hook in hooks:
         if isinstance(hook, LoggerHook):
-            lines['log'] = f'every {hook.interval} steps'
+            lines['log'] = log_of(runner, hook, backends)
         elif isinstance(hook, CheckpointHook):
             unit = 'epochs' if hook.by_epoch else 'steps'
             pause = getattr(hook, 'pause', math.inf)
@@ -202,7 +223,9 @@ def dry_run(cfg: Config) -> Iterator[str]:
         than the first.
     """
     work_dir, hook = cfg.work_dir, DryRunHook()
+    backends = []
     if cfg.get('visualizer'):
+        backends = cfg.visualizer.get('vis_backends') or []
         cfg.visualizer.vis_backends = None
     with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         cfg.update(work_dir=folder, log_level='WARNING')
@@ -218,7 +241,7 @@ def dry_run(cfg: Config) -> Iterator[str]:
             for part in hooks:  # that listen to signals
                 for number, handler in getattr(part, 'handlers', {}).items():
                     signal.signal(number, handler)
-    hook.lines.update(plan_of(runner, hooks))
+    hook.lines.update(plan_of(runner, hooks, backends))
     if is_main_process():
         hook.lines['work dir'] = f'{work_dir}, where nothing was written now'
         yield from (f'{name:12} {line}' for name, line in hook.lines.items())

@@ -7,6 +7,7 @@ from mmengine.hooks import CheckpointHook, Hook
 from mmregioncl.engine import checks
 from mmregioncl.engine.step_memory import first_sample, views_of
 from mmregioncl.engine.storage import loaded_from
+from mmregioncl.models.utils import count_fitting
 from mmregioncl.models.utils.modules import unwrap
 from mmregioncl.registry import HOOKS
 from mmregioncl.transfer import adopt_published
@@ -38,6 +39,9 @@ class GuardHook(Hook):
         interval (int): Steps between two reads of the losses. Defaults to 50.
         strict_load (bool): Whether loaded weights must be exactly those of
             the model. Defaults to True.
+
+    Attributes:
+        loaded (str or None): What was taken from a checkpoint.
     """
     priority = 'ABOVE_NORMAL'  # before the checkpoint of the same step
 
@@ -48,6 +52,7 @@ class GuardHook(Hook):
         self.writers: List[CheckpointHook] = []
         self.first_bad: Dict[str, torch.Tensor] = {}
         self.first_step = False
+        self.loaded: Optional[str] = None
         self.views: Optional[List[torch.Tensor]] = None  # of one image
 
     def before_train(self, runner) -> None:
@@ -89,11 +94,17 @@ class GuardHook(Hook):
 
         A new run of pre-training may start from a backbone alone.
         """
+        model = unwrap(runner.model)
         if self.strict_load and not runner._resume:
-            told = adopt_published(unwrap(runner.model), checkpoint)
-            if told:
-                runner.logger.info(told)
+            self.loaded = adopt_published(model, checkpoint)
         checks.check_checkpoint(runner, checkpoint, self.strict_load)
+        if self.loaded is None:
+            wanted = model.state_dict()
+            fitting = count_fitting(wanted,
+                                    checkpoint.get('state_dict', checkpoint))
+            self.loaded = (f'{fitting} of {len(wanted)} weights loaded from '
+                           f'{loaded_from(runner)}')
+        runner.logger.info(self.loaded)
 
     def after_train_iter(self,
                          runner,

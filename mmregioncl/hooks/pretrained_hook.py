@@ -27,6 +27,9 @@ class PretrainedHook(Hook):
         new (str): Regular expression for weights that are not pre-trained.
             Defaults to one that matches none.
 
+    Attributes:
+        loaded (str or None): What was taken from the checkpoint.
+
     Raises:
         ValueError: If new is no regular expression.
     """
@@ -45,6 +48,7 @@ class PretrainedHook(Hook):
         self.checkpoint = checkpoint
         self.parts = names_of(parts)
         self.new = new
+        self.loaded: Optional[str] = None
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
         """Save the name of the pre-trained checkpoint."""
@@ -82,6 +86,7 @@ class PretrainedHook(Hook):
         if self.checkpoint != 'none':
             weights = backbone_weights(read_weights(self.checkpoint))
             count = load_backbone(model, weights, self.parts, self.new)
-        runner.logger.info(
+        self.loaded = (
             f'backbone: {count} weights loaded from {self.checkpoint}; '
             f'{frozen} of {len(parameters)} parameters are frozen')
+        runner.logger.info(self.loaded)

@@ -231,8 +231,13 @@ def test_fewer_images_than_a_batch_are_refused(runner_cfg):
 
 
 def test_loading_may_be_lax():
+    """The log says how much was loaded."""
     hook = HOOKS.build(dict(type='mmregioncl.GuardHook', strict_load=False))
-    hook.after_load_checkpoint(Mock(_resume=False), dict(state_dict=dict(a=1)))
+    runner = Mock(_resume=False, model=nn.Linear(2, 2), _load_from='a.pth')
+    weights = dict(weight=torch.zeros(2, 2), bias=torch.zeros(3))
+    hook.after_load_checkpoint(runner, dict(state_dict=weights))
+    runner.logger.info.assert_called_once_with(
+        '1 of 2 weights loaded from a.pth')
 
 
 def test_annotations_of_absent_images_are_refused(runner_cfg, image_folder):

@@ -100,10 +100,18 @@ def test_train_restart_and_knn(run_tool, tmp_path, digits, options,
 
 def test_a_dry_run_tells_and_leaves_nothing(run_tool, tmp_path, options):
     """Three steps of 96 digits, with all hooks of the config."""
+    backbone = MODELS.build(
+        dict(
+            type='mmregioncl.ResNet_CIFAR',
+            depth=18,
+            stem_channels=16,
+            base_channels=16))
+    torch.save(backbone.state_dict(), tmp_path / 'backbone.pth')
     before = [*tmp_path.iterdir()]
     done = run_tool('train.py', CONFIG, '--dry-run', *options,
                     'default_hooks.checkpoint.by_epoch=False',
-                    'default_hooks.checkpoint.out_dir=elsewhere')
+                    'default_hooks.checkpoint.out_dir=elsewhere',
+                    'load_from=backbone.pth')
     assert [*tmp_path.iterdir()] == before
     lines = dict(
         line.split(maxsplit=1) for line in done.stdout.splitlines()
@@ -117,6 +125,9 @@ def test_a_dry_run_tells_and_leaves_nothing(run_tool, tmp_path, options):
     assert re.match(r'loss [\d.]+, loss_instance ', lines['losses'])
     assert lines['steps'] == '3 in an epoch, 3 in all, on 1 process(es)'
     assert ' for an epoch and ' in lines['time']
+    assert lines['loaded'].startswith('backbone: 100 weights loaded into bac')
+    assert lines['log'] == ('at the end of each epoch, to terminal, log '
+                            'file and scalars.json')
     assert lines['checkpoints'].startswith('every 1 steps and 15 minutes')
     assert 'OnlineKNNHook after the last ' in lines['evaluations']
     assert f'work_dirs/{CONFIG.stem}, where nothing was' in lines['work']

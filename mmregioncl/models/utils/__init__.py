@@ -12,14 +12,14 @@ from .region_swap import RegionSwap
 from .shuffle import (draw_order, local_batch_norms, plan_exchange,
                       redistribute, shared_seed)
 from .update_clock import UpdateClock
-from .weights import check_weights, faults_of
+from .weights import check_weights, count_fitting, faults_of
 
 __all__ = [
     'ForeachCosineEMA', 'ForeachEMA', 'MAP_SETTINGS', 'Region', 'RegionSwap',
     'SelfSupDataPreprocessor', 'UpdateClock', 'backbone_outputs',
-    'check_region', 'check_weights', 'class_token', 'default_size',
-    'draw_order', 'enqueue', 'faults_of', 'feature_map', 'grid_of',
-    'heat_maps', 'heatmap_to_boxes', 'image_features', 'info_nce',
+    'check_region', 'check_weights', 'class_token', 'count_fitting',
+    'default_size', 'draw_order', 'enqueue', 'faults_of', 'feature_map',
+    'grid_of', 'heat_maps', 'heatmap_to_boxes', 'image_features', 'info_nce',
     'local_batch_norms', 'neighbours', 'normalize', 'nt_xent', 'paired',
     'partner', 'plan_exchange', 'preprocess', 'pool_region', 'redistribute',
     'sample_region', 'shared_seed', 'swap_region'

@@ -23,6 +23,20 @@ def faults_of(wanted: Dict[str, Tensor],
     return {fault: sorted(names) for fault, names in faults.items() if names}
 
 
+def count_fitting(wanted: Dict[str, Tensor], weights: Dict[str,
+                                                           Tensor]) -> int:
+    """How many weights of a model a checkpoint has, by name and shape."""
+    weights = without_module(weights)
+    faults = faults_of(wanted, weights)
+    return len(wanted) - sum(
+        len(faults.get(fault, ())) for fault in ('missing', 'misshapen'))
+
+
+def without_module(weights: Dict[str, Tensor]) -> Dict[str, Tensor]:
+    """Weights by their names without what DistributedDataParallel adds."""
+    return {name.removeprefix('module.'): weights[name] for name in weights}
+
+
 def check_weights(model: nn.Module, weights: dict) -> dict:
     """Refuse weights that are not those of a model, by name and shape.
 
@@ -37,7 +51,7 @@ def check_weights(model: nn.Module, weights: dict) -> dict:
     Raises:
         ValueError: If a weight is missing, unexpected, or of another shape.
     """
-    weights = {name.removeprefix('module.'): weights[name] for name in weights}
+    weights = without_module(weights)
     wanted = model.state_dict()
     faults = faults_of(wanted, weights)
     if faults:
