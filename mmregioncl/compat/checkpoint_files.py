@@ -81,11 +81,11 @@ def load_from_local(filename: str, map_location=None) -> dict:
                 'CUDA|out of memory|on a .* device', str(error)):
             raise
         unsafe = re.search(r'GLOBAL (\S+)', str(error))
-        fault = f'holds {unsafe[1]}, which is not safe to load' if unsafe \
-            else 'is broken or not a checkpoint'
-        raise ValueError(
-            f'cannot load {filename}, which {fault}: use another checkpoint'
-        ) from error
+        fault = (f'holds {unsafe[1]}, which is not safe to load: save the '
+                 'state_dict() of a whole model, or'
+                 ) if unsafe else 'is broken or not a checkpoint:'
+        raise ValueError(f'cannot load {filename}, which {fault} use another '
+                         'checkpoint') from error
     if not isinstance(weights, dict):
         raise ValueError(f'{filename} holds a {type(weights).__name__}, not a '
                          'dict of weights: use another checkpoint')

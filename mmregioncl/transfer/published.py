@@ -1,9 +1,10 @@
 """Start pre-training from the published weights of a backbone."""
 import re
-from typing import Dict, List, Optional
+from typing import Dict, List, Optional, Tuple
 
 import torch
 from mmengine.model import BaseAveragedModel
+from mmengine.registry import MODELS
 from torch import Tensor, nn
 
 from mmregioncl.models.parents import BaseModel
@@ -13,6 +14,16 @@ from .layouts import LAYOUTS, apply_rules, rules_of
 
 # Layers behind a backbone, in torchvision, timm and OpenMMLab
 CLASSIFIER = r'(fc|heads?|head_dist|classifier)\.'
+# Of ResNets, by the number of their blocks, and whether these have a third
+# convolution
+DEPTHS = {
+    (8, False): 18,
+    (16, False): 34,
+    (16, True): 50,
+    (33, True): 101,
+    (50, True): 152
+}
+NONE = None, 0  # no ResNet
 # Counters of batch norm, which older files lack, and constants
 NOT_NEEDED = r'.*(num_batches_tracked|relative_position_index)$'
 
@@ -79,6 +90,25 @@ def fitting(wanted: Weights, given: Weights) -> Weights:
     Raises:
         ValueError: If no layout fits.
     """
+    layout, faults = nearest(wanted, given)
+    if not faults:
+        return from_layout(wanted, given, layout)
+    lists = '; '.join(f'{len(names)} {fault}, such as {names[0]}'
+                      for fault, names in faults.items())
+    kind, depth = resnet_of(given) if faults.keys() - {'misshapen'} else NONE
+    if kind:
+        raise ValueError(
+            f'the published weights are those of a {kind} of depth {depth}: '
+            f"set type='mmregioncl.{kind}' and depth={depth} of model.backbone"
+            f' ({lists})')
+    raise ValueError(
+        'the published weights do not fit the backbone by the names of '
+        f'{layout}, the nearest: set depth, width, stem and image size of '
+        f'model.backbone as in the checkpoint ({lists})')
+
+
+def nearest(wanted: Weights, given: Weights) -> Tuple[str, Dict]:
+    """The layout that fits best, and what is wrong with the file in it."""
     faults = {}
     for layout in LAYOUTS:
         try:
@@ -86,14 +116,25 @@ def fitting(wanted: Weights, given: Weights) -> Weights:
         except ValueError:  # without names for such a backbone
             continue
     layout = min(faults, key=lambda name: sum(map(len, faults[name].values())))
-    if faults[layout]:
-        lists = '; '.join(f'{len(names)} {fault}, such as {names[0]}'
-                          for fault, names in faults[layout].items())
-        raise ValueError(
-            'the published weights do not fit the backbone by the names of '
-            f'{layout}, the nearest: set depth, width, stem and image size of '
-            f'model.backbone as in the checkpoint ({lists})')
-    return from_layout(wanted, given, layout)
+    return layout, faults[layout]
+
+
+def resnet_of(given: Weights) -> Tuple[Optional[str], int]:
+    """Type and depth of the ResNet that a file is of, by its names."""
+    names = ' '.join(given)
+    blocks = len({*re.findall(r'\blayer\d\.\d+\.', names)})
+    depth = DEPTHS.get((blocks, '.conv3.' in names))
+    for kind in ('ResNet', 'ResNetV1c', 'ResNetV1d') if depth else ():
+        narrow = MODELS.build(
+            dict(
+                type=f'mmregioncl.{kind}',
+                depth=depth,
+                stem_channels=2,
+                base_channels=2))
+        _, faults = nearest(narrow.state_dict(), given)
+        if not faults.keys() - {'misshapen'}:
+            return kind, depth
+    return NONE
 
 
 def faults_by(wanted: Weights, given: Weights,

@@ -17,7 +17,8 @@ class Foreign:
     (b'', 'is broken or not a checkpoint'),
     (b'no checkpoint', 'is broken or not a checkpoint'),
     (None, 'is broken or not a checkpoint'),
-    (Foreign(), 'holds .*Foreign, which is not safe to load'),
+    (Foreign(), r'holds .*Foreign, which is not safe to load: save the state_d'
+     r'ict\(\) of a whole model, or use another checkpoint$'),
 ])
 def test_broken_checkpoint_is_named(tmp_path, content, fault):
     path = tmp_path / 'epoch_1.pth'

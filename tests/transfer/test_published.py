@@ -128,6 +128,21 @@ def test_what_does_not_fit_is_refused(model_cfg, build, change, fault):
         adopt_published(model, checkpoint)
 
 
+@pytest.mark.parametrize('name, kind, depth', [
+    ('resnet18d', 'ResNetV1d', 18),
+    ('resnet34', 'ResNet', 34),
+    ('mobilenetv2_035', None, 0),
+])
+def test_the_resnet_that_fits_is_named(model_cfg, build, name, kind, depth):
+    model_cfg.update(backbone=RESNET18)
+    model = build(model_cfg)
+    checkpoint = timm.create_model(name).state_dict()
+    words = f"type='mmregioncl.{kind}' and depth={depth} of model.back" if \
+        kind else 'by the names of .*, the nearest: set depth'
+    with pytest.raises(ValueError, match=words):
+        adopt_published(model, checkpoint)
+
+
 def test_other_checkpoints_stay_as_they_are(model_cfg, build):
     """Whole ones, and those of another method, which are refused later."""
     model = build(model_cfg)
