@@ -1,3 +1,4 @@
+import logging
 import os
 import posixpath
 from collections import Counter
@@ -5,8 +6,10 @@ from typing import Iterator, List, Optional, Sequence, Union
 from urllib.parse import quote
 
 from mmengine.dataset import BaseDataset
+from mmengine.dist import is_main_process
 from mmengine.fileio import (BaseStorageBackend, LocalBackend, get,
                              get_file_backend)
+from mmengine.logging import print_log
 from mmengine.utils import is_abs
 
 from mmregioncl.registry import DATASETS
@@ -218,6 +221,12 @@ def read_names(path: str,
                 f'{", ".join(extensions)}')
     if not names:
         raise ValueError(f'ann_file={path!r} is empty: write one path a line')
+    repeated = len(names) - len({*names})
+    if repeated and is_main_process():
+        print_log(
+            f'ann_file={path!r} has {repeated} line(s) that repeat others: '
+            'remove them, unless these images shall count more often',
+            'current', logging.WARNING)
     return names
 
 

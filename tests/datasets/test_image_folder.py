@@ -3,12 +3,14 @@ import shutil
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
+from unittest.mock import Mock
 
 import mmcv
 import pytest
 from mmengine import fileio
 from mmengine.registry import DATASETS
 
+from mmregioncl.datasets import image_folder as module
 from mmregioncl.datasets.fingerprint import fingerprint
 
 
@@ -92,7 +94,7 @@ def test_any_name_of_a_file(tmp_path):
     assert len(fingerprint(dataset)) == 32
 
 
-def test_a_list_of_files(tmp_path):
+def test_a_list_of_files(tmp_path, monkeypatch):
     (tmp_path / 'lists').mkdir()
     listing = tmp_path / 'lists' / 'train.txt'
     listing.write_bytes(
@@ -105,6 +107,11 @@ def test_a_list_of_files(tmp_path):
         dataset = folder(tmp_path, ann_file=path)
         infos = [dataset.get_data_info(index) for index in range(5)]
         assert [info['img_path'] for info in infos] == expected
+    monkeypatch.setattr(module, 'print_log', warned := Mock())
+    listing.write_text('a.png\nb.png\na.png\na.png')
+    assert len(folder(tmp_path, ann_file=str(listing))) == 4
+    warned.assert_called_once()
+    assert "/train.txt' has 2 line(s) that repeat " in warned.call_args[0][0]
     listing.write_text('a.png 0\n')
     with pytest.raises(ValueError, match="holds the line 'a.png 0': write"):
         folder(tmp_path, ann_file=str(listing))

@@ -240,17 +240,31 @@ def test_loading_may_be_lax():
         '1 of 2 weights loaded from a.pth')
 
 
-def test_annotations_of_absent_images_are_refused(runner_cfg, image_folder):
+def test_annotations_of_absent_images_are_refused(runner_cfg, tmp_path,
+                                                  image_folder):
+    runner_cfg.train_dataloader.dataset.data_root = str(tmp_path / 'images')
+    shutil.copytree(image_folder, tmp_path / 'images')
     runner = Runner.from_cfg(runner_cfg)
-    dataset = runner.train_dataloader.dataset
-    path = Path(dataset.get_data_info(len(dataset) - 1)['img_path'])
-    path.rename(moved := path.with_name('moved'))
+    first = runner.train_dataloader.dataset.get_data_info(0)['img_path']
+    shutil.rmtree(tmp_path / 'images')
     with pytest.raises(
             FileNotFoundError,
-            match=f'^the annotations name {path}, which is not there: set '
+            match=f'^the annotations name {first}, which is not there: set '
             'data_root or data_prefix'):
         runner.train()
-    moved.rename(path)  # for the other tests
+
+
+def test_a_list_with_an_old_line_is_blamed(runner_cfg, image_folder, tmp_path):
+    """Not the folder, where other images are."""
+    listing = tmp_path / 'list.txt'
+    listing.write_text('a/01.png\na/03.png\na/05.png\na/77.png\n')
+    runner_cfg.train_dataloader.dataset.ann_file = str(listing)
+    runner = Runner.from_cfg(runner_cfg)
+    with pytest.raises(
+            FileNotFoundError,
+            match=f'^{listing} names {image_folder}/a/77.png, which is not '
+            'there, and other images that are: correct the list'):
+        runner.call_hook('before_train')
 
 
 @pytest.fixture

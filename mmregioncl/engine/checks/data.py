@@ -114,13 +114,26 @@ def check_images(dataset, setting: str = 'train_dataloader') -> None:
     for part in innermost(dataset):
         if not hasattr(part, 'get_data_info'):  # one of PyTorch
             continue
-        for index in {0, len(part) // 2, len(part) - 1}:
-            path = part.get_data_info(index).get('img_path')
-            if isinstance(path, str) and is_missing(path):
-                raise FileNotFoundError(
-                    f'the annotations name {printable(path)}, which is not '
-                    'there: set data_root or data_prefix of the data set in '
-                    f'{setting}')
+        paths = [
+            part.get_data_info(index).get('img_path')
+            for index in (0, len(part) // 2, len(part) - 1)
+        ]
+        missing = [
+            path for path in paths
+            if isinstance(path, str) and is_missing(path)
+        ]
+        if not missing:
+            continue
+        if {*missing} < {*paths}:
+            place = getattr(part, 'ann_file', '') or f'the list in {setting}'
+            raise FileNotFoundError(
+                f'{place} names {printable(missing[0])}, which is not there, '
+                'and other images that are: correct the list, or add the '
+                'image')
+        raise FileNotFoundError(
+            f'the annotations name {printable(missing[0])}, which is not '
+            f'there: set data_root or data_prefix of the data set in {setting}'
+        )
 
 
 def check_bands(runner) -> None:
