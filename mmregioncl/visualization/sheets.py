@@ -172,6 +172,9 @@ def to_colors(images: np.ndarray) -> np.ndarray:
 
 
 def save(figure: Figure, path: Union[str, Path]) -> None:
-    """Write a figure as PNG, completely or not at all."""
+    """Write a figure as PNG, completely or not at all.
+
+    It grows where its titles need more room than was left.
+    """
     with atomic_write(path) as part:
-        figure.savefig(part, format='png', dpi=120)
+        figure.savefig(part, format='png', dpi=120, bbox_inches='tight')

@@ -23,6 +23,13 @@ def test_sheet_outlines_the_region_in_the_last_column(tmp_path):
     assert not list(path.parent.glob('*.part'))
 
 
+def test_titles_of_many_rows_are_not_cut(tmp_path):
+    images = np.full((8, 32, 32, 3), 200, np.uint8)
+    view_sheet(tmp_path / 'sheet.png', {'view 1': images, 'view 2': images})
+    sheet = np.array(Image.open(tmp_path / 'sheet.png').convert('L'))
+    assert sheet[0].min() == 255  # a margin
+
+
 @pytest.mark.mmselfsup
 def test_images_come_back_from_normalised_views(model_cfg):
     preprocessor = MODELS.build(
