@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator, Union
 
+ARCHIVE = 'archive://'  # begins the address of what is in a zip or a tar
+
 
 @contextmanager
 def atomic_write(path: Union[str, Path]) -> Iterator[Path]:
@@ -58,7 +60,8 @@ def check_exists(path: Union[str, Path], optional: bool = False) -> None:
 def printable(path: Union[str, Path]) -> str:
     """A path as logs and pages can show it, in one line.
 
-    Names of files may hold line ends, and bytes that are no UTF-8.
+    Names of files may hold line ends, and bytes that are no UTF-8. What is in
+    an archive has the path by which a user names it.
     """
-    text = str(path)
+    text = str(path).removeprefix(ARCHIVE)
     return text if text.isprintable() else repr(text)[1:-1]

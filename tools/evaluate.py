@@ -8,7 +8,7 @@ from mmengine.config import Config, DictAction
 from mmengine.logging import MMLogger
 
 from mmregioncl.engine.classifier import config_digest, train_classifier
-from mmregioncl.engine.config import load_config, set_pretrained
+from mmregioncl.engine.config import check_data, load_config, set_pretrained
 from mmregioncl.engine.failures import hide_tracebacks
 from mmregioncl.engine.quiet import hide_needless_warnings
 from mmregioncl.evaluation import check_class_folders, eval_dataset
@@ -123,6 +123,7 @@ def evaluate(args: argparse.Namespace) -> bool:
             for split in ('train', 'test')
         }
     if set(args.protocols) & FEATURE_PROTOCOLS.keys():
+        check_data(cfg, 'eval_datasets')
         for split in ('train', 'test'):  # before the folder is made
             eval_dataset(cfg, split)
     for protocol in set(args.protocols) - FEATURE_PROTOCOLS.keys():

@@ -15,9 +15,9 @@ import numpy as np
 from mmengine import fileio
 from mmengine.fileio import BaseStorageBackend, register_backend
 
+from mmregioncl.files import ARCHIVE, printable
 from .packed import PackedStrings
 
-SCHEME = 'archive://'
 COMPRESSED = re.compile(
     r'\.(tar\.\w+|tgz|tbz2?|txz|tzst|7z|rar|gz|bz2|xz|zst)$', re.I)
 MOST_BYTES = 2**30  # of a file in an archive, unpacked
@@ -49,7 +49,7 @@ def address(path: str) -> str:
             f'{path} is compressed as a whole, so that its images cannot be '
             'read one by one: unpack it, or pack the images into a zip or an '
             'uncompressed tar')
-    return path if split(path) is None else f'{SCHEME}{path}'
+    return path if split(path) is None else f'{ARCHIVE}{path}'
 
 
 def split(path: str) -> Optional[Tuple[str, str]]:
@@ -71,16 +71,16 @@ def is_missing(path: str) -> bool:
     Other addresses are not checked.
     """
     path = os.path.expanduser(path)
-    if '://' in path and not path.startswith(SCHEME):
+    if '://' in path and not path.startswith(ARCHIVE):
         return False
     if '://' not in path and split(path) is not None:
-        path = f'{SCHEME}{path}'
+        path = f'{ARCHIVE}{path}'
     return not fileio.exists(path)
 
 
 def archive_of(path: str) -> Optional['Archive']:
     """The archive that an address leads into, None for other paths."""
-    if not path.startswith(SCHEME):
+    if not path.startswith(ARCHIVE):
         return None
     return open_archive(found(path)[0])
 
@@ -318,7 +318,8 @@ def found(filepath: Union[str, Path]) -> Tuple[str, str]:
     Raises:
         FileNotFoundError: If there is no such archive.
     """
-    parts = split(str(filepath).removeprefix(SCHEME))
+    parts = split(str(filepath).removeprefix(ARCHIVE))
     if parts is None:
-        raise FileNotFoundError(f'{filepath} leads to no zip or tar')
+        raise FileNotFoundError(
+            f'{printable(filepath)} leads to no zip or tar')
     return parts

@@ -5,6 +5,7 @@ from typing import List
 from mmengine.dataset import BaseDataset
 from mmengine.fileio import exists, get_text, isdir
 
+from mmregioncl.files import printable
 from mmregioncl.registry import DATASETS
 from .archives import address
 from .image_folder import ImageFolder, list_images
@@ -49,14 +50,15 @@ class ImageNetSubset(BaseDataset):
 
     def load_data_list(self) -> List[dict]:
         """List the images, as dicts with ``img_path`` and ``gt_label``."""
+        root = printable(self.data_root)
         if not isdir(self.data_root):
             raise FileNotFoundError(
-                f'data_root={self.data_root!r} is not a folder: name the one '
-                'that has a folder for each class, or link the data there')
+                f'data_root={root!r} is not a folder: name the one that has a '
+                'folder for each class, or link the data there')
         for name in self.metainfo['classes']:
             if not exists(f'{self.data_root}/{name}'):
                 raise FileNotFoundError(
-                    f'data_root={self.data_root} has no folder {name}, which '
+                    f'data_root={root!r} has no folder {name}, which '
                     'the list of classes names')
         return [
             dict(img_path=path, gt_label=label)

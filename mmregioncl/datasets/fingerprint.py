@@ -6,7 +6,7 @@ import numpy as np
 from mmengine import fileio
 from mmengine.dataset import BaseDataset
 
-from .archives import SCHEME
+from mmregioncl.files import ARCHIVE
 
 BLOCK = 4096  # bytes of a file that are compared
 
@@ -63,7 +63,7 @@ def middle(path: str) -> bytes:
     Two images differ in one of them. The result is empty for files at an
     address, and for those that are not there.
     """
-    if path.startswith(SCHEME):
+    if path.startswith(ARCHIVE):
         content = fileio.get(path)
         start = max(0, (len(content) - BLOCK) // 2)
         return b'%d ' % len(content) + content[start:start + BLOCK]

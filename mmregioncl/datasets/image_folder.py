@@ -12,6 +12,7 @@ from mmengine.fileio import (BaseStorageBackend, LocalBackend, get,
 from mmengine.logging import print_log
 from mmengine.utils import is_abs
 
+from mmregioncl.files import printable
 from mmregioncl.registry import DATASETS
 from . import object_store  # noqa: F401: registers a backend
 from .archives import address, archive_of
@@ -141,26 +142,28 @@ def list_names(root: str,
         ValueError: If the backend lists no files.
     """
     backend = get_file_backend(root, backend_args=backend_args)
+    shown = printable(root)
     if not hasattr(backend, 'list_dir_or_file'):
-        raise ValueError(f'data_root={root!r} cannot be listed, as on a web '
+        raise ValueError(f'data_root={shown!r} cannot be listed, as on a web '
                          'server: name its images in ann_file, a text file '
                          'with one path a line')
     if not backend.isdir(root):
         raise FileNotFoundError(
-            f'data_root={root!r} is not a folder: set data_root of the data '
+            f'data_root={shown!r} is not a folder: set data_root of the data '
             'set (train_dataloader.dataset.data_root in the configs) to a '
             'folder of images, a zip or a tar')
     try:
-        shown = list(file_names(root, backend))
+        files = list(file_names(root, backend))
     except (OSError, RecursionError) as error:  # such as a loop of links
-        raise OSError(f'cannot list data_root={root!r}: repair what is below '
+        raise OSError(f'cannot list data_root={shown!r}: repair what is below '
                       f'it ({error})') from error
     if found is not None:
-        found.update(map(extension, shown))
-    names = sorted(name for name in shown if extension(name) in extensions)
+        found.update(map(extension, files))
+    names = sorted(name for name in files if extension(name) in extensions)
     if not names:
-        raise FileNotFoundError(f'no image in data_root={root!r}: none of its '
-                                f'files ends in {", ".join(extensions)}')
+        raise FileNotFoundError(
+            f'no image in data_root={shown!r}: none of its '
+            f'files ends in {", ".join(extensions)}')
     return names
 
 
@@ -211,20 +214,21 @@ def read_names(path: str,
         ValueError: If there is none, or a line names no image.
     """
     content = get(path, backend_args=backend_args)
+    shown = printable(path)
     lines = content.decode('utf-8', 'surrogateescape').split('\n')
     names = [line.removesuffix('\r') for line in lines if line.strip()]
     for name in names:
         if extension(name) not in extensions:
             raise ValueError(
-                f'ann_file={path!r} holds the line {name!r}: write one path a '
+                f'ann_file={shown!r} holds the line {name!r}: write one path a '
                 'line, without a label, that ends in '
                 f'{", ".join(extensions)}')
     if not names:
-        raise ValueError(f'ann_file={path!r} is empty: write one path a line')
+        raise ValueError(f'ann_file={shown!r} is empty: write one path a line')
     repeated = len(names) - len({*names})
     if repeated and is_main_process():
         print_log(
-            f'ann_file={path!r} has {repeated} line(s) that repeat others: '
+            f'ann_file={shown!r} has {repeated} line(s) that repeat others: '
             'remove them, unless these images shall count more often',
             'current', logging.WARNING)
     return names

@@ -1,14 +1,15 @@
 """Reading a config, and what the arguments of the tools change in it."""
+from itertools import chain
 from pathlib import Path
 from typing import Optional, Union
 
 import torch
 from mmengine.config import Config
 
-from mmregioncl.datasets.archives import SCHEME, address, is_missing
+from mmregioncl.datasets.archives import address, is_missing
 from mmregioncl.datasets.image_folder import join
 from mmregioncl.datasets.nested import innermost_items
-from mmregioncl.files import check_exists
+from mmregioncl.files import ARCHIVE, check_exists
 from .config_checks import (MMENGINE_HOOKS, check_host, check_imports,
                             check_momentum, check_names, check_old,
                             check_options, check_removed, check_rules,
@@ -153,23 +154,31 @@ def checkpoint_name(checkpoint: str) -> str:
     return '-'.join(filter(None, (path.parent.name, path.stem)))
 
 
-def check_data(cfg: Config, *loaders: str) -> None:
+def check_data(cfg: Config, *settings: str) -> None:
     """Check that data folders and annotation files exist.
 
-    This needs no data set to be built. Remote files are not checked.
+    This needs no data set to be built. Remote files, and those that a data set
+    downloads, are not checked.
 
     Args:
         cfg (Config): Config of a run.
-        *loaders (str): Keys of dataloaders, such as 'train_dataloader'.
+        *settings (str): Keys of dataloaders, such as 'train_dataloader', or
+            'eval_datasets'.
 
     Raises:
         FileNotFoundError: If one is missing.
         ValueError: If a data root is not valid UTF-8, or an archive that the
             data set does not know.
     """
-    for loader in filter(cfg.get, loaders):
-        dataset = cfg[loader].get('dataset', {})
-        for key, part in innermost_items(f'{loader}.dataset', dataset):
+    for setting in filter(cfg.get, settings):
+        given = cfg[setting]
+        if setting != 'eval_datasets':
+            given = dict(dataset=given.get('dataset', {}))
+        for key, part in chain.from_iterable(
+                innermost_items(f'{setting}.{name}', dataset)
+                for name, dataset in given.items()):
+            if part.get('download'):
+                continue
             root = str(part.get('data_root') or '')
             if root != root.encode(errors='replace').decode():
                 raise ValueError(
@@ -177,9 +186,9 @@ def check_data(cfg: Config, *loaders: str) -> None:
                     'have to be: name a link to it that is')
             kind = part.get('type') or ''
             kind = getattr(kind, '__name__', kind).rpartition('.')[2]
-            if kind in FOLDERS and address(root) == f'{SCHEME}{root}':
+            if kind in FOLDERS and address(root) == f'{ARCHIVE}{root}':
                 raise ValueError(f'{kind} takes {key}.data_root={root!r} for a'
-                                 f' folder: write {SCHEME}{root}')
+                                 f' folder: write {ARCHIVE}{root}')
             prefix = part.get('data_prefix') or {}
             names = prefix.values() if isinstance(prefix, dict) else [prefix]
             for name in ('', part.get('ann_file'), *names):

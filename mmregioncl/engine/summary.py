@@ -7,6 +7,7 @@ from mmengine.dataset import BaseDataset
 from mmengine.runner import IterBasedTrainLoop
 
 from mmregioncl.datasets.nested import innermost
+from mmregioncl.files import printable
 from mmregioncl.models.parents import BaseModel
 from mmregioncl.models.utils.modules import unwrap
 from .loops import images_per_batch
@@ -41,7 +42,7 @@ def describe_run(runner) -> str:
 def describe_data(dataset: BaseDataset) -> str:
     """How many images a data set has, where, and which files it leaves out."""
     root = getattr(dataset, 'data_root', None) or type(dataset).__name__
-    text = f'{len(dataset)} images of {root}'
+    text = f'{len(dataset)} images of {printable(root)}'
     left_out = {
         ending: count
         for ending, count in getattr(dataset, 'found', {}).items()

@@ -9,11 +9,12 @@ import cv2
 import numpy as np
 import pytest
 from mmengine import fileio
-from mmengine.registry import DATASETS
+from mmengine.registry import DATASETS, TRANSFORMS
 from torch.utils.data import DataLoader
 
 from mmregioncl.datasets import ImageFolder, archives
 from mmregioncl.datasets.fingerprint import fingerprint
+from mmregioncl.engine.summary import describe_data
 
 NAMES = ('a/1.png', 'a/A.PNG', 'a/a.png', 'b/c/é "ö" \'x\'.png',
          'b/' + 'n' * 251 + '.png', 'notes.txt', '.hidden/2.png')
@@ -69,6 +70,19 @@ def test_an_index_goes_to_workers_that_are_spawned(packed, monkeypatch):
     monkeypatch.setattr(archives, 'read_zip', None)  # not called again
     path = pickle.loads(sent)[0]['img_path']
     assert fileio.get(path) == (packed / 'folder/a/1.png').read_bytes()
+
+
+def test_logs_name_an_archive_as_the_user_does(packed):
+    """Not by its address, also if images cannot be read."""
+    path = packed / 'all.zip'
+    told = describe_data(ImageFolder(str(path)))
+    assert told.startswith(f'5 images of {path}')
+    with pytest.raises(FileNotFoundError, match=f"data_root='{path}/no' is n"):
+        ImageFolder(f'{path}/no')
+    load = TRANSFORMS.build(
+        dict(type='mmregioncl.LoadImage', on_corrupt='raise'))
+    with pytest.raises(OSError, match=f'^cannot read {path}/no.png as an im'):
+        load(dict(img_path=f'archive://{path}/no.png'))
 
 
 def test_labelled_folders_in_an_archive(packed):

@@ -318,6 +318,17 @@ def test_missing_data_is_named_with_what_to_set(data_cfg, change, what):
         check_data(data_cfg, 'train_dataloader')
 
 
+def test_data_of_evaluations_is_checked(data_cfg, tmp_path):
+    """Data that is downloaded is not."""
+    data_cfg.eval_datasets = dict(
+        train=dict(data_root=str(tmp_path)), test=dict(data_root='/nowhere'))
+    with pytest.raises(
+            FileNotFoundError, match='^eval_datasets.test reads /n'):
+        check_data(data_cfg, 'eval_datasets')
+    data_cfg.eval_datasets.test.download = True
+    check_data(data_cfg, 'eval_datasets')
+
+
 def test_paths_and_compressed_annotations_are_left_alone(data_cfg, tmp_path):
     (tmp_path / 'ann.json.gz').touch()
     part = data_cfg.train_dataloader.dataset.dataset.datasets[1]

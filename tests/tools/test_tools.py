@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -257,6 +258,23 @@ if {method!r} == 'MoCo':
     assert sheet.size[0] > 400
     assert sheet.tobytes() == Image.open(tmp_path /
                                          'b.png').convert('RGB').tobytes()
+
+
+def test_sheets_look_at_the_data_first(run_tool, tmp_path):
+    """An archive that its data set does not know, and a missing folder."""
+    with zipfile.ZipFile(tmp_path / 'x.zip', 'w') as archive:
+        archive.writestr('a/1.png', '')
+    for root, words in ((tmp_path / 'x.zip', f'write archive://{tmp_path}/x.'),
+                        ('/nowhere', 'reads /nowhere, which is not there')):
+        done = run_tool(
+            'analysis_tools/browse_views.py',
+            CONFIG,
+            'a.png',
+            '--cfg-options',
+            'train_dataloader.dataset.type=CustomDataset',
+            f'train_dataloader.dataset.data_root={root}',
+            check=False)
+        assert words in done.stderr.splitlines()[-1]
 
 
 def test_browse_boxes(run_tool, tmp_path, digits):

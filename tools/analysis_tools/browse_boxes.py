@@ -36,13 +36,14 @@ def main() -> None:
     from mmengine.logging import MMLogger
     from mmengine.runner import set_random_seed
 
-    from mmregioncl.engine.config import load_config
+    from mmregioncl.engine.config import check_data, load_config
     from mmregioncl.engine.failures import hide_tracebacks
     from mmregioncl.visualization import browse_boxes
 
     hide_tracebacks()
     MMLogger.get_instance('boxes', log_level='WARNING')
     cfg = load_config(args.config, args.cfg_options)
+    check_data(cfg, 'train_dataloader')
     if args.seed is not None:
         set_random_seed(args.seed)
     checkpoint = None if args.checkpoint == 'none' else args.checkpoint

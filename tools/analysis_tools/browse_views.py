@@ -23,12 +23,13 @@ def main() -> None:
     # PyTorch takes seconds to import. --help does not need it.
     from mmengine.runner import set_random_seed
 
-    from mmregioncl.engine.config import load_config
+    from mmregioncl.engine.config import check_data, load_config
     from mmregioncl.engine.failures import hide_tracebacks
     from mmregioncl.visualization import browse_views
 
     hide_tracebacks()
     cfg = load_config(args.config, args.cfg_options)
+    check_data(cfg, 'train_dataloader')
     if args.seed is not None:
         set_random_seed(args.seed)
     browse_views(cfg, args.out, args.count)

@@ -45,7 +45,7 @@ def main() -> None:
     from mmregioncl import host
     from mmregioncl.datasets import measure
     from mmregioncl.datasets.transforms import is_loading
-    from mmregioncl.engine.config import load_config
+    from mmregioncl.engine.config import check_data, load_config
     from mmregioncl.engine.failures import hide_tracebacks
     from mmregioncl.evaluation.data import loading_step
     from mmregioncl.evaluation.model import model_config
@@ -53,6 +53,7 @@ def main() -> None:
 
     hide_tracebacks()
     cfg = load_config(args.config, args.cfg_options)
+    check_data(cfg, 'train_dataloader')
     init_default_scope(host.scope_of(cfg))
     channels = args.channels or loading_step(cfg).get('channels', 3)
     dataset = DATASETS.build(cfg.train_dataloader.dataset)

@@ -38,7 +38,7 @@ def main() -> None:
     # PyTorch takes seconds to import. --help does not need it.
     from mmengine.logging import MMLogger
 
-    from mmregioncl.engine.config import load_config
+    from mmregioncl.engine.config import check_data, load_config
     from mmregioncl.engine.failures import hide_tracebacks
     from mmregioncl.engine.quiet import hide_needless_warnings
     from mmregioncl.evaluation import (check_class_folders, eval_dataset,
@@ -51,6 +51,8 @@ def main() -> None:
     cfg = load_config(args.config, args.cfg_options)
     if args.train:
         check_class_folders(args.train, args.test)
+    else:
+        check_data(cfg, 'eval_datasets')
     sets = [
         eval_dataset(cfg, split, getattr(args, split))
         for split in ('train', 'test')
