@@ -63,7 +63,7 @@ def epochs(dataset, workers=0, persistent=False, skip=0) -> list:
 
 
 @pytest.mark.parametrize('workers, persistent', [(1, True), (2, False),
-                                                 (3, True)])
+                                                 (8, True)])
 def test_views_do_not_depend_on_workers(image_folder, workers, persistent):
     views = epochs(folder_set(image_folder), workers, persistent)
     for epoch, wanted in zip(views, epochs(folder_set(image_folder))):
