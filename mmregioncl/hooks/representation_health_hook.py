@@ -1,5 +1,4 @@
 import math
-import random
 from typing import Dict, List, Optional
 
 import numpy as np
@@ -16,6 +15,7 @@ from mmregioncl.evaluation import (alignment, batch_loader, gather_rows,
 from mmregioncl.models.parents import MoCoV3, SimCLR
 from mmregioncl.models.utils import grid_of, image_features, preprocess
 from mmregioncl.models.utils.modules import unwrap
+from mmregioncl.randomness import seed_draws
 from mmregioncl.registry import HOOKS
 from mmregioncl.validation import check_whole_number
 from .evaluation_hook import EvaluationHook
@@ -261,8 +261,7 @@ class SeededViews(Dataset):
         return len(self.rows)
 
     def __getitem__(self, index: int) -> dict:
-        for seed in (random.seed, np.random.seed, torch.manual_seed):
-            seed(index)
+        seed_draws(index)
         return self.dataset[int(self.rows[index])]
 
 
