@@ -1,11 +1,12 @@
 """Foreign objects in a checkpoint run, and errors do not name the file.
 
 MMEngine 0.10.7 loads addresses by torch.hub, whose default is
-``weights_only=False``, and onedl-mmengine tries that whenever True fails. The
-errors of ``torch.load`` do not say which file is empty, truncated, not a
-checkpoint or not safe to load. It also inflates compressed files, which
-PyTorch never writes, to any size. ``.safetensors``, the format of timm and
-most published weights, is not read at all. No upstream issue is known.
+``weights_only=False`` and which unpacks archives of one file, and onedl-
+mmengine tries that whenever True fails. The errors of ``torch.load`` do not
+say which file is empty, truncated, not a checkpoint or not safe to load. It
+also inflates compressed files, which PyTorch never writes, to any size.
+``.safetensors``, the format of timm and most published weights, is not read at
+all. No upstream issue is known.
 """
 import os
 import re
@@ -13,12 +14,13 @@ import zipfile
 from functools import partial
 from http.client import HTTPException
 from pathlib import Path
-from typing import Union
+from typing import Optional, Union
+from urllib.parse import urlparse
 
 import torch
 from mmengine.runner import checkpoint as upstream
 from mmengine.runner.checkpoint import CheckpointLoader
-from torch.hub import load_state_dict_from_url
+from torch.hub import download_url_to_file, get_dir
 
 from mmregioncl.files import check_exists
 
@@ -30,23 +32,37 @@ def patch() -> None:
         upstream._safe_torch_load = partial(torch.load, weights_only=True)
 
 
-def load_from_url(url: str, *args, **kwargs) -> dict:
+def load_from_url(url: str,
+                  model_dir: Optional[str] = None,
+                  map_location=None,
+                  progress: bool = True) -> dict:
     """Load a checkpoint from an address, with errors that name it.
 
     Args:
         url (str): Address of the checkpoint.
-        *args: Further arguments of ``load_state_dict_from_url``.
-        **kwargs: Likewise.
+        model_dir (str, optional): Folder for the file. Defaults to None, that
+            of ``torch.hub``.
+        map_location (optional): Argument of ``torch.load``.
+        progress (bool): Whether to show a progress bar. Defaults to True.
+
+    Returns:
+        dict: The checkpoint.
 
     Raises:
         OSError: If it cannot be read.
+        ValueError: As of :func:`load_from_local`.
     """
-    try:
-        return load_state_dict_from_url(
-            url, *args, weights_only=True, **kwargs)
-    except (OSError, HTTPException) as error:
-        raise OSError(f'cannot download {url} ({error}): check the address, or'
-                      ' download the checkpoint and name the file') from error
+    folder = Path(model_dir or Path(get_dir(), 'checkpoints'))
+    path = folder / Path(urlparse(url).path).name
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            download_url_to_file(url, str(path), progress=progress)
+        except (OSError, HTTPException) as error:
+            raise OSError(
+                f'cannot download {url} ({error}): check the address, or'
+                ' download the checkpoint and name the file') from error
+    return load_from_local(str(path), map_location)
 
 
 def load_from_local(filename: str, map_location=None) -> dict:

@@ -1,5 +1,6 @@
 import os
 import threading
+import zipfile
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -101,6 +102,19 @@ def test_no_code_of_a_checkpoint_runs(place, address, tmp_path):
     with pytest.raises(Exception, match='not safe to load|Weights only load'):
         CheckpointLoader.load_checkpoint(f'{root}/bad.pth', 'cpu')
     assert not (tmp_path / 'ran').exists()
+
+
+@pytest.mark.parametrize('parts', [['a/data.pkl', 'a/data/0'], ['a.pth']])
+def test_compressed_checkpoints_at_an_address_are_not_inflated(
+        parts, address, tmp_path):
+    """torch.hub itself would unpack an archive of one file."""
+    with zipfile.ZipFile(tmp_path / 'bomb.pth', 'w',
+                         zipfile.ZIP_DEFLATED) as bomb:
+        for name in parts:
+            bomb.writestr(name, bytes(10**6))
+    with pytest.raises(ValueError, match='bomb.pth, which is compressed and'):
+        CheckpointLoader.load_checkpoint(f'{address}/bomb.pth')
+    assert [path.name for path in tmp_path.rglob('*.*')] == ['bomb.pth'] * 2
 
 
 @pytest.mark.parametrize('path', ['/gone.pth', ''])
