@@ -86,6 +86,17 @@ class Ranks:
                 raise AssertionError(f'rank {rank} of {self.world}: {error}')
         return results
 
+    def end(self, function: Callable, *args) -> list:
+        """Exit codes by rank, of a function that ends its process."""
+        self.start()
+        for _, calls in self.processes:
+            calls.send((function, args, {}))
+        for process, _ in self.processes:
+            process.join(60)
+        codes = [process.exitcode for process, _ in self.processes]
+        self.stop()
+        return codes
+
     def stop(self) -> None:
         for process, calls in self.processes:
             process.kill()

@@ -5,32 +5,40 @@ import re
 import signal
 import sys
 import traceback
+from contextlib import suppress
+from datetime import timedelta
 from threading import current_thread, main_thread
 from types import TracebackType
 from typing import Any, Callable, Optional
 
 from mmengine.dist import get_rank
+from torch import distributed
 
+LOST = 'another process ended or hangs'
 # What PyTorch says, the cause, and what to do
 CAUSES = (
     (r'DataLoader worker.*(Bus error|shared memory)|unable to mmap|'
      r'</torch_.*No space left on device', 'shared memory ran out',
      'raise the limit of the container, as by docker --shm-size, or lower '
      'num_workers or prefetch_factor of train_dataloader'),
+    (r'^Caught \w*MemoryError in DataLoader worker',
+     'memory ran out in a data worker',
+     'lower train_dataloader.num_workers or batch_size'),
     (r'DataLoader worker.*(killed by signal|exited unexpectedly)',
      'a data worker was killed, most likely because memory ran out',
      'lower train_dataloader.num_workers or batch_size'),
     (r'DataLoader timed out', 'no batch came for train_dataloader.timeout',
      'look at the storage of the data'),
-    (r'CUDA (error: )?out of memory|DefaultCPUAllocator: .* memory',
-     'memory ran out',
+    (r'(CUDA|Cuda) (error: |failure .*)?out of memory|ALLOC_FAILED|'
+     r'DefaultCPUAllocator: .* memory', 'memory ran out',
      'lower train_dataloader.batch_size, or use --amp or '
      'mmregioncl.GradientCheckpointHook'),
     (r'Connection (closed by peer|reset by peer|refused)|Broken pipe|Socket '
      r'closed|[Tt]imed out waiting|Watchdog caught collective|recv.*failed|'
-     r'NCCL error', 'another process ended or hangs',
+     r'NCCL error', LOST,
      'look for the first error in the logs of all of them'),
 )  # yapf: disable
+NOTE = 'mmregioncl/failure'  # key of the first failure in PyTorch's store
 
 # Shows the traceback of every error if it is set
 VARIABLE = 'MMREGIONCL_TRACEBACK'
@@ -75,6 +83,8 @@ def is_refusal(error: BaseException) -> bool:
 def explain_failures(call: Callable[[], Any]) -> Any:
     """Say the rank and the cause of errors that PyTorch leaves unexplained.
 
+    Processes that end because one of them failed say what it said.
+
     Args:
         call (Callable): Trains, as ``runner.train``. Its result is returned.
 
@@ -82,17 +92,45 @@ def explain_failures(call: Callable[[], Any]) -> Any:
         RuntimeError: In the place of PyTorch's.
     """
     try:
-        try:
-            return call()
-        except BaseException:
-            forget_workers()
-            raise
-    except (RuntimeError, ConnectionError, EOFError) as error:
-        reason = explain(error)
-        if reason is None:
+        return call()
+    except BaseException as error:
+        forget_workers()
+        if not isinstance(error, Exception):  # it was told to stop
             raise
         rank = os.environ.get('RANK', get_rank())
+        reason = explain(error)
+        if reason and reason.startswith(LOST):
+            told = first_failure()
+            reason = f'another process ended: {told}' if told else reason
+        else:
+            what = reason or f'{type(error).__name__}: {error}'[:500]
+            note_failure(f'rank {rank}: {what}')
+        if reason is None:
+            raise
         raise RuntimeError(f'rank {rank}: {reason}') from error
+
+
+def note_failure(told: str) -> None:
+    """Leave word of a failure for other processes."""
+    with suppress(RuntimeError):  # that which keeps the store may have ended
+        if distributed.is_initialized():
+            store().compare_set(NOTE, '', told)
+
+
+def first_failure() -> Optional[str]:
+    """What a process that failed has said; None if it could not."""
+    with suppress(RuntimeError):
+        if distributed.is_initialized() and store().check([NOTE]):
+            return store().get(NOTE).decode()
+    return None
+
+
+def store() -> 'distributed.Store':
+    """What the processes have in common; one that is lost is not waited
+    for."""
+    common = distributed.distributed_c10d._get_default_store()
+    common.set_timeout(timedelta(seconds=10))
+    return common
 
 
 def forget_workers() -> None:
@@ -107,11 +145,16 @@ def forget_workers() -> None:
 def explain(error: Exception) -> Optional[str]:
     """The cause of an error and what to do; None if it is not known."""
     text = str(error)
-    if not isinstance(error, RuntimeError):  # the pipe of a worker has ended
+    if isinstance(error, MemoryError) and not text.startswith('Caught '):
+        text = 'CUDA out of memory'  # or any other
+    elif isinstance(error, (ConnectionError, EOFError)):
+        # The pipe of a worker has ended.
         text = 'DataLoader worker exited unexpectedly'
-    # "Caught ..." repeats the error of a worker, with its traceback. Only that
-    # of shared memory is not the user's.
-    causes = CAUSES[:1] if text.startswith('Caught ') else CAUSES
+    elif not isinstance(error, (RuntimeError, MemoryError)):
+        return None
+    # "Caught ..." repeats the error of a worker, with its traceback. Only
+    # those of memory are not the user's.
+    causes = CAUSES[:2] if text.startswith('Caught ') else CAUSES
     for pattern, cause, advice in causes:
         if re.search(pattern, text):
             return f'{cause}: {advice}'

@@ -1,16 +1,20 @@
+import os
+import signal
+from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
 import torch
+from mmengine.dist import all_reduce, get_rank
 
 from mmregioncl.engine.failures import explain_failures, is_refusal
 from mmregioncl.validation import check_whole_number
+from ranks import Ranks
 
 DEADLY = """
 import os, signal
 from torch.utils.data import DataLoader, Dataset
-from mmregioncl.engine.failures import explain_failures, is_refusal
-from mmregioncl.validation import check_whole_number
+from mmregioncl.engine.failures import explain_failures
 
 class Deadly(Dataset):  # as if the kernel had run out of memory
 
@@ -61,10 +65,61 @@ def test_memory_that_is_not_there_is_explained():
     ('DataLoader worker (pid 7) is killed by signal: Terminated. ',
      'a data worker was killed'),
     ('DataLoader timed out after 3 seconds', 'no batch came for'),
+    ("NCCL error in: ..., Last error:\nCuda failure 2 'out of memory'",
+     'memory ran out'),
+    ('Caught _ArrayMemoryError in DataLoader worker process 0.\nOriginal ...',
+     'memory ran out in a data worker: lower train_dataloader.num_workers'),
 ])
 def test_other_failures_are_explained(text, cause):
     with pytest.raises(RuntimeError, match=f'^rank 0: {cause}'):
         explain_failures(Mock(side_effect=RuntimeError(text)))
+
+
+def test_memory_of_python_is_explained():
+    with pytest.raises(RuntimeError, match='^rank 0: memory ran out: lower'):
+        explain_failures(lambda: bytearray(2**60))
+
+
+def fail(rank: int, error: Exception, folder: Path) -> None:
+    """Let a rank fail while all exchange numbers; keep what each says."""
+
+    def exchange() -> None:
+        for step in range(100):
+            if get_rank() == rank and step == 2:
+                if error is None:  # as if the kernel had run out of memory
+                    os.kill(os.getpid(), signal.SIGKILL)
+                raise error
+            all_reduce(torch.ones(2))
+
+    try:
+        explain_failures(exchange)
+    except Exception as said:
+        (folder / f'{get_rank()}').write_text(str(said))
+    os._exit(1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('error, said', [
+    (torch.OutOfMemoryError('CUDA out of memory. Tried to allocate 9 GiB.'),
+     'memory ran out: lower train_dataloader.batch_size'),
+    (MemoryError(), 'memory ran out: lower train_dataloader.batch_size'),
+    (KeyError('depth'), "KeyError: 'depth'"),
+])
+def test_other_ranks_say_what_one_has_said(error, said, tmp_path):
+    assert Ranks(2).end(fail, 1, error, tmp_path) == [1, 1]
+    assert (tmp_path / '0').read_text().startswith(
+        f'rank 0: another process ended: rank 1: {said}')
+    own = (tmp_path / '1').read_text()
+    assert own.startswith(f'rank 1: {said}') or own == str(error)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('rank', [0, 1])  # the first keeps PyTorch's store
+def test_other_ranks_end_with_one_that_is_killed(rank, tmp_path):
+    codes = Ranks(2).end(fail, rank, None, tmp_path)
+    assert codes[rank] == -signal.SIGKILL and codes[1 - rank] == 1
+    assert (tmp_path / f'{1 - rank}').read_text().startswith(
+        f'rank {1 - rank}: another process ended or hangs: look for the first')
 
 
 def test_a_lost_pipe_of_a_worker_is_explained():
