@@ -3,6 +3,7 @@ from typing import Dict, List, Optional
 import torch
 from mmengine.dist import all_reduce
 from mmengine.hooks import CheckpointHook, Hook
+from mmengine.runner import EpochBasedTrainLoop
 
 from mmregioncl.engine import checks
 from mmregioncl.engine.step_memory import first_sample, views_of
@@ -33,6 +34,8 @@ class GuardHook(Hook):
     - During training it stops if a loss is NaN or inf. Every step is checked
       on the device; the host reads the result every `interval` steps and
       before a checkpoint is written, so the last checkpoint is always good.
+    - On several processes it stops if a batch, or an epoch, is shorter than on
+      the others, which would wait forever or mix up what they exchange.
     - It does not write checkpoints whose weights are NaN or inf.
 
     Args:
@@ -53,6 +56,7 @@ class GuardHook(Hook):
         self.first_bad: Dict[str, torch.Tensor] = {}
         self.first_step = False
         self.loaded: Optional[str] = None
+        self.steps: Optional[int] = None  # of this epoch, on several processes
         self.views: Optional[List[torch.Tensor]] = None  # of one image
 
     def before_train(self, runner) -> None:
@@ -67,7 +71,7 @@ class GuardHook(Hook):
         self.views = views_of(runner, sample)
         if self.views is not None:
             checks.check_channels(unwrap(runner.model), self.views)
-            checks.check_step(runner, self.views)
+            checks.check_first_step(runner, self.views)
         checks.check_queue(runner)
         checks.check_schedule(runner)
         checks.check_kept_checkpoints(runner)
@@ -79,6 +83,7 @@ class GuardHook(Hook):
 
     def before_train_epoch(self, runner) -> None:
         """Check once what other hooks have prepared before training."""
+        self.steps = None
         if not self.first_step:
             return
         for hook in runner.hooks:
@@ -88,6 +93,16 @@ class GuardHook(Hook):
         if self.views is not None:
             checks.check_memory(runner, self.views)
         checks.check_disk(runner)
+
+    def before_train_iter(self,
+                          runner,
+                          batch_idx: int,
+                          data_batch=None) -> None:
+        """Check that processes do not wait for a batch that is not equal."""
+        if runner.world_size > 1 and isinstance(runner.train_loop,
+                                                EpochBasedTrainLoop):
+            self.steps = batch_idx + 1
+            checks.check_step(runner, batch_idx, data_batch)
 
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
         """Check that the checkpoint fits the run.
@@ -130,6 +145,8 @@ class GuardHook(Hook):
 
     def after_train_epoch(self, runner) -> None:
         """Check before the checkpoint of this epoch is written."""
+        if self.steps is not None:
+            checks.check_end(runner, self.steps)
         self.check_losses(runner)
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:

@@ -1,3 +1,4 @@
+import os
 import re
 import shutil
 from pathlib import Path
@@ -7,6 +8,9 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
+from mmengine.dataset import DefaultSampler
+from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 from mmengine.registry import DATASETS, HOOKS
 from mmengine.runner import Runner
@@ -15,8 +19,10 @@ from torch.utils.data import DataLoader
 
 from mmregioncl.engine import checks
 from mmregioncl.engine.checks import check_shared_memory, resources
-from mmregioncl.engine.checks.data import last_batch
+from mmregioncl.engine.checks.data import count_samples, last_batch
+from mmregioncl.engine.failures import explain_failures
 from mmregioncl.engine.step_memory import rehearse
+from ranks import Ranks
 from toy import method_cfgs
 
 
@@ -415,6 +421,83 @@ def test_uneven_processes_are_refused(runner_cfg):
     runner._world_size = 5
     with pytest.raises(ValueError, match='12 images do not spread evenly ove'):
         checks.check_batches(runner)
+
+
+def refusal_of_rank(cfg: Config) -> str:
+    """What a run says on rank 1 of which an image is missing."""
+    if get_rank() == 1:
+        cfg.train_dataloader.dataset.indices = 11
+    with pytest.raises(ValueError) as info:
+        Runner.from_cfg(cfg).train()
+    return str(info.value)
+
+
+def test_ranks_with_other_data_are_named(runner_cfg, two_ranks):
+    runner_cfg.launcher = 'pytorch'
+    runner_cfg.train_dataloader.update(
+        batch_size=2, num_workers=0, persistent_workers=False, drop_last=False)
+    said = two_ranks(refusal_of_rank, runner_cfg)
+    assert said == 2 * [
+        'rank 1 has 3 batches of 2, the last of 2, from 11 images, and rank 0 '
+        'has 3 batches of 2, the last of 2, from 12 images: give all processes'
+        ' the same data and batch_size in train_dataloader'
+    ]
+
+
+class Uneven(Hook):
+    """Let rank 1 lose an image of a batch, or a batch of the epoch."""
+    priority = 'VERY_LOW'
+
+    def __init__(self, loses: str) -> None:
+        self.loses = loses
+
+    def before_train(self, runner) -> None:
+        loader = runner.train_dataloader
+        if runner.rank == 1 and self.loses == 'image':
+            collate = loader.collate_fn
+            loader.collate_fn = lambda samples: collate(samples[1:])
+        if runner.rank == 1 and self.loses == 'batch':
+            DefaultSampler.__iter__ = lambda sampler: iter([0, 1, 2, 3])
+
+
+def train_unevenly(cfg: Config, loses: str, folder: Path) -> None:
+    runner = Runner.from_cfg(cfg)
+    runner.register_hook(Uneven(loses))
+    try:
+        explain_failures(runner.train)
+    except Exception as said:
+        (folder / f'{runner.rank}').write_text(str(said))
+    os._exit(1)
+
+
+@pytest.mark.parametrize('loses, said', [
+    ('image', 'rank 1 has 1 images in step 1 and not 2, as other processes '
+     'expect: let data set and collate_fn'),
+    ('batch', 'rank 1 has 2 batches in epoch 1 and not 3, as other processes '
+     'expect: let the sampler'),
+])
+def test_uneven_batches_end_all_ranks(runner_cfg, tmp_path, loses, said):
+    """Gloo itself aborts, or hands out wrong numbers; NCCL hangs."""
+    runner_cfg.launcher = 'pytorch'
+    runner_cfg.train_dataloader.update(
+        batch_size=2, num_workers=0, persistent_workers=False)
+    assert Ranks(2).end(train_unevenly, runner_cfg, loses, tmp_path) == [1, 1]
+    assert (tmp_path / '1').read_text().startswith(said)
+    assert (tmp_path / '0').read_text().startswith(
+        f'rank 0: another process ended: rank 1: ValueError: {said}')
+
+
+def test_samples_of_batches_are_counted():
+    view, image = torch.zeros(5, 3, 4, 4), torch.zeros(3, 4, 4)
+    for batch, count in (
+        (dict(inputs=[view, view], data_samples=[]), 5),
+        (dict(inputs=[view, view], data_samples=[None] * 5), 5),
+        (dict(inputs=[image] * 4, data_samples=[None] * 4), 4),
+        (dict(inputs=[view] * 2, data_samples=[None] * 2), 2),  # videos
+        (dict(inputs=dict(a=view), data_samples=dict(a=[None])), None),
+        ([view, view], None),
+    ):
+        assert count_samples(batch) == count
 
 
 def test_channels_of_the_views_are_those_of_the_backbone(runner_cfg):

@@ -1,11 +1,12 @@
 """Images, batches and views, before training."""
 from copy import copy
-from typing import List, Optional
+from typing import Any, List, Optional
 
 import numpy as np
 import torch
 from mmengine import fileio
 from mmengine.dataset import DefaultSampler
+from mmengine.dist import all_gather_object
 from torch import Tensor, nn
 from torch.utils.data import BatchSampler
 
@@ -24,6 +25,8 @@ from ..step_memory import rehearse
 
 def check_batches(runner) -> None:
     """Check that the training set makes batches that the model takes.
+
+    All processes have to call it.
 
     Raises:
         ValueError: If it does not make one, if processes get unequal ones, or
@@ -50,6 +53,90 @@ def check_batches(runner) -> None:
             f'the last batch of an epoch has {rest} of {loader.batch_size} '
             f'images, and {type(model).__name__} needs {max(least, 2)}: set '
             'train_dataloader.drop_last=True')
+    check_equal(all_gather_object(describe_batches(loader)))
+
+
+def describe_batches(loader) -> str:
+    """What has to be the same on all processes, in words."""
+    return (f'{len(loader)} batches of {images_per_batch(loader)}, the last of'
+            f' {last_batch(loader) or "any number"}, from '
+            f'{len(loader.dataset)} images')
+
+
+def check_equal(batches: List[str]) -> None:
+    """Check that all processes have equal batches.
+
+    Otherwise they wait for each other, or mix up what they exchange.
+
+    Args:
+        batches (list[str]): :func:`describe_batches` of each process.
+
+    Raises:
+        ValueError: If one has others than the first.
+    """
+    for rank, own in enumerate(batches):
+        if own != batches[0]:
+            raise ValueError(
+                f'rank {rank} has {own}, and rank 0 has {batches[0]}: give '
+                'all processes the same data and batch_size in '
+                'train_dataloader')
+
+
+def count_samples(batch: Any) -> Optional[int]:
+    """Images of a collated batch, None if that is not known."""
+    if not isinstance(batch, dict):
+        return None
+    samples, inputs = batch.get('data_samples'), batch.get('inputs')
+    if isinstance(samples, (list, tuple)) and samples:
+        return len(samples)
+    if not samples and isinstance(inputs, list) and inputs[0].ndim == 4:
+        return len(inputs[0])  # views (N, C, H, W)
+    return None
+
+
+def check_step(runner, idx: int, batch: Any) -> None:
+    """Check that a batch is what other processes expect.
+
+    Those of batch samplers of other kinds are not known.
+
+    Args:
+        runner (Runner): A run on several processes.
+        idx (int): Number of the batch in the epoch, from 0.
+        batch (Any): The batch.
+
+    Raises:
+        ValueError: If the batch has another number of images.
+    """
+    loader = runner.train_dataloader
+    images, last = count_samples(batch), last_batch(loader)
+    wanted = loader.batch_size if (idx + 1) % len(loader) else last
+    if None not in (images, last) and images != wanted:
+        raise ValueError(
+            f'rank {runner.rank} has {images} images in step {runner.iter + 1}'
+            f' and not {wanted}, as other processes expect: let data set and '
+            'collate_fn of train_dataloader leave none out')
+
+
+def check_end(runner, steps: int) -> None:
+    """Check that an epoch had as many steps as on other processes.
+
+    Batch samplers of other kinds may make less than they say.
+
+    Args:
+        runner (Runner): A run on several processes.
+        steps (int): Steps of the epoch that has ended.
+
+    Raises:
+        ValueError: If it had fewer or more.
+    """
+    loader = runner.train_dataloader
+    length = len(loader)
+    if last_batch(loader) is not None and steps != length:
+        raise ValueError(
+            f'rank {runner.rank} has {steps} batches in epoch '
+            f'{runner.epoch + 1} and not {length}, as other processes expect: '
+            'let the sampler of train_dataloader give as many images as it '
+            'has by len()')
 
 
 def last_batch(loader) -> Optional[int]:
@@ -200,7 +287,7 @@ def check_depth(runner) -> None:
                 'tools/analysis_tools/measure_images.py measures')
 
 
-def check_step(runner, views: List[Tensor]) -> None:
+def check_first_step(runner, views: List[Tensor]) -> None:
     """Refuse before the first step what the model refuses in it.
 
     Such as a region that does not fit on the map. The step is made with
