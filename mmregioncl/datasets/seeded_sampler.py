@@ -8,6 +8,7 @@ from torch.utils.data import get_worker_info
 
 from mmregioncl.randomness import hash_words, kept_draws, seed_draws
 from mmregioncl.registry import DATA_SAMPLERS
+from .watch import watch
 
 
 class SeededIndex(int):
@@ -110,7 +111,11 @@ class SeededFetch:
         if isinstance(index, SeededIndex):
             seed_draws(index.seed, index.epoch, index)
             index = int(index)
-        return self[index]
+        watch.begin(self, index)
+        try:
+            return self[index]
+        finally:
+            watch.end()
 
     def __reduce_ex__(self, protocol: int) -> tuple:
         """Pickle as an object of the class that was extended."""

@@ -1,0 +1,66 @@
+"""Tell which image takes long to load."""
+import logging
+import os
+import time
+from threading import Thread
+from typing import Any, Optional, Tuple
+
+from mmengine.dist import get_rank
+from mmengine.logging import print_log
+
+from mmregioncl.files import printable
+
+PATIENCE = 60  # seconds
+
+
+class Watch:
+    """A thread that logs which image a process waits for.
+
+    Its storage may hang, as that of a network does. The process goes on when
+    the image is there.
+    """
+
+    def __init__(self) -> None:
+        self.process: Optional[int] = None  # that the thread is of
+        # When it began, the data set and the index
+        self.task: Optional[Tuple[float, Any, int]] = None
+
+    def begin(self, dataset, index: int) -> None:
+        """Note that an image is going to be loaded."""
+        self.task = time.monotonic(), dataset, index
+        if self.process != os.getpid():  # threads end where processes fork
+            self.process = os.getpid()
+            Thread(target=self.look, daemon=True).start()
+
+    def end(self) -> None:
+        """Note that it is loaded."""
+        self.task = None
+
+    def look(self) -> None:
+        """Log each image once that is not there in time."""
+        told = None
+        while True:
+            time.sleep(PATIENCE / 6)
+            task = self.task
+            if task is None or task is told:
+                continue
+            seconds = time.monotonic() - task[0]
+            if seconds > PATIENCE:
+                told = task
+                print_log(
+                    f'rank {os.environ.get("RANK", get_rank())} has been '
+                    f'loading {name_of(*task[1:])} for {seconds:.0f} s: look '
+                    'at its storage, or set train_dataloader.timeout, in '
+                    'seconds, to end a run that waits longer', 'current',
+                    logging.ERROR)  # other ranks than 0 log nothing else
+
+
+def name_of(dataset, index: int) -> str:
+    """The path of an image, or its index."""
+    try:
+        return printable(dataset.get_data_info(index)['img_path'])
+    except Exception:  # data sets of other kinds may raise anything
+        return f'image {index}'
+
+
+watch = Watch()
