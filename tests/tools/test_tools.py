@@ -193,6 +193,7 @@ custom_hooks = [dict(type='Deadly')]
     assert done.returncode == 0, done.stderr[-3000:]
     assert 'resumed epoch: 1, iter: 2' in done.stdout + done.stderr
     assert 'rank 0: another process ended or hangs: look' in done.stderr
+    assert 'failed (exitcode: -9) local_rank: 1' in done.stderr
     checkpoint = torch.load(tmp_path / 'run' / 'epoch_2.pth')
     # 128 images over 2 ranks of 32: two steps of 64 keys in an epoch
     assert checkpoint['meta']['iter'] == 4
