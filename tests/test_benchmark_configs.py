@@ -472,6 +472,10 @@ def test_published_recipe(path):
     else:
         assert (cfg.param_scheduler[-1].power,
                 cfg.param_scheduler[-1].eta_min) == (0.9, 1e-4)
+        assert cfg.train_cfg.type == 'mmregioncl.SeededIterTrainLoop'
+        sampler = cfg.train_dataloader.sampler
+        assert sampler.type == 'mmregioncl.SeededInfiniteSampler'
+        assert sampler.shuffle
         assert (optimizer.momentum, optimizer.weight_decay) == (0.9, 5e-4)
     assert cfg.train_dataloader.batch_size == batch
     assert cfg.optim_wrapper.optimizer.lr == lr

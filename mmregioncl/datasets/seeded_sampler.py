@@ -1,9 +1,10 @@
 from copy import copy
 from functools import cache, partial
-from itertools import islice
-from typing import Any, Callable, Iterator, List, Optional, Sized
+from itertools import chain, count, islice
+from typing import Any, Callable, Iterable, Iterator, List, Sized
 
-from mmengine.dataset import DefaultSampler
+import torch
+from mmengine.dataset import DefaultSampler, InfiniteSampler
 from torch.utils.data import get_worker_info
 
 from mmregioncl.randomness import hash_words, kept_draws, seed_draws
@@ -22,8 +23,33 @@ class SeededIndex(int):
     epoch: int
 
 
+class Seeded:
+    """Mixin of samplers whose images know the seed of their random draws."""
+    skipped = 0
+
+    def __init__(self, dataset: Sized, *args, **kwargs) -> None:
+        super().__init__(dataset, *args, **kwargs)
+        # The loader has its data set before it asks for a sampler, so the data
+        # set itself learns to fetch.
+        if not isinstance(dataset, SeededFetch):
+            dataset.__class__ = seeded_kind(type(dataset))
+
+    def skip(self, count: int) -> None:
+        """Leave out the first images of this process in the next pass.
+
+        Args:
+            count (int): Images that were trained on before the run stopped.
+        """
+        self.skipped = count
+
+    def take_skipped(self) -> int:
+        """How many are left out in this pass; none are in the next."""
+        count, self.skipped = self.skipped, 0
+        return count
+
+
 @DATA_SAMPLERS.register_module()
-class SeededSampler(DefaultSampler):
+class SeededSampler(Seeded, DefaultSampler):
     """``DefaultSampler`` with which the views of an image are reproducible.
 
     The order of an epoch, and random draws of all transforms, MMSelfSup's and
@@ -47,32 +73,11 @@ class SeededSampler(DefaultSampler):
             equally many. Defaults to True.
     """
 
-    def __init__(self,
-                 dataset: Sized,
-                 shuffle: bool = True,
-                 seed: Optional[int] = None,
-                 round_up: bool = True) -> None:
-        super().__init__(dataset, shuffle, seed, round_up)
-        self.skipped = 0
-        # The loader has its data set before it asks for a sampler, so the data
-        # set itself learns to fetch.
-        if not isinstance(dataset, SeededFetch):
-            dataset.__class__ = seeded_kind(type(dataset))
-
-    def skip(self, count: int) -> None:
-        """Leave out the first images of this process in the next pass.
-
-        Args:
-            count (int): Images that were trained on before the run stopped.
-        """
-        self.skipped = count
-
     def __iter__(self) -> Iterator[int]:
         """Iterate over the indices, from the first that is not skipped."""
         # The parent's second epoch has the order of the next seed's first.
         order = DefaultSampler.__iter__(self.with_seed_of_epoch())
-        rest = islice(order, self.skipped, None)
-        self.skipped = 0
+        rest = islice(order, self.take_skipped(), None)
         return map(partial(seeded_index, self.seed, self.epoch), rest)
 
     def with_seed_of_epoch(self) -> 'SeededSampler':
@@ -80,6 +85,37 @@ class SeededSampler(DefaultSampler):
         hashed = copy(self)
         hashed.seed, hashed.epoch = hash_words(self.seed, self.epoch)[0], 0
         return hashed
+
+
+@DATA_SAMPLERS.register_module()
+class SeededInfiniteSampler(Seeded, InfiniteSampler):
+    """``InfiniteSampler`` with which the views of an image are reproducible.
+
+    As :class:`SeededSampler`, where an epoch is a pass of all processes
+    together over the data set. Batches go on from one to the next.
+
+    Args:
+        dataset (Sized): The whole data set, with its wrappers.
+        shuffle (bool): Whether to shuffle the images. Defaults to True.
+        seed (int, optional): As of :class:`SeededSampler`.
+    """
+
+    def __iter__(self) -> Iterator[int]:
+        """Iterate over the indices, from the first that is not skipped."""
+        first = self.take_skipped() * self.world_size + self.rank
+        epoch, begin = divmod(first, self.size)
+        stream = chain.from_iterable(map(self.indices_of, count(epoch)))
+        return islice(stream, begin, None, self.world_size)
+
+    def indices_of(self, epoch: int) -> Iterator[int]:
+        """The indices of all processes in an epoch."""
+        order: Iterable[int] = range(self.size)
+        if self.shuffle:
+            seed = hash_words(self.seed, epoch)[0]
+            order = torch.randperm(
+                self.size,
+                generator=torch.Generator().manual_seed(seed)).tolist()
+        return map(partial(seeded_index, self.seed, epoch), order)
 
 
 def seeded_index(seed: int, epoch: int, index: int) -> SeededIndex:

@@ -1,11 +1,10 @@
 import math
-from typing import Any
 
-from mmengine.runner import EpochBasedTrainLoop
+from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop
 from torch import nn
 from torch.utils.data import BatchSampler
 
-from mmregioncl.datasets import SeededSampler
+from mmregioncl.datasets import SeededInfiniteSampler, SeededSampler
 from mmregioncl.randomness import seed_draws
 from mmregioncl.registry import LOOPS
 from .metrics import publish_metrics
@@ -17,8 +16,49 @@ def images_per_batch(loader) -> int:
     return known or math.ceil(len(loader.dataset) / len(loader))
 
 
+class SeededLoop:
+    """Mixin of loops that can be resumed anywhere.
+
+    Random draws of a step depend on the seed of the run and the number of the
+    step only, and each validation is done once.
+    """
+    sampler_type: type
+
+    @property
+    def begins_anywhere(self) -> bool:
+        """Whether a pass over the data can begin in the middle."""
+        loader = self.dataloader
+        return isinstance(loader.sampler, self.sampler_type) and type(
+            loader.batch_sampler) is BatchSampler
+
+    def run_iter(self, *args, **kwargs) -> None:
+        """Train on a batch, with random draws of its own."""
+        seed_draws(self.runner.seed, self.iter, on_gpu=True)
+        super().run_iter(*args, **kwargs)
+
+    def validate_once(self, done: int, last: int) -> None:
+        """Validate if it is due and not done yet.
+
+        Args:
+            done (int): Epochs or steps, in which intervals count.
+            last (int): The same, of the whole run.
+        """
+        hub = self.runner.message_hub
+        self._decide_current_val_interval()
+        due = done >= self.val_begin and (done % self.val_interval == 0
+                                          or done == last)
+        if due and self.runner.val_loop is not None and \
+                hub.runtime_info.get('validated') != done:
+            self.runner.val_loop.run()
+            hub.update_info('validated', done)
+
+    def skip(self, batches: int) -> None:
+        """Let the sampler leave out batches that were trained on."""
+        self.dataloader.sampler.skip(batches * self.dataloader.batch_size)
+
+
 @LOOPS.register_module()
-class SeededTrainLoop(EpochBasedTrainLoop):
+class SeededTrainLoop(SeededLoop, EpochBasedTrainLoop):
     """Epochs that can be resumed anywhere, and then go on to the bit.
 
     Random draws of a step, such as regions and dropout, depend on the seed of
@@ -30,13 +70,7 @@ class SeededTrainLoop(EpochBasedTrainLoop):
 
     Arguments are those of ``EpochBasedTrainLoop``.
     """
-
-    @property
-    def begins_anywhere(self) -> bool:
-        """Whether an epoch can begin in the middle."""
-        loader = self.dataloader
-        return isinstance(loader.sampler, SeededSampler) and type(
-            loader.batch_sampler) is BatchSampler
+    sampler_type = SeededSampler
 
     def run(self) -> nn.Module:
         """Train for the epochs that are left.
@@ -68,15 +102,7 @@ class SeededTrainLoop(EpochBasedTrainLoop):
         Metrics that hooks have measured in the epoch are published.
         """
         publish_metrics(self.runner)
-        hub = self.runner.message_hub
-        self._decide_current_val_interval()
-        due = self.epoch >= self.val_begin and (
-            self.epoch % self.val_interval == 0
-            or self.epoch == self.max_epochs)
-        if due and self.runner.val_loop is not None and \
-                hub.runtime_info.get('validated') != self.epoch:
-            self.runner.val_loop.run()
-            hub.update_info('validated', self.epoch)
+        self.validate_once(self.epoch, self.max_epochs)
 
     def run_epoch(self) -> None:
         """Train for an epoch, or for the rest of it.
@@ -94,12 +120,7 @@ class SeededTrainLoop(EpochBasedTrainLoop):
         self.runner.call_hook('after_train_epoch')
         self._epoch += 1
 
-    def run_iter(self, idx: int, data_batch: Any) -> None:
-        """Train on a batch, with random draws of its own."""
-        seed_draws(self.runner.seed, self.iter, on_gpu=True)
-        super().run_iter(idx, data_batch)
-
-    def skip(self, done: int) -> None:
+    def skip(self, batches: int) -> None:
         """Let the sampler leave out batches that were trained on."""
         if not self.begins_anywhere:
             raise ValueError(
@@ -107,10 +128,63 @@ class SeededTrainLoop(EpochBasedTrainLoop):
                 'this loader: set train_dataloader.sampler.type to '
                 'mmregioncl.SeededSampler, without a batch_sampler, or resume '
                 'from the end of an epoch')
-        if not 0 < done <= len(self.dataloader):
+        if not 0 < batches <= len(self.dataloader):
             raise ValueError(
                 f'the checkpoint is of step {self.iter}, which is not in epoch'
                 f' {self.epoch + 1} of {len(self.dataloader)} steps: add '
                 'mmregioncl.ResumeHook to default_hooks, or resume with the '
                 'data and batch size of the run')
-        self.dataloader.sampler.skip(done * self.dataloader.batch_size)
+        super().skip(batches)
+
+
+@LOOPS.register_module()
+class SeededIterTrainLoop(SeededLoop, IterBasedTrainLoop):
+    """Steps that can be resumed anywhere, and then go on to the bit.
+
+    As :class:`SeededTrainLoop`, for runs that count steps alone. Batches that
+    were trained on are not loaded again, which MMEngine's loop does.
+
+    Args:
+        *args: Arguments of ``IterBasedTrainLoop``.
+        **kwargs: Likewise.
+
+    Raises:
+        ValueError: If ``train_dataloader.sampler`` is not a
+            ``mmregioncl.SeededInfiniteSampler``, or a batch sampler is set.
+    """
+    sampler_type = SeededInfiniteSampler
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        if not self.begins_anywhere:
+            raise ValueError(
+                'SeededIterTrainLoop cannot resume with this loader: set '
+                'train_dataloader.sampler.type to mmregioncl.'
+                'SeededInfiniteSampler, without a batch_sampler, or train_cfg.'
+                'type to IterBasedTrainLoop')
+
+    def run(self) -> nn.Module:
+        """Train for the steps that are left.
+
+        A validation that a run was killed before is made up for.
+
+        Returns:
+            nn.Module: The model.
+        """
+        self.runner.call_hook('before_train')
+        self.runner.call_hook('before_train_epoch')
+        hub = self.runner.message_hub
+        if self.iter == 0:
+            hub.update_info('validated', 0)
+        else:
+            self.skip(self.iter)
+            self.dataloader_iterator = iter(self.dataloader)
+            if 'validated' in hub.runtime_info:  # not in MMEngine's
+                self.validate_once(self.iter, self.max_iters)
+        while self.iter < self.max_iters and not self.stop_training:
+            self.runner.model.train()
+            self.run_iter(next(self.dataloader_iterator))
+            self.validate_once(self.iter, self.max_iters)
+        self.runner.call_hook('after_train_epoch')
+        self.runner.call_hook('after_train')
+        return self.runner.model

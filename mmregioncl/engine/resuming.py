@@ -5,7 +5,7 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from mmengine.config import Config
 
-from mmregioncl.datasets import SeededSampler
+from mmregioncl.datasets import Seeded
 
 # Settings of the Runner that affect what is trained
 AFFECTING = ('model', 'data_preprocessor', 'train_dataloader', 'optim_wrapper',
@@ -203,7 +203,7 @@ def progress(runner) -> Dict[str, Optional[int]]:
         batch_size=loader.batch_sampler.batch_size,
         world_size=runner.world_size,
         images=len(loader.dataset),
-        data_seed=sampler.seed if isinstance(sampler, SeededSampler) else None)
+        data_seed=sampler.seed if isinstance(sampler, Seeded) else None)
 
 
 def is_progress(known: Any) -> bool:

@@ -5,6 +5,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import IterBasedTrainLoop
 from mmengine.runner.loops import _InfiniteDataloaderIterator
 
+from mmregioncl.engine.loops import SeededIterTrainLoop
 from mmregioncl.registry import HOOKS
 
 
@@ -14,13 +15,15 @@ class FreshDataHook(Hook):
 
     MMEngine 0.10.7 first loads and augments all batches that were trained on
     before (mmengine#1520), which takes hours for a detector. This hook lets
-    the sampler continue with another seed instead.
+    the sampler continue with another seed instead. It does nothing in a
+    ``mmregioncl.SeededIterTrainLoop``, which goes on with the next batch.
     """
 
     def before_train_epoch(self, runner) -> None:
         """Replace the batches to skip by nothing, then load new data."""
         loop = runner.train_loop
-        if not isinstance(loop, IterBasedTrainLoop) or loop.iter == 0:
+        if not isinstance(loop, IterBasedTrainLoop) or loop.iter == 0 or \
+                isinstance(loop, SeededIterTrainLoop):
             return
         sampler = loop.dataloader.batch_sampler.sampler
         sampler.seed += loop.iter

@@ -5,7 +5,7 @@ from mmengine.hooks import Hook
 from mmengine.optim import OptimWrapper
 from mmengine.runner import EpochBasedTrainLoop
 
-from mmregioncl.datasets import SeededSampler
+from mmregioncl.datasets import Seeded
 from mmregioncl.engine.checks import check_whole
 from mmregioncl.engine.resuming import (SCHEDULE, count_anew, differences,
                                         is_progress, progress,
@@ -90,8 +90,7 @@ class ResumeHook(Hook):
         if isinstance(runner.train_loop, EpochBasedTrainLoop):
             self.schedule_changed |= count_anew(meta, before, now)
         sampler = runner.train_dataloader.batch_sampler.sampler
-        if before['data_seed'] is not None and \
-                isinstance(sampler, SeededSampler):
+        if before['data_seed'] is not None and isinstance(sampler, Seeded):
             sampler.seed = before['data_seed']
 
     def before_train(self, runner) -> None:

@@ -1,5 +1,6 @@
 import copy
 import pickle
+from itertools import chain, islice
 from unittest.mock import patch
 
 import numpy as np
@@ -9,7 +10,8 @@ from mmengine.dataset import ClassBalancedDataset, ConcatDataset, RepeatDataset
 from torch.utils.data import DataLoader
 
 from mmregioncl import host
-from mmregioncl.datasets import ImageFolder, SeededSampler
+from mmregioncl.datasets import (ImageFolder, SeededInfiniteSampler,
+                                 SeededSampler)
 
 COUNT = 12
 # Draws of Python and of NumPy, by our transforms and the host.s
@@ -94,6 +96,32 @@ def test_views_do_not_depend_on_the_number_of_processes(image_folder):
         samples = sampler.dataset.__getitems__([*sampler])
         ranks.append(torch.stack([torch.stack(s['inputs']) for s in samples]))
     assert torch.equal(torch.stack(ranks, 1).flatten(0, 1), alone[1])
+
+
+@pytest.mark.parametrize('shuffle', [True, False])
+def test_infinite_orders_are_those_of_any_processes(image_folder, shuffle):
+    dataset = folder_set(image_folder)
+
+    def take(rank: int, world: int, count: int, skip: int = 0) -> list:
+        with patch('mmengine.dataset.sampler.get_dist_info', lambda:
+                   (rank, world)):
+            sampler = SeededInfiniteSampler(dataset, shuffle, seed=3)
+        sampler.skip(skip)
+        return [(index.epoch, int(index)) for index in islice(sampler, count)]
+
+    alone = take(0, 1, 3 * COUNT)
+    assert alone == take(0, 1, 3 * COUNT)
+    for epoch in range(3):
+        part = alone[epoch * COUNT:(epoch + 1) * COUNT]
+        assert sorted(part) == [(epoch, index) for index in range(COUNT)]
+    orders = {
+        tuple(index for _, index in alone[k * COUNT:(k + 1) * COUNT])
+        for k in range(3)
+    }
+    assert len(orders) == (3 if shuffle else 1)
+    for skip in (0, 1, 5):  # of 5 processes, which do not divide 12
+        ranks = [take(rank, 5, 7 - skip, skip) for rank in range(5)]
+        assert [*chain(*zip(*ranks))] == alone[5 * skip:35]
 
 
 @pytest.mark.parametrize('wrap', [

@@ -1,5 +1,6 @@
 import copy
-from unittest.mock import Mock
+from itertools import repeat
+from unittest.mock import MagicMock, Mock
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from mmengine.hooks import Hook
 from mmengine.logging import MessageHub
 from mmengine.runner import Runner
 
-from mmregioncl.engine.loops import SeededTrainLoop
+from mmregioncl.engine.loops import SeededIterTrainLoop, SeededTrainLoop
 from mmregioncl.models.utils import RegionSwap
 
 
@@ -82,6 +83,71 @@ def test_a_run_resumed_anywhere_is_the_uninterrupted_one(
         load_from=str(tmp_path / 'run' / 'stopped.pth'))
     assert resumed.iter == 6 and resumed.epoch == 2
     same_state(whole, resumed)
+
+
+@pytest.fixture
+def iterations_cfg(seeded_cfg):
+    """Six steps of five images out of twelve, validated after each third."""
+    cfg = seeded_cfg
+    cfg.train_cfg = dict(type='mmregioncl.SeededIterTrainLoop', max_iters=6)
+    cfg.train_dataloader.update(
+        batch_size=5, sampler=dict(type='mmregioncl.SeededInfiniteSampler'))
+    cfg.param_scheduler = cfg.param_scheduler[:1]
+    cfg.default_hooks.checkpoint.update(by_epoch=False, interval=-1)
+    return cfg
+
+
+@pytest.mark.parametrize('workers', [0, 2])
+def test_a_run_of_steps_resumed_anywhere_is_the_uninterrupted_one(
+        iterations_cfg, tmp_path, workers):
+    """In the middle of the second pass over the data; nothing is reloaded."""
+    whole = run(iterations_cfg, 'whole', randomness=dict(seed=7))
+    with pytest.raises(KeyboardInterrupt):
+        run(iterations_cfg, 'killed', Stop(4), randomness=dict(seed=7))
+    iterations_cfg.train_dataloader.update(
+        num_workers=workers, persistent_workers=workers > 0)
+    resumed = run(
+        iterations_cfg,
+        'resumed',
+        resume=True,
+        load_from=str(tmp_path / 'run' / 'stopped.pth'))
+    assert resumed.iter == 6
+    same_state(whole, resumed)
+
+
+def test_a_run_of_steps_validates_once():
+    """Also at a step that a run was killed right after."""
+    hub = MessageHub.get_current_instance()
+    loop = object.__new__(SeededIterTrainLoop)
+    loop._runner = runner = Mock(message_hub=hub)
+    loop.dynamic_milestones, loop.dynamic_intervals = [0], [2]
+    loop.stop_training, loop._max_iters, loop.val_begin = False, 5, 1
+    loop.dataloader = MagicMock()
+    loop.dataloader.__iter__.side_effect = lambda: repeat(None)
+    loop.dataloader_iterator = repeat(None)
+    validated = []
+    runner.val_loop.run = lambda: validated.append(loop.iter)
+
+    def run_iter(batch) -> None:
+        loop._iter += 1
+
+    loop.run_iter = run_iter
+    for begin, known, wanted in ((0, None, [2, 4,
+                                            5]), (2, 0, [2, 4,
+                                                         5]), (2, 2, [4, 5])):
+        validated.clear()
+        loop._iter = begin
+        hub.update_info('validated', known)
+        loop.run()
+        assert validated == wanted
+
+
+def test_a_loop_of_steps_needs_its_sampler(iterations_cfg):
+    iterations_cfg.train_dataloader.sampler.type = 'InfiniteSampler'
+    with pytest.raises(
+            ValueError,
+            match='SeededIterTrainLoop cannot resume with this loader: set'):
+        run(iterations_cfg, 'whole')
 
 
 def test_draws_depend_on_the_step_alone(seeded_cfg, monkeypatch):

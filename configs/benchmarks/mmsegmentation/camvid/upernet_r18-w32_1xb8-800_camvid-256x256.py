@@ -52,7 +52,7 @@ train_dataloader = dict(
     batch_size=8,
     num_workers=2,
     persistent_workers=True,
-    sampler=dict(type='InfiniteSampler', shuffle=True),
+    sampler=dict(type='mmregioncl.SeededInfiniteSampler'),
     dataset=dict(
         **camvid,
         data_prefix=dict(

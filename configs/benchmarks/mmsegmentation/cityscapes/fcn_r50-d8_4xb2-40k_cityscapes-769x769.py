@@ -1,6 +1,6 @@
 _base_ = [
     '../_base_/models/fcn_r50-d8.py',
-    'mmseg::_base_/datasets/cityscapes_769x769.py',
+    '../_base_/datasets/cityscapes_769x769.py',
     'mmseg::_base_/default_runtime.py',
     '../_base_/schedules/sgd_40k.py',
 ]

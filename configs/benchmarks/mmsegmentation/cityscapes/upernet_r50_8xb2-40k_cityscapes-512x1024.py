@@ -1,6 +1,6 @@
 _base_ = [
     '../_base_/models/upernet_r50.py',
-    'mmseg::_base_/datasets/cityscapes.py',
+    '../_base_/datasets/cityscapes.py',
     'mmseg::_base_/default_runtime.py',
     '../_base_/schedules/sgd_40k.py',
 ]

@@ -1,6 +1,6 @@
 _base_ = [
     'mmseg::_base_/models/upernet_vit-b16_ln_mln.py',
-    'mmseg::_base_/datasets/cityscapes.py',
+    '../_base_/datasets/cityscapes.py',
     'mmseg::_base_/default_runtime.py',
     '../_base_/schedules/adamw_40k.py',
 ]

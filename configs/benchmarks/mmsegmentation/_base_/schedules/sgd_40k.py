@@ -5,6 +5,6 @@ default_hooks = dict(
     checkpoint=dict(
         type='mmregioncl.TimedCheckpointHook', minutes=15, max_keep_ckpts=3),
     pretrained=dict(type='mmregioncl.PretrainedHook'),
-    fresh_data=dict(type='mmregioncl.FreshDataHook'),
     guard=dict(type='mmregioncl.GuardHook'))
+train_cfg = dict(type='mmregioncl.SeededIterTrainLoop')
 auto_scale_lr = dict(enable=False, base_batch_size=16)
