@@ -20,7 +20,7 @@ def free_port() -> int:
         return free.getsockname()[1]
 
 
-def serve(rank: int, world: int, port: int, calls) -> None:
+def serve(rank: int, world: int, port: int, calls, timeout: int) -> None:
     """Join the group, then run what is sent until None is."""
     os.environ.update(
         RANK=str(rank),
@@ -29,7 +29,7 @@ def serve(rank: int, world: int, port: int, calls) -> None:
         MASTER_ADDR='127.0.0.1',
         MASTER_PORT=str(port))
     torch.set_num_threads(1)
-    distributed.init_process_group('gloo', timeout=timedelta(seconds=TIMEOUT))
+    distributed.init_process_group('gloo', timeout=timedelta(seconds=timeout))
     while call := calls.recv():
         function, args, kwargs = call
         try:
@@ -47,10 +47,12 @@ class Ranks:
 
     Args:
         world (int): Number of processes.
+        timeout (int): Seconds that they wait for each other. Defaults to 120.
     """
 
-    def __init__(self, world: int) -> None:
+    def __init__(self, world: int, timeout: int = TIMEOUT) -> None:
         self.world = world
+        self.timeout = timeout
         self.processes = []
 
     def start(self) -> None:
@@ -58,7 +60,8 @@ class Ranks:
         for rank in range(self.world):
             ours, theirs = context.Pipe()
             process = context.Process(
-                target=serve, args=(rank, self.world, port, theirs))
+                target=serve,
+                args=(rank, self.world, port, theirs, self.timeout))
             process.start()
             theirs.close()
             self.processes.append((process, ours))

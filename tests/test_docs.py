@@ -78,6 +78,17 @@ def test_every_config_is_in_its_table(folder):
             assert f'({config.relative_to(folder)})' in table, config.name
 
 
+def test_every_promise_names_what_shows_it():
+    page = (ROOT / 'docs' / 'reliability.md').read_text()
+    tables = re.findall(r'shown by \|\n\|[-|]+\n((?:\|.*\n)+)', page)
+    rows = ''.join(tables).splitlines()
+    assert len(tables) == 4 and len(rows) > 20
+    for row in rows:
+        shown = row.split(' | ')[-1]
+        assert shown.startswith('the same') or re.search(
+            r'\.\./(tests|benchmarks)/\S+\)', shown), row
+
+
 def test_readme_is_short():
     text = (ROOT / 'README.md').read_text()
     assert len(text.splitlines()) <= 120

@@ -1,5 +1,6 @@
 import os
 import signal
+import time
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -86,6 +87,8 @@ def fail(rank: int, error: Exception, folder: Path) -> None:
     def exchange() -> None:
         for step in range(100):
             if get_rank() == rank and step == 2:
+                if error is TimeoutError:  # as a disk that hangs
+                    time.sleep(60)
                 if error is None:  # as if the kernel had run out of memory
                     os.kill(os.getpid(), signal.SIGKILL)
                 raise error
@@ -120,6 +123,21 @@ def test_other_ranks_end_with_one_that_is_killed(rank, tmp_path):
     assert codes[rank] == -signal.SIGKILL and codes[1 - rank] == 1
     assert (tmp_path / f'{1 - rank}').read_text().startswith(
         f'rank {1 - rank}: another process ended or hangs: look for the first')
+
+
+@pytest.mark.slow
+def test_ranks_wait_for_one_that_hangs_for_a_set_time(tmp_path):
+    """As of env_cfg.dist_cfg.timeout."""
+    pool = Ranks(2, timeout=2)
+    pool.start()
+    for _, calls in pool.processes:
+        calls.send((fail, (1, TimeoutError, tmp_path), {}))
+    waits, _ = pool.processes[0]
+    waits.join(30)
+    pool.stop()
+    assert waits.exitcode == 1
+    assert (tmp_path / '0').read_text().startswith(
+        'rank 0: another process ended or hangs: look for the first')
 
 
 def test_a_lost_pipe_of_a_worker_is_explained():
