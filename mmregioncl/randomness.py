@@ -7,6 +7,11 @@ from typing import Iterator, Tuple
 
 import numpy as np
 import torch
+from torch import Tensor
+
+# SplitMix64 (Steele, Lea and Flood, 2014), as int64
+GAMMA = 0x9E3779B97F4A7C15 - 2**64
+FACTORS = 0xBF58476D1CE4E5B9 - 2**64, 0x94D049BB133111EB - 2**64
 
 
 def hash_words(*numbers: int) -> Tuple[int, int, int]:
@@ -41,6 +46,60 @@ def seed_draws(*numbers: int, on_gpu: bool = False) -> None:
     torch.default_generator.manual_seed(third)
     if on_gpu and torch.cuda.is_initialized():
         torch.cuda.manual_seed(third)
+
+
+def mix_seeds(seeds: Tensor, first: int, count: int) -> Tensor:
+    """Independent seeds that depend on a seed and a number each.
+
+    The sequence of SplitMix64, from any number on. It is computed on the
+    device of the seeds, and nothing is read back from there.
+
+    Args:
+        seeds (Tensor): Shape (N,), int64.
+        first (int): The first number.
+        count (int): How many numbers.
+
+    Returns:
+        Tensor: Shape (count, N), int64.
+    """
+    numbers = torch.arange(first + 1, first + count + 1, device=seeds.device)
+    words = seeds + GAMMA * numbers[:, None]  # (count, N), wraps around
+    for shift, factor in zip((30, 27), FACTORS):
+        words = (words ^ shift_right(words, shift)) * factor
+    return words ^ shift_right(words, 31)
+
+
+def shift_right(words: Tensor, bits: int) -> Tensor:
+    """Shift in zeros from the left, where ``>>`` copies the sign."""
+    return (words >> bits) & (2**(64 - bits) - 1)
+
+
+class BatchDraws:
+    """Uniform random numbers for each image of a batch, on its device.
+
+    The numbers of an image depend on its seed and their order alone, not on
+    the other images of the batch.
+
+    Args:
+        seeds (Tensor): Shape (N,), int64.
+    """
+
+    def __init__(self, seeds: Tensor) -> None:
+        self.seeds = seeds
+        self.used = 0
+
+    def __call__(self, count: int) -> Tensor:
+        """The next numbers, in [0, 1).
+
+        Args:
+            count (int): How many for each image.
+
+        Returns:
+            Tensor: Shape (count, N), float32.
+        """
+        words = mix_seeds(self.seeds, self.used, count)
+        self.used += count
+        return shift_right(words, 40) * 2**-24  # all that float32 can hold
 
 
 @contextmanager

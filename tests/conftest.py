@@ -342,6 +342,22 @@ def runner_cfg(model_cfg, image_folder, tmp_path):
 
 
 @pytest.fixture
+def views_on_device():
+    """Move the transforms of views from the loader to the preprocessor."""
+    return make_views_on_device
+
+
+def make_views_on_device(cfg) -> None:
+    *loading, views, _ = cfg.train_dataloader.dataset.pipeline
+    cfg.model.data_preprocessor.update(
+        type='mmregioncl.SelfSupDataPreprocessor',
+        views=dict(views, type='mmregioncl.BatchViews'))
+    cfg.train_dataloader.dataset.pipeline = [
+        *loading, dict(type='mmregioncl.PackSeededInputs')
+    ]
+
+
+@pytest.fixture
 def seeded_runner_cfg(runner_cfg):
     """The same, with draws that depend on seed, epoch and step alone."""
     runner_cfg.train_cfg.type = 'mmregioncl.SeededTrainLoop'

@@ -167,7 +167,8 @@ def test_config_names_the_fast_transforms(path):
         'mmregioncl.SelfSupDataPreprocessor')
     types = {
         step['type']
-        for part in (cfg.train_dataloader, cfg.get('eval_datasets'))
+        for part in (cfg.train_dataloader, cfg.get('eval_datasets'),
+                     cfg.model.data_preprocessor)
         for step in typed_dicts(part)
     }
     assert types & {f'mmregioncl.{name}' for name in FAST}
@@ -175,7 +176,7 @@ def test_config_names_the_fast_transforms(path):
     # No model reads data samples, so none are sent between processes.
     packs = [
         step for step in typed_dicts(cfg.train_dataloader)
-        if step['type'].endswith('PackSelfSupInputs')
+        if step['type'].startswith('mmregioncl.Pack')
     ]
     assert packs and all(pack.keys() == {'type'} for pack in packs)
 
@@ -308,7 +309,10 @@ def test_regions_are_of_the_recipe():
         if path.stem.startswith('regioncl-'):
             assert 'region_swap' not in cfg.model
             backbone = cfg.model.backbone
-            pixels = pipeline_of(cfg)[-2].transforms[0][0]['size']
+            # Made in the loader, or on the device
+            views = cfg.model.data_preprocessor.get('views') or pipeline_of(
+                cfg)[-2]
+            pixels = views.transforms[0][0]['size']
             swaps[backbone.type, pixels] = dict(backbone, **thin(backbone))
     for (name, pixels), backbone in swaps.items():
         with torch.no_grad():
@@ -478,6 +482,7 @@ def test_queue_is_shorter_than_the_data(path):
     images.update({
         'tiny-imagenet': 100000,
         'cifar10-10k': 10000,
+        'cifar10-device-views': 50000,
         'coco-small-camvid': 566
     })
     count = images[path.stem.split('_')[-1]]

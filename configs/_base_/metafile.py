@@ -48,6 +48,7 @@ training_data = {
     'cifar10': 'CIFAR-10',
     'cifar100': 'CIFAR-100',
     'cifar10-10k': '10,000 images of CIFAR-10',
+    'cifar10-device-views': 'CIFAR-10',
     'coco': 'COCO train2017, images alone',
     'coco-small-camvid': '566 images of COCO and CamVid',
     'digits': 'handwritten digits of scikit-learn',

@@ -8,6 +8,7 @@ from mmengine.registry import DATASETS
 from torch import Tensor, nn
 
 from mmregioncl.datasets.nested import innermost
+from mmregioncl.datasets.transforms import kinds_of
 from mmregioncl.evaluation import (check_finite, check_same_classes,
                                    eval_dataset, extract_rows, gather_rows,
                                    online_probe, rank_batches, read_labels)
@@ -77,7 +78,7 @@ class OnlineLinearProbeHook(EvaluationHook):
             self.classes = max(self.classes, int(labels.max()) + 1)
             for step in part.pipeline.transforms:
                 # MMPretrain's PackInputs packs labels in any case.
-                if type(step).__name__ == 'PackSelfSupInputs':
+                if 'PackSelfSupInputs' in kinds_of(step):
                     step.algorithm_keys = [*{*step.algorithm_keys, 'gt_label'}]
 
     def before_train(self, runner) -> None:

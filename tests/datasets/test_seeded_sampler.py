@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 from mmregioncl import host
 from mmregioncl.datasets import (ImageFolder, SeededInfiniteSampler,
                                  SeededSampler)
+from mmregioncl.datasets.transforms import PackSeededInputs
 
 COUNT = 12
 # Draws of Python and of NumPy, by our transforms and the host.s
@@ -70,6 +71,22 @@ def test_views_do_not_depend_on_workers(image_folder, workers, persistent):
     views = epochs(folder_set(image_folder), workers, persistent)
     for epoch, wanted in zip(views, epochs(folder_set(image_folder))):
         assert torch.equal(epoch, wanted)
+
+
+def test_seeds_of_views_do_not_depend_on_workers(image_folder):
+    """From which the device draws."""
+    drawn = []
+    for workers in (0, 2):
+        dataset = folder_set(image_folder)
+        dataset.pipeline.transforms[1:] = [PackSeededInputs()]
+        sampler = SeededSampler(dataset, seed=3)
+        loader = DataLoader(
+            dataset, batch_size=3, sampler=sampler, num_workers=workers)
+        for epoch in range(2):
+            sampler.set_epoch(epoch)
+            drawn.append(torch.cat([batch['seeds'] for batch in loader]))
+    assert torch.equal(*(torch.cat(seeds) for seeds in (drawn[:2], drawn[2:])))
+    assert len(torch.cat(drawn).unique()) == 2 * COUNT
 
 
 def test_epochs_differ_and_begin_anywhere(image_folder):

@@ -67,9 +67,13 @@ def same_state(first: Runner, second: Runner) -> None:
                 assert value.data[0].tobytes() == other.data[0].tobytes()
 
 
-@pytest.mark.parametrize('step, counts', [(3, 1), (5, 1), (2, 2)])
+@pytest.mark.parametrize('step, counts, on_device',
+                         [(3, 1, False), (5, 1, True), (2, 2, False)])
 def test_a_run_resumed_anywhere_is_the_uninterrupted_one(
-        seeded_cfg, tmp_path, step, counts):
+        seeded_cfg, views_on_device, tmp_path, step, counts, on_device):
+    """Whether the loader makes the views or the device."""
+    if on_device:
+        views_on_device(seeded_cfg)
     seeded_cfg.optim_wrapper.accumulative_counts = counts
     seeded_cfg.randomness = dict(seed=None)  # drawn, and resumed
     torch.manual_seed(step)

@@ -7,7 +7,7 @@ import sys
 import time
 from copy import deepcopy
 from datetime import date
-from importlib.metadata import version
+from importlib.metadata import distributions, version
 from pathlib import Path
 from typing import Callable, Dict, List, Sequence
 
@@ -68,10 +68,14 @@ def upstream(pipeline: list) -> list:
 
 
 def header(device: str, *packages: str) -> str:
-    """When, with what command, versions and hardware a table was made."""
+    """When, with what command, versions and hardware a table was made.
+
+    Packages that are not installed, or under another name, are left out.
+    """
     script = os.path.relpath(sys.argv[0])
+    known = {dist.name for dist in distributions()}
     versions = ', '.join(f'{name} {version(name)}'
-                         for name in ('torch', *packages))
+                         for name in ('torch', *packages) if name in known)
     hardware = torch.cuda.get_device_name() if device == 'cuda' else (
         f'{processor()}, {os.cpu_count()} cores, {torch.get_num_threads()} '
         'threads')

@@ -115,12 +115,19 @@ def draw_crop(shape: Tuple[int, int],
             top = random.randint(0, rows - height)
             left = random.randint(0, cols - width)
             return top, left, height, width
-    height, width = rows, cols
-    if cols / rows < min(ratio):
-        height = int(round(cols / min(ratio)))
-    elif cols / rows > max(ratio):
-        width = int(round(rows * max(ratio)))
+    height, width = largest_crop(shape, ratio)
     return (rows - height) // 2, (cols - width) // 2, height, width
+
+
+def largest_crop(shape: Tuple[int, int],
+                 ratio: Tuple[float, float]) -> Tuple[int, int]:
+    """Height and width of the largest crop within a range of ratios."""
+    rows, cols = shape
+    if cols / rows < min(ratio):
+        return int(round(cols / min(ratio))), cols
+    if cols / rows > max(ratio):
+        return rows, int(round(rows * max(ratio)))
+    return rows, cols
 
 
 @TRANSFORMS.register_module()

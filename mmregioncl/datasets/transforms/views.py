@@ -113,6 +113,21 @@ class PackSelfSupInputs(BaseTransform):
         return dict(inputs=inputs, data_samples=sample)
 
 
+@TRANSFORMS.register_module()
+class PackSeededInputs(PackSelfSupInputs):
+    """Pack an image, and a seed for the views that the device makes of it.
+
+    The seed is a draw of the data loader like any other: with
+    ``SeededSampler`` it depends on the seed of the run, the epoch and the
+    image alone.
+    """
+
+    def transform(self, results: dict) -> dict:
+        """Pack ``img`` (H, W, C) as a tensor (C, H, W), with ``seeds``."""
+        seed = np.random.randint(2**63, dtype=np.int64)
+        return dict(super().transform(results), seeds=int(seed))
+
+
 def channels_first(img: np.ndarray) -> torch.Tensor:
     """Convert an image (H, W, C) or (H, W) to a tensor (C, H, W).
 

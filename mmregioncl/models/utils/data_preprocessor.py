@@ -1,12 +1,13 @@
-from typing import Optional, Sequence
+from typing import Callable, Optional, Sequence
 
 import torch
 from torch import Tensor
 
-from mmregioncl.registry import MODELS
+from mmregioncl.registry import MODELS, TRANSFORMS
 from ..parents import Batch
 from ..parents import SelfSupDataPreprocessor as Parent
 from ..parents import join_batch
+from .precision import no_autocast
 
 
 def normalize(view: Tensor, scale: Tensor, shift: Tensor,
@@ -32,6 +33,15 @@ def normalize(view: Tensor, scale: Tensor, shift: Tensor,
     return normalized
 
 
+def labels_alone(samples: list) -> bool:
+    """Whether samples hold nothing but labels.
+
+    No algorithm of pre-training reads labels, and moving them one by one to a
+    GPU can take as long as a step.
+    """
+    return bool(samples) and set(samples[0].keys()) <= {'gt_label'}
+
+
 @MODELS.register_module()
 class SelfSupDataPreprocessor(Parent):
     """``SelfSupDataPreprocessor`` of the host, in one pass over each view.
@@ -39,9 +49,15 @@ class SelfSupDataPreprocessor(Parent):
     The parent takes four passes (cast, channel order, difference, quotient)
     and waits for the device once. It knows one or three channels.
 
+    With `views` it makes the views of a batch of images, on the device. The
+    loader then packs one image, by ``mmregioncl.PackSeededInputs``. Batches
+    without seeds, as in evaluations, are normalised as they are.
+
     Args:
         mean, std (Sequence[float], optional): Of each channel, of any number
             of them. Default to None, no normalisation.
+        views (dict, optional): Settings of ``mmregioncl.BatchViews``. Defaults
+            to None, the loader makes the views.
         non_blocking (bool): Whether copies to the device overlap with work
             on the host, for which the dataloader needs ``pin_memory``.
             Defaults to True.
@@ -51,6 +67,7 @@ class SelfSupDataPreprocessor(Parent):
     def __init__(self,
                  mean: Optional[Sequence[float]] = None,
                  std: Optional[Sequence[float]] = None,
+                 views: Optional[dict] = None,
                  non_blocking: bool = True,
                  **kwargs) -> None:
         statistics = dict(mean=mean, std=std)
@@ -70,6 +87,10 @@ class SelfSupDataPreprocessor(Parent):
                     name,
                     torch.tensor(values).float().view(-1, 1, 1),
                     persistent=False)
+        self.views: Optional[Callable] = None
+        if views is not None:
+            self.views = TRANSFORMS.build(
+                dict(dict(type='mmregioncl.BatchViews'), **views))
         if self._enable_normalize:
             scale = self.std.double().reciprocal()
             shift = -self.mean.double() * scale
@@ -80,25 +101,48 @@ class SelfSupDataPreprocessor(Parent):
         """Move a batch to the device and normalise it.
 
         Args:
-            data (dict): ``inputs``, a list of views (N, C, H, W) of uint8,
-                and ``data_samples``.
-            training (bool): Not used. Defaults to False.
+            data (dict): ``inputs``, a list of views (N, C, H, W) of uint8, and
+                ``data_samples``. With ``seeds``, (N,) int64, one view, the
+                image.
+            training (bool): Whether it is a batch to train on. Defaults to
+                False.
 
         Returns:
             tuple: Views of float32, and the samples; under MMPretrain, a dict
-            of ``inputs`` and ``data_samples``.
+            of ``inputs`` and ``data_samples``. Samples with labels alone stay
+            on the host.
+
+        Raises:
+            ValueError: If only one of loader and preprocessor is set to make
+                views here.
         """
+        seeded = isinstance(data, dict) and 'seeds' in data
+        if seeded != (self.views is not None) and (seeded or training):
+            raise ValueError(
+                'PackSeededInputs of the loader and views of data_preprocessor'
+                ' go together: set both, or leave both out')
+        if seeded:
+            data = self.make_views(data)
         if not self._enable_normalize or not self.takes(data):
             return super().forward(data, training)
-        data = self.cast_data(data)
         views = []
-        for view in data['inputs']:
+        for view in self.cast_data(data['inputs']):
             scale, shift = (
                 value.expand(view.shape[1], 1, 1)
                 for value in (self.scale, self.shift))
             views.append(
                 normalize(view, scale, shift, self._channel_conversion))
-        return join_batch(views, data['data_samples'])
+        samples = data['data_samples']
+        if not labels_alone(samples):
+            samples = self.cast_data(samples)
+        return join_batch(views, samples)
+
+    def make_views(self, data: dict) -> dict:
+        """Replace the images of a batch by views, and take out the seeds."""
+        images, seeds = self.cast_data([*data['inputs'], data['seeds']])
+        with no_autocast(images.device):
+            views = self.views(images, seeds)
+        return dict(inputs=views, data_samples=data['data_samples'])
 
     def takes(self, data: dict) -> bool:
         """Whether a batch has that form; others are left to the parent."""

@@ -1,6 +1,7 @@
 import pytest
 import torch
-from mmengine.registry import MODELS
+from mmengine.registry import MODELS, TRANSFORMS
+from mmengine.structures import BaseDataElement, LabelData
 
 from mmregioncl.models.utils import preprocess
 
@@ -89,3 +90,67 @@ def test_mean_and_std_belong_together():
                 type='mmregioncl.SelfSupDataPreprocessor',
                 mean=[1, 2, 3, 4],
                 std=[1, 2, 3]))
+
+
+VIEWS = dict(
+    num_views=2,
+    transforms=[[
+        dict(type='mmregioncl.RandomResizedCrop', size=8, backend='pillow'),
+        dict(type='mmregioncl.RandomGaussianBlur', sigma_min=1, sigma_max=2)
+    ]])
+
+
+def seeded_batch(**more) -> dict:
+    images = torch.randint(0, 256, (4, 3, 12, 10), dtype=torch.uint8)
+    return dict(
+        inputs=[images], data_samples=[], seeds=torch.arange(4), **more)
+
+
+@pytest.mark.parametrize('statistics', [STATISTICS, {}])
+def test_views_of_a_batch_are_made_here(statistics):
+    """In full precision whatever autocast is on, then as from a loader."""
+    ours = both(bgr_to_rgb=True, **statistics)[1]
+    make = TRANSFORMS.build(dict(type='mmregioncl.BatchViews', **VIEWS))
+    making = MODELS.build(
+        dict(
+            type='mmregioncl.SelfSupDataPreprocessor',
+            bgr_to_rgb=True,
+            views=VIEWS,
+            **statistics))
+    batch = seeded_batch()
+    views = make(batch['inputs'][0], batch['seeds'])
+    wanted, _ = preprocess(ours, dict(inputs=views, data_samples=[]))
+    with torch.autocast('cpu', torch.bfloat16):
+        found, samples = preprocess(making, batch)
+    assert len(found) == 2 and samples == []
+    assert all(map(torch.equal, found, wanted))
+    # Those without seeds, as in evaluations, stay as they are.
+    del batch['seeds']
+    for one, other in zip(*(preprocess(p, batch)[0] for p in (making, ours))):
+        assert torch.equal(one, other)
+
+
+def test_loader_and_views_go_together():
+    plain = both(**STATISTICS)[1]
+    making = MODELS.build(
+        dict(type='mmregioncl.SelfSupDataPreprocessor', views=VIEWS))
+    batch = seeded_batch()
+    with pytest.raises(ValueError, match='go together: set both'):
+        plain(batch)
+    del batch['seeds']
+    with pytest.raises(ValueError, match='go together: set both'):
+        making(batch, training=True)
+
+
+def test_labels_stay_on_the_host():
+    """One by one, they would take as long as a step to reach a GPU."""
+    preprocessor = both(**STATISTICS)[1].to('meta')
+    samples = [BaseDataElement(gt_label=LabelData(value=torch.ones(1)))]
+    data = dict(
+        inputs=[torch.zeros(1, 3, 8, 8, dtype=torch.uint8)],
+        data_samples=samples)
+    views, kept = preprocess(preprocessor, data)
+    assert views[0].device.type == 'meta' and kept is samples
+    samples[0].mask = torch.ones(2)  # for an algorithm of the host
+    _, (moved, ) = preprocess(preprocessor, data)
+    assert moved.mask.device.type == moved.gt_label.value.device.type == 'meta'
