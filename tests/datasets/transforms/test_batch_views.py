@@ -116,17 +116,18 @@ def test_shifts_hue(images, hue):
     mean, most = apart(found,
                        [image_ops.shift_hue(image, hue) for image in images])
     assert mean < 0.2 and most <= 6  # theirs has a hue of 8 bits
-    if hue == 0:
+    if hue in (0., 0.002):  # less than a step of 8 bits
         assert torch.equal(found, batch_of(images))
 
 
 def test_blurs(images):
     """A sigma for each image, by three taps and by many."""
-    sigmas = [0.1, 0.3, 0.49, 0.51, 0.8, 1.3, 2., 5.]
+    sigmas = [0.1, 0.3, 0.4, 0.49, 0.51, 0.8, 2., 5.]
     found = batch_ops.gaussian_blur(
         batch_of(images), torch.tensor(sigmas), max(sigmas))
-    mean, most = apart(found, [*map(image_ops.gaussian_blur, images, sigmas)])
-    assert mean < 0.05 and most <= 1
+    for blurred, image, sigma in zip(found, images, sigmas):
+        mean, most = apart(blurred, [image_ops.gaussian_blur(image, sigma)])
+        assert mean < 0.2 and most <= 1
 
 
 def test_grays_and_solarizes(images):
@@ -214,6 +215,22 @@ def test_a_view_depends_on_seed_and_number_alone(images):
     others = make(batch[:1].repeat(COUNT, 1, 1, 1), seeds)[0]
     for one, other in itertools.combinations(others, 2):
         assert not torch.equal(one, other)
+
+
+@pytest.mark.parametrize('step', [
+    dict(type='RandomApply', transforms=[dict(JITTER)], prob=0.6),
+    dict(STEPS[2], prob=0.6),
+    dict(STEPS[3], prob=0.6, sigma_min=1),
+    dict(type='RandomSolarize', threshold=0, prob=0.6)
+])
+def test_changes_as_often(images, step):
+    make = TRANSFORMS.build(
+        dict(type='BatchViews', transforms=[[step]], num_views=1))
+    count = 4000
+    batch = batch_of(images[-1:, :3, :3]).byte().expand(count, -1, -1, -1)
+    views, = make(batch, torch.arange(count))
+    share = (views != batch).flatten(1).any(1).float().mean()
+    assert share == pytest.approx(0.6, abs=0.03)  # standard error 0.008
 
 
 def test_flips_as_often():
