@@ -1,10 +1,12 @@
+from typing import List, Optional
+
 import torch
 from mmengine.dist import all_gather, get_rank
 from torch import Tensor
 from torch.nn import functional as F
 
 from mmregioncl.registry import MODELS
-from ..parents import MoCoV3Head, head_loss
+from ..parents import MoCoV3Head
 from ..utils import neighbours, nt_xent
 from .plain_loss import check_plain
 
@@ -30,7 +32,7 @@ class RegionMoCoV3Head(MoCoV3Head):
         self.loss_weight = loss.get('loss_weight', 1.0)
 
     def loss_instance(self, projection: Tensor, target: Tensor) -> Tensor:
-        """The parent's loss.
+        """The parent's loss, whose labels wait for a GPU.
 
         Args:
             projection (Tensor): Of one view, shape (N, D).
@@ -39,7 +41,7 @@ class RegionMoCoV3Head(MoCoV3Head):
         Returns:
             Tensor: A scalar.
         """
-        return head_loss(self, projection, target)
+        return self.contrast([projection], target)
 
     def loss_region(self, canvas: Tensor, paste: Tensor,
                     target: Tensor) -> Tensor:
@@ -59,15 +61,30 @@ class RegionMoCoV3Head(MoCoV3Head):
         Returns:
             Tensor: A scalar.
         """
-        predicted, = self.predictor([torch.cat((canvas, paste))])  # (2N, D)
-        keys = torch.cat(all_gather(F.normalize(target)))  # of all processes
-        positive = torch.arange(len(canvas), device=target.device)
+        beside = F.normalize(neighbours(canvas, paste))
+        return self.contrast([canvas, paste], target, beside)
+
+    def contrast(self,
+                 projections: List[Tensor],
+                 target: Tensor,
+                 beside: Optional[Tensor] = None) -> Tensor:
+        """Mean loss of predictions against the keys of all processes.
+
+        Args:
+            projections (list[Tensor]): Shape (N, D) each, row i shows image i.
+            target (Tensor): Keys, shape (N, D) or more.
+            beside (Tensor, optional): A further negative of each row, shape
+                (kN, D) for k projections. Defaults to None.
+        """
+        predicted, = self.predictor([torch.cat(projections)])  # (kN, D)
+        keys = torch.cat(all_gather(F.normalize(target)))
+        positive = torch.arange(len(projections[0]), device=target.device)
         positive = positive + get_rank() * len(target)
         loss = nt_xent(
             F.normalize(predicted),
             keys,
-            positive.repeat(2),
+            positive.repeat(len(projections)),
             own=None,
             temperature=self.temperature,
-            extra=F.normalize(neighbours(canvas, paste)))
+            extra=beside)
         return self.loss_weight * loss
