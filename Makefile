@@ -1,6 +1,7 @@
 # Every target but clean sets up $(VENV) first, unless it is there.
 #   make demo       pre-train on handwritten digits, and report on it
 #   make test       run all tests on JOBS processes; NUMPY=1 for numpy 1.26
+#                   DEVICE=cuda for those that a GPU can run, on it
 #   make test-fast  run the tests that take no time, while you edit
 #   make bench      measure time and memory into benchmarks/ (half an hour)
 #   make lint       what a commit must pass; make format fixes what it can
@@ -10,6 +11,7 @@
 PYTHON ?= python3
 NUMPY ?= 2
 JOBS ?= 2
+export DEVICE ?= cpu
 
 FORKS := $(filter onedl,$(HOST))
 VENV ?= .venv$(FORKS:%=-%)
@@ -57,6 +59,12 @@ TESTS := $(TESTS_$(HOST))
 
 # Tests that share a fixture stay on one process.
 PARALLEL := -n $(JOBS) --dist loadgroup
+
+# All of them on one process, which the GPU knows
+ifneq ($(DEVICE),cpu)
+TESTS := -m device
+PARALLEL :=
+endif
 
 .PHONY: setup demo test test-fast bench lint format clean
 

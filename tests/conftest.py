@@ -1,5 +1,6 @@
 import functools
 import gc
+import os
 import runpy
 import subprocess
 import sys
@@ -27,6 +28,7 @@ from ranks import Ranks
 from toy import MODEL, PARENTS, method_cfgs
 
 ROOT = Path(__file__).parents[1]
+DEVICE = os.environ.get('DEVICE', 'cpu')
 
 # Fixtures that are expensive to make, by the group of tests that share them
 SHARED = dict(
@@ -45,7 +47,8 @@ SLOW = (*SHARED, 'run_python', 'run_tool', 'runner_cfg', 'folders')
 def pytest_collection_modifyitems(items):
     """Mark slow tests, which start first, and those that share a fixture.
 
-    Tests that need MMSelfSup are skipped under MMPretrain.
+    Those that take a device are marked, too. Tests that need MMSelfSup are
+    skipped under MMPretrain.
     """
     for item in items:
         if host.NAME != 'mmselfsup' and item.get_closest_marker('mmselfsup'):
@@ -53,6 +56,8 @@ def pytest_collection_modifyitems(items):
         shared = [SHARED[name] for name in SHARED if name in item.fixturenames]
         if shared:
             item.add_marker(pytest.mark.xdist_group(shared[0]))
+        if {'cuda', 'device'} & set(item.fixturenames):
+            item.add_marker(pytest.mark.device)
         if set(SLOW) & set(item.fixturenames):
             item.add_marker(pytest.mark.slow)
     # A long test at the end would leave the other processes idle.
@@ -91,6 +96,24 @@ def three_ranks():
 def ranks(request):
     """Run a function on two, and on three."""
     return request.getfixturevalue(request.param)
+
+
+@pytest.fixture
+def device(monkeypatch) -> str:
+    """That of the environment variable DEVICE, the CPU by default.
+
+    Products have all bits of float32 there.
+    """
+    monkeypatch.setattr(torch.backends.cudnn, 'allow_tf32', False)
+    return DEVICE
+
+
+@pytest.fixture
+def cuda() -> str:
+    """A GPU, for what a CPU cannot show."""
+    if DEVICE != 'cuda' and not torch.cuda.is_available():
+        pytest.skip('needs a GPU')
+    return 'cuda'
 
 
 @pytest.fixture(params=PARENTS)

@@ -2,7 +2,7 @@
 from inspect import signature
 from typing import List, Optional, Tuple, Union
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmregioncl import host
 
@@ -31,7 +31,7 @@ __all__ = [
     'BYOL', 'BaseModel', 'ContrastiveHead', 'CosineEMA', 'DenseCL',
     'DenseCLNeck', 'GatherLayer', 'HOST_MODELS', 'LatentPredictHead', 'MoCo',
     'MoCoV2Neck', 'MoCoV3', 'MoCoV3Head', 'NonLinearNeck',
-    'SelfSupDataPreprocessor', 'SimCLR', 'SimSiam', 'class_of', 'head_loss',
+    'SelfSupDataPreprocessor', 'SimCLR', 'SimSiam', 'class_of', 'criterion_of',
     'join_batch', 'replaced', 'split_batch', 'with_settings'
 ]
 
@@ -52,11 +52,9 @@ def split_batch(batch: Batch) -> Tuple[List[Tensor], list]:
     return batch
 
 
-def head_loss(head: Union[LatentPredictHead, MoCoV3Head], projection: Tensor,
-              target: Tensor) -> Tensor:
-    """The loss of a head of the host that predicts a target."""
-    loss = head if host.NAME == 'mmselfsup' else head.loss
-    return loss(projection, target)
+def criterion_of(head: LatentPredictHead) -> nn.Module:
+    """What a head of the host compares predictions and targets by."""
+    return head.loss if host.NAME == 'mmselfsup' else head.loss_module
 
 
 def replaced(momentum: float) -> float:

@@ -70,16 +70,18 @@ def same_state(first: Runner, second: Runner) -> None:
 @pytest.mark.parametrize('step, counts, on_device',
                          [(3, 1, False), (5, 1, True), (2, 2, False)])
 def test_a_run_resumed_anywhere_is_the_uninterrupted_one(
-        seeded_cfg, views_on_device, tmp_path, step, counts, on_device):
+        seeded_cfg, views_on_device, device, tmp_path, step, counts,
+        on_device):
     """Whether the loader makes the views or the device."""
+    randomness = dict(seed=7, deterministic=device == 'cuda')
     if on_device:
         views_on_device(seeded_cfg)
     seeded_cfg.optim_wrapper.accumulative_counts = counts
-    seeded_cfg.randomness = dict(seed=None)  # drawn, and resumed
+    seeded_cfg.randomness = dict(randomness, seed=None)  # drawn, and resumed
     torch.manual_seed(step)
-    whole = run(seeded_cfg, 'whole', randomness=dict(seed=7))
+    whole = run(seeded_cfg, 'whole', randomness=randomness)
     with pytest.raises(KeyboardInterrupt):
-        run(seeded_cfg, 'killed', Stop(step), randomness=dict(seed=7))
+        run(seeded_cfg, 'killed', Stop(step), randomness=randomness)
     resumed = run(
         seeded_cfg,
         'resumed',

@@ -2,7 +2,8 @@ import torch
 from torch import Tensor
 
 from mmregioncl.registry import MODELS
-from ..parents import LatentPredictHead, head_loss
+from ..parents import LatentPredictHead, criterion_of
+from ..utils.precision import no_autocast
 
 
 @MODELS.register_module()
@@ -15,7 +16,7 @@ class RegionLatentPredictHead(LatentPredictHead):
     """
 
     def loss_instance(self, projection: Tensor, target: Tensor) -> Tensor:
-        """The parent's loss.
+        """The parent's loss, in float32 at least, also under autocast.
 
         Args:
             projection (Tensor): Of one view, shape (N, D).
@@ -25,7 +26,11 @@ class RegionLatentPredictHead(LatentPredictHead):
         Returns:
             Tensor: A scalar.
         """
-        return head_loss(self, projection, target)
+        predicted = self.predictor([projection])[0]
+        dtype = torch.promote_types(predicted.dtype, torch.float32)
+        with no_autocast(predicted.device):
+            return criterion_of(self)(predicted.to(dtype),
+                                      target.detach().to(dtype))
 
     def loss_region(self, canvas: Tensor, paste: Tensor,
                     target: Tensor) -> Tensor:

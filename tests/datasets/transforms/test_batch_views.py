@@ -217,6 +217,15 @@ def test_a_view_depends_on_seed_and_number_alone(images):
         assert not torch.equal(one, other)
 
 
+def test_views_do_not_depend_on_the_device(images, device):
+    make = TRANSFORMS.build(
+        dict(type='BatchViews', transforms=[STEPS], num_views=2))
+    batch, seeds = batch_of(images).byte(), torch.arange(COUNT)
+    for view, wanted in zip(
+            make(batch.to(device), seeds.to(device)), make(batch, seeds)):
+        assert (view.cpu() - wanted).abs().mean() < 0.1  # rounded otherwise
+
+
 @pytest.mark.parametrize('step', [
     dict(type='RandomApply', transforms=[dict(JITTER)], prob=0.6),
     dict(STEPS[2], prob=0.6),

@@ -9,14 +9,16 @@ from unittest.mock import Mock
 
 import pytest
 import torch
+from mmengine.model import MMDistributedDataParallel
 from mmengine.optim import OptimWrapper
-from torch import nn
+from torch import distributed, nn
 from torch._subclasses import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from mmregioncl.hooks import GuardHook
-from mmregioncl.models.utils import Region, swap_region
+from mmregioncl.models.utils import (Region, plan_exchange, redistribute,
+                                     swap_region)
 
 PREPROCESSOR = dict(
     type='mmregioncl.SelfSupDataPreprocessor',
@@ -27,8 +29,7 @@ PREPROCESSOR = dict(
         num_views=2,
         transforms=[[
             dict(
-                type='mmregioncl.RandomResizedCrop', size=8,
-                backend='pillow'),
+                type='mmregioncl.RandomResizedCrop', size=8, backend='pillow'),
             dict(
                 type='RandomApply',
                 transforms=[
@@ -135,3 +136,53 @@ def test_losses_do_not_mix_devices(model, batch):
         views, _ = model.data_preprocessor(batch, True)
         losses = model.loss(views, [])
     assert {value.device.type for value in losses.values()} == {'cuda'}
+
+
+def test_a_step_never_waits_for_a_gpu(cuda, method, build):
+    """From a pinned batch to the meters of the guard."""
+    model = build(dict(method[0], data_preprocessor=PREPROCESSOR)).to(cuda)
+    wrapper = OptimWrapper(torch.optim.SGD(model.parameters(), 0.1, 0.9))
+    images = torch.zeros(4, 3, 40, 40, dtype=torch.uint8)
+    batch = dict(
+        inputs=[images.pin_memory()],
+        data_samples=[],
+        seeds=torch.arange(4).pin_memory())
+    guard, runner = GuardHook(), Mock(iter=0)
+    model.train_step(batch, wrapper)  # averages read once how far they are
+    torch.cuda.set_sync_debug_mode('error')
+    try:
+        losses = model.train_step(batch, wrapper)
+        guard.after_train_iter(runner, 0, batch, losses)
+    finally:
+        torch.cuda.set_sync_debug_mode('default')
+
+
+def test_one_process_of_a_group(model_cfg, build, device, tmp_path):
+    """NCCL on a GPU, with the exchange of keys and DistributedDataParallel."""
+    inputs = [torch.randn(4, 3, 32, 32, device=device) for _ in range(2)]
+    alone = build(model_cfg).to(device)
+    copied = deepcopy(alone)
+    distributed.init_process_group(
+        'nccl' if device == 'cuda' else 'gloo',
+        init_method=f'file://{tmp_path}/group',
+        rank=0,
+        world_size=1)
+    try:
+        order = torch.tensor([2, 0, 3, 1])
+        rows = redistribute(inputs[0], plan_exchange(order, inputs[0].device))
+        assert torch.equal(rows, inputs[0][order.to(device)])
+        ddp = MMDistributedDataParallel(
+            copied, device_ids=[0] if device == 'cuda' else None)
+        results = []
+        for network in (alone, ddp):
+            torch.manual_seed(1)  # for the regions
+            losses = network(inputs, mode='loss')
+            sum(losses.values()).backward()
+            results.append(sum(losses.values()).item())
+        assert results[0] == pytest.approx(results[1], abs=1e-5)
+        for ours, theirs in zip(alone.parameters(), copied.parameters()):
+            if ours.grad is not None:
+                torch.testing.assert_close(
+                    ours.grad, theirs.grad, rtol=1e-3, atol=1e-5)
+    finally:
+        distributed.destroy_process_group()

@@ -274,14 +274,15 @@ REFERENCES = dict(
 
 
 @pytest.mark.parametrize('count, share', [(4, None), (7, None), (9, 0.5)])
-def test_losses_and_gradients_equal_reference(method, build, count, share):
-    model = build(dict(method[0], region_share=share)).double()
+def test_losses_and_gradients_equal_reference(method, build, count, share,
+                                              device):
+    model = build(dict(method[0], region_share=share)).double().to(device)
     model.region_swap = Swap(model.region_swap)
     for name, buffer in model.named_buffers():
         if name in ('queue', 'queue2'):  # of length 1 in float64 as well
             buffer.copy_(nn.functional.normalize(buffer, dim=0))
     twin = deepcopy(model)
-    inputs = [view.double() for view in views(count)]
+    inputs = [view.double().to(device) for view in views(count)]
 
     losses = model(inputs, mode='loss')
     expected = REFERENCES[type(model).__name__](twin, inputs,
@@ -303,18 +304,25 @@ def test_losses_and_gradients_equal_reference(method, build, count, share):
                     got, wanted, rtol=1e-6, atol=1e-9, msg=f'{name} {key}')
 
 
-def test_losses_in_float32_equal_float64(method, build):
+@pytest.mark.parametrize('dtype, most', [(torch.float32, 1e-5),
+                                         (torch.float16, 0.02),
+                                         (torch.bfloat16, 0.1)])
+def test_losses_equal_float64(method, build, device, dtype, most):
+    """In float32, and by autocast in less, with gradients that are finite."""
     model = build(method[0])
-    exact = deepcopy(model).double()
-    inputs = views()
-    results = []
-    for network in (model, exact):
-        torch.manual_seed(1)  # for the regions
-        dtype = next(network.parameters()).dtype
-        results.append(
-            network([view.to(dtype) for view in inputs], mode='loss'))
-    for name, loss in results[0].items():
-        assert loss.item() == pytest.approx(results[1][name].item(), abs=1e-5)
+    exact, inputs = deepcopy(model).double(), views()
+    torch.manual_seed(1)  # for the regions
+    expected = exact([view.double() for view in inputs], mode='loss')
+    torch.manual_seed(1)
+    model.to(device)
+    with torch.autocast(device, dtype, enabled=dtype != torch.float32):
+        losses = model([view.to(device) for view in inputs], mode='loss')
+    for name, loss in losses.items():
+        assert loss.dtype == torch.float32
+        assert loss.item() == pytest.approx(expected[name].item(), abs=most)
+    sum(losses.values()).backward()
+    assert all(weight.grad.isfinite().all() for weight in model.parameters()
+               if weight.grad is not None)
 
 
 def test_weight_zero_is_the_parent(method, build):
