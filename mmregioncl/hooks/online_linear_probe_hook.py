@@ -16,6 +16,7 @@ from mmregioncl.evaluation.frozen import frozen_evaluation
 from mmregioncl.models.parents import split_batch
 from mmregioncl.models.utils import image_features
 from mmregioncl.models.utils.modules import unwrap
+from mmregioncl.models.utils.shuffle import to_device
 from mmregioncl.registry import HOOKS
 from mmregioncl.validation import check_number
 from .evaluation_hook import EvaluationHook
@@ -155,7 +156,7 @@ class OnlineLinearProbeHook(EvaluationHook):
             torch.as_tensor(getattr(s.gt_label, 'value',
                                     s.gt_label)).flatten() for s in samples
         ])
-        labels = labels.to(self.features.device)
+        labels = to_device(labels, self.features.device)
         features = torch.cat(all_gather(self.features))
         labels = torch.cat(all_gather(labels))
         self.views = None

@@ -17,8 +17,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from mmregioncl.hooks import GuardHook
-from mmregioncl.models.utils import (Region, plan_exchange, redistribute,
-                                     swap_region)
+from mmregioncl.models.utils import (Region, plan_exchange, preprocess,
+                                     redistribute, swap_region)
 
 PREPROCESSOR = dict(
     type='mmregioncl.SelfSupDataPreprocessor',
@@ -133,7 +133,7 @@ def test_losses_do_not_mix_devices(model, batch):
         memo = on_cuda((*model.parameters(), *model.buffers()))
         model = deepcopy(model, memo)
         model.data_preprocessor.to('cuda')
-        views, _ = model.data_preprocessor(batch, True)
+        views, _ = preprocess(model.data_preprocessor, batch)
         losses = model.loss(views, [])
     assert {value.device.type for value in losses.values()} == {'cuda'}
 
