@@ -214,21 +214,21 @@ def read_names(path: str,
         ValueError: If there is none, or a line names no image.
     """
     content = get(path, backend_args=backend_args)
-    shown = printable(path)
+    path = printable(path)
     lines = content.decode('utf-8', 'surrogateescape').split('\n')
     names = [line.removesuffix('\r') for line in lines if line.strip()]
     for name in names:
         if extension(name) not in extensions:
             raise ValueError(
-                f'ann_file={shown!r} holds the line {name!r}: write one path a '
+                f'ann_file={path!r} holds the line {name!r}: write one path a '
                 'line, without a label, that ends in '
                 f'{", ".join(extensions)}')
     if not names:
-        raise ValueError(f'ann_file={shown!r} is empty: write one path a line')
+        raise ValueError(f'ann_file={path!r} is empty: write one path a line')
     repeated = len(names) - len({*names})
     if repeated and is_main_process():
         print_log(
-            f'ann_file={shown!r} has {repeated} line(s) that repeat others: '
+            f'ann_file={path!r} has {repeated} line(s) that repeat others: '
             'remove them, unless these images shall count more often',
             'current', logging.WARNING)
     return names

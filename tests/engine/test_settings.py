@@ -13,6 +13,7 @@ from tensorboard.backend.event_processing.event_accumulator import \
 from mmregioncl import host
 from mmregioncl.visualization import read_scalars
 
+SCOPES = dict(EpochBasedTrainLoop='mmengine', SeededTrainLoop='mmregioncl')
 LOOP = dict(type='IterBasedTrainLoop', max_iters=3)
 SIMSIAM = dict(type='SimSiamHook', fix_pred_lr=True, lr=0.1)
 BY_ITER = dict(by_epoch=False, interval=2)
@@ -385,3 +386,41 @@ def test_missing_checkpoints_are_refused(settings_cfg, tmp_path):
                       dict(load_from='nowhere.pth'))
     with pytest.raises(FileNotFoundError, match='nowhere.pth'):
         runner.train()
+
+
+def wrapped(cfg, work_dir) -> tuple:
+    """What a process makes of settings for several of them."""
+    cfg.launcher = 'pytorch'
+    found = []
+    for settings in (dict(find_unused_parameters=True),
+                     dict(model_wrapper_cfg=dict(broadcast_buffers=True))):
+        runner, _ = start(cfg, f'{work_dir}/{[*settings]}', settings)
+        runner.train()
+        model = runner.model
+        found.append((model.find_unused_parameters, model.broadcast_buffers,
+                      runner.iter))
+    return found
+
+
+def test_settings_of_several_processes_arrive(settings_cfg, tmp_path,
+                                              two_ranks):
+    settings_cfg.train_dataloader.batch_size = 6
+    settings_cfg.train_cfg.max_epochs = 1
+    for found in two_ranks(wrapped, settings_cfg, tmp_path):
+        assert found == [(True, False, 1), (False, True, 1)]
+
+
+@pytest.mark.parametrize('loop', ['EpochBasedTrainLoop', 'SeededTrainLoop'])
+def test_samplers_of_the_host_repeat_images(settings_cfg, tmp_path, loop):
+    """Batches are those of the sampler, in loops of either package."""
+    runner, _ = start(
+        settings_cfg, tmp_path / 'run', {
+            'train_cfg':
+            dict(type=f'{SCOPES[loop]}.{loop}', max_epochs=1),
+            'train_dataloader.sampler':
+            dict(_delete_=True, type=host.qualified('RepeatAugSampler'))
+        })
+    rows = [*runner.train_dataloader.sampler]
+    assert rows[0] == rows[1] == rows[2]
+    runner.train()
+    assert runner.iter == 1
