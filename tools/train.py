@@ -70,6 +70,7 @@ def main() -> None:
                                          hide_needless_warnings)
     from mmregioncl.engine.summary import next_commands
     from mmregioncl.engine.work_dir import claim_work_dir
+    from mmregioncl.files import check_exists
     from mmregioncl.hooks import RunSummaryHook
     from mmregioncl.hooks.dry_run_hook import dry_run
 
@@ -99,6 +100,8 @@ def main() -> None:
         cfg.update(resume=True, load_from=checkpoint)
     elif args.resume or restarted():
         print(f'no checkpoint in {cfg.work_dir} yet: starting a new run')
+    if cfg.get('load_from'):
+        check_exists(cfg.load_from)
 
     if get_device() == 'cpu':
         keep_freed_memory()
