@@ -11,6 +11,11 @@ COUNT = 4000
 def first_draws(*numbers: int) -> list:
     """What Python, NumPy and PyTorch draw first, uniform in [0, 1)."""
     seed_draws(*numbers)
+    return draws()
+
+
+def draws() -> list:
+    """What they draw next."""
     return [random.random(), np.random.rand(), torch.rand(()).item()]
 
 
@@ -23,21 +28,26 @@ def test_draws_depend_on_the_numbers_alone():
 
 
 def test_draws_of_neighbours_are_independent_and_uniform():
-    """Images, epochs and seeds, and the three libraries among each other."""
+    """Images, epochs, seeds, views and the libraries among each other.
+
+    The second view of an image draws on from where the first has ended.
+    """
     with kept_draws():
-        images = np.array([first_draws(0, 0, i) for i in range(COUNT)])
+        images, views = np.array([(first_draws(0, 0, i), draws())
+                                  for i in range(COUNT)]).transpose(1, 0, 2)
         epochs = np.array([first_draws(0, 1, i) for i in range(COUNT)])
         seeds = np.array([first_draws(1, 0, i) for i in range(COUNT)])
     limit = 4.5 / COUNT**0.5  # standard errors
-    for draws in (images, epochs, seeds):
-        assert np.abs(draws.mean(0) - 0.5).max() < limit * 12**-0.5
+    for values in (images, epochs, seeds, views):
+        assert np.abs(values.mean(0) - 0.5).max() < limit * 12**-0.5
         cells = np.stack(
-            [np.histogram(draws[:, i], 20, (0, 1))[0] for i in range(3)])
+            [np.histogram(values[:, i], 20, (0, 1))[0] for i in range(3)])
         chi2 = ((cells - COUNT / 20)**2 / (COUNT / 20)).sum(1)
         assert chi2.max() < 50  # of 19 degrees of freedom: p < 2e-4
-    columns = np.hstack([images[:-1], images[1:], epochs[:-1],
-                         seeds[:-1]])  # (N, 12)
-    between = np.corrcoef(columns.T) - np.eye(12)
+    columns = np.hstack(
+        [images[:-1], images[1:], epochs[:-1], seeds[:-1],
+         views[:-1]])  # (N, 15)
+    between = np.corrcoef(columns.T) - np.eye(15)
     assert np.abs(between).max() < limit
 
 

@@ -17,6 +17,10 @@ from mmregioncl.datasets.transforms import PackSeededInputs
 COUNT = 12
 # Draws of Python and of NumPy, by our transforms and the host.s
 STEPS = [
+    dict(
+        type='mmregioncl.ContrastiveCrop',
+        size=24,
+        fixed_box=(0.25, 0.25, 0.75, 0.75)),
     dict(type='mmregioncl.RandomResizedCrop', size=16),
     dict(type='mmregioncl.ColorJitter', brightness=0.4, hue=0.1),
     dict(type=host.qualified('RandomGrayscale'), prob=0.5, keep_channels=True),
