@@ -1,6 +1,9 @@
 import errno
+import json
 import os
 import signal
+import subprocess
+from contextlib import suppress
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -12,6 +15,7 @@ from mmengine.runner import Runner
 from mmregioncl.engine.storage import find_checkpoint
 from mmregioncl.hooks import (SafeCheckpointHook, TimedCheckpointHook,
                               timed_checkpoint_hook)
+from ranks import Ranks
 
 
 class Watch(Hook):
@@ -114,6 +118,26 @@ def test_a_signal_stops_at_the_end_of_the_step(timed_cfg, tmp_path, number,
     assert not [*(tmp_path / 'run').glob('resume_*')]
 
 
+def stop_a_rank(cfg, rank: int) -> None:
+    """End with the code of a run of which one rank gets a signal."""
+    runner = Runner.from_cfg(cfg)
+    if runner.rank == rank:
+        runner.register_hook(Watch(2, signal.SIGTERM))
+    try:
+        runner.train()
+    except SystemExit as end:
+        os._exit(end.code)
+    os._exit(0)
+
+
+def test_a_signal_to_one_rank_stops_all(timed_cfg, tmp_path):
+    timed_cfg.launcher = 'pytorch'
+    timed_cfg.default_hooks.checkpoint.minutes = None
+    timed_cfg.train_dataloader.batch_size = 2
+    assert Ranks(2).end(stop_a_rank, timed_cfg, 1) == [75, 75]
+    assert find_checkpoint(tmp_path / 'run').endswith('resume_iter_2.pth')
+
+
 def test_a_signal_between_epochs_stops_there(timed_cfg, tmp_path):
     """As during an evaluation."""
     timed_cfg.default_hooks.checkpoint.update(minutes=None, interval=2)
@@ -180,6 +204,57 @@ def test_a_full_disk_loses_nothing(timed_cfg, tmp_path, full_disk,
     assert all(
         'No space left on device): make room; the last checkpoint is' in line
         for line in said)
+
+
+class FillDisk(Hook):
+    """Leave no room on a disk from a step on, until another."""
+
+    def __init__(self, path: Path, begin: int, end: int) -> None:
+        self.path, self.begin, self.end = path / 'filler', begin, end
+
+    def before_train_iter(self, runner, *args, **kwargs) -> None:
+        if runner.iter + 1 == self.begin:
+            with suppress(OSError), self.path.open('wb', buffering=0) as file:
+                while True:
+                    file.write(bytes(2**16))
+        if runner.iter + 1 == self.end:
+            self.path.unlink()
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 8 MB, where one may be mounted."""
+    path = tmp_path / 'run'
+    path.mkdir()
+    done = subprocess.run(
+        ['mount', '-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', path],
+        capture_output=True)
+    if done.returncode:
+        pytest.skip('needs the right to mount')
+    yield path
+    subprocess.run(['umount', '--lazy', path], check=True)
+
+
+def test_a_run_outlives_a_disk_that_is_full(timed_cfg, small_disk,
+                                            monkeypatch):
+    """With its logs and checkpoints on it."""
+    monkeypatch.setattr(timed_checkpoint_hook, 'RETRY', 0)
+    timed_cfg.default_hooks.logger = dict(type='LoggerHook', interval=1)
+    timed_cfg.visualizer = dict(
+        type='Visualizer',
+        vis_backends=[dict(type='mmregioncl.SafeVisBackend')])
+    runner = Runner.from_cfg(timed_cfg)
+    runner.register_hook(FillDisk(small_disk, 2, 5))
+    runner.register_hook(watch := Watch())
+    runner.train()
+    assert watch.files == 4 * [['resume_iter_1.pth']] + 2 * [[
+        'resume_iter_1.pth', 'resume_iter_5.pth'
+    ]]
+    assert [path.name for path in small_disk.glob('*.pth')] == ['epoch_2.pth']
+    assert torch.load(small_disk / 'epoch_2.pth')['meta']['iter'] == 6
+    scalars, = small_disk.glob('*/vis_data/scalars.json')
+    steps = [json.loads(line)['step'] for line in scalars.open()]
+    assert steps == [*range(1, 7)]
 
 
 def test_a_full_disk_at_the_end_is_an_error(timed_cfg, tmp_path, full_disk):
