@@ -18,6 +18,7 @@ from mmengine.registry import TRANSFORMS
 from mmengine.runner.checkpoint import CheckpointLoader
 from PIL import Image
 
+from mmregioncl.datasets import ImageFolder
 from mmregioncl.engine.resuming import changes, read_settings
 from mmregioncl.engine.storage import find_checkpoint
 from mmregioncl.evaluation.results import read_results
@@ -158,6 +159,20 @@ def test_large_images_of_other_kinds_are_refused(tmp_path):
             dict(type='mmregioncl.LoadImage', on_corrupt='raise'))
         with pytest.raises(OSError, match='400000000 pixels. exceeds limit'):
             load(dict(img_path=str(path)))
+
+
+@settings(FUZZ, max_examples=40)
+@given(
+    st.binary(max_size=60) | st.text(max_size=30).map(str.encode)
+    | damaged([b'a.png\nb/c.JPG\n']))
+def test_any_list_of_images_is_read_or_refused(content):
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / 'list.txt'
+        path.write_bytes(content)
+        try:
+            assert len(ImageFolder(folder, str(path)))
+        except ValueError as error:
+            assert 'list.txt' in str(error)
 
 
 JSON = st.recursive(

@@ -152,6 +152,20 @@ def test_links_and_dots_are_followed(tmp_path):
         assert fileio.get(f'archive://{tmp_path}/x.tar/{name}') == b'image'
 
 
+@pytest.mark.parametrize('target', ['/etc/hostname', '../secret.png'])
+def test_links_out_of_an_archive_lead_nowhere(tmp_path, target):
+    (tmp_path / 'secret.png').write_bytes(b'secret')
+    (tmp_path / 'data').mkdir()
+    path = tmp_path / 'data/x.tar'
+    with tarfile.open(path, 'w') as archive:
+        info = tarfile.TarInfo('a.png')
+        info.type, info.linkname = tarfile.SYMTYPE, target
+        archive.addfile(info)
+    for name in ('a.png', '../secret.png', '../../secret.png'):
+        with pytest.raises(FileNotFoundError):
+            fileio.get(f'archive://{path}/{name}')
+
+
 def test_a_size_beyond_the_end_is_refused(tmp_path):
     info = tarfile.TarInfo('a.png')
     info.size = 1 << 60
