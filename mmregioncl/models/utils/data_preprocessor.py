@@ -1,4 +1,4 @@
-from typing import Callable, Optional, Sequence
+from typing import Any, Optional, Sequence
 
 import torch
 from torch import Tensor
@@ -87,7 +87,7 @@ class SelfSupDataPreprocessor(Parent):
                     name,
                     torch.tensor(values).float().view(-1, 1, 1),
                     persistent=False)
-        self.views: Optional[Callable] = None
+        self.views: Any = None
         if views is not None:
             self.views = TRANSFORMS.build(
                 dict(dict(type='mmregioncl.BatchViews'), **views))
