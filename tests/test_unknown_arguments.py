@@ -15,6 +15,8 @@ from mmengine.registry import DATASETS, HOOKS, OPTIM_WRAPPERS, TRANSFORMS
          classes='imagenet100')),
     (TRANSFORMS, dict(type='mmregioncl.LoadImage')),
     (TRANSFORMS, dict(type='mmregioncl.RegionSwap')),
+    (TRANSFORMS, dict(
+        type='mmregioncl.BatchViews', transforms=[], num_views=[])),
     (HOOKS, dict(type='mmregioncl.GuardHook')),
     (HOOKS, dict(type='mmregioncl.PretrainedHook')),
     (HOOKS, dict(type='mmregioncl.SemanticLocalizationHook')),

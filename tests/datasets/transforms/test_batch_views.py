@@ -273,6 +273,12 @@ def test_steps_without_a_form_for_batches_are_refused(step, message):
             dict(type='BatchViews', transforms=[[step]], num_views=2))
 
 
+def test_each_pipeline_has_a_number_of_views():
+    with pytest.raises(ValueError, match='num_views=2 of BatchViews has to'):
+        TRANSFORMS.build(
+            dict(type='BatchViews', transforms=[STEPS, STEPS], num_views=2))
+
+
 def test_colors_of_other_channels_are_refused():
     make = TRANSFORMS.build(
         dict(type='BatchViews', transforms=[STEPS], num_views=2))
