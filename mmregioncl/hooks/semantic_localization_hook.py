@@ -12,6 +12,7 @@ from mmregioncl.datasets.transforms import ContrastiveCrop, steps_of
 from mmregioncl.engine.storage import loaded_from
 from mmregioncl.evaluation.frozen import frozen_evaluation
 from mmregioncl.evaluation.localization import localize
+from mmregioncl.models.utils import Threshold, check_threshold, covered
 from mmregioncl.registry import HOOKS
 from mmregioncl.validation import check_whole_number
 
@@ -38,9 +39,11 @@ class SemanticLocalizationHook(Hook):
             every epoch that is a multiple of the interval, except the last.
             Until then the box is the whole image. Defaults to None, a fifth of
             the run.
-        threshold (float): Response, scaled to [0, 1], from which on a pixel
-            belongs to an object. Defaults to 0.1. Vision transformers respond
-            nearly everywhere and need 0.3 to 0.5.
+        threshold (float or str): Response, scaled to [0, 1], from which on a
+            pixel belongs to an object. Defaults to 0.1, as published. Vision
+            transformers respond nearly everywhere and need 0.3 to 0.5.
+            ``'mean'``, the mean response of each image, is this package's
+            definition.
         image_size (int or tuple[int, int], optional): Height and width in
             pixels to which images are resized, without keeping the aspect
             ratio. Defaults to None, the size of the crops.
@@ -52,7 +55,7 @@ class SemanticLocalizationHook(Hook):
     def __init__(self,
                  warmup_epochs: Optional[int] = None,
                  interval: Optional[int] = None,
-                 threshold: float = 0.1,
+                 threshold: Threshold = 0.1,
                  image_size: Union[int, Tuple[int, int], None] = None,
                  batch_size: Optional[int] = None,
                  num_workers: Optional[int] = None) -> None:
@@ -62,12 +65,9 @@ class SemanticLocalizationHook(Hook):
             raise ValueError(
                 f'image_size={image_size} of SemanticLocalizationHook has to '
                 'be a height and a width')
-        if not 0 <= threshold < 1:
-            raise ValueError(f'threshold={threshold} of SemanticLocalization'
-                             'Hook has to be in [0, 1)')
         self.warmup_epochs = whole_number('warmup_epochs', warmup_epochs, 0)
         self.interval = whole_number('interval', interval, 1)
-        self.threshold = threshold
+        self.threshold = check_threshold(threshold)
         self.image_size = image_size and tuple(
             whole_number('image_size', side, 1) for side in image_size)
         if image_size and max(image_size) >= 2**15:
@@ -201,11 +201,8 @@ class SemanticLocalizationHook(Hook):
                seconds: float) -> None:
         """Log statistics of the boxes, and keep the histogram of areas."""
         boxes = torch.cat([store.boxes for store in self.stores])
-        # The far edge is where the last pixel begins, so a box over all pixels
-        # ends one pixel before the image does.
-        pixel = 1 / torch.tensor(self.image_size)
-        sides = (boxes[:, 2:] - boxes[:, :2] + pixel).clamp(max=1)  # (N, 2)
-        areas = sides.prod(1)
+        boxes = covered(boxes, self.image_size)
+        areas = (boxes[:, 2:] - boxes[:, :2]).prod(1)
         whole = (areas == 1).float().mean()
         self.histograms[epoch] = torch.histc(areas, BINS, 0, 1).long().tolist()
         runner.logger.info(

@@ -25,10 +25,10 @@ from mmregioncl.evaluation import build_model, load_model, model_config
 from mmregioncl.evaluation.localization import whole_image_steps
 from mmregioncl.hooks import SemanticLocalizationHook
 from mmregioncl.models.parents import with_settings
-from mmregioncl.models.utils import (MAP_SETTINGS, RegionSwap,
-                                     backbone_outputs, check_weights,
-                                     feature_map, grid_of, heat_maps,
-                                     heatmap_to_boxes, preprocess)
+from mmregioncl.models.utils import (MAP_SETTINGS, RegionSwap, Threshold,
+                                     backbone_outputs, check_threshold,
+                                     check_weights, feature_map, grid_of,
+                                     heat_maps, heatmap_to_boxes, preprocess)
 from mmregioncl.registry import HOOKS
 from mmregioncl.transfer import read_weights
 from .sheets import box_sheet, row_sheet, to_colors, to_images, view_sheet
@@ -89,7 +89,7 @@ def browse_boxes(cfg: Config,
                  path: Union[str, Path],
                  count: int = 8,
                  crops: int = 12,
-                 threshold: Optional[float] = None,
+                 threshold: Optional[Threshold] = None,
                  alpha: Optional[float] = None) -> None:
     """Draw heat map, box and crops of random training images.
 
@@ -103,8 +103,8 @@ def browse_boxes(cfg: Config,
         path (str or Path): PNG file to write.
         count (int): Number of images. Defaults to 8.
         crops (int): Crops per image. Defaults to 12.
-        threshold (float, optional): Threshold of the heat map. Defaults to
-            None, that of the config or else of the hook.
+        threshold (float or str, optional): Threshold of the heat map, as of
+            the hook. Defaults to None, that of the config or else of the hook.
         alpha (float, optional): Parameter of the beta distribution of crops.
             Defaults to None, that of the config or else of the transform.
     """
@@ -113,8 +113,8 @@ def browse_boxes(cfg: Config,
     part = next(innermost(DATASETS.build(cfg.train_dataloader.dataset)))
     crop = crop_of(part.pipeline, alpha)
     hook = localization_hook(cfg)
-    if threshold is None:
-        threshold = hook.threshold
+    threshold = check_threshold(hook.threshold if threshold is
+                                None else threshold)
     image_size = hook.image_size or tuple(crop.size)
     shrink = Compose(whole_image_steps(image_size))
     part.pipeline = Compose(loading_steps(part.pipeline))
@@ -166,8 +166,9 @@ def localization_hook(cfg: Config) -> SemanticLocalizationHook:
 
 
 @torch.no_grad()
-def localize_image(model: nn.Module, sample: dict, image_size: Tuple[int, int],
-                   threshold: float) -> Tuple[np.ndarray, Tuple[float, ...]]:
+def localize_image(
+        model: nn.Module, sample: dict, image_size: Tuple[int, int],
+        threshold: Threshold) -> Tuple[np.ndarray, Tuple[float, ...]]:
     """Heat map (h, w) and box of one packed image."""
     inputs, _ = preprocess(
         model.data_preprocessor,

@@ -286,6 +286,35 @@ def test_browse_boxes(run_tool, tmp_path, digits):
     assert Image.open(tmp_path / 'new/b.png').size[0] > 800
 
 
+def test_localization(run_tool, tmp_path, digits):
+    """Each digit is the lower half of its image, as the file says."""
+    images = digits / 'test'
+    (tmp_path / 'objects.txt').write_text('\n'.join(
+        f'{path.name}\tn\t0\t32\t63\t63' for path in images.rglob('*.png')))
+    done = run_tool('evaluation/localization.py', CONFIG, 'none', '--images',
+                    images, '--objects', 'objects.txt', '--count', '8',
+                    '--thresholds', '0.5', 'mean', '--workers', '0')
+    assert done.stdout.startswith('8 images with 1.0 objects on average, at '
+                                  '32x32 pixels')
+    rows = dict(re.findall(r'^(\S.*?) {2,}(\d\.\d.*)$', done.stdout, re.M))
+    # Half of the whole image, and a quarter of that of the centre and object
+    assert rows['whole image'].split()[::2][:3] == ['1.000', '1.000', '0.500']
+    assert rows['centre, half the sides'].split()[4] == '0.200'
+    assert {'random crops', 'threshold 0.5', 'threshold mean'} < rows.keys()
+    done = run_tool(
+        'evaluation/localization.py',
+        CONFIG,
+        'none',
+        '--images',
+        images,
+        '--objects',
+        'objects.txt',
+        '--thresholds',
+        '2',
+        check=False)
+    assert "has to be in [0, 1), or 'mean'" in done.stderr
+
+
 def test_annotations_of_a_subset_of_imagenet(run_tool, tmp_path):
     for name in ('n2/b.JPEG', 'n1/a.JPEG', 'n1/c.txt', 'n3/d.JPEG'):
         (tmp_path / name).parent.mkdir(exist_ok=True)

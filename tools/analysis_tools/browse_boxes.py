@@ -18,8 +18,8 @@ def parse_args() -> argparse.Namespace:
         '--crops', type=int, default=12, help='crops per image')
     parser.add_argument(
         '--threshold',
-        type=float,
-        help='threshold of the heat map (default: from the config)')
+        help="threshold of the heat map, 0 to 1, or 'mean' (default: from the "
+        'config)')
     parser.add_argument(
         '--alpha',
         type=float,

@@ -3,11 +3,31 @@
 ``update_box`` of the official ContrastiveCrop (xyupeng/ContrastiveCrop at
 408f143, https://arxiv.org/abs/2202.03278).
 """
-from typing import Tuple
+from typing import Tuple, Union
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+Threshold = Union[float, str]  # of the scaled response, or 'mean'
+
+
+def check_threshold(threshold: Threshold) -> Threshold:
+    """Return a threshold, which may be the text of a number, if it is valid.
+
+    Raises:
+        ValueError: If it is neither in [0, 1) nor 'mean'.
+    """
+    if threshold == 'mean':
+        return threshold
+    try:
+        number = float(threshold)
+    except ValueError:
+        number = -1
+    if not 0 <= number < 1:
+        raise ValueError(f'threshold={threshold} of SemanticLocalizationHook '
+                         "has to be in [0, 1), or 'mean'")
+    return number
 
 
 def heat_maps(features: Tensor,
@@ -37,7 +57,7 @@ def heat_maps(features: Tensor,
 
 
 def heatmap_to_boxes(features: Tensor, image_size: Tuple[int, int],
-                     threshold: float) -> Tuple[Tensor, Tensor]:
+                     threshold: Threshold) -> Tuple[Tensor, Tensor]:
     """Boxes around the pixels with a strong response.
 
     The box reaches from the first to the last row and column that holds a
@@ -47,7 +67,11 @@ def heatmap_to_boxes(features: Tensor, image_size: Tuple[int, int],
     Args:
         features (Tensor): Shape (N, C, Hf, Wf).
         image_size (tuple[int, int]): Height and width in pixels.
-        threshold (float): Of the scaled response.
+        threshold (float or str): Of the scaled response, as published; or
+            'mean', the mean response of the image, which is the rule of SCDA
+            (https://arxiv.org/abs/1604.04994) without its choice of the
+            largest component. ContrastiveCrop with it is this package's
+            definition.
 
     Returns:
         tuple[Tensor, Tensor]: Boxes (N, 4), float32, as top, left, bottom and
@@ -56,6 +80,8 @@ def heatmap_to_boxes(features: Tensor, image_size: Tuple[int, int],
         is the whole image.
     """
     heat, telling = heat_maps(features, image_size)
+    if threshold == 'mean':
+        threshold = heat.mean((1, 2), keepdim=True)
     hot = heat > threshold  # (N, H, W)
     ends = []
     for along in (hot.any(2), hot.any(1)):  # rows (N, H), columns (N, W)
@@ -68,3 +94,17 @@ def heatmap_to_boxes(features: Tensor, image_size: Tuple[int, int],
     degenerate = ~(telling & hot.flatten(1).any(1))
     boxes[degenerate] = boxes.new_tensor((0., 0., 1., 1.))
     return boxes, degenerate
+
+
+def covered(boxes: Tensor, image_size: Tuple[int, int]) -> Tensor:
+    """Boxes with their last row and column.
+
+    Args:
+        boxes (Tensor): Of :func:`heatmap_to_boxes`, (N, 4).
+        image_size (tuple[int, int]): Height and width in pixels.
+
+    Returns:
+        Tensor: Shape (N, 4); the largest box is the whole image, (0, 0, 1, 1).
+    """
+    pixel = 1 / boxes.new_tensor(image_size)
+    return torch.cat((boxes[:, :2], (boxes[:, 2:] + pixel).clamp(max=1)), 1)

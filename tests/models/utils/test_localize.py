@@ -11,7 +11,7 @@ def slow_box(features, image_size, threshold):
     heat = (heat - heat.min()) / (heat.max() - heat.min())
     heat = heat.tolist()
     height, width = image_size
-    hot = []
+    values = {}
     for y in range(height):
         for x in range(width):
             # Pixels and cells are squares with their values at the centres.
@@ -20,13 +20,13 @@ def slow_box(features, image_size, threshold):
             top, left = int(at_y), int(at_x)
             bottom, right = min(top + 1, rows - 1), min(left + 1, columns - 1)
             down, along = at_y - top, at_x - left
-            value = ((1 - down) * (1 - along) * heat[top][left] +
-                     (1 - down) * along * heat[top][right] + down *
-                     (1 - along) * heat[bottom][left] +
-                     down * along * heat[bottom][right])
-            if value > threshold:
-                hot.append((y, x))
-    ys, xs = zip(*hot)
+            values[y, x] = ((1 - down) * (1 - along) * heat[top][left] +
+                            (1 - down) * along * heat[top][right] + down *
+                            (1 - along) * heat[bottom][left] +
+                            down * along * heat[bottom][right])
+    if threshold == 'mean':
+        threshold = sum(values.values()) / len(values)
+    ys, xs = zip(*(at for at, value in values.items() if value > threshold))
     return (min(ys) / height, min(xs) / width, max(ys) / height,
             max(xs) / width)
 
@@ -34,7 +34,7 @@ def slow_box(features, image_size, threshold):
 @pytest.mark.parametrize('grid, image_size', [((4, 4), (32, 32)),
                                               ((7, 7), (56, 56)),
                                               ((3, 5), (17, 26))])
-@pytest.mark.parametrize('threshold', [0.1, 0.37, 0.85])
+@pytest.mark.parametrize('threshold', [0.1, 0.37, 0.85, 'mean'])
 def test_boxes_equal_reference(grid, image_size, threshold):
     features = torch.rand(8, 6, *grid)**8  # a few strong cells each
     boxes, degenerate = heatmap_to_boxes(features, image_size, threshold)

@@ -1,0 +1,194 @@
+"""Where objects are, and how well boxes find them."""
+import json
+import random
+from pathlib import Path
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
+
+import torch
+from mmengine.config import Config
+from mmengine.dataset import BaseDataset
+from torch import Tensor
+
+from mmregioncl.datasets import ImageFolder
+from mmregioncl.datasets.transforms.augmentations import draw_crop
+from mmregioncl.randomness import kept_draws
+from .data import eval_pipeline, loading_step
+
+
+def read_objects(path: Union[str, Path]) -> Dict[str, Tensor]:
+    """Read the boxes of objects.
+
+    Args:
+        path (str or Path): Annotations in COCO's format, whose crowds are left
+            out, or ``val_annotations.txt`` of Tiny-ImageNet.
+
+    Returns:
+        dict[str, Tensor]: By the name of the image file, boxes (M, 4),
+        float32: top, left, bottom and right as fractions of the image. Images
+        without an object are not in it.
+
+    Raises:
+        ValueError: If the file is neither, or names no object.
+    """
+    text = Path(path).expanduser().read_text()
+    read = read_coco if text.startswith('{') else read_tiny_imagenet
+    try:
+        objects = read(text)
+    except (KeyError, ValueError, TypeError):
+        objects = {}
+    if not objects:
+        raise ValueError(
+            f'{path} has no boxes of objects: give the annotations of COCO in '
+            'JSON, or val_annotations.txt of Tiny-ImageNet')
+    return objects
+
+
+def read_coco(text: str) -> Dict[str, Tensor]:
+    """Boxes of objects that are no crowds, from COCO's JSON."""
+    content = json.loads(text)
+    images = {image['id']: image for image in content['images']}
+    boxes: Dict[str, list] = {}
+    for found in content['annotations']:
+        if not found.get('iscrowd'):
+            image = images[found['image_id']]
+            left, top, width, height = found['bbox']
+            boxes.setdefault(Path(image['file_name']).name, []).append(
+                (top / image['height'], left / image['width'],
+                 (top + height) / image['height'],
+                 (left + width) / image['width']))
+    return {name: torch.tensor(rows) for name, rows in boxes.items()}
+
+
+def read_tiny_imagenet(text: str, side: int = 64) -> Dict[str, Tensor]:
+    """The box of each image, whose last row and column belong to it."""
+    objects = {}
+    for line in text.splitlines():
+        name, _, *edges = line.split('\t')
+        left, top, right, bottom = map(int, edges)
+        box = torch.tensor([[top, left, bottom + 1, right + 1]]) / side
+        objects[name] = box.clamp(max=1)
+    return objects
+
+
+def best_iou(boxes: Tensor, objects: Sequence[Tensor]) -> Tensor:
+    """Intersection over union with the object that each box fits best.
+
+    Args:
+        boxes (Tensor): One for each image, (N, 4), as fractions of it.
+        objects (sequence[Tensor]): Boxes of the objects in each image, (M, 4),
+            M of 1 or more.
+
+    Returns:
+        Tensor: Shape (N,), from 0 to 1.
+    """
+    counts = torch.tensor([len(found) for found in objects])
+    owner = torch.arange(len(boxes)).repeat_interleave(counts)
+    ours, theirs = boxes[owner], torch.cat(tuple(objects))  # (all objects, 4)
+    near = torch.maximum(ours[:, :2], theirs[:, :2])
+    far = torch.minimum(ours[:, 2:], theirs[:, 2:])
+    common = (far - near).clamp(min=0).prod(1)
+    ious = common / (areas(ours) + areas(theirs) - common)
+    return ious.new_zeros(len(boxes)).scatter_reduce(0, owner, ious, 'amax')
+
+
+def areas(boxes: Tensor) -> Tensor:
+    """Areas (N,) of boxes (N, 4)."""
+    return (boxes[:, 2:] - boxes[:, :2]).prod(1)
+
+
+class Score(NamedTuple):
+    """How well the boxes of N images find objects, with standard errors."""
+    corloc: float  # share of images with an IoU of at least 0.5
+    corloc_error: float
+    chance: float  # CorLoc of boxes that are dealt to other images
+    chance_error: float
+    iou: float  # mean
+    iou_error: float
+    area: float  # mean share of the image
+    whole: float  # share of boxes that are the whole image
+
+
+def score(boxes: Tensor, objects: Sequence[Tensor]) -> Score:
+    """Compare boxes with objects.
+
+    CorLoc is that of Deselaers et al. (ECCV 2010): a box counts if its IoU
+    with one of the objects is at least 0.5. Large objects in the middle are
+    found by any large box in the middle, so compare it with ``chance``, that
+    of the same boxes, each with the objects of another image.
+
+    Args:
+        boxes (Tensor): As in :func:`best_iou`.
+        objects (sequence[Tensor]): As in :func:`best_iou`.
+    """
+    ious = best_iou(boxes, objects)
+    others = best_iou(boxes.roll(len(boxes) // 2, 0), objects)
+    shares = areas(boxes)
+    whole = (shares > 1 - 1e-6).float()
+    return Score(*mean_and_error(ious >= 0.5), *mean_and_error(others >= 0.5),
+                 *mean_and_error(ious),
+                 shares.mean().item(),
+                 whole.mean().item())
+
+
+def mean_and_error(values: Tensor) -> Tuple[float, float]:
+    """Mean of (N,) values, and its standard error."""
+    values = values.double()
+    error = (values.var(correction=0) / len(values)).sqrt()
+    return values.mean().item(), error.item()
+
+
+def images_with_objects(
+        cfg: Config,
+        root: str,
+        path: Union[str, Path],
+        count: Optional[int] = None) -> Tuple[BaseDataset, List[Tensor]]:
+    """A data set of images that show annotated objects, and these.
+
+    Args:
+        cfg (Config): A pre-training config, whose way of loading images is
+            used.
+        root (str): As `data_root` of ``ImageFolder``.
+        path (str or Path): Annotations for :func:`read_objects`, which name
+            files as they are in the folder.
+        count (int, optional): How many images, spread evenly. Defaults to
+            None, all.
+
+    Returns:
+        tuple[BaseDataset, list[Tensor]]: The images, and for each of them the
+        boxes (M, 4) of its objects.
+
+    Raises:
+        ValueError: If no image of the folder has an object.
+    """
+    objects = read_objects(path)
+    load = eval_pipeline(1, loading_step(cfg))[0]  # raises if it cannot read
+    dataset = ImageFolder(data_root=root, pipeline=[load])
+    names = [
+        Path(dataset.get_data_info(index)['img_path']).name
+        for index in range(len(dataset))
+    ]
+    rows = [row for row, name in enumerate(names) if name in objects]
+    if not rows:
+        raise ValueError(f'{path} has no objects in the images of {root}: give'
+                         ' the folder that it annotates')
+    step = max(len(rows) // (count or len(rows)), 1)
+    rows = rows[::step][:count]
+    return dataset.get_subset(rows), [objects[names[row]] for row in rows]
+
+
+def random_boxes(count: int, image_size: Tuple[int, int], seed: int) -> Tensor:
+    """What random crops of a fifth of the image or more show, (N, 4).
+
+    Args:
+        count (int): N.
+        image_size (tuple[int, int]): Height and width in pixels.
+        seed (int): Of Python's random numbers, whose state is kept.
+    """
+    with kept_draws():
+        random.seed(seed)
+        crops = torch.tensor([
+            draw_crop(image_size, (0.2, 1.), (3 / 4, 4 / 3))
+            for _ in range(count)
+        ])
+    corner, size = crops.split(2, 1)
+    return torch.cat((corner, corner + size), 1) / torch.tensor(image_size * 2)
