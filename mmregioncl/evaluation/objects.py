@@ -101,7 +101,8 @@ class Score(NamedTuple):
     corloc: float  # share of images with an IoU of at least 0.5
     corloc_error: float
     chance: float  # CorLoc of boxes that are dealt to other images
-    chance_error: float
+    gain: float  # CorLoc above chance
+    gain_error: float
     iou: float  # mean
     iou_error: float
     area: float  # mean share of the image
@@ -114,7 +115,8 @@ def score(boxes: Tensor, objects: Sequence[Tensor]) -> Score:
     CorLoc is that of Deselaers et al. (ECCV 2010): a box counts if its IoU
     with one of the objects is at least 0.5. Large objects in the middle are
     found by any large box in the middle, so compare it with ``chance``, that
-    of the same boxes, each with the objects of another image.
+    of the same boxes, each with the objects of another image. The gain is
+    what boxes owe to their own image.
 
     Args:
         boxes (Tensor): As in :func:`best_iou`.
@@ -122,9 +124,11 @@ def score(boxes: Tensor, objects: Sequence[Tensor]) -> Score:
     """
     ious = best_iou(boxes, objects)
     others = best_iou(boxes.roll(len(boxes) // 2, 0), objects)
+    hits, by_chance = ((found >= 0.5).double() for found in (ious, others))
     shares = areas(boxes)
-    whole = (shares > 1 - 1e-6).float()
-    return Score(*mean_and_error(ious >= 0.5), *mean_and_error(others >= 0.5),
+    whole = (shares > 1 - 1e-6).double()
+    return Score(*mean_and_error(hits),
+                 by_chance.mean().item(), *mean_and_error(hits - by_chance),
                  *mean_and_error(ious),
                  shares.mean().item(),
                  whole.mean().item())

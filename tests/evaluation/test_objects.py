@@ -38,6 +38,9 @@ def test_score_and_its_errors():
     # LEFT of image 3 and the whole image are compared with LEFT: 1 and 1/4;
     # two times LEFT with RIGHT and SMALL
     assert found.chance == .25
+    # Of the images: 0, 1, 0, 0
+    assert found.gain == .25
+    assert found.gain_error == pytest.approx((3 / 16 / 4)**.5)
     assert found.iou == pytest.approx((1 + 1 + 0 + 1 / 16) / 4)
     ious = np.array([1, 1, 0, 1 / 16])
     assert found.iou_error == pytest.approx(ious.std() / 2)

@@ -72,14 +72,15 @@ def measure(args: argparse.Namespace) -> None:
     count = len(dataset)
     print(f'{count} images with {sum(map(len, objects)) / count:.1f} objects '
           f'on average, at {side}x{side} pixels\n')
-    print(f'{"boxes":28}CorLoc         dealt out      mean IoU       area   '
-          'whole')
+    print(f'{"boxes":28}CorLoc         dealt   gain            mean IoU       '
+          'area   whole')
 
     def show(name: str, boxes: torch.Tensor) -> None:
         found = score(boxes, objects)
         print(f'{name:28}'
               f'{found.corloc:.3f} ±{found.corloc_error:.3f}   '
-              f'{found.chance:.3f} ±{found.chance_error:.3f}   '
+              f'{found.chance:.3f}   '
+              f'{found.gain:+.3f} ±{found.gain_error:.3f}   '
               f'{found.iou:.3f} ±{found.iou_error:.3f}   '
               f'{found.area:.3f}  {found.whole:6.1%}')
 
