@@ -1,20 +1,27 @@
 """The tables of `make bench`, small."""
 import re
+import runpy
 import sys
 from argparse import ArgumentTypeError
 from copy import deepcopy
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import torch
 from mmengine.logging import MessageHub
-from mmengine.registry import MODELS
+from mmengine.registry import DATASETS, MODELS
 from torch.profiler import ProfilerActivity, profile
 
+from mmregioncl.datasets.digits import write_digits
 from mmregioncl.models.utils import Region, swap_region
 
 pytestmark = pytest.mark.mmselfsup
 BENCHMARKS = Path(__file__).parents[2] / 'tools/benchmarks'
+DIGITS = (
+    BENCHMARKS.parents[1] / 'configs/regioncl' /
+    'regioncl-m_resnet18-w16_1xb32-coslr-20e_digits.py')
 
 
 def values(table: str, title: str) -> list:
@@ -147,3 +154,56 @@ def test_memory_is_what_a_step_takes(memory, method, monkeypatch):
     assert estimate == pytest.approx(peak / 2**30, rel=0.005)
     assert estimate < memory.peak_gib(method, 8, 128, 'published')
     assert memory.peak_gib(method, 8, 128, 'checkpoints') < estimate
+
+
+@pytest.mark.slow
+def test_whole_boxes(run_tool, tmp_path):
+    """A row for each cause, of untrained weights on 8 digits."""
+    digits = write_digits(tmp_path / 'digits') / 'test'
+    (tmp_path / 'objects.txt').write_text('\n'.join(
+        f'{path.name}\tn\t0\t32\t63\t63' for path in digits.rglob('*.png')))
+    table = run_tool('benchmarks/whole_boxes.py', DIGITS, 'none', '--images',
+                     digits, '--objects', 'objects.txt', '--count', '8').stdout
+    rows = [
+        line.split(' | ') for line in table.splitlines()
+        if line.startswith('| ')
+    ]
+    assert len({len(row) for row in rows}) == 1
+    titles = [row[0] for row in rows[1:]]
+    assert titles[0] == '| as published'
+    assert titles[-1] == '| borders repeated, not zero'
+    # Without its outer cells, no box is the whole image.
+    left_out, = (row for row in rows if 'outer cells' in row[0])
+    assert left_out[5:10] == ['0%'] * 5
+
+
+def test_pasted_objects_are_where_the_file_says(cifar_folder, tmp_path):
+    tool = runpy.run_path(str(BENCHMARKS / 'pasted_objects.py'))
+    streets = tmp_path / 'camvid/img_dir/train'
+    streets.mkdir(parents=True)
+    noise = np.random.default_rng(0).integers(0, 256, (160, 200, 3), 'uint8')
+    cv2.imwrite(str(streets / 'a.png'), noise)
+    (streets / 'a.png').rename(streets / 'a.jpg')
+    roots = tmp_path / 'a', tmp_path / 'b'
+    for root in roots:
+        tool['write_scenes'](root, 'train', cifar_folder, tmp_path / 'camvid',
+                             4)
+    first, second = (sorted(root.rglob('*.png')) for root in roots)
+    assert [a.read_bytes() for a in first] == [b.read_bytes() for b in second]
+    things = dict(enumerate(tool['images_of'](cifar_folder / 'train.npz', 4)))
+    for line in (roots[0] / 'train.txt').read_text().splitlines():
+        name, label, left, top, right, bottom = line.split('\t')
+        scene = cv2.imread(str(roots[0] / 'train' / label / name))
+        assert scene.shape == (64, 64, 3)
+        thing, number = things[int(name[6:-4])]
+        assert number == int(label)
+        place = scene[int(top):int(bottom) + 1, int(left):int(right) + 1]
+        assert np.array_equal(place, thing)
+
+    cfg = tool['config_of'](roots[0], 'object', epochs=2, seed=0)
+    load, box, *_ = DATASETS.build(
+        cfg.train_dataloader.dataset).pipeline.transforms
+    path = str(roots[0] / 'train' / label / name)
+    assert box(load(dict(img_path=path)))['ccrop_box'] == tuple(
+        int(edge) / 64
+        for edge in (top, left, int(bottom) + 1, int(right) + 1))
