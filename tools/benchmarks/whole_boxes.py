@@ -78,7 +78,8 @@ def show(name: str, maps: Tensor, side: int, objects: List[Tensor]) -> None:
     """Print a row of the table."""
     size = (side, side)
     grid = maps.shape[2:]
-    heat, _ = heat_maps(maps, grid)
+    heat, telling = heat_maps(maps, grid)
+    heat = heat[telling]
     border = torch.ones(grid)
     border[1:-1, 1:-1] = 0
     corner = torch.zeros(grid)
