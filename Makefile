@@ -113,7 +113,7 @@ endef
 
 bench: $(READY)
 	$(call table,transforms,$(PHOTOS) $(CIFAR10),transforms)
-	$(call table,loader,$(PHOTOS),loader)
+	$(call table,loader,$(PHOTOS) $(CIFAR10),loader)
 	$(call table,seeding,$(PHOTOS),seeding)
 	$(call table,memory,,memory)
 	$(call table,switches,$(CIFAR10),switches)
