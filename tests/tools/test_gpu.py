@@ -67,16 +67,16 @@ def test_tools_take_the_commands(gpu, monkeypatch):
             assert args.amp
             load_config(TOOLS.parent / args.config, args.cfg_options)
     assert names == [
-        *['-m'] * 4, *['train_step'] * 10, 'switches', 'loader', *['train'] * 4
+        *['-m'] * 4, *['train_step'] * 12, 'switches', 'loader', *['train'] * 5
     ]
 
 
 def test_goes_on_where_it_stopped(gpu):
     status, said, calls = gpu('tables', 'cifar10', stop='mocov2', status=75)
     assert status == 75 and said.endswith('call again to go on\n')
-    assert len(calls) == 13 and 'mocov2' in calls[-1]
+    assert len(calls) == 15 and 'mocov2' in calls[-1]
     status, said, again = gpu('tables', 'cifar10')
-    assert status == 0 and len(again) == 2 and again[0] == calls[-1]
+    assert status == 0 and len(again) == 3 and again[0] == calls[-1]
 
 
 def test_a_call_ends_in_time(gpu):
@@ -86,7 +86,7 @@ def test_a_call_ends_in_time(gpu):
 def test_goes_on_after_a_failure(gpu):
     status, said, calls = gpu('tests', 'cifar10', stop='tests/engine')
     assert status == 1 and 'failed: tests-engine.failed' in said
-    assert len(calls) == 6
+    assert len(calls) == 7
     assert gpu('tests', 'cifar10')[2] == []  # until its mark is removed
 
 

@@ -81,6 +81,8 @@ tables() {
             step "step-$method-$dtype" tools/benchmarks/train_step.py \
                 --method $method --dtype $dtype --device "$DEVICE" $STEP
         done
+        step "step-m-share-$dtype" tools/benchmarks/train_step.py --method m \
+            --region-share 0.5 --dtype $dtype --device "$DEVICE" $STEP
     done
     step switches tools/benchmarks/switches.py --cifar10 "$CIFAR10" \
         --device "$DEVICE" $SWITCHES
@@ -88,7 +90,7 @@ tables() {
         --batch "$BATCH" --device "$DEVICE" $LOADER
 }
 
-# name, config, epochs: train, or go on; in bfloat16 on a GPU
+# name, config, epochs, settings: train, or go on; in bfloat16 on a GPU
 # shellcheck disable=SC2086
 learn() {
     local amp= dtype=
@@ -107,7 +109,7 @@ learn() {
         eval_datasets.train.data_prefix="$CIFAR10" \
         eval_datasets.test.data_prefix="$CIFAR10" \
         default_hooks.channels_last.type=mmregioncl.ChannelsLastHook \
-        $dtype $TRAIN
+        $dtype $TRAIN "${@:4}"
 }
 
 waits() { # how long the model waits for each loader, in two epochs
@@ -120,6 +122,8 @@ cifar10() {
     local config=resnet18_1xb512-coslr-200e_cifar10-device-views
     learn cifar10-mocov2 mocov2_$config "$EPOCHS"
     learn cifar10-regioncl-m regioncl-m_$config "$EPOCHS"
+    learn cifar10-regioncl-m-share regioncl-m_$config "$EPOCHS" \
+        model.region_share=0.5
 }
 
 summary() ( # a shell of its own
