@@ -80,9 +80,9 @@ def heatmap_to_boxes(features: Tensor, image_size: Tuple[int, int],
         is the whole image.
     """
     heat, telling = heat_maps(features, image_size)
-    if threshold == 'mean':
-        threshold = heat.mean((1, 2), keepdim=True)
-    hot = heat > threshold  # (N, H, W)
+    limit = heat.mean((1, 2), keepdim=True) if threshold == 'mean' else \
+        heat.new_tensor(float(threshold))
+    hot = heat > limit  # (N, H, W)
     ends = []
     for along in (hot.any(2), hot.any(1)):  # rows (N, H), columns (N, W)
         length = along.size(1)
