@@ -298,8 +298,10 @@ def test_localization(run_tool, tmp_path, digits):
                                   '32x32 pixels')
     rows = dict(re.findall(r'^(\S.*?) {2,}(\d\.\d.*)$', done.stdout, re.M))
     # Half of the whole image, and a quarter of that of the centre and object
-    assert rows['whole image'].split()[::2][:3] == ['1.000', '1.000', '0.500']
-    assert rows['centre, half the sides'].split()[4] == '0.200'
+    assert rows['whole image'].split()[:6] == [
+        '1.000', '±0.000', '1.000', '+0.000', '±0.000', '0.500'
+    ]
+    assert rows['centre, half the sides'].split()[5] == '0.200'
     assert {'random crops', 'threshold 0.5', 'threshold mean'} < rows.keys()
     done = run_tool(
         'evaluation/localization.py',
