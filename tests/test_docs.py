@@ -78,6 +78,13 @@ def test_every_config_is_in_its_table(folder):
             assert f'({config.relative_to(folder)})' in table, config.name
 
 
+def test_every_folder_stands_once_on_the_map():
+    page = (ROOT / 'docs' / 'architecture.md').read_text()
+    map_of = page.split('\n## Map\n')[1].split('\n## ')[0]
+    rows = [row.split('|')[1] for row in map_of.splitlines() if '](' in row]
+    assert len(rows) > 15 and len(rows) == len({*rows})
+
+
 def test_every_promise_names_what_shows_it():
     page = (ROOT / 'docs' / 'reliability.md').read_text()
     tables = re.findall(r'shown by \|\n\|[-|]+\n((?:\|.*\n)+)', page)

@@ -62,6 +62,7 @@ class OnlineLinearProbeHook(EvaluationHook):
         self.views: Optional[List[Tensor]] = None  # while a step is made
         self.features: Optional[Tensor] = None
         self.layout = None  # which rows of the features are whole first views
+        self.whole = slice(None)  # which images have such a view
         self.handles: list = []
 
     def before_run(self, runner) -> None:
@@ -90,6 +91,7 @@ class OnlineLinearProbeHook(EvaluationHook):
         for part in innermost(runner.train_dataloader.dataset):
             check_same_classes(part, self.test_set)
         model = unwrap(runner.model)
+        self.split = getattr(model, 'split', None)
         self.handles = [
             model.data_preprocessor.register_forward_hook(self.note_views),
             model.backbone.register_forward_hook(self.note_features)
@@ -128,11 +130,15 @@ class OnlineLinearProbeHook(EvaluationHook):
     def note_features(self, module: nn.Module, args: tuple, output) -> None:
         """Note the features of whole first views, from the first call.
 
-        Most algorithms pass them alone; SimCLR interleaves both views.
+        Most algorithms pass them alone or in front; the host's SimCLR
+        interleaves both views. With region_share, not all images have one.
         """
         if not self.views or self.features is not None:
             return
         images, view = args[0], self.views[0]
+        if self.split is not None:
+            _, self.whole = self.split(len(view))
+            view = view[self.whole]
         if self.layout is None:
             layouts = slice(len(view)), slice(None, None, len(self.views))
             self.layout = next(
@@ -143,7 +149,7 @@ class OnlineLinearProbeHook(EvaluationHook):
                 'OnlineLinearProbeHook finds no whole first view in what the '
                 'algorithm passes its backbone: take OnlineKNNHook instead')
         features = image_features(output).detach()  # of all images
-        self.features = features[self.layout].float()  # (N, C)
+        self.features = features[self.layout].float()  # (U, C), U images
 
     def after_train_iter(self,
                          runner,
@@ -156,7 +162,7 @@ class OnlineLinearProbeHook(EvaluationHook):
             torch.as_tensor(getattr(s.gt_label, 'value',
                                     s.gt_label)).flatten() for s in samples
         ])
-        labels = to_device(labels, self.features.device)
+        labels = to_device(labels[self.whole], self.features.device)
         features = torch.cat(all_gather(self.features))
         labels = torch.cat(all_gather(labels))
         self.views = None

@@ -125,6 +125,33 @@ def test_model_learns_the_same_with_and_without(online_cfg, tmp_path, method):
             assert torch.equal(weights[0][name], weights[1][name]), name
 
 
+def test_probe_learns_from_images_that_stay_whole(online_cfg, tmp_path, method,
+                                                  monkeypatch):
+    """With region_share, the first images are shown as composites alone."""
+    online_cfg.train_dataloader.update(
+        batch_size=12, num_workers=0, persistent_workers=False)
+    online_cfg.train_cfg.max_epochs = 1
+    online_cfg.model = dict(
+        method[0],
+        region_share=0.5,
+        data_preprocessor=online_cfg.model.data_preprocessor)
+    online_cfg.default_hooks = dict(linear=LINEAR)
+    learned = []
+
+    def after_train_iter(hook, runner, data_batch, **kwargs):
+        probe(hook, runner, data_batch=data_batch, **kwargs)
+        learned.append((hook.features, hook.whole, data_batch['data_samples']))
+
+    probe = OnlineLinearProbeHook.after_train_iter
+    monkeypatch.setattr(OnlineLinearProbeHook, 'after_train_iter',
+                        after_train_iter)
+    runner, _ = train(online_cfg, tmp_path / 'run')
+    (features, whole, samples), = learned
+    assert whole == slice(6, None) and len(samples) == 12
+    assert len(features) == 6
+    assert curve(runner, 'linear/train_accuracy')
+
+
 def scalars_of_ranks(cfg: Config) -> dict:
     """What k-NN and health log of an untrained model."""
     runner = Runner.from_cfg(cfg)

@@ -57,7 +57,8 @@ class MomentumTargetMixin(SymmetricRegionMixin):
         views = self.take_views(inputs)
         _, whole = self.split(len(views[0]))
         features = [self.backbone(views[0][whole]), self.backbone(views[1])]
-        online = [self.neck(output)[0] for output in features]  # (N, D)
+        # (U, D) and (N, D)
+        online = [self.neck(output)[0] for output in features]
         with torch.no_grad():
             self.average.update_parameters(
                 nn.Sequential(self.backbone, self.neck),

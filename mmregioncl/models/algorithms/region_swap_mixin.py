@@ -78,8 +78,9 @@ class RegionSwapMixin(BaseModel):
         if region_share is not None and not (is_number(region_share)
                                              and 0 < region_share < 1):
             raise ValueError(
-                f'region_share={region_share!r} of {name} has to be a number '
-                'between 0 and 1: leave it out to show all images both ways')
+                f'region_share={region_share!r} of {name} has to be above 0 '
+                'and below 1: leave it out to show every image whole and as a '
+                'composite')
         self.region_share = region_share
 
     @property
@@ -114,16 +115,17 @@ class RegionSwapMixin(BaseModel):
         return inputs[0], inputs[1]
 
     def split(self, count: int) -> Tuple[slice, slice]:
-        """Which images are shown as composites, and which whole.
+        """Split the first views into composites and whole ones.
 
-        Only the first view is meant; the second one is always shown whole.
+        Second views are always whole.
 
         Args:
-            count (int): Images of a batch.
+            count (int): Images of a batch, N.
 
         Returns:
-            tuple[slice, slice]: All and all, as published. If `region_share`
-            is set, the first so many, an even number, and the others.
+            tuple[slice, slice]: The M images that are shown as composites and
+            the U images that are shown whole: all and all, as published, or
+            with `region_share` the first ones, an even number, and the others.
         """
         if self.region_share is None:
             return slice(None), slice(None)

@@ -62,13 +62,13 @@ class RegionCLDenseCL(MomentumContrastMixin, DenseCL):
         view_q, view_k = self.take_views(inputs)
         key = self.encode_keys(view_k)
         mixed, whole = self.split(len(view_q))
-        features = self.backbone(view_q[whole])  # [(N, C, Hf, Wf)]
+        features = self.backbone(view_q[whole])  # [(U, C, Hf, Wf)]
         query = self.project(features, self.neck)
         positive = DenseProjection(*(part[whole] for part in key))
 
         loss_single = self.head.loss_instance(query.vector, positive.vector,
                                               self.queue)
-        cells = query.grid.transpose(1, 2).flatten(0, 1)  # (N x S, D)
+        cells = query.grid.transpose(1, 2).flatten(0, 1)  # (U x S, D)
         loss_dense = self.head.loss_instance(cells,
                                              match_cells(query, positive),
                                              self.queue2)

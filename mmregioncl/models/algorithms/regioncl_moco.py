@@ -57,8 +57,8 @@ class RegionCLMoCo(MomentumContrastMixin, MoCo):
         # the queries are built.
         key = self.encode_keys(view_k).vector  # (N, D)
         mixed, whole = self.split(len(view_q))
-        features = self.backbone(view_q[whole])  # [(N, C, Hf, Wf)]
-        query = self.project(features, self.neck).vector  # (N, D)
+        features = self.backbone(view_q[whole])  # [(U, C, Hf, Wf)]
+        query = self.project(features, self.neck).vector  # (U, D)
 
         losses = dict(
             loss_instance=self.head.loss_instance(query, key[whole],

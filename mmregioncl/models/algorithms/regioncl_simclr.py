@@ -56,20 +56,19 @@ class RegionCLSimCLR(SymmetricRegionMixin, SimCLR):
         """
         views = self.take_views(inputs)
         _, whole = self.split(len(views[0]))
-        shown = torch.cat((views[0][whole], views[1]))  # (W + N, 3, H, W)
-        features = self.backbone(shown)  # [(W + N, C, Hf, Wf)]
-        z = F.normalize(self.neck(features)[0])  # (W + N, D)
+        shown = torch.cat((views[0][whole], views[1]))  # (U + N, 3, H, W)
+        features = self.backbone(shown)  # [(U + N, C, Hf, Wf)]
+        z = F.normalize(self.neck(features)[0])  # (U + N, D)
         z1, z2 = z.tensor_split([len(z) - len(views[1])])
-        both = torch.stack((z1, z2[whole]), 1).flatten(0, 1)  # (2W, D)
+        both = torch.stack((z1, z2[whole]), 1)  # (U, 2, D)
         both = torch.cat(GatherLayer.apply(both))  # of all processes
         others = both
-        if self.region_share:
-            others = torch.cat(GatherLayer.apply(z2))  # (N, D)
+        if self.region_share:  # a mixed image has no whole first view
+            others = torch.cat(GatherLayer.apply(z2))[:, None]  # (N, 1, D)
 
         losses_region = []
         pairs = self.region_pairs(views, grid_of(features))
-        sources = (None, ) if self.region_share else (0, 1)
-        for source, (canvas, paste) in zip(sources, pairs):
+        for source, (canvas, paste) in enumerate(pairs):
             regions = torch.stack((canvas, paste))  # (2, N, D)
             regions = F.normalize(regions, dim=2)
             beside = neighbours(*regions).view_as(regions)  # (2, N, D)
@@ -80,5 +79,5 @@ class RegionCLSimCLR(SymmetricRegionMixin, SimCLR):
                 self.head.loss_region(regions, beside, others, source))
 
         return dict(
-            loss_instance=self.head.loss_instance(both),
+            loss_instance=self.head.loss_instance(both.flatten(0, 1)),
             loss_region=self.mean_region(losses_region))

@@ -67,7 +67,8 @@ class RegionCLSimSiam(SymmetricRegionMixin, SimSiam):
         views = self.take_views(inputs)
         _, whole = self.split(len(views[0]))
         maps = [self.backbone(views[0][whole]), self.backbone(views[1])]
-        z1, z2 = (self.neck(features)[0] for features in maps)  # (N, D)
+        z1, z2 = (self.neck(features)[0]
+                  for features in maps)  # (U, D), (N, D)
 
         loss_instance = (self.head.loss_instance(z1, z2[whole]) +
                          self.head.loss_instance(z2[whole], z1)) / 2

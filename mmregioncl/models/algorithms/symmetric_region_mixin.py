@@ -27,10 +27,11 @@ class SymmetricRegionMixin(RegionSwapMixin):
         super().__init__(*args, **kwargs)
         if symmetric and self.region_share:
             raise ValueError(
-                f'symmetric=True of {type(self).__name__} leaves no whole view'
-                f' to images that region_share={self.region_share} shows as '
-                'composites: leave one of them out')
-        self.symmetric = not (symmetric is False or self.region_share)
+                f'symmetric=True and region_share={self.region_share} of '
+                f'{type(self).__name__} exclude each other, since a composite '
+                'needs the other view whole: leave one of them out')
+        self.symmetric = not self.region_share if symmetric is None else bool(
+            symmetric)
 
     @property
     def passes_per_image(self) -> int:

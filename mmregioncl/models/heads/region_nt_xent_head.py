@@ -42,37 +42,36 @@ class RegionNTXentHead(PlainContrastiveHead):
         return nt_xent(views, views, own ^ 1, own, self.temperature)
 
     def loss_region(self, regions: Tensor, neighbours: Tensor, views: Tensor,
-                    source: Optional[int]) -> Tensor:
+                    source: int) -> Tensor:
         """NT-Xent with regions in place of the views they were cut from.
 
         The positive is the other view of the region's image. The negatives are
-        both views of all other images, and the neighbour in the composite. The
-        loss is the mean over 2N rows. This is the package's definition, see
-        ``RegionCLSimCLR``.
+        the given views of all other images, and the neighbour in the
+        composite. The loss is the mean over 2N rows. This is the package's
+        definition, see ``RegionCLSimCLR``.
 
         Args:
             regions (Tensor): Normalised canvas and paste of all processes,
-                shape (2, N, D); row i of both shows image i. The last image of
-                each process may have none.
+                shape (2, N, D); row i of both shows image i. The last images
+                of each process may have none.
             neighbours (Tensor): The region beside each in its composite,
                 without gradient, shape (2, N, D).
-            views (Tensor): Of all processes, normalised, shape (2N, D), or
-                more if there are images without regions.
-            source (int, optional): Which view the composites were made of, 0
-                or 1. With None, `views` holds the other view of each image
-                alone, shape (N, D) or more.
+            views (Tensor): Of all processes, normalised, shape (N, V, D), or
+                more if there are images without regions: both views of each
+                image, or the second one alone.
+            source (int): Which view the composites were made of, 0 or 1.
 
         Returns:
             Tensor: A scalar.
         """
-        world = get_world_size()
-        count = len(views) if source is None else len(views) // 2
-        image = torch.arange(count, device=views.device)
+        world, each = get_world_size(), views.shape[1]
+        image = torch.arange(len(views), device=views.device)
         image = image.view(world, -1)[:, :regions.shape[1] // world]
         image = image.flatten().repeat(2)  # (2N,)
-        positive, own = (image,
-                         None) if source is None else (2 * image + 1 - source,
-                                                       2 * image + source)
         return nt_xent(
-            regions.flatten(0, 1), views, positive, own, self.temperature,
-            neighbours.flatten(0, 1))
+            regions.flatten(0, 1),
+            views.flatten(0, 1),
+            positive_index=each * image + each - 1 - source,
+            own=each * image + source if each == 2 else None,
+            temperature=self.temperature,
+            extra=neighbours.flatten(0, 1))

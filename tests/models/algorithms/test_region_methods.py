@@ -505,10 +505,11 @@ def test_share_of_composites_is_of_pairs_and_leaves_two(
 
 def test_shares_that_are_none_are_refused(method, build):
     for share in (0, 1, True, '0.5', float('nan')):
-        with pytest.raises(ValueError, match='a number between 0 and 1: lea'):
+        with pytest.raises(ValueError, match='has to be above 0 and below 1'):
             build(dict(method[0], region_share=share))
     if 'queue_len' not in method[0]:
-        with pytest.raises(ValueError, match='leaves no whole view to images'):
+        with pytest.raises(
+                ValueError, match='exclude each other, since a com'):
             build(dict(method[0], region_share=0.5, symmetric=True))
 
 
