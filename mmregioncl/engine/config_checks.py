@@ -273,8 +273,8 @@ def check_rules(cfg: Config) -> None:
     """Refuse to wait for the best of a metric if it is not known what that is.
 
     Raises:
-        ValueError: If a hook does not tell by the name whether more is better,
-            and sets no ``rule``.
+        ValueError: If a hook does not tell by the name whether higher is
+            better, and sets no ``rule``.
     """
     hooks = [cfg.get('default_hooks') or {}, cfg.get('custom_hooks') or []]
     for hook in typed_dicts(hooks):
@@ -296,8 +296,8 @@ def check_rules(cfg: Config) -> None:
                     not any(key in name.lower() for key in known):
                 raise ValueError(
                     f'{setting}={name!r} of {kind.__name__} does not say '
-                    'whether more is better: set its rule to "greater" or '
-                    '"less"')
+                    'whether higher is better: set its rule to "greater" '
+                    'or "less"')
 
 
 def check_momentum(cfg: Config) -> None:

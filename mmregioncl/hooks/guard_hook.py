@@ -35,7 +35,7 @@ class GuardHook(Hook):
       on the device; the host reads the result every `interval` steps and
       before a checkpoint is written, so the last checkpoint is always good.
     - On several processes it stops if a batch, or an epoch, is shorter than on
-      the others, which would wait forever or mix up what they exchange.
+      the others; otherwise they wait forever, or exchange the wrong rows.
     - It does not write checkpoints whose weights are NaN or inf.
 
     Args:

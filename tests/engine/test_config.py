@@ -219,7 +219,7 @@ def test_what_is_better_has_to_be_known(kind, settings, refused, tmp_path):
     with pytest.raises(
             ValueError,
             match=f'={name!r} of {kind.rpartition(".")[2]} does not say '
-            'whether more is better: set its rule'):
+            'whether higher is better: set its rule'):
         load_config(path)
 
 

@@ -66,7 +66,7 @@ def describe_batches(loader) -> str:
 def check_equal(batches: List[str]) -> None:
     """Check that all processes have equal batches.
 
-    Otherwise they wait for each other, or mix up what they exchange.
+    Otherwise they wait forever, or exchange the wrong rows.
 
     Args:
         batches (list[str]): :func:`describe_batches` of each process.
@@ -97,7 +97,7 @@ def count_samples(batch: Any) -> Optional[int]:
 def check_step(runner, idx: int, batch: Any) -> None:
     """Check that a batch is what other processes expect.
 
-    Those of batch samplers of other kinds are not known.
+    Those of other batch samplers are not checked.
 
     Args:
         runner (Runner): A run on several processes.
@@ -120,7 +120,7 @@ def check_step(runner, idx: int, batch: Any) -> None:
 def check_end(runner, steps: int) -> None:
     """Check that an epoch had as many steps as on other processes.
 
-    Batch samplers of other kinds may make less than they say.
+    Loaders with other batch samplers are not checked.
 
     Args:
         runner (Runner): A run on several processes.
