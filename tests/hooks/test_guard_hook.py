@@ -495,6 +495,11 @@ def test_samples_of_batches_are_counted():
         (dict(inputs=[image] * 4, data_samples=[None] * 4), 4),
         (dict(inputs=[view] * 2, data_samples=[None] * 2), 2),  # videos
         (dict(inputs=dict(a=view), data_samples=dict(a=[None])), None),
+        (dict(inputs=[view, view], data_samples=torch.arange(5)), None),
+        (dict(inputs=[view, view]), 5),
+        (dict(inputs=[image, image]), None),
+        (dict(inputs=[]), None),
+        (dict(inputs=['a', 'b']), None),
         ([view, view], None),
     ):
         assert count_samples(batch) == count

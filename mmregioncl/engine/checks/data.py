@@ -89,8 +89,11 @@ def count_samples(batch: Any) -> Optional[int]:
     samples, inputs = batch.get('data_samples'), batch.get('inputs')
     if isinstance(samples, (list, tuple)) and samples:
         return len(samples)
-    if not samples and isinstance(inputs, list) and inputs[0].ndim == 4:
-        return len(inputs[0])  # views (N, C, H, W)
+    if samples is not None and not isinstance(samples, (list, tuple)):
+        return None
+    first = inputs[0] if isinstance(inputs, list) and inputs else None
+    if isinstance(first, Tensor) and first.ndim == 4:
+        return len(first)  # views (N, C, H, W)
     return None
 
 
