@@ -31,6 +31,20 @@ def innermost_items(key: str, dataset) -> Iterator[Tuple[str, Any]]:
         yield key, dataset
 
 
+def type_name(part: dict) -> str:
+    """Name of the class that a config builds, without its scope.
+
+    Args:
+        part (dict): Config whose ``type`` is a class or its name, if it has
+            one.
+
+    Returns:
+        str: Such as 'MoCo' of 'mmselfsup.MoCo'; '' without a type.
+    """
+    kind = part.get('type') or ''
+    return getattr(kind, '__name__', kind).rpartition('.')[2]
+
+
 def typed_dicts(part) -> Iterator[dict]:
     """Yield all dicts with a type inside nested dicts and lists."""
     if isinstance(part, dict):

@@ -8,7 +8,7 @@ from mmengine.config import Config
 
 from mmregioncl.datasets.archives import address, is_missing
 from mmregioncl.datasets.image_folder import join
-from mmregioncl.datasets.nested import innermost_items
+from mmregioncl.datasets.nested import innermost_items, type_name
 from mmregioncl.files import ARCHIVE, check_exists
 from .config_checks import (MMENGINE_HOOKS, check_host, check_imports,
                             check_momentum, check_names, check_old,
@@ -184,8 +184,7 @@ def check_data(cfg: Config, *settings: str) -> None:
                 raise ValueError(
                     f'{key}.data_root={root!r} is not valid UTF-8, as configs '
                     'have to be: name a link to it that is')
-            kind = part.get('type') or ''
-            kind = getattr(kind, '__name__', kind).rpartition('.')[2]
+            kind = type_name(part)
             if kind in FOLDERS and address(root) == f'{ARCHIVE}{root}':
                 raise ValueError(f'{kind} takes {key}.data_root={root!r} for a'
                                  f' folder: write {ARCHIVE}{root}')

@@ -12,7 +12,7 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
 from mmregioncl import host
-from mmregioncl.datasets.nested import typed_dicts
+from mmregioncl.datasets.nested import type_name, typed_dicts
 from mmregioncl.validation import listed
 from .launch import is_main_process
 
@@ -306,8 +306,7 @@ def check_momentum(cfg: Config) -> None:
     Raises:
         ValueError: If the average would hardly keep anything.
     """
-    kind = cfg.model.get('type') or ''
-    kind = getattr(kind, '__name__', kind).split('.')[-1]
+    kind = type_name(cfg.model)
     name = AVERAGES.get(kind.removeprefix('RegionCL'))
     if name in cfg.model:
         host.check_momentum(kind, name, cfg.model[name])

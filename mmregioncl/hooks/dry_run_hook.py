@@ -13,6 +13,7 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
+from mmregioncl.datasets.nested import type_name
 from mmregioncl.engine.checks.resources import GIB
 from mmregioncl.engine.loops import images_per_batch
 from mmregioncl.engine.quiet import hide_needless_lines
@@ -172,14 +173,18 @@ def duration(seconds: float) -> str:
 def log_of(runner, hook: LoggerHook, backends: List[dict]) -> str:
     """When losses are logged, and where."""
     length = len(runner.train_dataloader)
-    times = [f'every {hook.interval} steps'] * (hook.interval <= length)
-    if isinstance(runner.train_loop,
-                  EpochBasedTrainLoop) and (not hook.ignore_last
-                                            or length <= hook.interval):
-        times.append('at the end of each epoch')
-    kinds = [str(part['type']).rpartition('.')[2] for part in backends]
+    by_epoch = isinstance(runner.train_loop, EpochBasedTrainLoop)
+    # MMEngine counts the steps of an epoch. In a loop by iterations it counts
+    # those of the run, and the loader ends once.
+    steps = length if by_epoch else runner.max_iters
+    times = [f'every {hook.interval} steps'] * (hook.interval <= steps)
+    if length <= steps and (not hook.ignore_last or length <= hook.interval):
+        times.append(
+            'at the end of each epoch' if by_epoch else f'after step {length}')
+    if not times:
+        return 'never'
     *most, last = 'terminal', 'log file', *(
-        WRITTEN.get(kind, kind) for kind in kinds)
+        WRITTEN.get(kind, kind) for kind in map(type_name, backends))
     return f'{" and ".join(times)}, to {", ".join(most)} and {last}'
 
 
