@@ -20,18 +20,25 @@ from mmregioncl.files import printable
 
 
 def view_size(cfg: Config) -> int:
-    """Side in pixels of the first random crop of the train pipeline.
+    """Side in pixels of the first random crop of training.
+
+    It is in the train pipeline, or in ``data_preprocessor.views`` if the
+    device makes the views.
 
     Raises:
-        ValueError: If the pipeline has none.
+        ValueError: If neither has one.
     """
-    for step in typed_dicts(cfg.train_dataloader.dataset):
+    preprocessors = [
+        part.get('data_preprocessor') for part in (cfg.get('model', {}), cfg)
+    ]
+    for step in typed_dicts([cfg.train_dataloader.dataset, *preprocessors]):
         if is_crop(step):
             size = crop_settings(step)['size']
             return size if isinstance(size, int) else size[0]
-    raise ValueError('the train pipeline has no RandomResizedCrop or '
-                     'ContrastiveCrop to take the image size from: set '
-                     'eval_datasets to data sets with a pipeline')
+    raise ValueError('neither the train pipeline nor data_preprocessor.views '
+                     'has a RandomResizedCrop or ContrastiveCrop to take the '
+                     'image size from: set eval_datasets to data sets with a '
+                     'pipeline')
 
 
 def loading_step(cfg: Config) -> dict:

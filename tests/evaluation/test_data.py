@@ -85,8 +85,15 @@ def test_view_size_is_that_of_the_first_crop():
     cfg.train_dataloader.dataset = dict(type='RepeatDataset', dataset=dataset)
     assert view_size(cfg) == 32
     cfg.train_dataloader.dataset = dict(pipeline=[dict(type='Pack')])
-    with pytest.raises(ValueError, match='no RandomResizedCrop'):
+    with pytest.raises(ValueError, match='nor data_preprocessor.views has a'):
         view_size(cfg)
+
+
+def test_view_size_is_that_of_views_made_on_the_device(runner_cfg,
+                                                       views_on_device):
+    size = view_size(runner_cfg)
+    views_on_device(runner_cfg)
+    assert view_size(runner_cfg) == size
 
 
 BANDS = dict(type='mmregioncl.LoadImage', channels=4, value_range=(0, 4095))
