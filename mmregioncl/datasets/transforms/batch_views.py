@@ -30,7 +30,8 @@ class BatchViews:
         transforms (list[list[dict]]): Pipelines of this package's
             ``RandomResizedCrop``, ``ColorJitter``, ``RandomGrayscale``,
             ``RandomGaussianBlur``, ``RandomSolarize``, ``RandomFlip``, and
-            ``RandomApply`` of them.
+            ``RandomApply`` of them. ``ColorJitter`` and ``RandomGrayscale``
+            take images of three channels, the others of any number.
         num_views (int or list[int]): Number of views of each pipeline.
 
     Raises:
@@ -218,11 +219,16 @@ def check_channels(step: BaseTransform, images: Tensor) -> None:
     """Refuse images that a change of colours does not fit.
 
     Raises:
-        ValueError: If they do not have three channels.
+        ValueError: If they do not have three channels. The step of one image
+            may take them, if it changes brightness and contrast alone.
     """
-    channels = images.shape[1]
+    channels, name = images.shape[1], type(step).__name__
+    if channels != 3 and step.needs_colors:
+        raise ValueError(no_colors(name, channels))
     if channels != 3:
-        raise ValueError(no_colors(type(step).__name__, channels))
+        raise ValueError(
+            f'{name} of images of {channels} channel(s) has no form for whole '
+            'batches: make the views in the loader, by MultiView')
 
 
 LAWS: Dict[type, Callable] = {

@@ -286,6 +286,17 @@ def test_colors_of_other_channels_are_refused():
         make(torch.zeros(2, 4, 40, 40, dtype=torch.uint8), torch.arange(2))
 
 
+def test_other_bands_have_their_brightness_changed_in_the_loader_alone():
+    """As the error says: ``ColorJitter`` of one image takes them."""
+    step = TRANSFORMS.build(dict(JITTER, saturation=0, hue=0))
+    img = np.full((4, 4, 4), 9, np.uint8)
+    assert step(dict(img=img))['img'].shape == img.shape
+    make = TRANSFORMS.build(
+        dict(type='BatchViews', transforms=[[step]], num_views=1))
+    with pytest.raises(ValueError, match=r'4 channel\(s\) has no form for wh'):
+        make(batch_of(img[None]).byte(), torch.arange(1))
+
+
 def test_numbers_are_those_of_splitmix64():
     """The first three of seed 1234567, as in its reference."""
     words = mix_seeds(torch.tensor([1234567]), 0, 3)[:, 0]
