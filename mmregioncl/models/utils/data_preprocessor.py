@@ -114,7 +114,7 @@ class SelfSupDataPreprocessor(Parent):
 
         Raises:
             ValueError: If only one of loader and preprocessor is set to make
-                views here.
+                views here, or if both make views.
         """
         seeded = isinstance(data, dict) and 'seeds' in data
         if seeded != (self.views is not None) and (seeded or training):
@@ -138,7 +138,26 @@ class SelfSupDataPreprocessor(Parent):
         return join_batch(views, samples)
 
     def make_views(self, data: dict) -> dict:
-        """Replace the images of a batch by views, and take out the seeds."""
+        """Make the views of a batch of images, on the device.
+
+        Args:
+            data (dict): ``inputs``, a list of one batch of images
+                (N, C, H, W), uint8, ``seeds``, (N,) int64, and
+                ``data_samples``.
+
+        Returns:
+            dict: ``inputs``, a list of views (N, C, h, w), float32, and
+            ``data_samples``.
+
+        Raises:
+            ValueError: If the loader gives more than one image.
+        """
+        count = len(data['inputs'])
+        if count != 1:
+            raise ValueError(
+                'data_preprocessor makes the views of one image, and the '
+                f'loader gave {count}: remove MultiView from the train '
+                'pipeline')
         images, seeds = self.cast_data([*data['inputs'], data['seeds']])
         with no_autocast(images.device):
             views = self.views(images, seeds)

@@ -142,6 +142,16 @@ def test_loader_and_views_go_together():
         making(batch, training=True)
 
 
+def test_views_are_made_once():
+    """``MultiView`` before ``PackSeededInputs`` gives several images."""
+    making = MODELS.build(
+        dict(type='mmregioncl.SelfSupDataPreprocessor', views=VIEWS))
+    batch = seeded_batch()
+    batch['inputs'] *= 2
+    with pytest.raises(ValueError, match='loader gave 2: remove MultiView'):
+        making(batch, training=True)
+
+
 def test_labels_stay_on_the_host():
     """One by one, they would take as long as a step to reach a GPU."""
     preprocessor = both(**STATISTICS)[1].to('meta')
