@@ -13,6 +13,7 @@ TOOLS = Path(__file__).parents[2] / 'tools'
 NOTE = """#!/bin/bash
 echo "$@" >> "$CALLS"
 if [ -e "$CALLS.stop" ] && [[ "$*" == *"$(cat "$CALLS.stop")"* ]]; then
+    [ "$STATUS" = wait ] && exec sleep 60
     exit "$STATUS"
 fi
 echo last line
@@ -81,6 +82,19 @@ def test_goes_on_where_it_stopped(gpu):
 
 def test_a_call_ends_in_time(gpu):
     assert gpu('tests', CALL='0') == (75, 'call again to go on\n', [])
+
+
+def test_what_takes_more_than_a_call_is_not_tried_again(gpu):
+    """Only training goes on where it stopped."""
+    short = dict(status='wait', CALL='2')
+    status, _, calls = gpu('cifar10', stop='mocov2', **short)
+    assert status == 75 and len(calls) == 1
+    assert len(gpu('cifar10')[2]) == 3
+    status, _, calls = gpu('tests', stop='tests/models', **short)
+    assert status == 75 and len(calls) == 1  # the others wait for a call
+    status, said, calls = gpu('tests')
+    assert status == 1 and len(calls) == 3
+    assert 'failed: tests-models.failed' in said
 
 
 def test_goes_on_after_a_failure(gpu):
