@@ -468,14 +468,9 @@ def test_published_recipe(path):
         assert cfg.param_scheduler[0].start_factor == 1e-3
         assert cfg.optim_wrapper.paramwise_cfg.norm_decay_mult == 0
         assert (optimizer.momentum, optimizer.weight_decay) == (0.9, 1e-4)
-        assert cfg.train_dataloader.sampler.type == 'InfiniteSampler'
     else:
         assert (cfg.param_scheduler[-1].power,
                 cfg.param_scheduler[-1].eta_min) == (0.9, 1e-4)
-        assert cfg.train_cfg.type == 'mmregioncl.SeededIterTrainLoop'
-        sampler = cfg.train_dataloader.sampler
-        assert sampler.type == 'mmregioncl.SeededInfiniteSampler'
-        assert sampler.shuffle
         assert (optimizer.momentum, optimizer.weight_decay) == (0.9, 5e-4)
     assert cfg.train_dataloader.batch_size == batch
     assert cfg.optim_wrapper.optimizer.lr == lr
@@ -512,6 +507,17 @@ def test_published_recipe(path):
         assert model.decode_head.norm_cfg == sync
         assert model.auxiliary_head.norm_cfg == sync
         assert model.auxiliary_head.loss_decode.loss_weight == 0.4
+
+
+@pytest.mark.parametrize(
+    'path', DETECTORS + SEGMENTERS, ids=lambda path: path.stem)
+def test_detectors_and_segmenters_resume_exactly(path):
+    cfg = read(path)
+    assert cfg.train_cfg.type == 'mmregioncl.SeededIterTrainLoop'
+    sampler = cfg.train_dataloader.sampler
+    assert sampler.type == 'mmregioncl.SeededInfiniteSampler'
+    assert sampler.get('shuffle', True)
+    assert cfg.default_hooks.resume.type == 'mmregioncl.ResumeHook'
 
 
 @pytest.mark.parametrize('name, sides, longest', [

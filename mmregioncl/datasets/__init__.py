@@ -1,10 +1,12 @@
 from .cifar import CIFAR10, CIFAR100
 from .class_folders import ImageNetSubset, TinyImageNet
 from .image_folder import ImageFolder
-from .seeded_sampler import Seeded, SeededInfiniteSampler, SeededSampler
+from .seeded_sampler import (Seeded, SeededBatchSampler, SeededInfiniteSampler,
+                             SeededSampler)
 from .stl10 import STL10
 
 __all__ = [
     'CIFAR10', 'CIFAR100', 'ImageFolder', 'ImageNetSubset', 'STL10', 'Seeded',
-    'SeededInfiniteSampler', 'SeededSampler', 'TinyImageNet'
+    'SeededBatchSampler', 'SeededInfiniteSampler', 'SeededSampler',
+    'TinyImageNet'
 ]

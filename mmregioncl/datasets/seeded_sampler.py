@@ -5,7 +5,7 @@ from typing import Any, Callable, Iterable, Iterator, List, Sized
 
 import torch
 from mmengine.dataset import DefaultSampler, InfiniteSampler
-from torch.utils.data import get_worker_info
+from torch.utils.data import Sampler, get_worker_info
 
 from mmregioncl.randomness import hash_words, kept_draws, seed_draws
 from mmregioncl.registry import DATA_SAMPLERS
@@ -23,22 +23,16 @@ class SeededIndex(int):
     epoch: int
 
 
-class Seeded:
-    """Mixin of samplers whose images know the seed of their random draws."""
+class Skippable:
+    """Mixin of samplers of which a pass can begin in the middle."""
     skipped = 0
 
-    def __init__(self, dataset: Sized, *args, **kwargs) -> None:
-        super().__init__(dataset, *args, **kwargs)
-        # The loader has its data set before it asks for a sampler, so the data
-        # set itself learns to fetch.
-        if not isinstance(dataset, SeededFetch):
-            dataset.__class__ = seeded_kind(type(dataset))
-
     def skip(self, count: int) -> None:
-        """Leave out the first images of this process in the next pass.
+        """Leave out the first items of this process in the next pass.
 
         Args:
-            count (int): Images that were trained on before the run stopped.
+            count (int): Images, or batches of a batch sampler, that were
+                trained on before the run stopped.
         """
         self.skipped = count
 
@@ -46,6 +40,17 @@ class Seeded:
         """How many are left out in this pass; none are in the next."""
         count, self.skipped = self.skipped, 0
         return count
+
+
+class Seeded(Skippable):
+    """Mixin of samplers whose images know the seed of their random draws."""
+
+    def __init__(self, dataset: Sized, *args, **kwargs) -> None:
+        super().__init__(dataset, *args, **kwargs)
+        # The loader has its data set before it asks for a sampler, so the data
+        # set itself learns to fetch.
+        if not isinstance(dataset, SeededFetch):
+            dataset.__class__ = seeded_kind(type(dataset))
 
 
 @DATA_SAMPLERS.register_module()
@@ -116,6 +121,45 @@ class SeededInfiniteSampler(Seeded, InfiniteSampler):
                 self.size,
                 generator=torch.Generator().manual_seed(seed)).tolist()
         return map(partial(seeded_index, self.seed, epoch), order)
+
+
+class SeededBatchSampler(Skippable, Sampler):
+    """Batches of another batch sampler, from any on.
+
+    Batches that are left out are made again, but their images are not loaded.
+    ``AspectRatioBatchSampler`` of MMDetection, for one, looks up their sides.
+
+    Args:
+        sampler (Seeded): A sampler of images.
+        batch_size (int): Images of a batch.
+        batches (dict): Config of the batch sampler. Its batches have to follow
+            from the images and their order alone.
+    """
+
+    def __init__(self, sampler: Seeded, batch_size: int,
+                 batches: dict) -> None:
+        self.sampler = sampler
+        self.build = partial(
+            DATA_SAMPLERS.build,
+            batches,
+            default_args=dict(sampler=sampler, batch_size=batch_size))
+        self.batches = self.build()
+        self.batch_size = self.batches.batch_size
+
+    def __len__(self) -> int:
+        """Batches of a pass."""
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[List[int]]:
+        """Iterate over batches, from the first that is not skipped."""
+        # A loader with workers makes two iterators and begins one.
+        yield from islice(self.batches, self.take_skipped(), None)
+
+    def skip(self, count: int) -> None:
+        """Leave out the first batches of this process in the next pass."""
+        super().skip(count)
+        # The one at hand may keep images of a pass that was given up.
+        self.batches = self.build()
 
 
 def seeded_index(seed: int, epoch: int, index: int) -> SeededIndex:

@@ -1,10 +1,12 @@
 import math
+from typing import Union
 
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop
 from torch import nn
-from torch.utils.data import BatchSampler
+from torch.utils.data import BatchSampler, DataLoader
 
-from mmregioncl.datasets import SeededInfiniteSampler, SeededSampler
+from mmregioncl.datasets import (SeededBatchSampler, SeededInfiniteSampler,
+                                 SeededSampler)
 from mmregioncl.randomness import seed_draws
 from mmregioncl.registry import LOOPS
 from .metrics import publish_metrics
@@ -16,6 +18,15 @@ def images_per_batch(loader) -> int:
     return known or math.ceil(len(loader.dataset) / len(loader))
 
 
+def let_skip(loader: Union[DataLoader, dict]) -> Union[DataLoader, dict]:
+    """Let the batch sampler of a config, if it has one, skip batches."""
+    batches = loader.get('batch_sampler') if isinstance(loader, dict) else None
+    if not isinstance(batches, dict):
+        return loader
+    return dict(
+        loader, batch_sampler=dict(type=SeededBatchSampler, batches=batches))
+
+
 class SeededLoop:
     """Mixin of loops that can be resumed anywhere.
 
@@ -24,12 +35,16 @@ class SeededLoop:
     """
     sampler_type: type
 
+    def __init__(self, runner, dataloader: Union[DataLoader, dict], *args,
+                 **kwargs) -> None:
+        super().__init__(runner, let_skip(dataloader), *args, **kwargs)
+
     @property
     def begins_anywhere(self) -> bool:
         """Whether a pass over the data can begin in the middle."""
-        loader = self.dataloader
-        return isinstance(loader.sampler, self.sampler_type) and type(
-            loader.batch_sampler) is BatchSampler
+        batches = self.dataloader.batch_sampler
+        return type(batches) in (BatchSampler, SeededBatchSampler) and \
+            isinstance(batches.sampler, self.sampler_type)
 
     def run_iter(self, *args, **kwargs) -> None:
         """Train on a batch, with random draws of its own."""
@@ -54,7 +69,11 @@ class SeededLoop:
 
     def skip(self, batches: int) -> None:
         """Let the sampler leave out batches that were trained on."""
-        self.dataloader.sampler.skip(batches * self.dataloader.batch_size)
+        sampler = self.dataloader.batch_sampler
+        if isinstance(sampler, SeededBatchSampler):
+            sampler.skip(batches)
+        else:
+            sampler.sampler.skip(batches * sampler.batch_size)
 
 
 @LOOPS.register_module()
@@ -108,7 +127,8 @@ class SeededTrainLoop(SeededLoop, EpochBasedTrainLoop):
         """Train for an epoch, or for the rest of it.
 
         Raises:
-            ValueError: If the epoch cannot begin in the middle.
+            ValueError: If the epoch cannot begin in the middle, or has not as
+                many steps as the loader says.
         """
         done = self.iter - self.epoch * len(self.dataloader)
         if done:
@@ -117,6 +137,13 @@ class SeededTrainLoop(SeededLoop, EpochBasedTrainLoop):
         self.runner.model.train()
         for batch_idx, data_batch in enumerate(self.dataloader, done):
             self.run_iter(batch_idx, data_batch)
+        steps = self.iter - self.epoch * len(self.dataloader)
+        if self.begins_anywhere and steps != len(self.dataloader):
+            raise ValueError(
+                f'epoch {self.epoch + 1} had {steps} batches and not '
+                f'{len(self.dataloader)}, by which a resumed run counts: set '
+                'drop_last=False in train_dataloader.batch_sampler, or '
+                'train_cfg.type to EpochBasedTrainLoop')
         self.runner.call_hook('after_train_epoch')
         self._epoch += 1
 
@@ -126,8 +153,8 @@ class SeededTrainLoop(SeededLoop, EpochBasedTrainLoop):
             raise ValueError(
                 f'cannot resume in the middle of epoch {self.epoch + 1} with '
                 'this loader: set train_dataloader.sampler.type to '
-                'mmregioncl.SeededSampler, without a batch_sampler, or resume '
-                'from the end of an epoch')
+                'mmregioncl.SeededSampler, with a dict for batch_sampler, if '
+                'any, or resume from the end of an epoch')
         if not 0 < batches <= len(self.dataloader):
             raise ValueError(
                 f'the checkpoint is of step {self.iter}, which is not in epoch'
@@ -150,7 +177,8 @@ class SeededIterTrainLoop(SeededLoop, IterBasedTrainLoop):
 
     Raises:
         ValueError: If ``train_dataloader.sampler`` is not a
-            ``mmregioncl.SeededInfiniteSampler``, or a batch sampler is set.
+            ``mmregioncl.SeededInfiniteSampler``, or its ``batch_sampler`` is
+            not set by a dict.
     """
     sampler_type = SeededInfiniteSampler
 
@@ -160,8 +188,8 @@ class SeededIterTrainLoop(SeededLoop, IterBasedTrainLoop):
             raise ValueError(
                 'SeededIterTrainLoop cannot resume with this loader: set '
                 'train_dataloader.sampler.type to mmregioncl.'
-                'SeededInfiniteSampler, without a batch_sampler, or train_cfg.'
-                'type to IterBasedTrainLoop')
+                'SeededInfiniteSampler, with a dict for batch_sampler, if '
+                'any, or train_cfg.type to IterBasedTrainLoop')
 
     def run(self) -> nn.Module:
         """Train for the steps that are left.

@@ -10,8 +10,8 @@ from mmengine.dataset import ClassBalancedDataset, ConcatDataset, RepeatDataset
 from torch.utils.data import DataLoader
 
 from mmregioncl import host
-from mmregioncl.datasets import (ImageFolder, SeededInfiniteSampler,
-                                 SeededSampler)
+from mmregioncl.datasets import (ImageFolder, SeededBatchSampler,
+                                 SeededInfiniteSampler, SeededSampler)
 from mmregioncl.datasets.transforms import PackSeededInputs
 
 COUNT = 12
@@ -29,8 +29,12 @@ STEPS = [
 
 
 class Labelled(ImageFolder):
-    """With categories, which ClassBalancedDataset wants."""
+    """With categories, which ClassBalancedDataset wants, and with sides."""
     METAINFO = dict(classes=('a', ))
+
+    def get_data_info(self, index: int) -> dict:
+        info = super().get_data_info(index)
+        return dict(info, width=1 + index % 3, height=2)
 
     def get_cat_ids(self, index: int) -> list:
         return [0]
@@ -158,6 +162,35 @@ def test_wrapped_data_sets_are_seeded(image_folder, wrap):
         assert torch.equal(epoch, wanted)
         views = epoch.flatten(0, 1).flatten(1)
         assert len(views.unique(dim=0)) == len(views)
+
+
+@pytest.mark.parametrize('wrap', [
+    lambda dataset: dataset, lambda dataset: ConcatDataset([dataset]),
+    lambda dataset: RepeatDataset(dataset, 2),
+    lambda dataset: ClassBalancedDataset(dataset, 1.5)
+])
+def test_batch_samplers_of_others_keep_the_views(image_folder, wrap):
+    """And begin anywhere, also if they were stopped in the middle."""
+    dataset = wrap(folder_set(image_folder, Labelled))
+    sampler = SeededSampler(dataset, seed=3)
+    batches = SeededBatchSampler(sampler, 4,
+                                 dict(type='mmdet.AspectRatioBatchSampler'))
+    loader = DataLoader(dataset, batch_sampler=batches, collate_fn=list)
+    for epoch, plain in enumerate(epochs(dataset)):
+        sampler.set_epoch(epoch)
+        given = [
+            torch.stack([torch.stack(sample['inputs']) for sample in batch])
+            for batch in loader
+        ]
+        assert len(given) == len(loader)
+        views = torch.cat(given)
+        assert not torch.equal(views, plain)  # another order
+        assert torch.equal(*(images.flatten(1).unique(dim=0)
+                             for images in (views, plain)))
+        next(iter(batches))
+        batches.skip(2)
+        rest = [indices for indices in batches]
+        assert rest == [*batches][2:]
 
 
 def test_an_extended_data_set_is_what_it_was(image_folder):

@@ -9,6 +9,7 @@ from mmengine.hooks import Hook
 from mmengine.logging import MessageHub
 from mmengine.runner import Runner
 
+from mmregioncl.datasets import ImageFolder
 from mmregioncl.engine.loops import SeededIterTrainLoop, SeededTrainLoop
 from mmregioncl.models.utils import RegionSwap
 
@@ -42,6 +43,24 @@ def seeded_cfg(seeded_runner_cfg):
     return cfg
 
 
+@pytest.fixture
+def group_by_shape(monkeypatch):
+    """Let MMDetection make batches of portraits and of landscapes."""
+    get_data_info = ImageFolder.get_data_info
+
+    def get_with_sides(dataset, index: int) -> dict:
+        info = get_data_info(dataset, index)
+        return dict(info, width=40 + index % 2, height=41 - index % 2)
+
+    def group(cfg) -> None:
+        monkeypatch.setattr(ImageFolder, 'get_data_info', get_with_sides)
+        cfg.train_dataloader.pop('drop_last')
+        cfg.train_dataloader.batch_sampler = dict(
+            type='mmdet.AspectRatioBatchSampler')
+
+    return group
+
+
 def run(cfg, name: str, *hooks, **settings) -> Runner:
     cfg = copy.deepcopy(cfg)
     cfg.update(experiment_name=f'{cfg.experiment_name}/{name}', **settings)
@@ -67,15 +86,21 @@ def same_state(first: Runner, second: Runner) -> None:
                 assert value.data[0].tobytes() == other.data[0].tobytes()
 
 
-@pytest.mark.parametrize('step, counts, on_device',
-                         [(3, 1, False), (5, 1, True), (2, 2, False)])
+@pytest.mark.parametrize('step, counts, on_device, grouped', [
+    (3, 1, False, False),
+    (5, 1, True, False),
+    (2, 2, False, False),
+    (5, 1, False, True),
+])
 def test_a_run_resumed_anywhere_is_the_uninterrupted_one(
-        seeded_cfg, views_on_device, device, tmp_path, step, counts,
-        on_device):
+        seeded_cfg, views_on_device, group_by_shape, device, tmp_path, step,
+        counts, on_device, grouped):
     """Whether the loader makes the views or the device."""
     randomness = dict(seed=7, deterministic=device == 'cuda')
     if on_device:
         views_on_device(seeded_cfg)
+    if grouped:
+        group_by_shape(seeded_cfg)
     seeded_cfg.optim_wrapper.accumulative_counts = counts
     seeded_cfg.randomness = dict(randomness, seed=None)  # drawn, and resumed
     torch.manual_seed(step)
@@ -103,15 +128,20 @@ def iterations_cfg(seeded_cfg):
     return cfg
 
 
-@pytest.mark.parametrize('workers', [0, 2])
+@pytest.mark.parametrize('workers, persistent, grouped', [(0, False, False),
+                                                          (2, True, False),
+                                                          (2, False, True)])
 def test_a_run_of_steps_resumed_anywhere_is_the_uninterrupted_one(
-        iterations_cfg, tmp_path, workers):
+        iterations_cfg, group_by_shape, tmp_path, workers, persistent,
+        grouped):
     """In the middle of the second pass over the data; nothing is reloaded."""
+    if grouped:
+        group_by_shape(iterations_cfg)
     whole = run(iterations_cfg, 'whole', randomness=dict(seed=7))
     with pytest.raises(KeyboardInterrupt):
         run(iterations_cfg, 'killed', Stop(4), randomness=dict(seed=7))
     iterations_cfg.train_dataloader.update(
-        num_workers=workers, persistent_workers=workers > 0)
+        num_workers=workers, persistent_workers=persistent)
     resumed = run(
         iterations_cfg,
         'resumed',
@@ -195,11 +225,20 @@ def test_other_samplers_cannot_begin_in_the_middle(seeded_cfg, tmp_path):
     with pytest.raises(
             ValueError,
             match='in the middle of epoch 2 with this loader: set train_'
-            'dataloader.sampler.type to mmregioncl.SeededSampler, without'):
+            'dataloader.sampler.type to mmregioncl.SeededSampler, with a'):
         run(seeded_cfg,
             'resumed',
             resume=True,
             load_from=str(tmp_path / 'run' / 'stopped.pth'))
+
+
+def test_epochs_have_as_many_batches_as_they_say(seeded_cfg, group_by_shape):
+    """AspectRatioBatchSampler drops a whole last batch, of both groups."""
+    group_by_shape(seeded_cfg)
+    seeded_cfg.train_dataloader.batch_sampler.drop_last = True
+    with pytest.raises(
+            ValueError, match='epoch 1 had 2 batches and not 3, by which a'):
+        run(seeded_cfg, 'whole')
 
 
 def test_each_epoch_is_validated_once():

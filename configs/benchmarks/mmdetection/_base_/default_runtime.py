@@ -9,6 +9,5 @@ default_hooks = dict(
         interval=5000,
         max_keep_ckpts=3),
     pretrained=dict(type='mmregioncl.PretrainedHook'),
-    fresh_data=dict(type='mmregioncl.FreshDataHook'),
     guard=dict(type='mmregioncl.GuardHook'))
 log_processor = dict(by_epoch=False)

@@ -9,7 +9,7 @@ train_pipeline[2] = dict(
 dataset = _base_.train_dataloader.dataset.dataset
 dataset.pipeline = train_pipeline
 train_dataloader = dict(
-    sampler=dict(type='InfiniteSampler'),
+    sampler=dict(type='mmregioncl.SeededInfiniteSampler'),
     dataset=dict(_delete_=True, **dataset))
 
 # A new folder for each evaluation, instead of one for all runs

@@ -11,5 +11,5 @@ train_pipeline = [
     dict(type='PackDetInputs'),
 ]
 train_dataloader = dict(
-    sampler=dict(type='InfiniteSampler'),
+    sampler=dict(type='mmregioncl.SeededInfiniteSampler'),
     dataset=dict(pipeline=train_pipeline))

@@ -17,7 +17,7 @@ param_scheduler = [
         gamma=0.1),
 ]
 train_cfg = dict(
-    type='IterBasedTrainLoop', max_iters=90000, val_interval=30000)
+    type='mmregioncl.SeededIterTrainLoop', max_iters=90000, val_interval=30000)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 auto_scale_lr = dict(enable=False, base_batch_size=16)
