@@ -1,4 +1,5 @@
 """The script for a GPU, with an interpreter that only notes its arguments."""
+import ast
 import os
 import runpy
 import subprocess
@@ -9,7 +10,8 @@ import pytest
 
 from mmregioncl.engine.config import load_config
 
-TOOLS = Path(__file__).parents[2] / 'tools'
+TESTS = Path(__file__).parents[1]
+TOOLS = TESTS.parent / 'tools'
 NOTE = """#!/bin/bash
 echo "$@" >> "$CALLS"
 if [ -e "$CALLS.stop" ] && [[ "$*" == *"$(cat "$CALLS.stop")"* ]]; then
@@ -70,6 +72,28 @@ def test_tools_take_the_commands(gpu, monkeypatch):
     assert names == [
         *['-m'] * 4, *['train_step'] * 12, 'switches', 'loader', *['train'] * 5
     ]
+
+
+def takes_device(path: Path) -> bool:
+    """Whether a test of a file has the marker ``device``, or gets it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef):
+            names = {argument.arg for argument in node.args.args}
+            if node.name.startswith('test_') and {'cuda', 'device'} & names:
+                return True
+        elif isinstance(node, ast.Attribute):
+            if ast.unparse(node) == 'pytest.mark.device':
+                return True
+    return False
+
+
+def test_all_tests_of_a_device_are_run(gpu):
+    """By folder, and the folders are named in the script."""
+    named = [TESTS.parent / call.split()[-1] for call in gpu('tests')[2]]
+    wanted = list(filter(takes_device, TESTS.rglob('test_*.py')))
+    assert len(wanted) > 5
+    for path in wanted:
+        assert {path, *path.parents} & set(named), path
 
 
 def test_goes_on_where_it_stopped(gpu):
