@@ -32,7 +32,10 @@ class RegionMoCoV3Head(MoCoV3Head):
         self.loss_weight = loss.get('loss_weight', 1.0)
 
     def loss_instance(self, projection: Tensor, target: Tensor) -> Tensor:
-        """The parent's loss, whose labels wait for a GPU.
+        """The parent's loss.
+
+        Its labels are made on the device. The parent makes them on the CPU,
+        and each step waits for the copy.
 
         Args:
             projection (Tensor): Of one view, shape (N, D).
@@ -75,6 +78,9 @@ class RegionMoCoV3Head(MoCoV3Head):
             target (Tensor): Keys, shape (N, D) or more.
             beside (Tensor, optional): A further negative of each row, shape
                 (kN, D) for k projections. Defaults to None.
+
+        Returns:
+            Tensor: A scalar.
         """
         predicted, = self.predictor([torch.cat(projections)])  # (kN, D)
         keys = torch.cat(all_gather(F.normalize(target)))
