@@ -276,7 +276,7 @@ def test_invalid_settings_are_refused(settings):
     name, = settings
     with pytest.raises(
             ValueError,
-            match=f'^{name}=.* of SemanticLocalizationHook has to be'):
+            match=f'^{name}=.* of (SemanticLocalizationHook|boxes) has to be'):
         HOOKS.build(
             dict(type='mmregioncl.SemanticLocalizationHook', **settings))
 

@@ -22,11 +22,11 @@ def check_threshold(threshold: Threshold) -> Threshold:
         return threshold
     try:
         number = float(threshold)
-    except ValueError:
+    except (TypeError, ValueError):
         number = -1
     if not 0 <= number < 1:
-        raise ValueError(f'threshold={threshold} of SemanticLocalizationHook '
-                         "has to be in [0, 1), or 'mean'")
+        raise ValueError(f'threshold={threshold!r} of boxes has to be in '
+                         '[0, 1), or "mean"')
     return number
 
 

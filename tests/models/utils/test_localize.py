@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from mmregioncl.models.utils import heatmap_to_boxes
+from mmregioncl.models.utils import check_threshold, heatmap_to_boxes
 
 
 def slow_box(features, image_size, threshold):
@@ -82,3 +82,15 @@ def test_full_box_ends_a_pixel_short():
     features[0, 0, 0, 1] = 0.5
     boxes, _ = heatmap_to_boxes(features, (32, 32), 0.0)
     assert boxes[0, 2] == 0.96875
+
+
+@pytest.mark.parametrize('threshold', [1, -.1, 'median', 'nan', None, [.1]])
+def test_thresholds_that_mean_nothing_are_refused(threshold):
+    with pytest.raises(ValueError) as caught:
+        check_threshold(threshold)
+    assert str(caught.value) == (
+        f'threshold={threshold!r} of boxes has to be in [0, 1), or "mean"')
+
+
+def test_a_threshold_may_be_text():
+    assert [check_threshold(text) for text in ('.1', 'mean')] == [.1, 'mean']
