@@ -1,9 +1,12 @@
 """Where objects are, and how well boxes find them."""
 import json
 import random
+from collections import Counter
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import (Dict, Iterable, List, NamedTuple, Optional, Sequence,
+                    Tuple, Union)
 
+import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
@@ -13,6 +16,8 @@ from mmregioncl.datasets import ImageFolder
 from mmregioncl.datasets.transforms.augmentations import draw_crop
 from mmregioncl.randomness import kept_draws
 from .data import eval_pipeline, loading_step
+
+TINY = 64  # pixels, the side of the images of Tiny-ImageNet
 
 
 def read_objects(path: Union[str, Path]) -> Dict[str, Tensor]:
@@ -28,11 +33,17 @@ def read_objects(path: Union[str, Path]) -> Dict[str, Tensor]:
         without an object are not in it.
 
     Raises:
-        ValueError: If the file is neither, or names no object.
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is neither, names no object, or has images of
+            one name in two folders.
     """
-    text = Path(path).expanduser().read_text()
-    read = read_coco if text.startswith('{') else read_tiny_imagenet
+    path = Path(path).expanduser()
+    if not path.is_file():
+        raise FileNotFoundError(f'there is no file {path}: name the '
+                                'annotations of the images')
     try:
+        text = path.read_text(encoding='utf-8')
+        read = read_coco if text.startswith('{') else read_tiny_imagenet
         objects = read(text)
     except (KeyError, ValueError, TypeError):
         objects = {}
@@ -40,11 +51,30 @@ def read_objects(path: Union[str, Path]) -> Dict[str, Tensor]:
         raise ValueError(
             f'{path} has no boxes of objects: give the annotations of COCO in '
             'JSON, or val_annotations.txt of Tiny-ImageNet')
-    return objects
+    names = [Path(name).name for name in objects]
+    check_names(names, path)
+    return dict(zip(names, objects.values()))
+
+
+def check_names(names: Iterable[str], place: Union[str, Path]) -> None:
+    """Refuse files of one name, whose objects could not be told apart.
+
+    Args:
+        names (iterable[str]): Of files, without their folders.
+        place (str or Path): What holds them, for the message.
+
+    Raises:
+        ValueError: If a name is there twice.
+    """
+    (name, times), = Counter(names).most_common(1)
+    if times > 1:
+        raise ValueError(f'{place} has {name} in two folders, and objects are '
+                         'found by the name alone: give each file a name of '
+                         'its own')
 
 
 def read_coco(text: str) -> Dict[str, Tensor]:
-    """Boxes of objects that are no crowds, from COCO's JSON."""
+    """Boxes of objects that are no crowds, by file, from COCO's JSON."""
     content = json.loads(text)
     images = {image['id']: image for image in content['images']}
     boxes: Dict[str, list] = {}
@@ -52,20 +82,20 @@ def read_coco(text: str) -> Dict[str, Tensor]:
         if not found.get('iscrowd'):
             image = images[found['image_id']]
             left, top, width, height = found['bbox']
-            boxes.setdefault(Path(image['file_name']).name, []).append(
+            boxes.setdefault(image['file_name'], []).append(
                 (top / image['height'], left / image['width'],
                  (top + height) / image['height'],
                  (left + width) / image['width']))
     return {name: torch.tensor(rows) for name, rows in boxes.items()}
 
 
-def read_tiny_imagenet(text: str, side: int = 64) -> Dict[str, Tensor]:
+def read_tiny_imagenet(text: str) -> Dict[str, Tensor]:
     """The box of each image, whose last row and column belong to it."""
     objects = {}
     for line in text.splitlines():
         name, _, *edges = line.split('\t')
         left, top, right, bottom = map(int, edges)
-        box = torch.tensor([[top, left, bottom + 1, right + 1]]) / side
+        box = torch.tensor([[top, left, bottom + 1, right + 1]]) / TINY
         objects[name] = box.clamp(max=1)
     return objects
 
@@ -100,7 +130,7 @@ class Score(NamedTuple):
     """How well the boxes of N images find objects, with standard errors."""
     corloc: float  # share of images with an IoU of at least 0.5
     corloc_error: float
-    chance: float  # CorLoc of boxes that are dealt to other images
+    chance: float  # CorLoc of boxes that two images exchange
     gain: float  # CorLoc above chance
     gain_error: float
     iou: float  # mean
@@ -118,17 +148,26 @@ def score(boxes: Tensor, objects: Sequence[Tensor]) -> Score:
     of the same boxes, each with the objects of another image. The gain is
     what boxes owe to their own image.
 
+    Image i exchanges its box with image i + N // 2. The two differences of
+    such a pair share both boxes, so they are not independent; pairs are, and
+    the error of the gain is that of the mean of pairs. The last image of an
+    odd N has no partner: it is left out of ``chance`` and the gain, which are
+    NaN for a single image.
+
     Args:
         boxes (Tensor): As in :func:`best_iou`.
         objects (sequence[Tensor]): As in :func:`best_iou`.
     """
+    half = len(boxes) // 2
+    first, second, odd = boxes.tensor_split((half, 2 * half))
     ious = best_iou(boxes, objects)
-    others = best_iou(boxes.roll(len(boxes) // 2, 0), objects)
+    others = best_iou(torch.cat((second, first, odd)), objects)
     hits, by_chance = ((found >= 0.5).double() for found in (ious, others))
+    gains = (hits - by_chance)[:2 * half]
     shares = areas(boxes)
     whole = (shares > 1 - 1e-6).double()
-    return Score(*mean_and_error(hits),
-                 by_chance.mean().item(), *mean_and_error(hits - by_chance),
+    return Score(*mean_and_error(hits), by_chance[:2 * half].mean().item(),
+                 *mean_and_error(gains.view(2, half).mean(0)),
                  *mean_and_error(ious),
                  shares.mean().item(),
                  whole.mean().item())
@@ -137,8 +176,9 @@ def score(boxes: Tensor, objects: Sequence[Tensor]) -> Score:
 def mean_and_error(values: Tensor) -> Tuple[float, float]:
     """Mean of (N,) values, and its standard error."""
     values = values.double()
-    error = (values.var(correction=0) / len(values)).sqrt()
-    return values.mean().item(), error.item()
+    mean = values.mean()
+    error = ((values - mean).square().mean() / len(values)).sqrt()
+    return mean.item(), error.item()
 
 
 def images_with_objects(
@@ -162,7 +202,9 @@ def images_with_objects(
         boxes (M, 4) of its objects.
 
     Raises:
-        ValueError: If no image of the folder has an object.
+        FileNotFoundError: If there are no such annotations.
+        ValueError: If no image of the folder has an object, or two of these
+            have one name.
     """
     objects = read_objects(path)
     load = eval_pipeline(1, loading_step(cfg))[0]  # raises if it cannot read
@@ -175,8 +217,9 @@ def images_with_objects(
     if not rows:
         raise ValueError(f'{path} has no objects in the images of {root}: give'
                          ' the folder that it annotates')
-    step = max(len(rows) // (count or len(rows)), 1)
-    rows = rows[::step][:count]
+    check_names((names[row] for row in rows), root)
+    chosen = np.linspace(0, len(rows) - 1, min(count or len(rows), len(rows)))
+    rows = [rows[index] for index in chosen.round().astype(int)]
     return dataset.get_subset(rows), [objects[names[row]] for row in rows]
 
 

@@ -40,12 +40,36 @@ def test_score_and_its_errors():
     assert found.chance == .25
     # Of the images: 0, 1, 0, 0
     assert found.gain == .25
-    assert found.gain_error == pytest.approx((3 / 16 / 4)**.5)
+    # Images 1 and 3 are a pair, and so are 2 and 4
+    pairs = np.array([0, .5])
+    assert found.gain_error == pytest.approx(pairs.std() / 2**.5)
     assert found.iou == pytest.approx((1 + 1 + 0 + 1 / 16) / 4)
     ious = np.array([1, 1, 0, 1 / 16])
     assert found.iou_error == pytest.approx(ious.std() / 2)
     assert found.area == pytest.approx((3 / 4 + 1) / 4)
     assert found.whole == .25
+
+
+def test_the_last_of_an_odd_number_is_not_in_the_gain():
+    boxes = torch.tensor([LEFT, LEFT, RIGHT])
+    found = score(boxes, [torch.tensor([box]) for box in (LEFT, RIGHT, RIGHT)])
+    assert (found.corloc, found.chance) == (pytest.approx(2 / 3), .5)
+    assert (found.gain, found.gain_error) == (0, 0)
+
+
+def test_error_of_the_gain_is_what_gains_spread():
+    """Large boxes find more objects, whichever image they belong to."""
+    torch.manual_seed(0)
+    found = []
+    for _ in range(200):
+        boxes = torch.tensor([0., 0., 1., 1.]).repeat(40, 1)
+        boxes[torch.rand(40) < .5, 2:] = .5
+        object_sides = torch.rand(40, 1) * .3 + .68
+        objects = torch.cat((torch.zeros(40, 2), object_sides.repeat(1, 2)), 1)
+        found.append(score(boxes, objects[:, None].unbind()))
+    spread = np.std([each.gain for each in found])
+    error = np.mean([each.gain_error**2 for each in found])**.5
+    assert error == pytest.approx(spread, rel=.2)  # of images: 60 % more
 
 
 def test_a_box_of_half_the_object_counts():
@@ -81,6 +105,23 @@ def test_tiny_imagenet(tmp_path):
     assert objects['val_1.JPEG'].tolist() == [[0, 0, 1, 1]]
 
 
+def test_names_in_two_folders_are_refused(tmp_path):
+    images = [
+        dict(id=number, file_name=f'{folder}/ü.jpg', height=9, width=9)
+        for number, folder in enumerate('ab')
+    ]
+    boxes = [dict(image_id=number, bbox=[0, 0, 9, 9]) for number in (0, 1)]
+    (tmp_path / 'val.json').write_text(
+        json.dumps(dict(images=images, annotations=boxes)), encoding='utf-8')
+    with pytest.raises(ValueError, match='val.json has ü.jpg in two folders'):
+        read_objects(tmp_path / 'val.json')
+
+
+def test_missing_files_are_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match='no file .*val.json: name'):
+        read_objects(tmp_path / 'val.json')
+
+
 @pytest.mark.parametrize('text', ['', '{}', '{', '{"images": []}', 'a\tb\n'])
 def test_other_files_are_refused(tmp_path, text):
     (tmp_path / 'file').write_text(text)
@@ -105,6 +146,15 @@ class Brightness(BaseModel):
         return F.avg_pool2d(view, 4),
 
 
+PIPELINE = Config(
+    dict(
+        train_dataloader=dict(
+            dataset=dict(pipeline=[
+                dict(type='mmregioncl.LoadImage'),
+                dict(type='mmregioncl.RandomResizedCrop', size=32)
+            ]))))
+
+
 @pytest.fixture
 def lights(tmp_path):
     """Three images: a light at two places, and one without an object."""
@@ -121,11 +171,7 @@ def lights(tmp_path):
         Image.fromarray(pixels).save(tmp_path / f'{number}.png')
     path = tmp_path / 'val_annotations.txt'
     path.write_text(lines)
-    crop = dict(type='mmregioncl.RandomResizedCrop', size=32)
-    load = dict(type='mmregioncl.LoadImage')
-    cfg = Config(
-        dict(train_dataloader=dict(dataset=dict(pipeline=[load, crop]))))
-    return images_with_objects(cfg, str(tmp_path), path)
+    return images_with_objects(PIPELINE, str(tmp_path), path)
 
 
 def test_boxes_of_a_network_that_sees_the_objects(lights):
@@ -147,15 +193,33 @@ def test_boxes_of_a_network_that_sees_the_objects(lights):
 def test_images_without_objects_are_refused(lights, tmp_path):
     dataset, objects = lights
     assert len(dataset) == len(objects) == 2
-    cfg = Config(
-        dict(
-            train_dataloader=dict(
-                dataset=dict(pipeline=[
-                    dict(type='mmregioncl.RandomResizedCrop', size=32)
-                ]))))
-    assert len(
-        images_with_objects(cfg, str(tmp_path),
-                            tmp_path / 'val_annotations.txt', 1)[0]) == 1
     (tmp_path / 'other.txt').write_text('a.png\tn\t0\t0\t9\t9\n')
     with pytest.raises(ValueError, match='has no objects in the images of'):
-        images_with_objects(cfg, str(tmp_path), tmp_path / 'other.txt')
+        images_with_objects(PIPELINE, str(tmp_path), tmp_path / 'other.txt')
+
+
+def write_images(root, names):
+    """Small images, and a file that says that all are objects."""
+    for name in names:
+        (root / name).parent.mkdir(exist_ok=True, parents=True)
+        Image.new('RGB', (8, 8)).save(root / name)
+    path = root / 'objects.txt'
+    path.write_text(''.join(f'{name[2:]}\tn\t0\t0\t63\t63\n'
+                            for name in names))
+    return path
+
+
+def test_images_are_spread_evenly(tmp_path):
+    path = write_images(tmp_path, [f'a/{number}.png' for number in range(5)])
+    dataset, objects = images_with_objects(PIPELINE, str(tmp_path), path, 3)
+    assert [
+        dataset.get_data_info(index)['img_path'][-5:] for index in range(3)
+    ] == ['0.png', '2.png', '4.png']
+    assert len(objects) == 3
+    assert len(images_with_objects(PIPELINE, str(tmp_path), path, 9)[0]) == 5
+
+
+def test_images_in_two_folders_are_refused(tmp_path):
+    path = write_images(tmp_path, ['a/0.png', 'b/0.png'])
+    with pytest.raises(ValueError, match='has 0.png in two folders'):
+        images_with_objects(PIPELINE, str(tmp_path), path)
