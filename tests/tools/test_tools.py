@@ -303,18 +303,41 @@ def test_localization(run_tool, tmp_path, digits):
     ]
     assert rows['centre, half the sides'].split()[5] == '0.200'
     assert {'random crops', 'threshold 0.5', 'threshold mean'} < rows.keys()
+
+
+@pytest.mark.parametrize('settings, said', [
+    (('--objects', 'none.txt'),
+     'there is no file none.txt: name the annotations of the images\n'),
+    (('--objects', 'objects.txt', '--thresholds', '2'),
+     "threshold='2' of boxes has to be in [0, 1), or \"mean\"\n"),
+])
+def test_localization_refuses_in_one_line(run_tool, tmp_path, digits, settings,
+                                          said):
+    (tmp_path / 'objects.txt').touch()
     done = run_tool(
         'evaluation/localization.py',
         CONFIG,
         'none',
         '--images',
-        images,
-        '--objects',
-        'objects.txt',
-        '--thresholds',
-        '2',
+        digits / 'test',
+        *settings,
         check=False)
-    assert "has to be in [0, 1), or 'mean'" in done.stderr
+    assert done.returncode and done.stderr == said
+
+
+def test_localization_needs_an_image(run_tool):
+    done = run_tool(
+        'evaluation/localization.py',
+        CONFIG,
+        'none',
+        '--images',
+        '.',
+        '--objects',
+        '.',
+        '--count',
+        '0',
+        check=False)
+    assert 'error: --count must be at least 1' in done.stderr
 
 
 def test_annotations_of_a_subset_of_imagenet(run_tool, tmp_path):

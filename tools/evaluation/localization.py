@@ -41,6 +41,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
     args = parser.parse_args()
+    if args.count is not None and args.count < 1:
+        parser.error('--count must be at least 1')
     if args.batch_size < 1:
         parser.error('--batch-size must be at least 1')
     if args.workers < 0:
@@ -48,13 +50,14 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def measure(args: argparse.Namespace) -> None:
-    """Print a line for each kind of box."""
+def main() -> None:
+    args = parse_args()
     # PyTorch takes seconds to import. --help does not need it.
     import torch
     from mmengine.logging import MMLogger
 
     from mmregioncl.engine.config import load_config
+    from mmregioncl.engine.failures import hide_tracebacks
     from mmregioncl.engine.quiet import hide_needless_warnings
     from mmregioncl.evaluation import load_model, view_size
     from mmregioncl.evaluation.localization import find_boxes
@@ -62,6 +65,7 @@ def measure(args: argparse.Namespace) -> None:
                                                random_boxes, score)
     from mmregioncl.models.utils import check_threshold
 
+    hide_tracebacks()
     hide_needless_warnings()
     MMLogger.get_instance('localization', log_level='WARNING')
     cfg = load_config(args.config, args.cfg_options)
@@ -99,14 +103,6 @@ def measure(args: argparse.Namespace) -> None:
         print(f'\n{checkpoint}')
         for boxes, value in zip(found, thresholds):
             show(f'threshold {value}', boxes)
-
-
-def main() -> None:
-    args = parse_args()
-    try:
-        measure(args)
-    except (ValueError, OSError) as error:
-        raise SystemExit(str(error)) from None
 
 
 if __name__ == '__main__':
