@@ -27,19 +27,19 @@ class Skippable:
     """Mixin of samplers of which a pass can begin in the middle."""
     skipped = 0
 
-    def skip(self, count: int) -> None:
+    def skip(self, items: int) -> None:
         """Leave out the first items of this process in the next pass.
 
         Args:
-            count (int): Images, or batches of a batch sampler, that were
+            items (int): Images, or batches of a batch sampler, that were
                 trained on before the run stopped.
         """
-        self.skipped = count
+        self.skipped = items
 
     def take_skipped(self) -> int:
         """How many are left out in this pass; none are in the next."""
-        count, self.skipped = self.skipped, 0
-        return count
+        items, self.skipped = self.skipped, 0
+        return items
 
 
 class Seeded(Skippable):
@@ -155,9 +155,9 @@ class SeededBatchSampler(Skippable, Sampler):
         # A loader with workers makes two iterators and begins one.
         yield from islice(self.batches, self.take_skipped(), None)
 
-    def skip(self, count: int) -> None:
+    def skip(self, items: int) -> None:
         """Leave out the first batches of this process in the next pass."""
-        super().skip(count)
+        super().skip(items)
         # The one at hand may keep images of a pass that was given up.
         self.batches = self.build()
 

@@ -15,8 +15,7 @@ from mmregioncl.evaluation import (check_finite, check_same_classes,
 from mmregioncl.evaluation.frozen import frozen_evaluation
 from mmregioncl.models.parents import split_batch
 from mmregioncl.models.utils import image_features
-from mmregioncl.models.utils.modules import unwrap
-from mmregioncl.models.utils.shuffle import to_device
+from mmregioncl.models.utils.modules import to_device, unwrap
 from mmregioncl.registry import HOOKS
 from mmregioncl.validation import check_number
 from .evaluation_hook import EvaluationHook

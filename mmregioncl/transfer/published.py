@@ -23,7 +23,6 @@ DEPTHS = {
     (33, True): 101,
     (50, True): 152
 }
-NONE = None, 0  # no ResNet
 # Counters of batch norm, which older files lack, and constants
 NOT_NEEDED = r'.*(num_batches_tracked|relative_position_index)$'
 
@@ -95,8 +94,9 @@ def fitting(wanted: Weights, given: Weights) -> Weights:
         return from_layout(wanted, given, layout)
     lists = '; '.join(f'{len(names)} {fault}, such as {names[0]}'
                       for fault, names in faults.items())
-    kind, depth = resnet_of(given) if faults.keys() - {'misshapen'} else NONE
-    if kind:
+    resnet = resnet_of(given) if faults.keys() - {'misshapen'} else None
+    if resnet:
+        kind, depth = resnet
         raise ValueError(
             f'the published weights are those of a {kind} of depth {depth}: '
             f"set type='mmregioncl.{kind}' and depth={depth} of model.backbone"
@@ -119,8 +119,11 @@ def nearest(wanted: Weights, given: Weights) -> Tuple[str, Dict]:
     return layout, faults[layout]
 
 
-def resnet_of(given: Weights) -> Tuple[Optional[str], int]:
-    """Type and depth of the ResNet that a file is of, by its names."""
+def resnet_of(given: Weights) -> Optional[Tuple[str, int]]:
+    """Type and depth of the ResNet that a file is of, by its names.
+
+    None for other networks.
+    """
     names = ' '.join(given)
     blocks = len({*re.findall(r'\blayer\d\.\d+\.', names)})
     depth = DEPTHS.get((blocks, '.conv3.' in names))
@@ -134,7 +137,7 @@ def resnet_of(given: Weights) -> Tuple[Optional[str], int]:
         _, faults = nearest(narrow.state_dict(), given)
         if not faults.keys() - {'misshapen'}:
             return kind, depth
-    return NONE
+    return None
 
 
 def faults_by(wanted: Weights, given: Weights,

@@ -21,10 +21,10 @@ FLIPS = dict(horizontal=(3, ), vertical=(2, ), diagonal=(2, 3))  # axes
 class BatchViews:
     """Make several views of each image of a batch, all images at once.
 
-    It takes the settings of ``MultiView`` and follows the same law: each view
-    of each image has draws of its own, from the same ranges, and the steps
-    round where those of one image do. Random numbers differ. They depend on
-    the seed of the image, the view and the step alone.
+    It takes the settings of ``MultiView`` and draws from the same
+    distributions: each view of each image has draws of its own, from the same
+    ranges. The steps round where those of one image do. Random numbers differ.
+    They depend on the seed of the image, the view and the step alone.
 
     Args:
         transforms (list[list[dict]]): Pipelines of this package's
@@ -70,7 +70,7 @@ class BatchViews:
             batch = images.float().repeat(len(own), 1, 1, 1)
             draw = BatchDraws(own.flatten())
             for step in pipeline.transforms:
-                batch = LAWS[type(step)](step, batch, draw)
+                batch = BATCH_STEPS[type(step)](step, batch, draw)
             views += batch.chunk(len(own))
         return views
 
@@ -82,7 +82,7 @@ def check_step(step: Callable) -> None:
         ValueError: If it has none, or none with these settings.
     """
     name, reason = type(step).__name__, None
-    if type(step) not in LAWS:
+    if type(step) not in BATCH_STEPS:
         reason = 'of this kind'
     elif isinstance(step, RandomApply):
         for part in step.transforms.transforms:
@@ -107,7 +107,7 @@ def apply_some(step: RandomApply, images: Tensor, draw: BatchDraws) -> Tensor:
     """Some images take all steps, the others none."""
     taken, changed = draw(1)[0] < step.prob, images
     for part in step.transforms.transforms:
-        changed = LAWS[type(part)](part, changed, draw)
+        changed = BATCH_STEPS[type(part)](part, changed, draw)
     return choose(taken, changed, images)
 
 
@@ -231,7 +231,7 @@ def check_channels(step: BaseTransform, images: Tensor) -> None:
             'batches: make the views in the loader, by MultiView')
 
 
-LAWS: Dict[type, Callable] = {
+BATCH_STEPS: Dict[type, Callable] = {
     ColorJitter: jitter,
     RandomApply: apply_some,
     RandomFlip: flip,

@@ -1,8 +1,9 @@
-"""Access to a model and its modules."""
+"""Access to a model and its modules, and copies to its device."""
 from typing import Sequence, Union
 
+import torch
 from mmengine.model import is_model_wrapper
-from torch import nn
+from torch import Tensor, nn
 
 
 def unwrap(model: nn.Module) -> nn.Module:
@@ -32,3 +33,10 @@ def get_module(model: nn.Module, name: str) -> nn.Module:
         raise ValueError(f'there is no module {name} in the '
                          f'{type(model).__name__}: name one of '
                          'model.named_modules()') from None
+
+
+def to_device(values: Tensor, device: torch.device) -> Tensor:
+    """Copy values to a device without blocking the host."""
+    if device.type == 'cuda':
+        values = values.pin_memory()
+    return values.to(device, non_blocking=True)

@@ -8,6 +8,7 @@ from torch import Tensor, distributed, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmregioncl.randomness import hash_words
+from .modules import to_device
 
 
 def shared_seed() -> int:
@@ -81,13 +82,6 @@ def plan_exchange(order: Tensor, device: torch.device) -> Exchange:
         to_device(wanted[mine] % count, device),
         mine.sum(1).tolist(), to_device(places.argsort(), device),
         owner[rank].bincount(minlength=world).tolist())
-
-
-def to_device(indices: Tensor, device: torch.device) -> Tensor:
-    """Copy indices to a device without blocking the host."""
-    if device.type == 'cuda':
-        indices = indices.pin_memory()
-    return indices.to(device, non_blocking=True)
 
 
 @torch.no_grad()
