@@ -12,6 +12,7 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from mmregioncl.engine.signals import STOP_SIGNALS
 from mmregioncl.engine.storage import find_checkpoint
 from mmregioncl.hooks import (SafeCheckpointHook, TimedCheckpointHook,
                               timed_checkpoint_hook)
@@ -120,6 +121,8 @@ def test_a_signal_stops_at_the_end_of_the_step(timed_cfg, tmp_path, number,
 
 def stop_a_rank(cfg, rank: int) -> None:
     """End with the code of a run of which one rank gets a signal."""
+    # A fork of a process that has trained is a data worker to it.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
     runner = Runner.from_cfg(cfg)
     if runner.rank == rank:
         runner.register_hook(Watch(2, signal.SIGTERM))
