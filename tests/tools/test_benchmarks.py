@@ -72,9 +72,9 @@ def test_seeding(run_tool):
 @pytest.mark.slow
 def test_a_killed_run_is_resumed_to_the_bit(run_tool):
     """A process of its own, killed at a random moment."""
-    table = run_tool('benchmarks/resume.py', '--methods', 'M', '--kills',
-                     '1', '--workers', '0', '--processes', '1',
-                     '--accumulation', '4').stdout
+    table = run_tool('benchmarks/resume.py', '--methods', 'M', '--kills', '1',
+                     '--workers', '0', '--processes', '1', '--accumulation',
+                     '4').stdout
     row = table.splitlines()[-1]
     assert '1 kills (1 random) in 1 runs | equal, ' in row
 

@@ -41,7 +41,6 @@ class RegionSwapMixin(BaseModel):
     neck_type: type
     head_type: type
     map_settings = MAP_SETTINGS  # of the backbone, where it has them
-    least_whole = 2  # images, for the losses of whole views
 
     def __init__(self,
                  backbone: dict,
@@ -82,6 +81,11 @@ class RegionSwapMixin(BaseModel):
                 'and below 1: leave it out to show every image whole and as a '
                 'composite')
         self.region_share = region_share
+
+    @property
+    def least_whole(self) -> int:
+        """Images that the losses of whole views need."""
+        return 2
 
     @property
     def least_batch(self) -> int:

@@ -39,7 +39,8 @@ def labels_alone(samples: list) -> bool:
     No algorithm of pre-training reads labels, and moving them one by one to a
     GPU can take as long as a step.
     """
-    return bool(samples) and set(samples[0].keys()) <= {'gt_label'}
+    first = samples[0] if samples else None
+    return first is not None and set(first.keys()) <= {'gt_label'}
 
 
 @MODELS.register_module()
