@@ -130,7 +130,9 @@ def test_every_patch_has_a_snippet():
 # Prints the tracebacks of those that fail.
 RUN_SNIPPETS = """
 import json, os, sys, traceback
-import mmengine.runner, torchvision  # slow to import, and unpatched
+# Slow to import, and unpatched
+import matplotlib.pyplot, mmengine.runner, scipy.stats, torchvision
+import sklearn.cluster
 errors = {}
 for package in ('mmengine', 'mmregioncl'):
     __import__(package)

@@ -125,6 +125,8 @@ def test_model_learns_the_same_with_and_without(online_cfg, tmp_path, method):
             assert torch.equal(weights[0][name], weights[1][name]), name
 
 
+@pytest.mark.parametrize(
+    'method', ['RegionCLMoCo', 'RegionCLSimCLR'], indirect=True)
 def test_probe_learns_from_images_that_stay_whole(online_cfg, tmp_path, method,
                                                   monkeypatch):
     """With region_share, the first images are shown as composites alone."""
