@@ -21,7 +21,7 @@ class Watch:
     """
 
     def __init__(self) -> None:
-        self.process: Optional[int] = None  # that the thread is of
+        self.process: Optional[int] = None  # in which the thread runs
         # When it began, the data set and the index
         self.task: Optional[Tuple[float, Any, int]] = None
 

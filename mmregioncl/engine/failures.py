@@ -29,8 +29,8 @@ CAUSES = (
      'lower train_dataloader.num_workers or batch_size'),
     (r'DataLoader timed out', 'no batch came for train_dataloader.timeout',
      'look at the storage of the data'),
-    (r'(CUDA|Cuda) (error: |failure .*)?out of memory|ALLOC_FAILED|'
-     r'DefaultCPUAllocator: .* memory', 'memory ran out',
+    (r'^\w*MemoryError: |(CUDA|Cuda) (error: |failure .*)?out of memory|'
+     r'ALLOC_FAILED|DefaultCPUAllocator: .* memory', 'memory ran out',
      'lower train_dataloader.batch_size, or use --amp or '
      'mmregioncl.GradientCheckpointHook'),
     (r'Connection (closed by peer|reset by peer|refused)|Broken pipe|Socket '
@@ -41,7 +41,7 @@ CAUSES = (
 NOTE = 'mmregioncl/failure'  # key of the first failure in PyTorch's store
 
 # Shows the traceback of every error if it is set
-VARIABLE = 'MMREGIONCL_TRACEBACK'
+TRACEBACK = 'MMREGIONCL_TRACEBACK'
 
 
 def hide_tracebacks() -> None:
@@ -50,7 +50,7 @@ def hide_tracebacks() -> None:
     Other errors keep their traceback. For all to have one, set the environment
     variable ``MMREGIONCL_TRACEBACK`` to anything.
     """
-    if not os.environ.get(VARIABLE):
+    if not os.environ.get(TRACEBACK):
         sys.excepthook = print_error
 
 
@@ -146,7 +146,7 @@ def explain(error: Exception) -> Optional[str]:
     """The cause of an error and what to do; None if it is not known."""
     text = str(error)
     if isinstance(error, MemoryError) and not text.startswith('Caught '):
-        text = 'CUDA out of memory'  # or any other
+        text = f'{type(error).__name__}: {text}'
     elif isinstance(error, (ConnectionError, EOFError)):
         # The pipe of a worker has ended.
         text = 'DataLoader worker exited unexpectedly'

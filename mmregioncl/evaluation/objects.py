@@ -52,11 +52,11 @@ def read_objects(path: Union[str, Path]) -> Dict[str, Tensor]:
             f'{path} has no boxes of objects: give the annotations of COCO in '
             'JSON, or val_annotations.txt of Tiny-ImageNet')
     names = [Path(name).name for name in objects]
-    check_names(names, path)
+    check_unique(names, path)
     return dict(zip(names, objects.values()))
 
 
-def check_names(names: Iterable[str], place: Union[str, Path]) -> None:
+def check_unique(names: Iterable[str], place: Union[str, Path]) -> None:
     """Refuse files of one name, whose objects could not be told apart.
 
     Args:
@@ -176,9 +176,8 @@ def score(boxes: Tensor, objects: Sequence[Tensor]) -> Score:
 def mean_and_error(values: Tensor) -> Tuple[float, float]:
     """Mean of (N,) values, and its standard error."""
     values = values.double()
-    mean = values.mean()
-    error = ((values - mean).square().mean() / len(values)).sqrt()
-    return mean.item(), error.item()
+    error = values.std(correction=0) / len(values)**0.5
+    return values.mean().item(), error.item()
 
 
 def images_with_objects(
@@ -217,7 +216,7 @@ def images_with_objects(
     if not rows:
         raise ValueError(f'{path} has no objects in the images of {root}: give'
                          ' the folder that it annotates')
-    check_names((names[row] for row in rows), root)
+    check_unique((names[row] for row in rows), root)
     chosen = np.linspace(0, len(rows) - 1, min(count or len(rows), len(rows)))
     rows = [rows[index] for index in chosen.round().astype(int)]
     return dataset.get_subset(rows), [objects[names[row]] for row in rows]

@@ -102,7 +102,7 @@ class GuardHook(Hook):
         if runner.world_size > 1 and isinstance(runner.train_loop,
                                                 EpochBasedTrainLoop):
             self.steps = batch_idx + 1
-            checks.check_step(runner, batch_idx, data_batch)
+            checks.check_batch(runner, batch_idx, data_batch)
 
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
         """Check that the checkpoint fits the run.
@@ -146,7 +146,7 @@ class GuardHook(Hook):
     def after_train_epoch(self, runner) -> None:
         """Check before the checkpoint of this epoch is written."""
         if self.steps is not None:
-            checks.check_end(runner, self.steps)
+            checks.check_epoch(runner, self.steps)
         self.check_losses(runner)
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:

@@ -1,16 +1,16 @@
 """Checks before training that raise an error or log a warning."""
 from .checkpoint import check_checkpoint, check_whole
-from .data import (check_bands, check_batches, check_channels, check_depth,
-                   check_end, check_first_step, check_images, check_queue,
-                   check_step)
+from .data import (check_bands, check_batch, check_batches, check_channels,
+                   check_depth, check_epoch, check_first_step, check_images,
+                   check_queue)
 from .resources import check_disk, check_memory, check_shared_memory
 from .schedules import check_kept_checkpoints, check_metrics, check_schedule
 from .settings import check_logged, check_settings
 
 __all__ = [
-    'check_bands', 'check_batches', 'check_channels', 'check_checkpoint',
-    'check_depth', 'check_disk', 'check_end', 'check_first_step',
-    'check_images', 'check_kept_checkpoints', 'check_logged', 'check_memory',
-    'check_metrics', 'check_queue', 'check_schedule', 'check_settings',
-    'check_shared_memory', 'check_step', 'check_whole'
+    'check_bands', 'check_batch', 'check_batches', 'check_channels',
+    'check_checkpoint', 'check_depth', 'check_disk', 'check_epoch',
+    'check_first_step', 'check_images', 'check_kept_checkpoints',
+    'check_logged', 'check_memory', 'check_metrics', 'check_queue',
+    'check_schedule', 'check_settings', 'check_shared_memory', 'check_whole'
 ]

@@ -97,7 +97,7 @@ def count_samples(batch: Any) -> Optional[int]:
     return None
 
 
-def check_step(runner, idx: int, batch: Any) -> None:
+def check_batch(runner, idx: int, batch: Any) -> None:
     """Check that a batch is what other processes expect.
 
     Those of other batch samplers are not checked.
@@ -120,7 +120,7 @@ def check_step(runner, idx: int, batch: Any) -> None:
             'collate_fn of train_dataloader leave none out')
 
 
-def check_end(runner, steps: int) -> None:
+def check_epoch(runner, steps: int) -> None:
     """Check that an epoch had as many steps as on other processes.
 
     Loaders with other batch samplers are not checked.
