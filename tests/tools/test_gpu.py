@@ -37,6 +37,7 @@ def gpu(tmp_path, monkeypatch):
             [TOOLS / 'benchmarks/gpu.sh', tmp_path / 'out', *parts],
             env=dict(
                 os.environ,
+                DEVICE='cuda',  # whatever make exports
                 PYTHON=str(interpreter),
                 CALLS=str(calls),
                 STATUS=str(status),
