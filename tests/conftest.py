@@ -20,6 +20,8 @@ from mmengine.logging import MessageHub
 from mmengine.registry import MODELS, init_default_scope
 from mmengine.runner import Runner
 from mmengine.utils import ManagerMixin
+from mmengine.utils.dl_utils import collect_env
+from mmengine.visualization import Visualizer
 from PIL import Image
 
 from mmregioncl import host
@@ -147,6 +149,19 @@ def read_indices_once():
     """MMEngine reads all metafiles of a package for each base from it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(config_utils, 'load', functools.cache(config_utils.load))
+        yield
+
+
+@pytest.fixture(scope='session', autouse=True)
+def environment_and_figure_once():
+    """Each run would ask compilers who they are, and make an empty figure."""
+    initialize = Visualizer._initialize_fig
+    figure = functools.cache(lambda **cfg: initialize(None, cfg))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr('mmengine.runner.runner.collect_env',
+                      functools.cache(collect_env))
+        patch.setattr(Visualizer, '_initialize_fig',
+                      lambda _, cfg: figure(**cfg))
         yield
 
 

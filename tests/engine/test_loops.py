@@ -75,8 +75,9 @@ def same_state(first: Runner, second: Runner) -> None:
     for get in (lambda runner: runner.model.state_dict(),
                 lambda runner: runner.optim_wrapper.state_dict()['state'],
                 lambda runner: dict(runner.message_hub.log_scalars)):
+        others = get(second)
         for name, value in get(first).items():
-            other = get(second)[name]
+            other = others[name]
             if torch.is_tensor(value):
                 assert torch.equal(value, other), name
             elif isinstance(value, dict):
