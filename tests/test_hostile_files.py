@@ -9,15 +9,19 @@ import zlib
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import mmengine
 import numpy as np
 import pytest
 import torch
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mmengine.dataset import BaseDataset
 from mmengine.registry import TRANSFORMS
 from mmengine.runner.checkpoint import CheckpointLoader
 from PIL import Image
 
+from mmregioncl.compat import annotation_files
 from mmregioncl.datasets import ImageFolder
 from mmregioncl.engine.resuming import changes, read_settings
 from mmregioncl.engine.storage import find_checkpoint
@@ -103,6 +107,100 @@ def test_damaged_checkpoints_are_named(data):
         except ValueError as error:
             assert str(path) in str(error)
         find_checkpoint(folder)
+
+
+CONTENT = dict(
+    metainfo=dict(classes=('a', 'b')),
+    data_list=[dict(img_path='a.png', gt_label=1)])
+PLACES = dict(
+    whole=lambda trap: trap,
+    metainfo=lambda trap: dict(CONTENT, metainfo=dict(classes=trap)),
+    sample=lambda trap: dict(CONTENT, data_list=[dict(bbox=[1, trap])]),
+    array=lambda trap: dict(CONTENT, data_list=np.array([trap, 1])))
+
+
+@pytest.mark.parametrize('place', PLACES)
+@pytest.mark.parametrize('ending', ['pkl', 'pickle', 'yml', 'yaml'])
+def test_nothing_in_annotations_runs(tmp_path, place, ending):
+    trap, path = tmp_path / 'trap', tmp_path / f'a.{ending}'
+    content = PLACES[place](Trap(trap))
+    if ending.startswith('p'):
+        path.write_bytes(pickle.dumps(content))
+        pickle.loads(path.read_bytes())  # it would
+    else:
+        path.write_text(yaml.dump(content))
+        yaml.unsafe_load(path.read_text())
+    trap.unlink()
+    with pytest.raises(
+            ValueError, match=f'^cannot read {path}, which holds .*, and not'):
+        BaseDataset(str(path))
+    assert not trap.exists()
+
+
+def test_only_arrays_have_a_state(tmp_path):
+    """A file does not change the functions that it may name."""
+    path = tmp_path / 'a.pkl'
+    path.write_bytes(b"cnumpy.core.multiarray\nscalar\n(N(S'note'\nI1\ndtb.")
+    with pytest.raises(ValueError, match='which holds a state of a function'):
+        mmengine.load(path)
+    assert not hasattr(annotation_files.scalar, 'note')
+
+
+def test_numbers_are_no_addresses(tmp_path):
+    """An array of objects, whose pointers would be what the file says."""
+    code = (b'cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\nt'
+            b"S'b'\ntR(I1\n(I1\ntcnumpy\ndtype\n(S'%s'\nI0\nI1\ntR(I3\nS'|'\nN"
+            b"NNI8\nI8\nI0\ntbI00\nS'12345678'\ntb.")
+    path = tmp_path / 'a.pkl'
+    path.write_bytes(code % b'S8')
+    assert mmengine.load(path).tolist() == [b'12345678']
+    for kind in (b'O', b'V8', b'O,O'):
+        path.write_bytes(code % kind)
+        with pytest.raises(ValueError, match=f'an array of {kind.decode()}'):
+            mmengine.load(path)
+
+
+GREEDY = dict(
+    bytes=b'\x8e' + struct.pack('<Q', 2**31),
+    bytearray=b'\x96' + struct.pack('<Q', 2**31),
+    frame=b'\x95' + struct.pack('<Q', 2**31),
+    number_of_an_object=b'Nr' + struct.pack('<I', 2**27))
+
+
+@pytest.mark.parametrize('kind', GREEDY)
+def test_a_few_bytes_do_not_fill_the_memory(tmp_path, kind):
+    resource = pytest.importorskip('resource')
+    path = tmp_path / 'a.pkl'
+    path.write_bytes(b'\x80\x05' + GREEDY[kind] + b'.')
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    try:
+        mmengine.load(path)
+    except ValueError as error:
+        assert f'cannot read {path}, which is broken' in str(error)
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert after < before + 2**20  # of KiB
+
+
+ANNOTATIONS = dict(
+    pkl=pickle.dumps((CONTENT, np.eye(3))),
+    json=json.dumps(CONTENT).encode(),
+    yml=yaml.dump(CONTENT).encode())
+
+
+@FUZZ
+@given(
+    st.one_of(*(st.tuples(st.just(ending), damaged([content]))
+                for ending, content in ANNOTATIONS.items())))
+def test_damaged_annotations_are_named(damage):
+    ending, data = damage
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / f'a.{ending}'
+        path.write_bytes(data)
+        try:
+            mmengine.load(path)
+        except ValueError as error:
+            assert f'cannot read {path}, which ' in str(error)
+            assert '\n' not in str(error)
 
 
 LOAD = TRANSFORMS.build(dict(type='mmregioncl.LoadImage', most_corrupt=1))

@@ -3,13 +3,15 @@
 One module per cause. Its docstring says what is wrong upstream, and its
 ``patch()`` fixes only that.
 """
-from . import (adjust_hue, checkpoint_files, checkpoint_globals, collate_scope,
-               cpu_launch, deformable_attention, loader_settings,
-               mmcv_operators, package_utils, runner_registries, slow_imports)
+from . import (adjust_hue, annotation_files, checkpoint_files,
+               checkpoint_globals, collate_scope, cpu_launch,
+               deformable_attention, loader_settings, mmcv_operators,
+               package_utils, runner_registries, slow_imports)
 
 PATCHES = (slow_imports, mmcv_operators, deformable_attention, adjust_hue,
-           checkpoint_files, checkpoint_globals, loader_settings,
-           collate_scope, cpu_launch, package_utils, runner_registries)
+           annotation_files, checkpoint_files, checkpoint_globals,
+           loader_settings, collate_scope, cpu_launch, package_utils,
+           runner_registries)
 
 
 def apply() -> None:

@@ -1,0 +1,186 @@
+"""Foreign objects in an annotation file run, and errors do not name the file.
+
+MMEngine 0.10.7 reads ``.pkl`` and ``.pickle`` by ``pickle.load``, and ``.yml``
+and ``.yaml`` by PyYAML's loader for files that are trusted. Both call whatever
+function a file names. No upstream issue is known.
+"""
+import pickle
+from struct import unpack
+from typing import Any
+
+import numpy as np
+import yaml
+from mmengine.fileio import load as load_any
+from mmengine.fileio import register_handler
+from mmengine.fileio.handlers import PickleHandler, YamlHandler
+
+from .substitute import substitute
+
+try:
+    from yaml import CSafeLoader as SafeLoader
+except ImportError:  # PyYAML without its extension
+    from yaml import SafeLoader  # type: ignore[assignment]
+
+PYTHON = 'tag:yaml.org,2002:python/'
+
+
+def patch() -> None:
+    register_handler(['pkl', 'pickle'])(DataPickleHandler)
+    register_handler(['yml', 'yaml'])(DataYamlHandler)
+    substitute(load_any, load)
+
+
+def load(file, *args, **kwargs) -> Any:
+    """Load JSON, YAML or a pickle, with errors that name the file.
+
+    Arguments are those of ``mmengine.fileio.load``.
+
+    Raises:
+        ValueError: If the file is broken, or holds more than data.
+    """
+    try:
+        return load_any(file, *args, **kwargs)
+    except NotData as error:
+        raise ValueError(
+            f'cannot read {file}, which holds {error}, and not data alone: if '
+            'you trust it, write lists, dicts, text, numbers and arrays to it'
+        ) from error
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
+        fault = ' '.join(str(error).split())
+        raise ValueError(f'cannot read {file}, which is broken ({fault}): '
+                         'create it again') from error
+
+
+class NotData(Exception):
+    """A file names a function or a class."""
+
+
+class DataPickleHandler(PickleHandler):
+    """Reads pickles of data, and runs nothing in others."""
+
+    def load_from_fileobj(self, file, **kwargs) -> Any:
+        """Load what a file holds.
+
+        Raises:
+            NotData: If it names anything else than data.
+            ValueError: If it is broken.
+        """
+        try:
+            return DataUnpickler(file, **kwargs).load()
+        except NotData:
+            raise
+        except Exception as error:  # broken bytes may raise anything
+            raise ValueError(f'{type(error).__name__}: {error}') from error
+
+
+class DataYamlHandler(YamlHandler):
+    """Reads YAML of data, and runs nothing in others."""
+
+    def load_from_fileobj(self, file, **kwargs) -> Any:
+        """Load what a file holds.
+
+        Raises:
+            NotData: If it names an object of Python.
+        """
+        kwargs.setdefault('Loader', DataLoader)
+        return super().load_from_fileobj(file, **kwargs)
+
+
+class DataLoader(SafeLoader):
+    """PyYAML's loader of data, and of the tuples that MMEngine writes."""
+
+
+def refuse(loader: DataLoader, name: str, node: yaml.Node) -> None:
+    raise NotData(name)
+
+
+DataLoader.add_constructor(
+    f'{PYTHON}tuple',
+    lambda loader, node: tuple(loader.construct_sequence(node)))
+DataLoader.add_multi_constructor(PYTHON, refuse)
+
+
+class Kind:
+    """Stands for the dtype of an array while a pickle is read.
+
+    That of numpy takes any state, also one in which numbers are addresses.
+    """
+
+    def __init__(self, code: str, align: bool, copy: bool) -> None:
+        self.dtype = np.dtype(code)
+        if self.dtype.kind not in 'biufcSU':
+            raise NotData(f'an array of {code}')
+
+    def set_state(self, state: tuple) -> None:
+        self.dtype = self.dtype.newbyteorder(state[1])
+
+
+def scalar(kind: Kind, data: bytes) -> np.generic:
+    return np.frombuffer(data, kind.dtype)[0]
+
+
+def from_buffer(data: bytes, kind: Kind, shape: tuple,
+                order: str) -> np.ndarray:
+    return np.frombuffer(data, kind.dtype).reshape(shape, order=order)
+
+
+def empty_array(*args) -> np.ndarray:
+    """An array that gets its state next."""
+    return np.empty(0)
+
+
+# What a pickle of data may name, where numpy._core is numpy.core
+KNOWN = {
+    'builtins.set': set,
+    'builtins.frozenset': frozenset,
+    'builtins.complex': complex,
+    'collections.OrderedDict': dict,
+    'builtins.bytes': lambda: b'',  # of which bytes(2**40) would be more
+    '_codecs.encode': lambda text, code: text.encode('latin1'),
+    'numpy.ndarray': None,
+    'numpy.dtype': Kind,
+    'numpy.core.multiarray._reconstruct': empty_array,
+    'numpy.core.multiarray.scalar': scalar,
+    'numpy.core.numeric._frombuffer': from_buffer
+}
+
+
+class DataUnpickler(pickle._Unpickler):
+    """Unpickles lists, dicts, text, numbers and arrays of these.
+
+    Nothing else is called, and nothing else gets a state. The unpickler in C
+    also takes as much memory as a few bytes ask for.
+    """
+    dispatch = dict(pickle._Unpickler.dispatch)
+
+    def find_class(self, module: str, name: str) -> Any:
+        """The function of a name.
+
+        Raises:
+            NotData: If it is none of :data:`KNOWN`.
+        """
+        place = module.replace('__builtin__',
+                               'builtins').replace('numpy._core', 'numpy.core')
+        if f'{place}.{name}' not in KNOWN:
+            raise NotData(f'{module}.{name}')
+        return KNOWN[f'{place}.{name}']
+
+    def load_build(self) -> None:
+        """Set the state of an array or of its kind."""
+        state, found = self.stack.pop(), self.stack[-1]
+        if isinstance(found, Kind):
+            found.set_state(state)
+        elif isinstance(found, np.ndarray):
+            _, shape, kind, is_fortran, data = state
+            found.__setstate__((1, shape, kind.dtype, is_fortran, data))
+        else:
+            raise NotData(f'a state of a {type(found).__name__}')
+
+    dispatch[pickle.BUILD[0]] = load_build
+
+    def load_bytearray8(self) -> None:
+        """Read no more bytes than there are."""
+        length, = unpack('<Q', self.read(8))
+        self.append(bytearray(self.read(length)))
+
+    dispatch[pickle.BYTEARRAY8[0]] = load_bytearray8

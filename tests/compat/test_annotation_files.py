@@ -1,0 +1,70 @@
+"""Annotations that MMEngine reads, for its own data sets and for others."""
+import pickle
+from collections import OrderedDict
+
+import mmengine
+import numpy as np
+import pytest
+from mmengine.dataset import BaseDataset
+
+from mmregioncl.compat import annotation_files
+
+SAMPLES = [dict(img_path='a.png', gt_label=1), dict(img_path='b.png')]
+CONTENT = dict(metainfo=dict(classes=('a', 'ü')), data_list=SAMPLES)
+ARRAYS = dict(
+    boxes=np.arange(8, dtype='>f4').reshape(2, 4),
+    turned=np.arange(6).reshape(2, 3).T,
+    names=np.array(['a', 'bc']),
+    masks=np.eye(3, dtype=bool),
+    empty=np.zeros((0, 4)),
+    read_only=np.frombuffer(b'ab', 'u1'),
+    label=np.int64(3),
+    score=np.float32(0.5),
+    scalar=np.array(2.))
+OTHERS = dict(
+    a={1, 2},
+    b=frozenset('x'),
+    c=OrderedDict(x=1),
+    d=(None, True, -3, 2**70, 0.5, 1j, b'\0\xff'))
+
+
+@pytest.mark.parametrize('protocol', range(6))
+def test_pickles_of_data_are_read(tmp_path, protocol):
+    path = tmp_path / 'a.pkl'
+    same = ARRAYS['boxes']  # is kept once
+    path.write_bytes(pickle.dumps((OTHERS, ARRAYS, same), protocol))
+    others, arrays, again = mmengine.load(path)
+    assert others == OTHERS and again is arrays['boxes']
+    for name, wanted in pickle.loads(path.read_bytes())[1].items():
+        assert type(arrays[name]) is type(wanted)
+        assert arrays[name].dtype == wanted.dtype
+        assert np.array_equal(arrays[name], wanted)
+
+
+@pytest.mark.parametrize('ending', ['pkl', 'pickle', 'json', 'yml', 'yaml'])
+def test_data_sets_read_what_mmengine_writes(tmp_path, ending):
+    path = tmp_path / f'a.{ending}'
+    mmengine.dump(CONTENT, path)
+    dataset = BaseDataset(str(path))
+    assert [dataset.get_data_info(row)['img_path']
+            for row in range(2)] == ['a.png', 'b.png']
+    assert [*dataset.metainfo['classes']] == ['a', 'ü']
+
+
+def test_deep_annotations_are_named(tmp_path):
+    path = tmp_path / 'a.json'
+    path.write_text('[' * 10**5)
+    with pytest.raises(ValueError, match='a.json, which is broken'):
+        mmengine.load(path)
+
+
+def test_other_errors_stay_what_they_are(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        mmengine.load(tmp_path / 'a.pkl')
+    with pytest.raises(TypeError, match='Unsupported format: txt'):
+        mmengine.load('a.txt')
+
+
+def test_a_second_patch_changes_nothing():
+    annotation_files.patch()
+    assert mmengine.load is annotation_files.load
