@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from mmengine.dataset import BaseDataset
 from mmengine.registry import TRANSFORMS
@@ -23,8 +23,10 @@ from PIL import Image
 
 from mmregioncl.compat import annotation_files
 from mmregioncl.datasets import ImageFolder
+from mmregioncl.datasets.box_store import BoxStore, is_saved
 from mmregioncl.engine.resuming import changes, read_settings
 from mmregioncl.engine.storage import find_checkpoint
+from mmregioncl.evaluation.objects import read_objects
 from mmregioncl.evaluation.results import read_results
 from mmregioncl.visualization.curves import read_curves
 
@@ -65,7 +67,7 @@ class Trap:
 
 
 PARTS = ('meta', 'state_dict', 'optimizer', 'message_hub', 'param_schedulers',
-         'ccrop', 'online_linear', 'unfinished_update')
+         'ccrop', 'online_linear', 'unfinished')
 
 
 @pytest.mark.parametrize('part', PARTS)
@@ -325,3 +327,92 @@ def test_a_config_in_a_checkpoint_is_read_or_refused(text):
     except Exception as error:
         assert not isinstance(error, (SystemError, OSError))
     assert set(os.listdir()) == before
+
+
+ODD = st.none() | st.booleans() | st.sampled_from(
+    [-1, 0, 3, 1e400,
+     float('nan'), 10**400, '', '4', [], [1, 2], {}])
+
+
+@st.composite
+def altered(draw, content):
+    """A copy of which some part is something else, or is not there."""
+    if not isinstance(content, (dict, list, tuple)) or not content or draw(
+            st.integers(0, 5)) == 0:
+        return draw(ODD)
+    keys = [*content] if isinstance(content, dict) else range(len(content))
+    key = draw(st.sampled_from(keys))
+    items = dict(content) if isinstance(content, dict) else [*content]
+    if draw(st.booleans()) and draw(st.booleans()):
+        del items[key]
+    else:
+        items[key] = draw(altered(items[key]))
+    return tuple(items) if isinstance(content, tuple) else items
+
+
+COCO = dict(
+    images=[
+        dict(id=1, file_name='a.png', height=8, width=6),
+        dict(id='b', file_name='c/b.png', height=8, width=6)
+    ],
+    annotations=[
+        dict(image_id=1, bbox=[1, 2, 3, 4.5], iscrowd=0),
+        dict(image_id='b', bbox=[0, 0, 6, 8])
+    ])
+
+
+@FUZZ
+@example('{"images": [{"id": 1, "file_name": "a", "height": 0, "width": 1}], '
+         '"annotations": [{"image_id": 1, "bbox": [0, 0, 1, 1]}]}')
+@example('{"images": [{"id": 1, "file_name": "a", "height": 1, "width": 1}], '
+         '"annotations": [{"image_id": 1, "bbox": [0, 0, NaN, 1]}]}')
+@given(
+    altered(COCO).map(json.dumps) | JSON.map(json.dumps)
+    | damaged([b'a.png\tn\t0\t1\t9\t9\n']).map(
+        lambda data: data.decode(errors='surrogateescape')))
+def test_any_objects_are_read_or_refused(text):
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / 'objects'
+        path.write_text(text, errors='surrogateescape')
+        try:
+            objects = read_objects(path)
+        except ValueError as error:
+            assert str(error).startswith(f'{path} has ')
+        else:
+            assert objects
+            for name, boxes in objects.items():
+                assert name == Path(name).name
+                assert boxes.shape[1:] == (4, ) and boxes.isfinite().all()
+
+
+BOXES = dict(
+    edges=[torch.tensor([[0, 0, 8, 6], [1, 2, 3, 4]], dtype=torch.uint8)],
+    image_size=[8, 6],
+    fingerprints=['a'],
+    schedule=(1, 2),
+    histograms={1: [3, 4]})
+
+
+@FUZZ
+@given(altered(BOXES))
+def test_boxes_of_a_checkpoint_lie_in_the_image(state):
+    if is_saved(state):
+        for edges in state['edges']:
+            store = BoxStore(len(edges), state['image_size'])
+            store.update(edges)
+            assert ((0 <= store.boxes) & (store.boxes <= 1)).all()
+
+
+@pytest.mark.parametrize('damage', [
+    dict(edges=[torch.full((2, 4), 9, dtype=torch.uint8)]),
+    dict(edges=[torch.full((2, 4), -1, dtype=torch.int16)]),
+    dict(edges=[torch.ones(2, 4)]),
+    dict(edges=[torch.tensor(3, dtype=torch.uint8)]),
+    dict(image_size=[8, 6, 4]),
+    dict(image_size=[10**30, 6]),
+    dict(schedule=(1, None)),
+    dict(histograms=None),
+])
+def test_damaged_boxes_are_not_used(damage):
+    assert is_saved(BOXES)
+    assert not is_saved({**BOXES, **damage})

@@ -1,4 +1,4 @@
-from typing import List, Optional, Tuple
+from typing import Any, List, Optional, Tuple
 
 import torch
 from mmengine.dataset import Compose
@@ -100,3 +100,31 @@ def attach_boxes(dataset, image_size: Tuple[int, int]) -> List[BoxStore]:
         part.pipeline = Compose(
             [HandOutBox(stores[-1]), *part.pipeline.transforms])
     return stores
+
+
+def is_saved(state: Any) -> bool:
+    """Whether a checkpoint holds boxes as they are saved, undamaged."""
+    kinds = dict(
+        edges=list,
+        image_size=list,
+        fingerprints=list,
+        schedule=tuple,
+        histograms=dict)
+    if not isinstance(state, dict) or not all(
+            isinstance(state.get(name), kind) for name, kind in kinds.items()):
+        return False
+    numbers = [*state['image_size'], *state['schedule']]
+    if len(state['image_size']) != 2 or len(numbers) != 4 or not all(
+            isinstance(number, int) and 0 <= number < 2**31
+            for number in numbers):
+        return False
+    sides = torch.tensor(state['image_size'] * 2)
+    return all(are_edges(edges, sides) for edges in state['edges'])
+
+
+def are_edges(edges: Any, sides: Tensor) -> bool:
+    """Whether these are edges (N, 4) in pixels, within sides (4,)."""
+    return (torch.is_tensor(edges)
+            and edges.dtype in (torch.uint8, torch.int16)
+            and edges.shape[1:] == (4, ) and bool(
+                ((0 <= edges) & (edges <= sides)).all()))

@@ -43,15 +43,18 @@ def read_objects(path: Union[str, Path]) -> Dict[str, Tensor]:
                                 'annotations of the images')
     try:
         text = path.read_text(encoding='utf-8')
-        read = read_coco if text.startswith('{') else read_tiny_imagenet
+        read = read_coco if text.lstrip().startswith(
+            '{') else read_tiny_imagenet
         objects = read(text)
-    except (KeyError, ValueError, TypeError):
-        objects = {}
-    if not objects:
+        names = [Path(name).name for name in objects]
+        sound = all(boxes.isfinite().all() for boxes in objects.values())
+    except (ArithmeticError, AttributeError, KeyError, RecursionError,
+            TypeError, ValueError):
+        sound = False  # anything may be in their place
+    if not sound or not objects:
         raise ValueError(
             f'{path} has no boxes of objects: give the annotations of COCO in '
             'JSON, or val_annotations.txt of Tiny-ImageNet')
-    names = [Path(name).name for name in objects]
     check_unique(names, path)
     return dict(zip(names, objects.values()))
 

@@ -5,7 +5,7 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop
 
-from mmregioncl.datasets.box_store import BoxStore, attach_boxes
+from mmregioncl.datasets.box_store import BoxStore, attach_boxes, is_saved
 from mmregioncl.datasets.fingerprint import fingerprint
 from mmregioncl.datasets.nested import innermost
 from mmregioncl.datasets.transforms import ContrastiveCrop, steps_of
@@ -153,7 +153,7 @@ class SemanticLocalizationHook(Hook):
         """Restore the boxes if the run is resumed.
 
         Raises:
-            ValueError: If they belong to other data.
+            ValueError: If they belong to other data, or are damaged.
         """
         if not runner._resume:
             return
@@ -161,10 +161,13 @@ class SemanticLocalizationHook(Hook):
         if self.missing:
             return
         state = checkpoint['ccrop']
+        if not is_saved(state):
+            raise ValueError(f'the crop boxes of {loaded_from(runner)} are '
+                             'damaged: resume from another checkpoint')
         counts = [len(edges) for edges in state['edges']]
-        if (state['fingerprints'] != self.fingerprints
+        found = [len(store) for store in self.stores]
+        if (counts != found or state['fingerprints'] != self.fingerprints
                 or state['image_size'] != list(self.image_size)):
-            found = [len(store) for store in self.stores]
             raise ValueError(
                 f'the crop boxes of {loaded_from(runner)} belong to {counts} '
                 f'images at {state["image_size"]} pixels, not to these '
