@@ -35,7 +35,8 @@ def find_checkpoint(work_dir: Union[str, Path],
     from run to run, and file times change when a folder is copied. MMEngine's
     file ``last_checkpoint`` is wrong after a move, and outdated if the run was
     killed before it was updated. The checkpoint it names is considered too,
-    since checkpoints may be written to another folder.
+    since checkpoints may be written to another folder, unless that is the work
+    dir of another run, of which this is a copy.
 
     Args:
         work_dir (str or Path): Work dir of the run.
@@ -52,7 +53,9 @@ def find_checkpoint(work_dir: Union[str, Path],
     paths = set(Path(work_dir).glob('*.pth'))
     note = Path(work_dir) / 'last_checkpoint'
     if note.exists():
-        paths.add(Path(note.read_text().strip()))
+        named = Path(note.read_text().strip())
+        if not named.with_name(note.name).exists():
+            paths.add(named)
     written = {path: written_at(path) for path in sorted(paths)}
     last = max(written, key=written.get, default=None)
     if last is not None and written[last] > ('', 0):

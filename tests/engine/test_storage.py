@@ -96,6 +96,15 @@ def test_checkpoints_of_other_names_and_places_are_found(work_dir, tmp_path):
     assert find_checkpoint(work_dir) == str(elsewhere)
 
 
+def test_a_copy_does_not_go_on_with_the_original(work_dir, tmp_path_factory):
+    """As of a run that shall branch off at an earlier epoch."""
+    (work_dir / 'last_checkpoint').write_text(str(work_dir / 'epoch_10.pth'))
+    copied = tmp_path_factory.mktemp('copied')
+    for name in ('epoch_8.pth', 'last_checkpoint'):
+        shutil.copy(work_dir / name, copied)
+    assert find_checkpoint(copied) == str(copied / 'epoch_8.pth')
+
+
 def test_truncated_file_is_skipped(work_dir):
     path = work_dir / 'epoch_10.pth'
     path.write_bytes(path.read_bytes()[:-100])
