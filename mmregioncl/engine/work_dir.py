@@ -41,11 +41,11 @@ def claim_work_dir(work_dir: Union[str, Path]) -> Optional[TextIO]:
     try:
         # Not flock, which forked workers would share.
         fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError) as error:
+    except (BlockingIOError, PermissionError):
         lock.seek(0)
         raise RuntimeError(
             f'{work_dir} is in use by {lock.read() or "another run"}: wait '
-            'for it, stop it, or give another --work-dir') from error
+            'for it, stop it, or give another --work-dir') from None
     except OSError:  # the file system has no locks
         return None
     try:

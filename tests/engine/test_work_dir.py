@@ -4,6 +4,7 @@ import signal
 
 import pytest
 
+from mmregioncl.engine.failures import is_refusal
 from mmregioncl.engine.work_dir import claim_work_dir
 
 
@@ -26,8 +27,9 @@ def test_a_second_run_is_refused_until_the_first_is_killed(tmp_path):
         with pytest.raises(
                 RuntimeError,
                 match=rf'new is in use by process {child} on .* since 20\d\d-.'
-                '*: wait for it, stop it, or give another --work-dir'):
+                '*: wait for it, stop it, or give another --work-dir') as info:
             claim_work_dir(tmp_path / 'new')
+        assert is_refusal(info.value)  # has no traceback
     finally:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
