@@ -1,6 +1,6 @@
 """Classes of the host that this package extends, and how the hosts differ."""
 from inspect import signature
-from typing import List, Optional, Tuple, Union
+from typing import List, Optional, Set, Tuple, Union
 
 from torch import Tensor, nn
 
@@ -32,7 +32,8 @@ __all__ = [
     'DenseCLNeck', 'GatherLayer', 'HOST_MODELS', 'LatentPredictHead', 'MoCo',
     'MoCoV2Neck', 'MoCoV3', 'MoCoV3Head', 'NonLinearNeck',
     'SelfSupDataPreprocessor', 'SimCLR', 'SimSiam', 'class_of', 'criterion_of',
-    'join_batch', 'replaced', 'split_batch', 'with_settings'
+    'join_batch', 'map_advice', 'replaced', 'split_batch', 'stage_advice',
+    'with_settings'
 ]
 
 Batch = Union[dict, Tuple[List[Tensor], list]]
@@ -82,13 +83,26 @@ def with_settings(backbone: dict, settings: dict) -> dict:
     kind = class_of(backbone)
     if kind is None:
         return backbone  # building it raises the error
-    known = {
-        name
-        for parent in kind.__mro__[:-1]  # without object
-        for name in signature(parent).parameters
-    }
+    known = arguments_of(kind)
     added = {k: v for k, v in settings.items() if k in known}
     return {**added, **backbone}
+
+
+def arguments_of(kind: type) -> Set[str]:
+    """Names of the arguments of a class, and of its parents if it passes any
+    on."""
+    known: Set[str] = set()
+    for parent in kind.__mro__[:-1]:  # without object
+        parameters = signature(parent).parameters
+        known |= parameters.keys()
+        if all(p.kind is not p.VAR_KEYWORD for p in parameters.values()):
+            break
+    return known
+
+
+ONE_STAGE = 'one stage in out_indices of the backbone'
+# Architectures that return one map, by the names of both hosts
+SUCH = 'such as ResNet, ConvNeXt, SwinTransformer or VisionTransformer'
 
 
 def map_advice(backbone: dict, settings: dict) -> str:
@@ -109,4 +123,17 @@ def map_advice(backbone: dict, settings: dict) -> str:
     ]
     if others:
         return f'set {" and ".join(others)}'
-    return f'{name} has no setting for it, take another backbone'
+    return (f'{name} has no setting with which it gives one, take an '
+            f'architecture that does, {SUCH}')
+
+
+def stage_advice(backbone: dict) -> str:
+    """What to set if a backbone returns several feature maps.
+
+    Args:
+        backbone (dict): Config of a backbone.
+    """
+    kind = class_of(backbone)
+    if kind and 'multiscale_output' in arguments_of(kind):
+        return 'multiscale_output=False of the backbone'  # HRNet
+    return ONE_STAGE

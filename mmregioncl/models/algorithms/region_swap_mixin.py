@@ -6,7 +6,8 @@ from torch import Tensor
 from mmregioncl import host
 from mmregioncl.registry import TRANSFORMS
 from mmregioncl.validation import check_number, is_number
-from ..parents import BaseModel, class_of, map_advice, with_settings
+from ..parents import (BaseModel, class_of, map_advice, stage_advice,
+                       with_settings)
 from ..utils import MAP_SETTINGS, RegionSwap, check_region, paired
 
 
@@ -71,6 +72,7 @@ class RegionSwapMixin(BaseModel):
                     f'{scope}.{wanted.__name__} or a subclass')
         self.backbone_cfg = backbone
         self.neck.map_advice = map_advice(backbone, self.map_settings)
+        self.neck.stage_advice = stage_advice(backbone)
         swap = dict(dict(type='mmregioncl.RegionSwap'), **region_swap)
         self.region_swap = TRANSFORMS.build(swap)
         self.region_weight = check_number('region_weight', region_weight, name)

@@ -3,8 +3,8 @@ from torch import nn
 from mmregioncl.registry import MODELS
 from ..heads import RegionMoCoV3Head
 from ..necks import RegionMoCoV3Neck
-from ..parents import MoCoV3
-from ..utils import class_token, feature_map
+from ..parents import MoCoV3, map_advice
+from ..utils import MAP_SETTINGS, class_token, feature_map, split_tokens
 from .momentum_target_mixin import MomentumTargetMixin
 
 
@@ -26,7 +26,9 @@ class RegionCLMoCoV3(MomentumTargetMixin, MoCoV3):
     1, as in RegionCL-M.
 
     Whole views are projected from the class token, as in MoCo v3, so that the
-    parent's loss is unchanged.
+    parent's loss is unchanged, and from the mean of the map of a backbone that
+    returns no class token. Other tokens, as the distillation token of DeiT,
+    take part in the attention alone: they are neither image nor patch.
 
     Checkpoints load from and into the host's ``MoCoV3``.
 
@@ -50,7 +52,8 @@ class RegionCLMoCoV3(MomentumTargetMixin, MoCoV3):
     loss_scale = 1
     # MMPretrain's transformers return all tokens then; mmcls's return a map
     # and the class token by default.
-    map_settings = dict(out_type='raw', gap_before_final_norm=False)
+    map_settings = dict(MAP_SETTINGS, out_type='raw')
+    del map_settings['output_cls_token']
 
     def __init__(self, backbone: dict, *args, **kwargs) -> None:
         super().__init__(backbone, *args, **kwargs)
@@ -65,20 +68,22 @@ def shape_tokens(backbone: nn.Module, images: tuple, outputs: tuple) -> list:
     columns they have.
 
     Raises:
-        ValueError: If an output has neither a map nor all tokens.
+        ValueError: If an output has neither a map nor all patch tokens.
     """
     size = images[0].shape[-2:]
     shaped = []
     for output in outputs:
+        parts = [split_tokens(backbone, output)]
         try:
-            maps, token = (
-                part([output], size) for part in (feature_map, class_token))
+            maps, token = feature_map(parts, size), class_token(parts, size)
         except ValueError as error:
+            settings = RegionCLMoCoV3.map_settings
+            cfg = {k: v for k, v in vars(backbone).items() if k in settings}
+            cfg['type'] = type(backbone)
             raise ValueError(
-                'RegionCLMoCoV3 takes a feature map, or all patch tokens and '
-                f'at most one class token, and {type(backbone).__name__} '
-                'returns something else: leave out_type out of its settings, '
-                'or set output_cls_token=True and avg_token=False in mmcls'
+                'RegionCLMoCoV3 takes a feature map, or all patch tokens with '
+                f'or without a class token, and {type(backbone).__name__} '
+                f'returns something else: {map_advice(cfg, settings)}'
             ) from error
         shaped.append(maps if token is None else [maps, token])
     return shaped

@@ -6,7 +6,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from mmregioncl.registry import MODELS
-from ..parents import DenseCLNeck, MoCoV2Neck, NonLinearNeck
+from ..parents import ONE_STAGE, DenseCLNeck, MoCoV2Neck, NonLinearNeck
 from ..utils import Region, feature_map, image_features, pool_region
 from ..utils.outputs import ANOTHER, NO_MAP, split_outputs
 
@@ -20,7 +20,9 @@ class RegionNeckMixin(BaseModule):
     """
     with_avg_pool = True  # where a neck has no such setting
     takes_tokens = False
-    map_advice = ANOTHER  # the algorithm knows the backbone, and says more
+    # The algorithm knows the backbone, and says more.
+    map_advice = ANOTHER
+    stage_advice = ONE_STAGE
 
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
@@ -76,8 +78,7 @@ class RegionNeckMixin(BaseModule):
                 'mmcls or MMPretrain in the place of one of timm')
         given = [shape[1] for shape in shapes]
         if given != [wanted]:
-            stage = ', and one stage in out_indices of the backbone, or take '\
-                'one that has this setting' if len(given) > 1 else ''
+            stage = f', and {self.stage_advice}' if len(given) > 1 else ''
             raise ValueError(
                 f'the backbone returns maps of {given} channels, and the neck '
                 f'takes one of {wanted}: set in_channels of the neck{stage}')

@@ -5,7 +5,7 @@ from .info_nce import info_nce, nt_xent
 from .localize import (Threshold, check_threshold, covered, heat_maps,
                        heatmap_to_boxes)
 from .outputs import (MAP_SETTINGS, class_token, feature_map, grid_of,
-                      image_features)
+                      image_features, split_tokens)
 from .queue import enqueue
 from .region import (Region, check_region, default_size, neighbours, paired,
                      partner, pool_region, sample_region, swap_region)
@@ -24,5 +24,5 @@ __all__ = [
     'image_features', 'info_nce', 'local_batch_norms', 'neighbours',
     'normalize', 'nt_xent', 'paired', 'partner', 'plan_exchange',
     'pool_region', 'preprocess', 'redistribute', 'sample_region',
-    'shared_seed', 'swap_region'
+    'shared_seed', 'split_tokens', 'swap_region'
 ]

@@ -1,7 +1,8 @@
 """What a backbone returns: a feature map, tokens, a class token."""
+import math
 from typing import Optional, Sequence, Tuple, Union
 
-from torch import Tensor
+from torch import Tensor, nn
 
 Outputs = Union[Tensor, Sequence]
 Size = Tuple[int, int]
@@ -14,20 +15,50 @@ ANOTHER = 'take a backbone or settings with which it returns a map'
 MAP_SETTINGS = dict(
     out_type='featmap',  # vision transformers of MMPretrain
     output_cls_token=False,  # of mmcls
+    avg_token=False,  # BEiT and RevVisionTransformer of mmcls
     gap_before_final_norm=False,  # ConvNeXt
     reshape_last_feat=True)  # EfficientFormer
 
 
 def split_outputs(outputs: Outputs) -> Tuple[Tensor, Token]:
-    """The last stage of a backbone's output, and its class token if any."""
+    """The last stage of a backbone's output, and its class token if any.
+
+    A distillation token may follow, which is neither.
+    """
     last = outputs if isinstance(outputs, Tensor) or not outputs else \
         outputs[-1]
     if isinstance(last, Tensor):
         return last, None
     dims = [getattr(part, 'ndim', None) for part in last or ()]
-    if dims not in ([3, 2], [4, 2]):
+    if dims in ([2], [2, 2]):
+        return last[0], None
+    if dims[:1] not in ([3], [4]) or dims[1:] not in ([2], [2, 2]):
         raise ValueError(NO_MAP.format(dims, ANOTHER))
     return last[0], last[1]
+
+
+def split_tokens(backbone: nn.Module, output: Outputs) -> Outputs:
+    """Part the patch tokens of a stage from the class token.
+
+    Other tokens are left out: the distillation token of DeiT, and registers.
+
+    Args:
+        backbone (nn.Module): Of the hosts or of timm.
+        output (Tensor or Sequence): One of its stages.
+
+    Returns:
+        Tensor or Sequence: Patch tokens (N, L, C), with the class token (N, C)
+        if there is one, of tokens. Other stages, and tokens of backbones that
+        do not tell how many of them are no patches, stay as they are.
+    """
+    network = getattr(backbone, 'timm_model', backbone)
+    extra = getattr(network, 'num_extra_tokens',
+                    getattr(network, 'num_prefix_tokens', 0))
+    if not extra or not isinstance(output, Tensor) or output.ndim != 3:
+        return output
+    patches = output[:, extra:]
+    has_class_token = getattr(network, 'cls_token', None) is not None
+    return [patches, output[:, 0]] if has_class_token else patches
 
 
 def grid_of(outputs: Outputs, image_size: Size = (1, 1)) -> Size:
@@ -41,16 +72,30 @@ def grid_of(outputs: Outputs, image_size: Size = (1, 1)) -> Size:
     Raises:
         ValueError: If the last output has no rows and columns.
     """
-    last, _ = split_outputs(outputs)
+    last, token = split_outputs(outputs)
     if last.ndim == 4:
         return last.shape[2], last.shape[3]
     if last.ndim == 3:
+        count = last.shape[1]
         height, width = image_size
-        rows = round((last.shape[1] * height / width)**0.5)
+        rows = (count * height / width)**0.5
+        if token is not None:  # all others are patches
+            return nearest_grid(count, rows)
+        rows = round(rows)
         cols = round(rows * width / height)
-        if last.shape[1] - rows * cols in (0, 1):
+        if count - rows * cols in (0, 1):
             return rows, cols
     raise ValueError(NO_MAP.format(tuple(last.shape), ANOTHER))
+
+
+def nearest_grid(count: int, rows: float) -> Size:
+    """Rows and columns of all patches, nearest to a number of rows.
+
+    Views whose sides are no multiples of a patch have other proportions.
+    """
+    divisors = [n for n in range(1, count + 1) if count % n == 0]
+    nearest = min(divisors, key=lambda n: abs(math.log(n / rows)))
+    return nearest, count // nearest
 
 
 def feature_map(outputs: Outputs, image_size: Size = (1, 1)) -> Tensor:
@@ -60,7 +105,8 @@ def feature_map(outputs: Outputs, image_size: Size = (1, 1)) -> Tensor:
         outputs (Tensor or Sequence): A map or tokens, or the outputs of
             several stages of which the last one counts. A stage of a vision
             transformer may be tokens (N, L, C), with or without a class token
-            in front, or a pair of a map and the class token.
+            in front, or a list of a map and the class token, and maybe a
+            distillation token.
         image_size (tuple[int, int]): Height and width of the images, which
             tell the shape of a grid of tokens. Defaults to a square.
 

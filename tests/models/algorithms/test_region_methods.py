@@ -7,14 +7,15 @@ from copy import deepcopy
 
 import pytest
 import torch
+from mmengine.logging import MessageHub
 from mmengine.registry import MODELS
 from torch import nn
 
 from mmregioncl import host
 from mmregioncl.hooks.compile_hook import BACKBONES
-from mmregioncl.models.parents import HOST_MODELS, map_advice
+from mmregioncl.models.parents import HOST_MODELS, map_advice, with_settings
 from mmregioncl.models.utils import MAP_SETTINGS, Region
-from toy import CROSS_ENTROPY, LATENT_HEAD
+from toy import CROSS_ENTROPY, LATENT_HEAD, method_cfgs
 
 T = 0.2
 
@@ -453,22 +454,74 @@ def test_outputs_that_are_no_maps_are_refused(method, build, output):
         return
     with pytest.raises(
             ValueError,
-            match='ResNet_CIFAR has no setting for it, take another|'
-            'ResNet_CIFAR returns something else: leave out_type'):
+            match='ResNet_CIFAR has no setting with which it gives one, take '
+            'an architecture that does, such as ResNet, '):
         model(views(4), mode='loss')
 
 
-@pytest.mark.parametrize('backbone, advice', [
-    (dict(type='ConvNeXt', gap_before_final_norm=True),
-     'set backbone.gap_before_final_norm=False'),
-    (dict(type='ConvNeXt', gap_before_final_norm=False),
-     'ConvNeXt has no setting for it, take another backbone'),
-    (dict(type='HRNet'), 'HRNet has no setting for it, take another backbone'),
-    (dict(type='TIMMBackbone', model_name='vit_tiny_patch16_224'),
-     'set backbone.features_only=True and backbone.out_indices=(-1,)'),
+# Settings that make it return a map, under MMSelfSup and under MMPretrain
+TAKEN = dict(
+    ConvNeXt=['gap_before_final_norm'] * 2,
+    DeiT3=['output_cls_token', 'out_type'],
+    DistilledVisionTransformer=['output_cls_token avg_token', 'out_type'],
+    EfficientFormer=['reshape_last_feat'] * 2,
+    RevVisionTransformer=['output_cls_token avg_token', 'out_type'],
+    T2T_ViT=['output_cls_token', 'out_type'],
+    VisionTransformer=['output_cls_token avg_token', 'out_type'],
+    **dict.fromkeys(('Conformer', 'HRNet', 'InceptionV3', 'MixMIMTransformer',
+                     'MlpMixer', 'ResNet', 'TNT'), ['', '']))
+
+
+@pytest.mark.parametrize('name', TAKEN)
+def test_advice_names_only_settings_of_the_backbone(name):
+    names = TAKEN[name][host.NAME == 'mmpretrain'].split()
+    cfg = with_settings(dict(type=name), MAP_SETTINGS)
+    assert {*cfg} == {'type', *names}
+    none = f'{name} has no setting with which it gives one, take an ' \
+        'architecture that does, such as ResNet, ConvNeXt, SwinTransformer ' \
+        'or VisionTransformer'
+    assert map_advice(cfg, MAP_SETTINGS) == none
+    for setting in names:
+        assert map_advice({**cfg, setting: 'other'}, MAP_SETTINGS) == \
+            f'set backbone.{setting}={MAP_SETTINGS[setting]!r}'
+
+
+def test_advice_for_networks_of_timm():
+    cfg = dict(type='TIMMBackbone', model_name='vit_tiny_patch16_224')
+    assert map_advice(cfg, MAP_SETTINGS) == \
+        'set backbone.features_only=True and backbone.out_indices=(-1,)'
+
+
+MIXER = dict(
+    type='MlpMixer',
+    arch=dict(
+        embed_dims=8, num_layers=1, tokens_mlp_dims=8, channels_mlp_dims=8),
+    img_size=32)
+HRNET = dict(
+    type='HRNet',
+    extra={
+        f'stage{count}':
+        dict(
+            num_modules=1,
+            num_branches=count,
+            block='BASIC',
+            num_blocks=[1] * count,
+            num_channels=[2] * count)
+        for count in (1, 2, 3, 4)
+    })
+
+
+@pytest.mark.parametrize('name, backbone, message', [
+    ('RegionCLMoCo', MIXER, 'MlpMixer has no setting'),
+    ('RegionCLMoCoV3', MIXER, 'MlpMixer has no setting'),
+    ('RegionCLMoCo', HRNET,
+     'neck, and multiscale_output=False of the backbone$'),
 ])
-def test_advice_names_only_settings_of_the_backbone(backbone, advice):
-    assert map_advice(backbone, MAP_SETTINGS) == advice
+def test_what_these_return_is_no_map(name, backbone, message, build):
+    MessageHub.get_current_instance().update_info('max_iters', 100)
+    model = build(dict(method_cfgs(name)[0], backbone=backbone))
+    with pytest.raises(ValueError, match=message):
+        model(views(2), mode='loss')
 
 
 def test_stride_of_another_backbone_is_refused(method, build):

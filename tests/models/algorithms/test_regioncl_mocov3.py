@@ -20,6 +20,8 @@ VIT = dict(
     img_size=32,
     patch_size=8,
     stop_grad_conv1=True)
+DEIT = {k: v for k, v in VIT.items() if k != 'stop_grad_conv1'}
+DEIT['type'] = host.qualified('DistilledVisionTransformer')
 
 
 @pytest.fixture
@@ -42,11 +44,16 @@ def views(size=(32, 32)) -> list:
 
 @pytest.fixture
 def tokens_of():
-    """All tokens of images, (N, 1 + L, C), by the layers of a backbone."""
+    """All tokens of images by the layers of a backbone.
+
+    The class token, that of distillation if there is one, and the patches.
+    """
 
     def run(vit, images):
         patches, _ = vit.patch_embed(images)
-        x = torch.cat((vit.cls_token.expand(len(images), -1, -1), patches), 1)
+        names = [n for n in ('cls_token', 'dist_token') if hasattr(vit, n)]
+        extra = [getattr(vit, n).expand(len(images), -1, -1) for n in names]
+        x = torch.cat((*extra, patches), 1)
         for layer in vit.layers:
             x = layer(x + vit.pos_embed if layer is vit.layers[0] else x)
         return vit.norm1(x)
@@ -78,13 +85,14 @@ def test_weight_zero_is_the_parent(cfgs, build):
         torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-9, msg=name)
 
 
-def test_regions_are_means_of_patch_tokens(cfgs, build, tokens_of):
-    model = build(cfgs[0]).double()
+@pytest.mark.parametrize('backbone', [VIT, DEIT])
+def test_regions_are_means_of_patch_tokens(cfgs, build, tokens_of, backbone):
+    model = build(dict(cfgs[0], backbone=backbone)).double()
     model.region_swap = lambda images: (images, Region(1, 0, 2, 3))
     images = views()[0].double()
     canvas, paste = model.project_regions(images, (4, 4))
 
-    tokens = tokens_of(model.backbone, images)[:, 1:]  # (N, 16, C)
+    tokens = tokens_of(model.backbone, images)[:, -16:]  # (N, 16, C)
     inside = [row * 4 + col for row in (1, 2) for col in (0, 1, 2)]
     outside = [cell for cell in range(16) if cell not in inside]
     pooled = torch.cat(
@@ -98,10 +106,11 @@ def test_regions_are_means_of_patch_tokens(cfgs, build, tokens_of):
     torch.testing.assert_close(torch.cat((canvas, paste)), wanted)
 
 
+@pytest.mark.parametrize('backbone', [VIT, DEIT])
 @pytest.mark.parametrize('size', [(32, 32), (16, 32)])
-def test_whole_views_are_class_tokens(cfgs, build, tokens_of, size):
+def test_whole_views_are_class_tokens(cfgs, build, tokens_of, backbone, size):
     """Of 2x4 patches, too: nine tokens, which might be a square."""
-    cfgs[0]['backbone'].update(img_size=size)
+    cfgs[0]['backbone'] = dict(backbone, img_size=size)
     model = build(cfgs[0]).eval()
     images = views(size)[0]
     token = tokens_of(model.backbone, images)[:, :1]  # (N, 1, C)
@@ -129,6 +138,23 @@ def test_targets_are_the_average_of_the_other_view(cfgs, build):
     model.loss(inputs)
     for target, view in zip(given, (1, 0, 1, 0), strict=True):
         torch.testing.assert_close(target, wanted[view])
+
+
+@pytest.mark.parametrize('size', [(32, 32), (64, 8), (8, 64)])
+def test_distillation_token_learns_in_the_attention_alone(cfgs, build, size):
+    """A batch of two, also of views whose tokens might be another grid."""
+    cfgs[0]['backbone'] = dict(DEIT, img_size=size)
+    model = build(cfgs[0])
+    inputs = [view[:2] for view in views(size)]
+    losses = model.loss(inputs, [])
+    assert all(loss.shape == () and loss.isfinite()
+               for loss in losses.values())
+    sum(losses.values()).backward()
+    assert all(p.grad is not None and p.grad.any() for p in model.parameters()
+               if p.requires_grad)
+    maps, token = model.backbone(inputs[0])[-1]
+    assert maps.shape == (2, 32, size[0] // 8, size[1] // 8)
+    assert token.shape == (2, 32)
 
 
 @pytest.mark.parametrize('setting', [

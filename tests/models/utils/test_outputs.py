@@ -1,8 +1,10 @@
+from types import SimpleNamespace
+
 import pytest
 import torch
 
 from mmregioncl.models.utils import (class_token, feature_map, grid_of,
-                                     image_features)
+                                     image_features, split_tokens)
 
 
 def test_map_and_class_token_of_any_backbone():
@@ -18,7 +20,8 @@ def test_map_and_class_token_of_any_backbone():
         assert torch.equal(feature_map(outputs), maps)
         assert class_token(outputs) is None
         assert torch.equal(image_features(outputs), maps.mean((2, 3)))
-    assert torch.equal(image_features([token]), token)
+    for outputs in ([token], [(token, token + 1)], [[maps, token, token + 1]]):
+        assert torch.equal(image_features(outputs), token)
 
 
 @pytest.mark.parametrize('extra', [0, 1])
@@ -37,3 +40,35 @@ def test_outputs_without_rows_and_columns_are_refused():
         with pytest.raises(
                 ValueError, match='take a backbone or settings with'):
             feature_map([torch.rand(shape)])
+
+
+@pytest.mark.parametrize(
+    'network, extra, has_class_token',
+    [
+        (dict(num_extra_tokens=2, cls_token=1), 2, True),  # DeiT of the hosts
+        (dict(num_prefix_tokens=5, cls_token=1), 5, True),  # registers of timm
+        (dict(num_prefix_tokens=4, cls_token=None), 4, False),
+        (dict(num_extra_tokens=0), 0, False),
+        ({}, 0, False),
+    ])
+def test_tokens_that_are_no_patches_are_left_out(network, extra,
+                                                 has_class_token):
+    tokens = torch.rand(2, extra + 8, 3)
+    of_host = SimpleNamespace(**network)
+    for backbone in (of_host, SimpleNamespace(timm_model=of_host)):
+        outputs = [split_tokens(backbone, tokens)]
+        maps = feature_map(outputs, (16, 32))
+        assert torch.equal(maps.flatten(2).transpose(1, 2), tokens[:, extra:])
+        token = class_token(outputs, (16, 32))
+        assert torch.equal(token, tokens[:, 0]) if has_class_token else \
+            token is None
+        assert split_tokens(backbone, maps) is maps
+
+
+@pytest.mark.parametrize('size, grid', [((64, 8), (8, 1)), ((36, 52), (5, 7)),
+                                        ((7, 13), (1, 2))])
+def test_patches_fill_a_grid_whatever_the_proportions(size, grid):
+    """Patches of 8 pixels, of which the last ones may be cut."""
+    rows, cols = grid
+    patches = torch.rand(2, rows * cols, 3)
+    assert grid_of([(patches, patches[:, 0])], size) == grid
