@@ -246,6 +246,34 @@ def simclr_takes_the_images_of_all() -> None:
             loss, torch.stack(rows).mean(), rtol=0, atol=1e-5)
 
 
+def distilled_transformer_trains() -> None:
+    """DeiT in MoCo v3: no weight is left without a gradient, and all agree."""
+    MessageHub.get_current_instance().update_info('max_iters', 100)
+    torch.manual_seed(0)
+    cfg = method_cfgs('RegionCLMoCoV3')[0]
+    del cfg['region_swap']
+    cfg['backbone'] = dict(
+        type='DistilledVisionTransformer',
+        arch=dict(
+            embed_dims=32, num_layers=2, num_heads=2, feedforward_channels=64),
+        img_size=32,
+        patch_size=8)
+    cfg['neck']['in_channels'] = 32
+    model = MODELS.build(cfg).train()
+    ddp = MMDistributedDataParallel(model, device_ids=[get_rank()])
+    optim = torch.optim.SGD(model.parameters(), 0.05)
+    token = model.backbone.dist_token.detach().clone()
+    noise = torch.Generator().manual_seed(get_rank())
+    for _ in range(3):
+        views = [torch.randn(2, 3, 32, 32, generator=noise) for _ in range(2)]
+        losses = ddp(views, mode='loss')
+        optim.zero_grad()
+        sum(losses.values()).backward()
+        optim.step()
+        assert all(agree(weight) for weight in model.parameters())
+    assert not torch.equal(model.backbone.dist_token, token)
+
+
 def gather(rows: torch.Tensor) -> list:
     """Vectors of both processes, normalised."""
     return [unit for rank in all_gather(rows) for unit in normalize(rank)]
@@ -270,7 +298,8 @@ def bad_loss_stops_both() -> None:
 @pytest.mark.parametrize('function', [
     queue_and_keys_agree, steps_send_what_they_need, every_method_trains,
     simclr_takes_the_images_of_all, bad_loss_stops_both,
-    keys_of_all_ranks_are_compared, late_frozen_weights_are_found
+    keys_of_all_ranks_are_compared, late_frozen_weights_are_found,
+    distilled_transformer_trains
 ])
 def test_two_ranks(two_ranks, function):
     two_ranks(function)
