@@ -2,16 +2,19 @@ import hashlib
 import re
 from pathlib import Path
 
+import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 
 from mmregioncl import host
-from mmregioncl.datasets.nested import typed_dicts
+from mmregioncl.datasets.nested import type_name, typed_dicts
 from mmregioncl.datasets.transforms import is_loading
-from mmregioncl.evaluation.data import describe_dataset, loading_step
+from mmregioncl.evaluation.data import (describe_dataset, loading_step,
+                                        view_size)
 from mmregioncl.evaluation.model import model_config
 from mmregioncl.evaluation.run import EvaluationRun
+from mmregioncl.models.utils import image_features
 from mmregioncl.models.utils.outputs import split_outputs
 from .config import check_data, set_pretrained
 from .quiet import hide_needless_lines
@@ -75,17 +78,25 @@ def config_digest(config: str) -> str:
 def adopt_backbone(cfg: Config, run: EvaluationRun) -> None:
     """Set backbone, loading and normalisation of a classifier to the run's.
 
-    Frozen stages stay as they are.
+    What the recipe freezes stays frozen, and nothing else is.
+
+    Raises:
+        ValueError: If the recipe cannot take what the backbone returns.
     """
     model = model_config(run.cfg)
-    frozen = cfg.model.backbone.get('frozen_stages', -1)
-    backbone = getattr(run.model, 'backbone_cfg', model['backbone'])
-    cfg.model.backbone = dict(backbone, frozen_stages=frozen)
+    backbone = dict(getattr(run.model, 'backbone_cfg', model['backbone']))
+    for name in ('frozen_stages', 'stop_grad_conv1'):  # of pre-training
+        backbone.pop(name, None)
+    if 'frozen_stages' in cfg.model.backbone:
+        backbone['frozen_stages'] = cfg.model.backbone.frozen_stages
     name = model['backbone']['type']
+    backbone['type'] = name
     if '.' not in name:  # the classifier has a scope of its own
-        cfg.model.backbone['type'] = f'{host.scope_of(run.cfg)}.{name}'
-    if 'norm_cfg' in cfg.model.backbone:  # one process, maybe on a CPU
-        cfg.model.backbone['norm_cfg'] = dict(type='BN')
+        backbone['type'] = f'{host.scope_of(run.cfg)}.{name}'
+    norm = backbone.get('norm_cfg') or {}
+    if norm.get('type') in ('SyncBN', 'MMSyncBN'):  # one process, maybe on CPU
+        backbone['norm_cfg'] = dict(norm, type='BN')
+    cfg.model.backbone = backbone
     preprocessor = model['data_preprocessor']
     for key in ('mean', 'std'):
         cfg.data_preprocessor[key] = preprocessor[key]
@@ -101,10 +112,14 @@ def adopt_backbone(cfg: Config, run: EvaluationRun) -> None:
     if channels != 3:
         cfg.data_preprocessor['to_rgb'] = False
     weight = next(run.model.backbone.parameters())
-    outputs = run.model.backbone(weight.new_zeros(1, channels, 64, 64))
+    size = view_size(cfg)
+    with torch.no_grad():
+        outputs = run.model.backbone(weight.new_zeros(1, channels, size, size))
     last, token = split_outputs(outputs)
-    if last.ndim != 4 or token is not None:
+    if type_name(cfg.model) != 'FeatureClassifier' and \
+            (last.ndim != 4 or token is not None):
         raise ValueError(
-            f'the recipe of a classifier averages feature maps, and {name} '
-            'does not return one alone: take the protocol linear')
-    cfg.model.head.in_channels = last.shape[1]
+            f'the recipe averages feature maps, and {name} does not return '
+            "one alone: set model.type='mmregioncl.FeatureClassifier', and "
+            'leave model.neck out')
+    cfg.model.head.in_channels = image_features(outputs).shape[1]

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from mmregioncl import host
 
 if host.NAME == 'mmselfsup':
+    from mmcls.models.classifiers import ImageClassifier
     from mmselfsup.models.algorithms import (BYOL, BaseModel, DenseCL, MoCo,
                                              MoCoV3, SimCLR, SimSiam)
     from mmselfsup.models.heads import (ContrastiveHead, LatentPredictHead,
@@ -16,6 +17,7 @@ if host.NAME == 'mmselfsup':
                                         SelfSupDataPreprocessor)
     from mmselfsup.registry import MODELS as HOST_MODELS
 else:
+    from mmpretrain.models.classifiers import ImageClassifier
     from mmpretrain.models.heads import (ContrastiveHead, LatentPredictHead,
                                          MoCoV3Head)
     from mmpretrain.models.necks import DenseCLNeck, MoCoV2Neck, NonLinearNeck
@@ -29,11 +31,11 @@ else:
 
 __all__ = [
     'BYOL', 'BaseModel', 'ContrastiveHead', 'CosineEMA', 'DenseCL',
-    'DenseCLNeck', 'GatherLayer', 'HOST_MODELS', 'LatentPredictHead', 'MoCo',
-    'MoCoV2Neck', 'MoCoV3', 'MoCoV3Head', 'NonLinearNeck',
-    'SelfSupDataPreprocessor', 'SimCLR', 'SimSiam', 'class_of', 'criterion_of',
-    'join_batch', 'map_advice', 'replaced', 'split_batch', 'stage_advice',
-    'with_settings'
+    'DenseCLNeck', 'GatherLayer', 'HOST_MODELS', 'ImageClassifier',
+    'LatentPredictHead', 'MoCo', 'MoCoV2Neck', 'MoCoV3', 'MoCoV3Head',
+    'NonLinearNeck', 'SelfSupDataPreprocessor', 'SimCLR', 'SimSiam',
+    'class_of', 'criterion_of', 'join_batch', 'map_advice', 'replaced',
+    'split_batch', 'stage_advice', 'with_settings'
 ]
 
 Batch = Union[dict, Tuple[List[Tensor], list]]

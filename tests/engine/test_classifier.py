@@ -5,19 +5,24 @@ from types import SimpleNamespace
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.logging import MessageHub
 from mmengine.registry import MODELS
+from mmengine.runner import Runner
 
 from mmregioncl.engine.classifier import (adopt_backbone, config_digest,
                                           train_classifier)
 from mmregioncl.evaluation import class_folder
 from mmregioncl.evaluation.protocols import FEATURE_PROTOCOLS
 from mmregioncl.evaluation.run import EvaluationRun
+from mmregioncl.models.utils import image_features
 from mmregioncl.visualization import draw_neighbours, read_scalars
+from toy import method_cfgs
 
 ROOT = Path(__file__).parents[2]
 LINEAR = (
     ROOT / 'configs/benchmarks/classification/cifar10' /
     'resnet18_linear-1xb512-steplr-100e_cifar10.py')
+FINE_TUNE = LINEAR.with_name('resnet18_ft-1xb128-coslr-30e_cifar10.py')
 KNN = dict(k=[1, 5], temperature=[0.1])
 
 
@@ -37,15 +42,27 @@ def run(model_cfg, image_folder, tmp_path):
         cfg, str(checkpoint), tmp_path / 'out', batch_size=5, workers=0)
 
 
-def test_a_classifier_of_a_config(run, cifar_folder, tmp_path):
-    recipe_cfg = Config.fromfile(LINEAR)
-    for loader in (recipe_cfg.train_dataloader, recipe_cfg.val_dataloader):
-        loader.dataset.data_prefix = str(cifar_folder)
-        loader.update(num_workers=0, persistent_workers=False)
-    recipe_cfg.train_cfg.max_epochs = 2
-    recipe_cfg.dump(path := tmp_path / 'linear_toy.py')
-    digest = config_digest(str(path))
-    settings = dict(config=str(path), digest=digest)
+@pytest.fixture
+def recipe(cifar_folder, tmp_path):
+    """Write a recipe for four images of CIFAR-10, one batch an epoch."""
+
+    def write(path, epochs: int, **model) -> str:
+        cfg = Config.fromfile(path)
+        for loader in (cfg.train_dataloader, cfg.val_dataloader):
+            loader.dataset.data_prefix = str(cifar_folder)
+            loader.update(num_workers=0, persistent_workers=False)
+        cfg.train_cfg.max_epochs = epochs
+        cfg.model.update(model)
+        cfg.dump(path := tmp_path / 'linear_toy.py')
+        return str(path)
+
+    return write
+
+
+def test_a_classifier_of_a_config(run, recipe, tmp_path):
+    path = recipe(LINEAR, epochs=2)
+    digest = config_digest(path)
+    settings = dict(config=path, digest=digest)
     assert run.add('linear_toy', train_classifier, **settings)
     result = run.results['protocols']['linear_toy']
     work_dir = tmp_path / f'out/linear_toy-{digest}'
@@ -70,6 +87,83 @@ def test_a_classifier_of_a_config(run, cifar_folder, tmp_path):
     assert (tmp_path / 'neighbours.png').exists()
 
 
+VIT = dict(
+    type='MoCoV3ViT',
+    arch=dict(
+        embed_dims=32, num_layers=6, num_heads=2, feedforward_channels=64),
+    img_size=32,
+    patch_size=8,
+    norm_cfg=dict(type='LN', eps=1e-6),
+    stop_grad_conv1=True)
+DEIT = dict(VIT, type='DistilledVisionTransformer')
+del DEIT['stop_grad_conv1']
+TIMM = dict(
+    type='TIMMBackbone',
+    model_name='vit_tiny_patch16_224',
+    img_size=32,
+    patch_size=8,
+    embed_dim=32,
+    depth=1,
+    num_heads=2)
+
+
+@pytest.fixture
+def vit_run(run, request):
+    """The same of a transformer, by MoCo v3."""
+    MessageHub.get_current_instance().update_info('max_iters', 100)
+    model = dict(method_cfgs('RegionCLMoCoV3')[0], backbone=request.param)
+    model['data_preprocessor'] = run.cfg.model.data_preprocessor
+    model['neck']['in_channels'] = 32
+    run.cfg.model = model
+    weights = MODELS.build(copy.deepcopy(model)).state_dict()
+    torch.save(dict(state_dict=weights), run.checkpoint)
+    return run
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    'vit_run', [VIT, DEIT, TIMM], indirect=True, ids=lambda vit: vit['type'])
+@pytest.mark.parametrize('path', [LINEAR, FINE_TUNE], ids=['linear', 'ft'])
+def test_a_classifier_of_a_transformer(vit_run, recipe, path, monkeypatch):
+    """A step from the class token that evaluations take."""
+    models = []
+    monkeypatch.setattr(
+        Runner,
+        'train',
+        lambda runner, train=Runner.train:
+        (models.append(runner.model), train(runner))[1])
+    config = recipe(path, epochs=1)
+    result = train_classifier(vit_run, config, config_digest(config))
+    assert result['numbers'].keys() == {
+        'top-1, last epoch', 'top-1, best epoch'
+    }
+    classifier, = models
+    given = vit_run.model.backbone.state_dict()
+    moved = {
+        name
+        for name, value in classifier.backbone.state_dict().items()
+        if not torch.equal(value, given[name])
+    }
+    # MoCo v3 keeps the sines of its positions.
+    is_mocov3 = 'stop_grad_conv1' in vit_run.cfg.model.backbone
+    sines = {'pos_embed'} if is_mocov3 else set()
+    assert moved == (set() if path == LINEAR else given.keys() - sines)
+    images = torch.randn(2, 3, 32, 32)
+    classifier.backbone.load_state_dict(given)
+    classifier.eval()
+    features, = classifier.extract_feat(images)
+    wanted = image_features(vit_run.model.backbone(images))
+    torch.testing.assert_close(features, wanted)
+
+
+@pytest.mark.parametrize('vit_run', [VIT], indirect=True)
+def test_recipes_that_average_maps_refuse_a_class_token(vit_run, recipe):
+    cfg = Config.fromfile(recipe(LINEAR, 1, type='ImageClassifier'))
+    with pytest.raises(
+            ValueError, match='set model.type=.mmregioncl.FeatureClassifier'):
+        adopt_backbone(cfg, vit_run)
+
+
 def test_recipes_keep_their_batch(run):
     """One process accumulates gradients up to the batch of the recipe."""
     path = LINEAR.parents[1] / 'imagenet' / \
@@ -77,7 +171,7 @@ def test_recipes_keep_their_batch(run):
     recipe_cfg = Config.fromfile(path)
     adopt_backbone(recipe_cfg, run)
     assert recipe_cfg.model.head.in_channels == 64
-    assert recipe_cfg.model.backbone.frozen_stages == 4
+    assert recipe_cfg.model.frozen
     assert recipe_cfg.data_preprocessor.mean == \
         run.cfg.model.data_preprocessor.mean
     assert 'data_preprocessor' not in recipe_cfg.model

@@ -1,3 +1,4 @@
+from .feature_classifier import FeatureClassifier
 from .regioncl_byol import RegionCLBYOL
 from .regioncl_densecl import RegionCLDenseCL
 from .regioncl_moco import RegionCLMoCo
@@ -6,6 +7,6 @@ from .regioncl_simclr import RegionCLSimCLR
 from .regioncl_simsiam import RegionCLSimSiam
 
 __all__ = [
-    'RegionCLBYOL', 'RegionCLDenseCL', 'RegionCLMoCo', 'RegionCLMoCoV3',
-    'RegionCLSimCLR', 'RegionCLSimSiam'
+    'FeatureClassifier', 'RegionCLBYOL', 'RegionCLDenseCL', 'RegionCLMoCo',
+    'RegionCLMoCoV3', 'RegionCLSimCLR', 'RegionCLSimSiam'
 ]

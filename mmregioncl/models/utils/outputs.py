@@ -141,11 +141,12 @@ def class_token(outputs: Outputs, image_size: Size = (1, 1)) -> Token:
     return token
 
 
-def image_features(outputs: Outputs) -> Tensor:
+def image_features(outputs: Outputs, image_size: Size = (1, 1)) -> Tensor:
     """One vector for each image: what an algorithm projects of whole views.
 
     Args:
         outputs (Tensor or Sequence): As in :func:`feature_map`, or vectors.
+        image_size (tuple[int, int]): As in :func:`feature_map`.
 
     Returns:
         Tensor: Shape (N, C): the class token if there is one, else the mean
@@ -154,5 +155,7 @@ def image_features(outputs: Outputs) -> Tensor:
     last, _ = split_outputs(outputs)
     if last.ndim == 2:
         return last
-    token = class_token(outputs)
-    return feature_map(outputs).mean((2, 3)) if token is None else token
+    token = class_token(outputs, image_size)
+    if token is not None:
+        return token
+    return feature_map(outputs, image_size).mean((2, 3))

@@ -5,5 +5,5 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-model = dict(backbone=dict(frozen_stages=-1))
+model = dict(frozen=False)
 train_dataloader = dict(batch_size=128)

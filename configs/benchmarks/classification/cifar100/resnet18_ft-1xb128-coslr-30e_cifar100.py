@@ -5,6 +5,6 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-model = dict(backbone=dict(frozen_stages=-1), head=dict(num_classes=100))
+model = dict(frozen=False, head=dict(num_classes=100))
 data_preprocessor = dict(num_classes=100, **_base_.image_statistics)
 train_dataloader = dict(batch_size=128)

@@ -6,7 +6,6 @@ _base_ = [
 ]
 
 num_classes = 1000  # the number of your folders
-model = dict(
-    backbone=dict(frozen_stages=4), head=dict(num_classes=num_classes))
+model = dict(frozen=True, head=dict(num_classes=num_classes))
 data_preprocessor = dict(num_classes=num_classes)
 train_dataloader = dict(batch_size=256)

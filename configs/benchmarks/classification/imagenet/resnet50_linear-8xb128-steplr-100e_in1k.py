@@ -6,5 +6,5 @@ _base_ = [
 ]
 
 # As in the official log of RegionCL-M: batch 1024 with the same learning rate
-model = dict(backbone=dict(frozen_stages=4))
+model = dict(frozen=True)
 train_dataloader = dict(batch_size=128)

@@ -6,5 +6,5 @@ _base_ = [
 ]
 
 # For RegionCL-S: the linear classifier of SimSiam
-model = dict(backbone=dict(frozen_stages=4))
+model = dict(frozen=True)
 train_dataloader = dict(batch_size=512)

@@ -5,7 +5,7 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-model = dict(backbone=dict(frozen_stages=4), head=dict(num_classes=205))
+model = dict(frozen=True, head=dict(num_classes=205))
 data_preprocessor = dict(num_classes=205)
 
 # VISSL's learning rate and steps, for one layer on the last features

@@ -5,6 +5,6 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-model = dict(backbone=dict(frozen_stages=-1))
+model = dict(frozen=False)
 data_preprocessor = _base_.image_statistics
 train_dataloader = dict(batch_size=128)

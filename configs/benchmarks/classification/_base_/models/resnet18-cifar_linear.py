@@ -5,9 +5,9 @@ data_preprocessor = dict(
     num_classes=10, mean=statistics.mean, std=statistics.std, to_rgb=True)
 model = dict(
     _delete_=True,
-    type='ImageClassifier',
-    backbone=dict(**_base_.model.backbone, frozen_stages=4),
-    neck=dict(type='GlobalAveragePooling'),
+    type='FeatureClassifier',
+    backbone=_base_.model.backbone,
+    frozen=True,
     head=dict(
         type='LinearClsHead',
         num_classes=10,

@@ -1,8 +1,7 @@
-# mmcls's ResNet-50 with a linear head
+# mmcls's ResNet-50 with a linear head, which takes any backbone's features
 model = dict(
-    type='ImageClassifier',
+    type='FeatureClassifier',
     backbone=dict(type='ResNet', depth=50, zero_init_residual=True),
-    neck=dict(type='GlobalAveragePooling'),
     head=dict(
         type='LinearClsHead',
         num_classes=1000,

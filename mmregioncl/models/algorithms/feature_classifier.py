@@ -1,0 +1,51 @@
+from torch import Tensor, nn
+
+from mmregioncl.registry import MODELS
+from ..parents import ImageClassifier
+from ..utils import image_features, split_tokens
+
+
+@MODELS.register_module()
+class FeatureClassifier(ImageClassifier):
+    """The host's classifier on one vector of each image, from any backbone.
+
+    The vector is the class token if the backbone returns one, else the mean of
+    its last feature map: what whole views were projected from in pre-training,
+    and what evaluations take for the features of an image.
+
+    Args:
+        backbone (dict): Any backbone.
+        *args: Further arguments of ``ImageClassifier``. There is no need of a
+            neck.
+        frozen (bool): Whether the backbone stays as it is, statistics of batch
+            norm included. Defaults to False.
+        **kwargs: Further arguments of ``ImageClassifier``.
+    """
+
+    def __init__(self,
+                 backbone: dict,
+                 *args,
+                 frozen: bool = False,
+                 **kwargs) -> None:
+        super().__init__(backbone, *args, **kwargs)
+        self.backbone.register_forward_hook(keep_features)
+        self.frozen = frozen
+        if frozen:
+            self.backbone.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> nn.Module:
+        """Set train mode, in which a frozen backbone stays in eval mode."""
+        super().train(mode)
+        if self.frozen:
+            self.backbone.eval()
+        return self
+
+
+def keep_features(backbone: nn.Module, images: tuple, outputs) -> tuple:
+    """Return the features of images, (N, C), in the place of all outputs.
+
+    A forward hook.
+    """
+    last = outputs if isinstance(outputs, Tensor) else outputs[-1]
+    parts = [split_tokens(backbone, last)]
+    return (image_features(parts, images[0].shape[-2:]), )
