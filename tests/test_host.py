@@ -18,7 +18,7 @@ from mmengine.registry import DATASETS, MODELS, TRANSFORMS
 
 from mmregioncl import host
 from mmregioncl.datasets.transforms import crop_settings, is_crop
-from mmregioncl.engine.config import load_config
+from mmregioncl.engine.config import load_config, read_file
 from mmregioncl.evaluation import class_folder, results, view_size
 from mmregioncl.hooks import OnlineLinearProbeHook
 from mmregioncl.hooks.throughput_hook import draws_slowly
@@ -130,32 +130,37 @@ def test_installed_host_is_chosen(monkeypatch):
     (host.SCOPES, 'set'),
     ([host.NAME], f"pip install 'mmregioncl[{OTHER}]' and set"),
 ])
-@pytest.mark.parametrize('line', [
-    f'default_scope = {OTHER!r}',
-    f"train_pipeline = [dict(type='{OTHER}.A')]",
-    f"neck = dict(type='A', _scope_={OTHER!r})",
-    f"custom_imports = dict(imports=['{OTHER}.models'])",
-    f'from {OTHER}.models import MoCo',
+@pytest.mark.parametrize('line, setting', [
+    (f'default_scope = {OTHER!r}', 'default_scope'),
+    (f"train_pipeline = [dict(type='{OTHER}.A')]", f"type='{OTHER}.A'"),
+    (f"neck = dict(type='A', _scope_={OTHER!r})", '_scope_ of A'),
+    (f"custom_imports = dict(imports=['{OTHER}.models'])", 'custom_imports'),
+    (f'from {OTHER}.models import MoCo', 'an import'),
 ])
-def test_config_of_the_other_host_is_refused(line, installed, advice, tmp_path,
-                                             monkeypatch):
+def test_config_of_the_other_host_is_refused(line, setting, installed, advice,
+                                             tmp_path, monkeypatch):
     monkeypatch.setattr(host, 'INSTALLED', [*installed])
     path = tmp_path / 'config.py'
     path.write_text(f"model = dict(type='MoCo')\n{line}")
     with pytest.raises(ValueError) as error:
         load_config(path)
-    assert str(error.value).startswith(f'{path} is a config of {OTHER}: ')
+    begin = f'{path} is a config of {OTHER}, by {setting}: '
+    assert str(error.value).startswith(begin)
     assert f'extends: {advice} {host.VARIABLE}={OTHER} to' in str(error.value)
+    assert str(error.value).endswith(
+        f', or take a config of {host.NAME} for the same method')
     path.write_text(path.read_text().replace(OTHER, host.NAME))
     assert load_config(path).model
 
 
-def test_base_of_the_other_host_is_refused(tmp_path):
+@pytest.mark.parametrize('read', [load_config, read_file])
+def test_base_of_the_other_host_is_refused(read, tmp_path):
     path, base = tmp_path / 'config.py', tmp_path / 'base.py'
     path.write_text("_base_ = 'base.py'")
     base.write_text(f"_base_ = '{OTHER}::a/b.py'")
-    with pytest.raises(ValueError, match=f'^{path} is a config of {OTHER}: '):
-        load_config(path)
+    with pytest.raises(
+            ValueError, match=f'^{path} is a config of {OTHER}, by _base_: '):
+        read(path)
 
 
 def test_other_imports_that_fail_stay_as_they_are(tmp_path):

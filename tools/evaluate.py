@@ -4,11 +4,12 @@ import math
 import sys
 from pathlib import Path
 
-from mmengine.config import Config, DictAction
+from mmengine.config import DictAction
 from mmengine.logging import MMLogger
 
 from mmregioncl.engine.classifier import config_digest, train_classifier
-from mmregioncl.engine.config import check_data, load_config, set_pretrained
+from mmregioncl.engine.config import (check_data, load_config, read_file,
+                                      set_pretrained)
 from mmregioncl.engine.failures import hide_tracebacks
 from mmregioncl.engine.quiet import hide_needless_warnings
 from mmregioncl.evaluation import check_class_folders, eval_dataset
@@ -111,7 +112,7 @@ def evaluate(args: argparse.Namespace) -> bool:
     """Run the protocols and return whether all of them succeeded."""
     cfg = load_config(args.config, args.cfg_options)
     if args.data:
-        given = Config.fromfile(args.data).get('eval_datasets')
+        given = read_file(args.data).get('eval_datasets')
         if not given:
             raise ValueError(f'{args.data} has no eval_datasets: name a '
                              'config that has')

@@ -13,23 +13,24 @@ from mmregioncl.files import ARCHIVE, check_exists
 from .config_checks import (MMENGINE_HOOKS, check_host, check_imports,
                             check_momentum, check_names, check_old,
                             check_options, check_removed, check_rules,
-                            imported_host, missing_file, other_host)
+                            imported_host, missing_file, naming_setting,
+                            other_host)
 from .switches import amp_is_slow
 
 # Data sets of the hosts that take a path into an archive for a folder
 FOLDERS = ('CustomDataset', 'ImageNet', 'ImageNet21k')
 
 
-def read_config(path: Union[str, Path]) -> Config:
-    """Read the config of a run.
+def read_file(path: Union[str, Path]) -> Config:
+    """Read any config.
 
     Raises:
         FileNotFoundError: If it or a base is not there.
-        ValueError: If it has a syntax error or no model, or if it or a base
-            is of the other host.
+        ValueError: If it has a syntax error, or if it or a base is of the
+            other host.
     """
     try:
-        cfg = Config.fromfile(path)
+        return Config.fromfile(path)
     except FileNotFoundError as error:
         raise missing_file(path, error) from None
     except SyntaxError as error:
@@ -38,7 +39,17 @@ def read_config(path: Union[str, Path]) -> Config:
         other = imported_host(error)
         if other is None:
             raise
-        raise other_host(path, other) from error
+        raise other_host(path, other, naming_setting(error)) from error
+
+
+def read_config(path: Union[str, Path]) -> Config:
+    """Read the config of a run.
+
+    Raises:
+        FileNotFoundError, ValueError: As :func:`read_file`.
+        ValueError: If it has no model.
+    """
+    cfg = read_file(path)
     if not cfg.get('model'):
         raise ValueError(f'{path} has no model: name the config of a run')
     return cfg

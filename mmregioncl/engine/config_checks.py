@@ -4,6 +4,7 @@ import logging
 import re
 from difflib import get_close_matches
 from pathlib import Path
+from traceback import extract_tb
 from typing import Any, Optional, Set, Union
 
 from mmengine.config import Config
@@ -247,12 +248,15 @@ def check_host(cfg: Config) -> None:
     Raises:
         ValueError: If the default scope or a type is the other host's.
     """
-    named = {host.scope_of(cfg)}
+    named = {host.scope_of(cfg): 'default_scope'}
     for part in typed_dicts(cfg._cfg_dict):
-        named |= {part.get('_scope_'), str(part['type']).partition('.')[0]}
+        kind = part['type']
+        named.setdefault(part.get('_scope_'), f'_scope_ of {kind}')
+        named.setdefault(str(kind).partition('.')[0], f'type={kind!r}')
     for other, scopes in host.SCOPES.items():
-        if other != host.NAME and named & {*scopes}:
-            raise other_host(cfg.filename, other)
+        for scope in scopes:
+            if other != host.NAME and scope in named:
+                raise other_host(cfg.filename, other, named[scope])
 
 
 def imported_host(error: BaseException) -> Optional[str]:
@@ -264,9 +268,30 @@ def imported_host(error: BaseException) -> Optional[str]:
     return imported_host(cause) if cause else None
 
 
-def other_host(path: Union[str, Path], other: str) -> ValueError:
-    return ValueError(f'{path} is a config of {other}: '
-                      f'{host.excluded(other, host.NAME)}')
+def naming_setting(error: BaseException) -> str:
+    """The setting of a config that MMEngine was reading when it failed."""
+    readers = dict(
+        _get_cfg_path='_base_', import_modules_from_strings='custom_imports')
+    calls = [frame.name for frame in extract_tb(error.__traceback__)]
+    found = [readers[name] for name in calls if name in readers]
+    cause = error.__cause__ or error.__context__
+    if found or cause is None:
+        return found[0] if found else 'an import'
+    return naming_setting(cause)
+
+
+def other_host(path: Union[str, Path], other: str, setting: str) -> ValueError:
+    """What to do with a config of the host that is not extended.
+
+    Args:
+        path (str or Path): The config.
+        other (str): The host it is for.
+        setting (str): What tells so.
+    """
+    return ValueError(
+        f'{path} is a config of {other}, by {setting}: '
+        f'{host.excluded(other, host.NAME)}, or take a config of {host.NAME} '
+        'for the same method')
 
 
 def check_rules(cfg: Config) -> None:
