@@ -17,7 +17,6 @@ from torch.profiler import ProfilerActivity, profile
 from mmregioncl.datasets.digits import write_digits
 from mmregioncl.models.utils import Region, swap_region
 
-pytestmark = pytest.mark.mmselfsup
 BENCHMARKS = Path(__file__).parents[2] / 'tools/benchmarks'
 DIGITS = (
     BENCHMARKS.parents[1] / 'configs/regioncl' /
@@ -30,6 +29,7 @@ def values(table: str, title: str) -> list:
     return [float(word) for word in re.findall(r'[\d.]+', line[len(title):])]
 
 
+@pytest.mark.mmselfsup
 @pytest.mark.slow
 def test_train_step(run_tool):
     table = run_tool('benchmarks/train_step.py', '--batch', '2', '--queue',
@@ -41,6 +41,7 @@ def test_train_step(run_tool):
         assert ratio == pytest.approx(ours / theirs, rel=0.1, abs=0.01), title
 
 
+@pytest.mark.mmselfsup
 def test_transforms(run_tool):
     """Scikit-learn's photographs need no data on disk."""
     table = run_tool('benchmarks/transforms.py', '--repeats', '1').stdout
@@ -50,6 +51,7 @@ def test_transforms(run_tool):
     assert float(apart[1]) < 1
 
 
+@pytest.mark.mmselfsup
 @pytest.mark.slow
 def test_loader(run_tool, cifar_folder):
     table = run_tool('benchmarks/loader.py', '--workers', '1', '--batches',
@@ -60,6 +62,7 @@ def test_loader(run_tool, cifar_folder):
         assert ratio == pytest.approx(ours / theirs, rel=0.1)
 
 
+@pytest.mark.mmselfsup
 @pytest.mark.slow
 def test_seeding(run_tool):
     table = run_tool('benchmarks/seeding.py', '--count', '1', '--repeats',
@@ -69,6 +72,7 @@ def test_seeding(run_tool):
         assert ratio == pytest.approx(ours / plain, rel=0.3)
 
 
+@pytest.mark.mmselfsup
 @pytest.mark.slow
 def test_a_killed_run_is_resumed_to_the_bit(run_tool):
     """A process of its own, killed at a random moment."""
@@ -112,6 +116,7 @@ def memory(monkeypatch):
         sys.modules.pop(name)
 
 
+@pytest.mark.mmselfsup
 @pytest.mark.slow
 @pytest.mark.parametrize('method', ['m', 'd'])
 def test_memory_is_what_a_step_takes(memory, method, monkeypatch):
@@ -156,6 +161,7 @@ def test_memory_is_what_a_step_takes(memory, method, monkeypatch):
     assert memory.peak_gib(method, 8, 128, 'checkpoints') < estimate
 
 
+@pytest.mark.mmselfsup
 @pytest.mark.slow
 def test_whole_boxes(run_tool, tmp_path):
     """A row for each cause, of untrained weights on 8 digits."""
@@ -177,6 +183,7 @@ def test_whole_boxes(run_tool, tmp_path):
     assert left_out[5:10] == ['0%'] * 5
 
 
+@pytest.mark.mmselfsup
 def test_pasted_objects_are_where_the_file_says(cifar_folder, tmp_path):
     tool = runpy.run_path(str(BENCHMARKS / 'pasted_objects.py'))
     streets = tmp_path / 'camvid/img_dir/train'
