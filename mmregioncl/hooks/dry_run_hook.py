@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from mmregioncl.datasets.nested import type_name
+from mmregioncl.engine.checks import check_batches
 from mmregioncl.engine.checks.resources import GIB
 from mmregioncl.engine.loops import images_per_batch
 from mmregioncl.engine.quiet import hide_needless_lines
@@ -51,6 +52,10 @@ class DryRunHook(Hook):
         self.times: List[float] = []
         self.handle: Any = None
         self.seen: Optional[tuple] = None  # maps, and the size of the images
+
+    def before_train(self, runner) -> None:
+        """Refuse a run without steps, as the run itself is."""
+        check_batches(runner)
 
     def before_train_epoch(self, runner) -> None:
         """Note weights and memory, and listen to the backbone.

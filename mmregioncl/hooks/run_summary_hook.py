@@ -3,6 +3,7 @@ from typing import Optional
 
 from mmengine.hooks import Hook
 
+from mmregioncl.engine.checks import check_batches
 from mmregioncl.engine.summary import describe_run, end_of_run
 from mmregioncl.registry import HOOKS
 from mmregioncl.validation import check_whole_number
@@ -26,7 +27,8 @@ class RunSummaryHook(Hook):
         self.start: Optional[float] = None
 
     def before_train(self, runner) -> None:
-        """Log what the run does."""
+        """Log what the run does, unless it would do nothing."""
+        check_batches(runner)
         runner.logger.info(describe_run(runner))
 
     def after_train_iter(self,

@@ -8,6 +8,7 @@ from mmengine.runner import Runner
 
 from mmregioncl.engine.summary import describe_data, end_of_run, next_commands
 from mmregioncl.hooks import RunSummaryHook
+from mmregioncl.hooks.dry_run_hook import DryRunHook
 
 
 @pytest.fixture
@@ -48,6 +49,17 @@ def test_a_run_says_what_it_does_and_when_it_ends(runner, tmp_path):
         '--resume, with a longer train_cfg',
     ]
     assert Path(told.splitlines()[1].split()[1]).exists()
+
+
+@pytest.mark.parametrize('hook', [RunSummaryHook, DryRunHook])
+def test_a_run_without_steps_is_refused(runner_cfg, hook):
+    """Also in a config of a host, which has no guard."""
+    runner_cfg.default_hooks = {}
+    runner_cfg.train_dataloader.batch_size = 13
+    runner = Runner.from_cfg(runner_cfg)
+    runner.register_hook(hook())
+    with pytest.raises(ValueError, match='^12 images do not make one batch'):
+        runner.train()
 
 
 def test_data_of_any_kind():
