@@ -16,6 +16,8 @@ PYTHON = (
     'Detected call of `scheduler.step()` before `optimizer.step()`',
     # LoadImage drops alpha, as documented.
     'Palette images with Transparency expressed in bytes should be converted',
+    # Once for each image that MMPretrain's ColorJitter changes
+    "Only use 'alpha' for pillow backend",
     # Of requests, which only downloads
     'urllib3 (',
     # How mmcv's Hsigmoid was before 2022

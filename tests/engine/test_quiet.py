@@ -5,6 +5,8 @@ import subprocess
 import sys
 import warnings
 
+import mmcv
+import numpy as np
 import pytest
 from mmengine.fileio import FileClient
 from mmengine.logging import MMLogger
@@ -79,11 +81,12 @@ def test_needless_lines_are_hidden_and_no_others(monkeypatch):
     assert [record.getMessage() for record in handler.buffer][-4:] == kept
 
 
-def test_warnings_of_the_installed_pytorch(hidden):
-    """The text of the list is the one that PyTorch uses."""
+def test_warnings_of_the_installed_packages(hidden):
+    """The text of the list is the one that they use."""
     with warnings.catch_warnings(record=True) as shown:
         list(DataLoader([1], pin_memory=True))
         image = Image.new('P', (2, 2))
         image.info['transparency'] = bytes(4)
         image.convert('RGB')
+        mmcv.adjust_color(np.zeros((1, 1, 3), np.uint8), backend='pillow')
     assert not shown

@@ -28,9 +28,11 @@ def main() -> None:
 
     from mmregioncl.engine.config import check_data, load_config
     from mmregioncl.engine.failures import hide_tracebacks
+    from mmregioncl.engine.quiet import hide_needless_warnings
     from mmregioncl.visualization import browse_predictions
 
     hide_tracebacks()
+    hide_needless_warnings()
     MMLogger.get_instance('predictions', log_level='WARNING')
     cfg = load_config(args.config, args.cfg_options)
     check_data(cfg, 'val_dataloader')

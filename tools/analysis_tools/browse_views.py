@@ -25,9 +25,11 @@ def main() -> None:
 
     from mmregioncl.engine.config import check_data, load_config
     from mmregioncl.engine.failures import hide_tracebacks
+    from mmregioncl.engine.quiet import hide_needless_warnings
     from mmregioncl.visualization import browse_views
 
     hide_tracebacks()
+    hide_needless_warnings()
     cfg = load_config(args.config, args.cfg_options)
     check_data(cfg, 'train_dataloader')
     if args.seed is not None:
