@@ -52,10 +52,12 @@ def load_backbone(model: nn.Module,
             lists = (f'none of its {len(given)} weights, such as '
                      f'{next(iter(given))}, is one of the {len(wanted)} such '
                      f'as {next(iter(wanted))}')
+        advice = 'set depth, width, stem and image size as in pre-training'
+        if [*faults] == ['missing']:  # such as norms of the first maps
+            advice += ', or name weights that are new in new of PretrainedHook'
         raise ValueError(
             f'the pre-trained backbone does not fit {" and ".join(parts)} of '
-            f'{type(model).__name__}: set depth, width, stem and image size '
-            f'as in pre-training ({lists})')
+            f'{type(model).__name__}: {advice} ({lists})')
     for name, value in wanted.items():
         value.copy_(given[name])  # shares the memory of the parameter
     return len(wanted)

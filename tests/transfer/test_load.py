@@ -70,8 +70,11 @@ def test_what_does_not_fit_is_named_and_nothing_loaded(change, fault):
     model, weights = Detector(), resnet().state_dict()
     before = {n: v.clone() for n, v in model.state_dict().items()}
     change(weights)
-    with pytest.raises(ValueError, match=rf'backbone and head .*\({fault}\)'):
+    with pytest.raises(
+            ValueError, match=rf'backbone and head .*\({fault}\)') as error:
         load_backbone(model, weights, **C4)
+    # Weights that pre-training has not are missing; others are not.
+    assert ('PretrainedHook' in str(error.value)) == ('missing' in fault)
     assert all(
         torch.equal(before[n], v) for n, v in model.state_dict().items())
 
