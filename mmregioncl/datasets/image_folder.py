@@ -78,7 +78,7 @@ class ImageFolder(BaseDataset):
                  extensions: Union[str, Sequence[str]] = EXTENSIONS,
                  backend_args: Optional[dict] = None,
                  **kwargs) -> None:
-        for name in ('data_prefix', 'filter_cfg', 'serialize_data'):
+        for name in ('data_prefix', 'filter_cfg', 'serialize_data', 'split'):
             if name in kwargs:
                 raise TypeError(f'ImageFolder takes no {name}: it has all '
                                 'images below data_root, or those that '
