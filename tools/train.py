@@ -58,9 +58,9 @@ def main() -> None:
     from mmengine.device import get_device
     from mmengine.runner import Runner
 
-    from mmregioncl.engine.config import (check_data, checkpoint_name,
-                                          enable_scaled_lr, load_config,
-                                          set_amp, set_pretrained)
+    from mmregioncl.engine.config import (check_amp, check_data,
+                                          checkpoint_name, enable_scaled_lr,
+                                          load_config, set_amp, set_pretrained)
     from mmregioncl.engine.failures import explain_failures, hide_tracebacks
     from mmregioncl.engine.launch import (checkpoint_to_resume,
                                           is_main_process, note_start,
@@ -90,6 +90,7 @@ def main() -> None:
     check_data(cfg, 'train_dataloader', 'val_dataloader')
     if args.amp:
         set_amp(cfg, get_device())
+    check_amp(cfg, get_device())
     lock = None
     if is_main_process(launcher) and not args.dry_run:
         lock = claim_work_dir(cfg.work_dir)

@@ -13,7 +13,8 @@ from mmregioncl.files import ARCHIVE, check_exists
 from .config_checks import (MMENGINE_HOOKS, check_host, check_imports,
                             check_momentum, check_names, check_old,
                             check_options, check_removed, check_rules,
-                            imported_host, missing_file, naming_setting,
+                             check_types, imported_host, missing_file,
+                             naming_setting,
                             other_host)
 from .switches import amp_is_slow
 
@@ -78,6 +79,7 @@ def load_config(path: Union[str, Path],
     check_options(cfg, options or {})
     cfg.merge_from_dict(options or {})
     check_host(cfg)
+    check_types(cfg)
     check_momentum(cfg)
     check_rules(cfg)
     hooks = cfg.get('default_hooks') or {}
@@ -134,9 +136,24 @@ def set_amp(cfg: Config, device: str) -> None:
             f'optim_wrapper.type={kind}')
     wrapper.type = kind
     if device == 'cpu':
-        wrapper.pop('dtype', None)  # a setting for GPUs
+        for name in ('dtype', 'loss_scale'):  # settings for GPUs
+            wrapper.pop(name, None)
     else:
         wrapper.setdefault('loss_scale', 'dynamic')
+
+
+def check_amp(cfg: Config, device: str) -> None:
+    """Refuse MMEngine's mixed precision on a CPU, as MMEngine does later.
+
+    Raises:
+        ValueError: If the config sets it.
+    """
+    kind = type_name(cfg.get('optim_wrapper') or {})
+    if kind == 'AmpOptimWrapper' and device == 'cpu':
+        raise ValueError(
+            f'optim_wrapper.type={kind} of {cfg.filename} needs a GPU: to '
+            'train on a CPU, set optim_wrapper=dict(_delete_=True, '
+            "type='OptimWrapper', optimizer=...)")
 
 
 def enable_scaled_lr(cfg: Config) -> None:

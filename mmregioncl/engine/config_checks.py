@@ -3,13 +3,14 @@ import inspect
 import logging
 import re
 from difflib import get_close_matches
+from functools import lru_cache
 from pathlib import Path
 from traceback import extract_tb
-from typing import Any, Optional, Set, Union
+from typing import Any, Iterator, Optional, Set, Union
 
 from mmengine.config import Config
 from mmengine.logging import print_log
-from mmengine.registry import HOOKS
+from mmengine.registry import HOOKS, Registry, root
 from mmengine.runner import Runner
 
 from mmregioncl import host
@@ -257,6 +258,51 @@ def check_host(cfg: Config) -> None:
         for scope in scopes:
             if other != host.NAME and scope in named:
                 raise other_host(cfg.filename, other, named[scope])
+
+
+def check_types(cfg: Config) -> None:
+    """Refuse classes of this package that are misspelt or lack their prefix.
+
+    MMEngine would name its own registry, and neither the class that was meant
+    nor the prefix.
+
+    Raises:
+        ValueError: If there is one.
+    """
+    scope = host.scope_of(cfg)
+    for part in typed_dicts(cfg._cfg_dict):
+        prefix, _, name = str(part['type']).rpartition('.')
+        if prefix == 'mmregioncl' and not is_registered(name, prefix):
+            near = get_close_matches(name, own_classes(), 1)
+            advice = f'did you mean {near[0]}?' if near else 'correct the name'
+            raise ValueError(f'{cfg.filename} names mmregioncl.{name}, and '
+                             f'there is no such class: {advice}')
+        if not prefix and scope == host.NAME and name in own_classes() and \
+                not is_registered(name, scope):
+            raise ValueError(f'{cfg.filename} names {name} without its prefix:'
+                             f' set type to mmregioncl.{name}')
+
+
+def registries(scope: str) -> Iterator[Registry]:
+    """Yield those of a scope, or MMEngine's where it has none."""
+    for parent in vars(root).values():
+        if isinstance(parent, Registry):
+            yield parent.children.get(scope, parent)
+
+
+def is_registered(name: str, scope: str) -> bool:
+    """Whether a name without prefix is found from a scope."""
+    return any(registry.get(name) for registry in registries(scope))
+
+
+@lru_cache
+def own_classes() -> Set[str]:
+    """Names of the classes that this package registers."""
+    found: Set[str] = set()
+    for registry in registries('mmregioncl'):
+        registry.import_from_location()
+        found.update(registry.module_dict)
+    return found
 
 
 def imported_host(error: BaseException) -> Optional[str]:

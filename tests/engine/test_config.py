@@ -187,6 +187,33 @@ def test_names_that_nothing_reads_are_refused(line, words, tmp_path):
         load_config(path)
 
 
+@pytest.mark.parametrize('given, words', [
+    ('RegionCLMoCo', 'names RegionCLMoCo without its prefix: set type to '
+     'mmregioncl.RegionCLMoCo$'),
+    ('mmregioncl.RegionCLMoCoV2', 'names mmregioncl.RegionCLMoCoV2, and there '
+     r'is no such class: did you mean RegionCLMoCo(V3)?\?$'),
+    ('mmregioncl.Nonsense', 'there is no such class: correct the name$'),
+])
+def test_misspelt_classes_are_refused(given, words, tmp_path):
+    path = tmp_path / 'config.py'
+    path.write_text(f"model = dict(type='A', backbone=dict(type={given!r}))")
+    with pytest.raises(ValueError, match=f'^{path} .*{words}'):
+        load_config(path)
+
+
+@pytest.mark.parametrize('scope', [host.NAME, 'mmregioncl'])
+def test_classes_are_found_from_a_scope(scope, tmp_path):
+    """Those of the host, and of this package and the host by its prefix."""
+    names = ['MoCo', 'mmregioncl.ResNet', 'mmregioncl.GuardHook', 'Nonsense']
+    if scope == 'mmregioncl':
+        names += ['RegionCLMoCo']
+    path = tmp_path / 'config.py'
+    path.write_text(
+        f'default_scope = {scope!r}\nmodel = '
+        f"dict(type='MoCo', parts={[dict(type=n) for n in names]})")
+    assert load_config(path).model
+
+
 def test_learning_rates_are_scaled_from_a_batch_that_is_known():
     cfg = load_config(CONFIG, {'auto_scale_lr.base_batch_size': 512})
     assert 'enable' not in cfg.auto_scale_lr

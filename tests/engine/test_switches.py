@@ -7,7 +7,7 @@ from mmengine.config import Config
 from torch import nn
 
 from mmregioncl.engine import switches
-from mmregioncl.engine.config import set_amp
+from mmregioncl.engine.config import check_amp, set_amp
 from mmregioncl.hooks import ChannelsLastHook, CompileHook
 
 AUTOCAST = 'mmregioncl.AutocastOptimWrapper'
@@ -46,7 +46,8 @@ def cpu(monkeypatch):
 ])
 def test_amp_on_a_cpu(cpu, instructions, slow):
     cpu(**instructions)
-    cfg = Config(dict(optim_wrapper=dict(dtype='float16')))
+    settings = dict(dtype='float16', loss_scale='dynamic')
+    cfg = Config(dict(optim_wrapper=settings))
     if slow:
         with pytest.raises(
                 ValueError,
@@ -57,6 +58,22 @@ def test_amp_on_a_cpu(cpu, instructions, slow):
         cfg.optim_wrapper.type = AUTOCAST  # as the message says
     set_amp(cfg, 'cpu')
     assert cfg.optim_wrapper == dict(type=AUTOCAST)
+
+
+@pytest.mark.parametrize('scope', ['', 'mmengine.'])
+def test_amp_of_a_config_for_gpus(scope, tmp_path):
+    """As MMPretrain's of MoCo v3 have it."""
+    path = tmp_path / 'config.py'
+    path.write_text(f"optim_wrapper = dict(type='{scope}AmpOptimWrapper')")
+    cfg = Config.fromfile(path)
+    check_amp(cfg, 'cuda')
+    with pytest.raises(
+            ValueError,
+            match=f'AmpOptimWrapper of {path} needs a GPU: to train on a '
+            'CPU, set optim_wrapper='):
+        check_amp(cfg, 'cpu')
+    cfg.optim_wrapper.type = AUTOCAST
+    check_amp(cfg, 'cpu')
 
 
 @pytest.mark.parametrize('capability, dtype, slow', [
