@@ -272,12 +272,13 @@ def check_types(cfg: Config) -> None:
     scope = host.scope_of(cfg)
     for part in typed_dicts(cfg._cfg_dict):
         prefix, _, name = str(part['type']).rpartition('.')
-        if prefix == 'mmregioncl' and not is_registered(name, prefix):
+        own = name in own_classes()
+        if prefix == 'mmregioncl' and not (own or is_registered(name, prefix)):
             near = get_close_matches(name, own_classes(), 1)
             advice = f'did you mean {near[0]}?' if near else 'correct the name'
             raise ValueError(f'{cfg.filename} names mmregioncl.{name}, and '
                              f'there is no such class: {advice}')
-        if not prefix and scope == host.NAME and name in own_classes() and \
+        if not prefix and own and scope == host.NAME and \
                 not is_registered(name, scope):
             raise ValueError(f'{cfg.filename} names {name} without its prefix:'
                              f' set type to mmregioncl.{name}')
