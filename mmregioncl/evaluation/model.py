@@ -12,7 +12,7 @@ from mmengine.registry import MODELS, init_default_scope
 
 from mmregioncl import host
 from mmregioncl.files import check_exists
-from mmregioncl.transfer import backbone_weights, load_backbone, read_weights
+from mmregioncl.transfer import load_backbone, read_weights
 
 
 def model_config(cfg: Config) -> dict:
@@ -56,7 +56,7 @@ def load_model(cfg: Config, checkpoint: Optional[str] = None) -> BaseModel:
         with quiet():  # it logs each weight
             model.init_weights()
     else:
-        load_backbone(model, backbone_weights(read_weights(checkpoint)))
+        load_backbone(model, read_weights(checkpoint))
     return model.to(get_device()).eval()
 
 

@@ -6,7 +6,7 @@ from mmengine.hooks import Hook
 from mmregioncl.engine.storage import loaded_from
 from mmregioncl.models.utils.modules import get_module, names_of, unwrap
 from mmregioncl.registry import HOOKS
-from mmregioncl.transfer import backbone_weights, load_backbone, read_weights
+from mmregioncl.transfer import load_backbone, read_weights
 
 
 @HOOKS.register_module()
@@ -84,7 +84,7 @@ class PretrainedHook(Hook):
         frozen = sum(not p.requires_grad for p in parameters)
         count = 0
         if self.checkpoint != 'none':
-            weights = backbone_weights(read_weights(self.checkpoint))
+            weights = read_weights(self.checkpoint)
             count = load_backbone(model, weights, self.parts, self.new)
         self.loaded = (
             f'backbone: {count} weights loaded from {self.checkpoint}; '

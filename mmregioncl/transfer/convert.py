@@ -2,7 +2,7 @@
 import pickle
 import re
 from pathlib import Path
-from typing import Dict, Union
+from typing import Any, Dict, Optional, Union
 
 import torch
 from mmengine.runner.checkpoint import CheckpointLoader
@@ -27,39 +27,71 @@ def read_weights(path: Union[str, Path]) -> Weights:
         ValueError: If the file is broken or holds no weights.
     """
     check_exists(path)
-    weights = CheckpointLoader.load_checkpoint(str(path), 'cpu')
-    for name in ('state_dict', 'model'):
-        if isinstance(weights, dict):
-            weights = weights.get(name, weights)
-    if not isinstance(weights, dict) or not weights or not all(
-            isinstance(name, str) and torch.is_tensor(value)
-            for name, value in weights.items()):
+    weights = weights_in(CheckpointLoader.load_checkpoint(str(path), 'cpu'))
+    if weights is None:
         raise ValueError(f'{path} is not a checkpoint: it holds no weights')
+    return weights
+
+
+def weights_in(checkpoint: Any) -> Optional[Weights]:
+    """The weights of a checkpoint by their names in the model.
+
+    None if it holds none.
+    """
+    for name in ('state_dict', 'model'):
+        if isinstance(checkpoint, dict):
+            checkpoint = checkpoint.get(name, checkpoint)
+    if not isinstance(checkpoint, dict) or not checkpoint or not all(
+            isinstance(name, str) and torch.is_tensor(value)
+            for name, value in checkpoint.items()):
+        return None
     # DistributedDataParallel and torch.compile add these.
     return {
         re.sub(r'^(module\.)+|\b_orig_mod\.', '', name): value
-        for name, value in weights.items()
+        for name, value in checkpoint.items()
     }
 
 
 # Parts of whole models
-OTHER_PARTS = (r'(neck|head|(bbox|roi|rpn|decode|auxiliary)_head|student|'
-               r'teacher|encoder_[qk]|target_net|momentum_encoder)\.')
+OTHER_PARTS = (r'(neck|(bbox|roi|rpn|decode|auxiliary)_head|student|teacher|'
+               r'encoder_[qk]|target_net|momentum_encoder)\.')
+# Layers behind a backbone, in torchvision, timm and OpenMMLab. ConvNeXt's last
+# norm has such a name, too.
+CLASSIFIER = r'(fc|heads?|head_dist|classifier)\.'
 
 
 def backbone_weights(weights: Weights) -> Weights:
+    """Take the backbone out of a checkpoint, without a classifier.
+
+    Args:
+        weights (dict[str, Tensor]): As of :func:`backbone_part`, with names of
+            OpenMMLab.
+
+    Returns:
+        dict[str, Tensor]: Weights of the backbone, without a prefix.
+
+    Raises:
+        ValueError: If there is no backbone in the checkpoint.
+    """
+    return {
+        name: value
+        for name, value in backbone_part(weights).items()
+        if not re.match(CLASSIFIER, name)
+    }
+
+
+def backbone_part(weights: Weights) -> Weights:
     """Take the backbone out of a checkpoint.
 
     Its names begin with ``backbone.``, or ``encoder_q.0.`` in OpenSelfSup's.
-    A file without either is the backbone alone.
+    A file without either is the backbone alone, or with a classifier.
 
     Args:
         weights (dict[str, Tensor]): Weights of any model of OpenMMLab, of a
-            pre-training run of OpenSelfSup, or of a backbone alone.
+            pre-training run of OpenSelfSup, or of a backbone of any package.
 
     Returns:
-        dict[str, Tensor]: Weights of the backbone, without a prefix, and
-        without torchvision's classifier ``fc``.
+        dict[str, Tensor]: Weights without a prefix.
 
     Raises:
         ValueError: If there is no backbone in the checkpoint.
@@ -71,14 +103,13 @@ def backbone_weights(weights: Weights) -> Weights:
         }
         if part:
             break
-    found = {k: v for k, v in part.items() if not k.startswith('fc.')}
-    others = [name for name in found if re.match(OTHER_PARTS, name)]
-    if not found or others:
+    others = [name for name in part if re.match(OTHER_PARTS, name)]
+    if others or all(re.match(CLASSIFIER, name) for name in part):
         raise ValueError(
             f'the checkpoint holds no backbone: of its {len(weights)} weights,'
             f' such as {next(iter(others or weights))}, none begins with '
             'backbone.')
-    return found
+    return part
 
 
 def write_weights(weights: Weights, path: Union[str, Path]) -> None:

@@ -2,6 +2,9 @@
 import re
 from typing import Optional
 
+import torch
+from torch import Tensor
+
 from .families import FAMILIES, TIMM_BACKBONE, Rules, Weights
 
 LAYOUTS = ('openmmlab', 'mmdet', 'mmseg', 'torchvision', 'timm', 'detectron2')
@@ -41,7 +44,8 @@ def is_regnet(weights: Weights) -> bool:
     """Whether a ResNet is a RegNet: 32 channels, and no wider outputs."""
     narrow, wide = (
         weights.get(f'layer1.0.conv{place}.weight', ()) for place in (1, 3))
-    return len(weights['conv1.weight']) == 32 and len(narrow) == len(wide)
+    stem = weights.get('conv1.weight', ())
+    return len(stem) == 32 and len(narrow) == len(wide)
 
 
 def to_layout(weights: Weights, layout: str) -> Weights:
@@ -85,3 +89,40 @@ def rules_of(weights: Weights, layout: str) -> Rules:
             f'no counterpart of {what} is known in {layout}: take the layout '
             'openmmlab, the names of training')
     return (*first, *(rules(weights) if callable(rules) else rules))
+
+
+def undo_rules(rules: Rules, wanted: Weights, given: Weights) -> Weights:
+    """Give the weights of another package the names of OpenMMLab.
+
+    The inverse of :func:`to_layout`.
+
+    Args:
+        rules (Rules): From :func:`rules_of` for `wanted`.
+        wanted (dict[str, Tensor]): Weights of the backbone of OpenMMLab.
+        given (dict[str, Tensor]): Those of the other package.
+
+    Returns:
+        dict[str, Tensor]: Weights of `given`, by the names of `wanted`.
+    """
+    found: Weights = {}
+    for name, value in wanted.items():
+        # Rules may reorder values: see where each of them goes.
+        order = torch.arange(value.numel()).view(value.shape)
+        for theirs, places in apply_rules(rules, {name: order}).items():
+            if theirs in given:
+                found[name] = given[theirs] if places is order else \
+                    put_back(given[theirs], places).view(value.shape)
+    return found
+
+
+def put_back(values: Tensor, places: Tensor) -> Tensor:
+    """Undo a reordering, of which the place of each value is known.
+
+    Args:
+        values (Tensor): Reordered, of any shape.
+        places (Tensor): Where each of them was, of the same shape.
+
+    Returns:
+        Tensor: The values as they were, with one axis.
+    """
+    return values.flatten()[places.flatten().argsort()]

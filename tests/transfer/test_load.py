@@ -1,9 +1,12 @@
 import pytest
+import timm
 import torch
+import torchvision
 from mmengine.registry import MODELS
 from torch import nn
 
 from mmregioncl.transfer import load_backbone
+from mmregioncl.transfer.load import describe
 
 
 def resnet(**settings):
@@ -93,3 +96,51 @@ def test_another_depth_is_refused_with_the_first_names():
             match=r'\(165 unexpected: layer1.0.bn3.bias, [^,]*, '
             r'layer1.0.bn3.running_var and 162 more; .* and 20 more\)'):
         load_backbone(model, deeper.state_dict())
+
+
+@pytest.mark.parametrize('name, network', [
+    ('resnet18d', "timm's ResNetV1d of depth 18"),
+    ('resnet34', 'a ResNet of depth 34'),
+    ('mobilenetv2_035', "timm's MobileNetV2"),
+    ('regnetx_002', "timm's RegNet"),
+    ('test_vit', "timm's VisionTransformer"),
+    ('test_convnext', "timm's ConvNeXt"),
+    ('test_efficientnet', 'a network with weights such as conv_stem.weight, '
+     'bn1.weight, bn1.bias and 70 more'),
+])
+def test_networks_are_recognised_by_their_names(name, network):
+    weights = timm.create_model(name).state_dict()
+    assert describe(weights).startswith(network)
+    model = nn.Module()
+    model.backbone = resnet()
+    with pytest.raises(
+            ValueError,
+            match='backbone does not fit backbone of Module: it is '
+            f'{network}.* where a ResNet of depth 18 is wanted; set type, '):
+        load_backbone(model, weights)
+    assert describe(model.backbone.state_dict()) == 'a ResNet of depth 18'
+
+
+@pytest.mark.parametrize('name', ['convnext', 'vit'])
+def test_backbones_of_other_packages_arrive(name):
+    """Without the classifier, in which ConvNeXt's last norm is."""
+    model = nn.Module()
+    if name == 'vit':
+        theirs = torchvision.models.VisionTransformer(32, 16, 2, 2, 8, 16)
+        arch = dict(
+            embed_dims=8, num_layers=2, num_heads=2, feedforward_channels=16)
+        model.backbone = MODELS.build(
+            dict(type='mmregioncl.VisionTransformer', arch=arch, img_size=32))
+        first, ours = theirs.conv_proj, 'patch_embed.projection'
+    else:
+        block = torchvision.models.convnext.CNBlockConfig
+        sizes = 4, 8, 12, 16, None
+        theirs = torchvision.models.ConvNeXt(
+            [block(*pair, 1) for pair in zip(sizes, sizes[1:])])
+        arch = dict(depths=[1] * 4, channels=sizes[:4])
+        model.backbone = MODELS.build(
+            dict(type='mmregioncl.ConvNeXt', arch=arch))
+        first, ours = theirs.classifier[0], 'norm3'
+    weights = theirs.state_dict()
+    assert load_backbone(model, weights) == len(weights) - 2
+    assert torch.equal(model.backbone.get_submodule(ours).weight, first.weight)

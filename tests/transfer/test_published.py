@@ -7,7 +7,7 @@ from mmengine.runner import Runner
 from safetensors.torch import save_file
 
 from mmregioncl.transfer import LAYOUTS, adopt_published, to_layout
-from mmregioncl.transfer.published import from_layout
+from mmregioncl.transfer.layouts import rules_of, undo_rules
 
 AVERAGES = dict(
     RegionCLMoCo='encoder_k',
@@ -95,7 +95,7 @@ def test_renaming_is_undone(cfg, layout):
         theirs = to_layout(weights, layout)
     except ValueError:
         return  # no such network there
-    back = from_layout(weights, theirs, layout)
+    back = undo_rules(rules_of(weights, layout), weights, theirs)
     assert len(back) == len(theirs)
     assert all(torch.equal(back[name], weights[name]) for name in back)
 
@@ -116,9 +116,9 @@ def test_safetensors_start_a_run(runner_cfg, tmp_path):
 
 
 @pytest.mark.parametrize('change, fault', [
-    (lambda w: w.pop('conv1.weight'), '1 missing, such as conv1.weight'),
-    (lambda w: w.update(mask=torch.rand(1)), '1 unexpected, such as mask'),
-    (lambda w: w.update({'bn1.bias': torch.rand(3)}), '1 misshapen, such as '),
+    (lambda w: w.pop('conv1.weight'), '1 missing: conv1.weight'),
+    (lambda w: w.update(mask=torch.rand(1)), '1 unexpected: mask'),
+    (lambda w: w.update({'bn1.bias': torch.rand(3)}), '1 misshapen: bn1.bias'),
 ])
 def test_what_does_not_fit_is_refused(model_cfg, build, change, fault):
     model = build(model_cfg)
@@ -128,19 +128,16 @@ def test_what_does_not_fit_is_refused(model_cfg, build, change, fault):
         adopt_published(model, checkpoint)
 
 
-@pytest.mark.parametrize('name, kind, depth', [
-    ('resnet18d', 'ResNetV1d', 18),
-    ('resnet34', 'ResNet', 34),
-    ('mobilenetv2_035', None, 0),
-])
-def test_the_resnet_that_fits_is_named(model_cfg, build, name, kind, depth):
-    model_cfg.update(backbone=RESNET18)
+def test_a_norm_in_the_classifier_is_taken(model_cfg, build):
+    """As in timm's ConvNeXt."""
+    arch = dict(depths=[1] * 4, channels=[4, 8, 8, 8])
+    model_cfg.update(backbone=dict(type='mmregioncl.ConvNeXt', arch=arch))
     model = build(model_cfg)
-    checkpoint = timm.create_model(name).state_dict()
-    words = f"type='mmregioncl.{kind}' and depth={depth} of model.back" if \
-        kind else 'by the names of .*, the nearest: set depth'
-    with pytest.raises(ValueError, match=words):
-        adopt_published(model, checkpoint)
+    checkpoint = to_layout(model.backbone.state_dict(), 'timm')
+    assert 'head.norm.weight' in checkpoint
+    checkpoint['head.fc.bias'] = torch.rand(3)
+    assert adopt_published(model,
+                           checkpoint).endswith('left out: head.fc.bias')
 
 
 def test_other_checkpoints_stay_as_they_are(model_cfg, build):
