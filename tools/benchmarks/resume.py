@@ -41,7 +41,13 @@ METHODS = dict(
     D='regioncl-d_resnet18-w16_1xb64-coslr-10e_cifar10-10k',
     S='regioncl-s_resnet18-w16_1xb64-coslr-20e_cifar10-10k',
     BYOL='regioncl-byol_resnet18-w16_1xb64-coslr-20e_cifar10-10k',
-    SimCLR='regioncl-simclr_resnet18-w16_1xb64-coslr-10e_cifar10-10k')
+    SimCLR='regioncl-simclr_resnet18-w16_1xb64-coslr-10e_cifar10-10k',
+    MoCoV3='regioncl-mocov3_vit-w96-p4_1xb64-coslr-10e_cifar10-10k')
+# What a name may begin with, as device-share-M
+VARIANTS = dict(
+    ccrop='with ContrastiveCrop',
+    share='half of the images as composites',
+    device='views of whole batches, by the preprocessor')
 MOMENTS = ('random', 'writing', 'random', 'evaluating', 'random', 'boxes')
 EPOCHS = 4
 # What depends on the clock or on the folder
@@ -51,12 +57,19 @@ UNLIKE = ('time', 'data_time', 'memory', 'images_per_second', 'data_wait')
 def toy_config(method: str, workers: int, processes: int, accumulate: int,
                root: Path) -> Config:
     """Config of 24 steps of 8 digits, with a checkpoint each half second."""
-    crops, name = method.startswith('ccrop-'), method.removeprefix('ccrop-')
+    *variants, name = method.split('-')
     cfg = load_config(CONFIGS / 'regioncl' /
                       'regioncl-m_resnet18-w16_1xb32-coslr-20e_digits.py')
-    cfg.model = load_config(CONFIGS / 'regioncl' / f'{METHODS[name]}.py').model
-    cfg.model.backbone.update(stem_channels=8, base_channels=8)
-    cfg.model.neck.in_channels = 64
+    recipe = load_config(CONFIGS / 'regioncl' / f'{METHODS[name]}.py')
+    cfg.model = recipe.model
+    cfg.find_unused_parameters = recipe.get('find_unused_parameters', False)
+    if 'stem_channels' in cfg.model.backbone:
+        cfg.model.backbone.update(stem_channels=8, base_channels=8)
+        cfg.model.neck.in_channels = 64
+    else:  # a vision transformer
+        cfg.model.backbone.arch.num_layers = 1
+    if 'share' in variants:
+        cfg.model.region_share = 0.5
     if 'queue_len' in cfg.model:
         cfg.model.queue_len = 20
     digits = str(root / 'digits' / 'train')
@@ -68,13 +81,20 @@ def toy_config(method: str, workers: int, processes: int, accumulate: int,
         num_workers=workers,
         persistent_workers=workers > 0,
         pin_memory=False)
-    if crops:
+    if 'ccrop' in variants:
         views = cfg.train_dataloader.dataset.pipeline[1]
         views.transforms[0][0].type = 'mmregioncl.ContrastiveCrop'
         cfg.default_hooks.boxes = dict(
             type='mmregioncl.SemanticLocalizationHook',
             warmup_epochs=1,
             interval=1)
+    if 'device' in variants:
+        load, views, _ = cfg.train_dataloader.dataset.pipeline
+        cfg.model.data_preprocessor.views = dict(
+            num_views=2, transforms=views.transforms)
+        cfg.train_dataloader.dataset.pipeline = [
+            load, dict(type='mmregioncl.PackSeededInputs')
+        ]
     cfg.default_hooks.checkpoint.update(interval=1, minutes=0.5 / 60)
     cfg.default_hooks.health.update(samples=8, interval=2)
     cfg.default_hooks.knn.update(k=(5, ), interval=1)
@@ -284,7 +304,12 @@ def campaign(cfg: Config, processes: int, kills: int, seed: int) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
     parser.add_argument('--kills', type=int, default=20, help='of each method')
-    parser.add_argument('--methods', nargs='+', default=[*METHODS, 'ccrop-M'])
+    parser.add_argument(
+        '--methods',
+        nargs='+',
+        default=[*METHODS, 'ccrop-M', 'share-M', 'device-share-M'],
+        help='may begin with ' + ', '.join(f'{name}- ({what})'
+                                           for name, what in VARIANTS.items()))
     parser.add_argument('--workers', type=int, nargs='+', default=[0, 2])
     parser.add_argument('--processes', type=int, nargs='+', default=[1, 2])
     parser.add_argument('--accumulation', type=int, nargs='+', default=[1, 4])
