@@ -14,6 +14,8 @@ from typing import Any, Callable, Optional
 from mmengine.dist import get_rank
 from torch import distributed
 
+from .mistakes import explain_mistake
+
 LOST = 'another process ended or hangs'
 # What PyTorch says, the cause, and what to do
 CAUSES = (
@@ -47,8 +49,9 @@ TRACEBACK = 'MMREGIONCL_TRACEBACK'
 def hide_tracebacks() -> None:
     """Let refusals end this process with their sentence alone.
 
-    Other errors keep their traceback. For all to have one, set the environment
-    variable ``MMREGIONCL_TRACEBACK`` to anything.
+    So do settings and files that other packages refuse. Other errors keep
+    their traceback. For all to have one, set the environment variable
+    ``MMREGIONCL_TRACEBACK`` to anything.
     """
     if not os.environ.get(TRACEBACK):
         sys.excepthook = print_error
@@ -57,9 +60,12 @@ def hide_tracebacks() -> None:
 def print_error(kind: type, error: BaseException,
                 trace: Optional[TracebackType]) -> None:
     """Print an error that nothing has caught, as ``sys.excepthook``."""
+    mistake = explain_mistake(error)
     if is_refusal(error):
         text = error.args[0] if isinstance(error, KeyError) else error
         print(text, file=sys.stderr)
+    elif mistake:
+        print(f'{mistake} ({TRACEBACK}=1 shows where)', file=sys.stderr)
     else:
         sys.__excepthook__(kind, error, trace)
 
@@ -103,7 +109,8 @@ def explain_failures(call: Callable[[], Any]) -> Any:
             told = first_failure()
             reason = f'another process ended: {told}' if told else reason
         else:
-            what = reason or f'{type(error).__name__}: {error}'[:500]
+            what = reason or explain_mistake(error) or \
+                f'{type(error).__name__}: {error}'[:500]
             note_failure(f'rank {rank}: {what}')
         if reason is None:
             raise

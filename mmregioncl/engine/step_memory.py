@@ -64,10 +64,17 @@ def views_of(runner, sample: dict) -> Optional[List[Tensor]]:
 
     Returns:
         list[Tensor] or None: None if the model is not one of pre-training.
+
+    Raises:
+        ValueError: If the pipeline does not pack views.
     """
     model = unwrap(runner.model)
     if not isinstance(model, BaseModel):
         return None
+    if not isinstance(sample, dict) or 'inputs' not in sample:
+        raise ValueError(
+            'the pipeline of train_dataloader packs no views for the model: '
+            'end it with mmregioncl.PackSelfSupInputs')
     with torch.no_grad():
         batch = runner.train_dataloader.collate_fn([sample])
         return list(preprocess(model.data_preprocessor, batch)[0])

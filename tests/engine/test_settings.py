@@ -75,6 +75,9 @@ def test_loops_that_need_predictions_are_refused(settings_cfg, tmp_path, split,
      'cudnn_benchmrk in env_cfg has no effect: name one of cudnn_benchmark,'),
     (dict(sync_bn='trch'), "sync_bn='trch' has to be"),
     ({
+        'default_hooks.checkpoint': dict(type='CheckpointHook', intervals=1)
+    }, 'intervals in CheckpointHook has no effect: name one of .*, interval,'),
+    ({
         'train_dataloader.sampler.type': 'InfiniteSampler'
     }, 'an epoch of an InfiniteSampler never ends'),
     (dict(train_cfg=LOOP, param_scheduler=[dict(type='StepLR', step_size=1)]),

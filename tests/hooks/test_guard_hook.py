@@ -623,3 +623,9 @@ def test_little_shared_memory_is_told(monkeypatch):
     runner.logger.warning.reset_mock()
     check_shared_memory(runner, dict(inputs=views))  # no workers
     assert not runner.logger.warning.called
+
+
+def test_views_that_are_not_packed_are_refused(runner_cfg):
+    runner_cfg.train_dataloader.dataset.pipeline.pop()
+    with pytest.raises(ValueError, match='packs no views for the model: end'):
+        Runner.from_cfg(runner_cfg).train()

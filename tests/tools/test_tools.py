@@ -526,7 +526,10 @@ def test_refusals_are_one_sentence(run_tool, options, monkeypatch):
     assert done.returncode == 1 and 'Traceback' not in done.stderr
     assert done.stderr.splitlines()[-1].startswith(sentence)
     done = run_tool(*command, 'model.backbone.type=Nonsense', check=False)
-    assert 'Traceback' in done.stderr  # an error of MMEngine
+    assert 'Traceback' not in done.stderr  # an error of MMEngine
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("model.backbone.type='Nonsense' is not known: cor")
+    assert last.endswith('(MMREGIONCL_TRACEBACK=1 shows where)')
     monkeypatch.setenv('MMREGIONCL_TRACEBACK', '1')
     done = run_tool(*command, check=False)
     assert 'Traceback' in done.stderr and f'ValueError: {sentence}' in \

@@ -1,9 +1,10 @@
 """Checks before training that every setting has the effect it names."""
+import inspect
 from typing import List
 
 from mmengine.dataset import InfiniteSampler
-from mmengine.hooks import (DistSamplerSeedHook, ParamSchedulerHook,
-                            RuntimeInfoHook)
+from mmengine.hooks import (CheckpointHook, DistSamplerSeedHook,
+                            ParamSchedulerHook, RuntimeInfoHook)
 from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper
 from mmengine.runner import (EpochBasedTrainLoop, IterBasedTrainLoop, TestLoop,
                              ValLoop)
@@ -119,7 +120,17 @@ def check_iterations(runner) -> None:
 
 
 def check_hooks(runner) -> None:
-    """Refuse to train without hooks that other settings rely on."""
+    """Refuse to train without hooks that other settings rely on.
+
+    Those that write checkpoints would refuse unknown settings in the end only.
+    """
+    for hook in runner.hooks:
+        if isinstance(hook, CheckpointHook):
+            refuse_unknown(
+                type(hook).__name__, hook.args, [
+                    name for call in (CheckpointHook, runner.save_checkpoint)
+                    for name in inspect.signature(call).parameters
+                ])
     epochs = isinstance(runner.train_loop, EpochBasedTrainLoop)
     needed = [(RuntimeInfoHook, 'runtime_info', 'momenta and logs'),
               (DistSamplerSeedHook, 'sampler_seed',

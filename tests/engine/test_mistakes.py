@@ -1,0 +1,153 @@
+import re
+
+import pytest
+from mmcv.transforms import BaseTransform
+from mmengine.config import Config
+from mmengine.dataset import Compose
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import HOOKS, MODELS, PARAM_SCHEDULERS, TRANSFORMS
+from torch import nn, optim
+from torch.utils.data import DataLoader
+
+from mmregioncl.engine import mistakes
+
+SGD = optim.SGD([nn.Parameter()], 0.1)
+
+
+@pytest.fixture(autouse=True)
+def tests_are_a_tool(monkeypatch):
+    """Not a user's code, which keeps its traceback."""
+    known = {*mistakes.LIBRARIES, __name__.partition('.')[0]}
+    monkeypatch.setattr(mistakes, 'LIBRARIES', known)
+
+
+def told(call, *args, cfg=None) -> str:
+    """What is said of the error of a call, in a run of a config."""
+    with pytest.raises(Exception) as info:
+        call(*args)
+    return mistakes.explain_mistake(info.value)
+
+
+def optimizer_of(part: dict) -> None:
+    build_optim_wrapper(nn.Linear(2, 2), part)
+
+
+def schedule_of(part: dict) -> None:
+    PARAM_SCHEDULERS.build(
+        part, default_args=dict(optimizer=SGD, epoch_length=3))
+
+
+@pytest.mark.parametrize('build, part, sentence', [
+    (HOOKS.build, dict(type='mmregioncl.OnlineKNHook'),
+     "part.type='mmregioncl.OnlineKNHook' is not known (OnlineKNNHook?): "
+     'correct it, or let custom_imports import the module that registers it'),
+    (HOOKS.build, dict(type='mmregioncl.GuardHook', intervl=5),
+     'part.intervl is no setting of GuardHook (interval?): correct its name'),
+    (HOOKS.build, dict(type='CheckpointHook', save_best=3),
+     'CheckpointHook refuses its settings in part, correct them: "save_best"'),
+    (HOOKS.build, dict(interval=5), 'the config is refused, correct it: `cfg` '
+     'or `default_args` must contain the key "type"'),
+    (TRANSFORMS.build, dict(type='mmregioncl.LoadImage', most_corupt=0.1),
+     'part.most_corupt is no setting of LoadImage (most_corrupt?): correct'),
+    (TRANSFORMS.build, dict(type='RandomResize'),
+     "RandomResize lacks 'scale': set it in part"),
+    (TRANSFORMS.build, dict(type='Resize'),
+     'Resize refuses its settings in part, correct them: `scale` and'),
+    (MODELS.build, dict(type='mmregioncl.ResNet', depth=18, dept=50),
+     'part.dept is no setting of ResNet (depth?): correct its name'),
+    (MODELS.build, dict(type='mmregioncl.ResNet', depth=51),
+     'ResNet refuses its settings in part, correct them: invalid depth 51'),
+    (MODELS.build,
+     dict(type='mmregioncl.ResNet', depth=18,
+          norm_cfg=dict(type='BNN')), "part.norm_cfg.type='BNN' is not known"),
+    (optimizer_of, dict(optimizer=dict(type='SGDD', lr=0.1)),
+     "part.optimizer.type='SGDD' is not known (SGD?): correct it"),
+    (optimizer_of, dict(optimizer=dict(type='SGD', lr=-1.)),
+     'SGD refuses its settings in part.optimizer, correct them: Invalid lear'),
+    (optimizer_of, dict(optimizer=dict(type='SGD', lr=1., nestrov=True)),
+     'part.optimizer.nestrov is no setting of SGD (nesterov?): correct its'),
+    (schedule_of, dict(type='CosineAnnealingLR', Tmax=3),
+     'part.Tmax is no setting of CosineAnnealingLR'),
+    (schedule_of, dict(type='LinearLR', begin=3, end=2),
+     'LinearLR refuses its settings in part, correct them: end should be'),
+])
+def test_settings_that_others_refuse_are_named(build, part, sentence):
+    cfg = Config(dict(part=part))
+    assert told(build, cfg.part, cfg=cfg).startswith(sentence)
+
+
+class Own(BaseTransform):
+    """A user's own step."""
+
+    def __init__(self, side: int = 1) -> None:
+        if side < 1:
+            raise ValueError('side has to be positive')
+
+    def transform(self, results: dict) -> dict:
+        return dict(img=results['nothing'])
+
+
+class Images:
+    """A data set of one image."""
+
+    def __init__(self, path, *steps) -> None:
+        self.path = str(path)
+        self.pipeline = Compose(steps)
+
+    def __len__(self) -> int:
+        return 1
+
+    def __getitem__(self, index: int) -> dict:
+        return self.pipeline(dict(img_path=self.path))
+
+
+LOAD = dict(type='LoadImageFromFile')
+
+
+@pytest.mark.parametrize('workers', [0, 1])
+@pytest.mark.parametrize('steps, sentence', [
+    ([dict(type='mmregioncl.LoadImage', on_corrupt='raise')
+      ], 'cannot read {path} as an image: repair or remove it, or set'),
+    ([LOAD], '(LoadImageFromFile|mmcv.transforms.loading) refuses an image, '
+     'correct it, or the settings of this step: failed to load image: {path}'),
+    ([dict(type='Normalize', mean=[0] * 3, std=[1] * 3), LOAD
+      ], "(Normalize|mmcv.transforms.processing) needs 'img', which no step "
+     'before it in the pipeline makes: add mmregioncl.LoadImage'),
+])
+def test_images_that_steps_refuse_are_named(tmp_path, steps, sentence,
+                                            workers):
+    path = tmp_path / 'a.jpg'
+    path.write_text('no image')
+    loader = DataLoader(Images(path, *steps), num_workers=workers)
+    said = told(list, loader)
+    if workers or 'LoadImage(' not in str(loader.dataset.pipeline):
+        assert re.match(sentence.format(path=path), said)
+    else:  # a refusal, of which failures.py prints the sentence
+        assert said is None
+
+
+@pytest.mark.parametrize('workers', [0, 1])
+def test_files_that_are_gone_are_named(tmp_path, workers):
+    loader = DataLoader(Images(tmp_path / 'a.jpg', LOAD), num_workers=workers)
+    assert told(list, loader) == (
+        f'cannot read {tmp_path}/a.jpg (No such file or directory): correct '
+        'it, or the setting or list that names it')
+
+
+@pytest.mark.parametrize('workers', [0, 1])
+def test_errors_of_users_keep_their_traceback(monkeypatch, tmp_path, workers):
+    monkeypatch.undo()  # this module is a user's now
+    TRANSFORMS.register_module(module=Own, force=True)
+    loader = DataLoader(
+        Images(tmp_path, dict(type='Own')), 1, num_workers=workers)
+    assert told(list, loader) is None
+    assert told(TRANSFORMS.build, dict(type='Own', side=0)) is None
+
+
+def test_errors_that_may_be_ours_keep_their_traceback():
+    """Nothing in a config has this name, or nothing is built."""
+    cfg = Config(dict(intervl=5))
+    hook = HOOKS.get('mmregioncl.GuardHook')
+    assert told(lambda: hook(intervl=cfg.intervl), cfg=cfg) is None
+    assert told(TRANSFORMS.build,
+                dict(type='mmregioncl.LoadImage', most_corrupt='a')) is None
