@@ -273,7 +273,7 @@ def refused_value(failure: Failure) -> Optional[str]:
         '__init__' and not re.match(HANDING_ON, call.module)
     ]
     if not failure.raised or not failure.text or others or \
-            begin < 0 and trains or failure.kind not in REFUSALS:
+            begin < 0 and (trains or failure.kind not in REFUSALS):
         return None
     text = failure.text.splitlines()[0]
     if len(text) > LONGEST:

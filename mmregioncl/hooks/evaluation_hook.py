@@ -1,12 +1,17 @@
 import math
 from contextlib import contextmanager
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
 
+from mmengine.config import Config
+from mmengine.dataset import BaseDataset
 from mmengine.hooks import EMAHook, Hook
+from mmengine.registry import DATASETS
 from mmengine.runner import IterBasedTrainLoop
-from torch import nn
+from torch import Tensor, nn
 
+from mmregioncl.engine.config import check_data
 from mmregioncl.engine.metrics import note_metrics, publish_metrics
+from mmregioncl.evaluation import eval_dataset, read_labels
 from mmregioncl.evaluation.frozen import frozen_evaluation
 from mmregioncl.models.utils.modules import unwrap
 from mmregioncl.validation import check_whole_number
@@ -81,6 +86,25 @@ class EvaluationHook(Hook):
     def after_train(self, runner) -> None:
         """Publish those of the last epoch."""
         publish_metrics(runner)
+
+    @staticmethod
+    def labelled(runner, split: str,
+                 given: Union[dict, str, None]) -> Tuple[BaseDataset, Tensor]:
+        """Build a labelled data set, and read its labels.
+
+        Args:
+            runner (Runner): The run.
+            split (str): 'train' or 'test'.
+            given (dict or str, optional): See :func:`eval_dataset`.
+
+        Raises:
+            FileNotFoundError: If a folder or a list of images is missing.
+            ValueError: If no data set is given, or if it lacks labels.
+        """
+        cfg = eval_dataset(runner.cfg, split, given)
+        check_data(Config(dict(eval_datasets={split: cfg})), 'eval_datasets')
+        dataset = DATASETS.build(cfg)
+        return dataset, read_labels(dataset, single=True)
 
     @contextmanager
     def frozen(self, runner) -> Iterator[nn.Module]:

@@ -89,7 +89,9 @@ class GuardHook(Hook):
         for hook in runner.hooks:
             for name in ('train_set', 'test_set'):
                 if hasattr(hook, name):
-                    checks.check_images(getattr(hook, name), 'eval_datasets')
+                    dataset = getattr(hook, name)
+                    checks.check_images(dataset, 'eval_datasets')
+                    checks.check_evaluated(runner, dataset)
         if self.views is not None:
             checks.check_memory(runner, self.views)
         checks.check_disk(runner)

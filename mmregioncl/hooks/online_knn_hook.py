@@ -2,15 +2,13 @@ from typing import Dict, List, Optional, Sequence, Tuple, Union
 
 import torch
 from mmengine.dist import all_gather
-from mmengine.registry import DATASETS
 from torch import Tensor
 from torch.nn import functional as F
 
 from mmregioncl.evaluation import (check_finite, check_neighbours,
-                                   check_same_classes, eval_dataset,
+                                   check_same_classes, check_several_classes,
                                    extract_rows, gather_rows, keep_best,
-                                   knn_votes, nearest, rank_batches,
-                                   read_labels, rows_of)
+                                   knn_votes, nearest, rank_batches, rows_of)
 from mmregioncl.registry import HOOKS
 from mmregioncl.validation import check_number, check_whole_number, listed
 from .evaluation_hook import EvaluationHook
@@ -65,16 +63,16 @@ class OnlineKNNHook(EvaluationHook):
         """Build the data sets before hours are spent on training.
 
         Raises:
+            FileNotFoundError: If a folder or a list of images is missing.
             ValueError: If the config names none, if they have fewer images
-                than k, or if their classes differ.
+                than k, or if their classes differ or are one.
         """
-        self.train_set, self.test_set = (
-            DATASETS.build(eval_dataset(runner.cfg, split, given))
-            for split, given in dict(train=self.train, test=self.test).items())
+        self.train_set, self.train_labels = self.labelled(
+            runner, 'train', self.train)
+        self.test_set, self.test_labels = self.labelled(
+            runner, 'test', self.test)
         check_same_classes(self.train_set, self.test_set)
-        self.train_labels, self.test_labels = (
-            read_labels(part, single=True)
-            for part in (self.train_set, self.test_set))
+        check_several_classes(self.train_labels)
         for k in self.k:
             for temperature in self.temperature:
                 check_neighbours(k, temperature, len(self.train_set))

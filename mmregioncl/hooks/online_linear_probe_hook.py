@@ -4,14 +4,14 @@ from typing import Dict, List, Optional, Union
 import torch
 from mmengine.dist import all_gather
 from mmengine.logging import print_log
-from mmengine.registry import DATASETS
 from torch import Tensor, nn
 
 from mmregioncl.datasets.nested import innermost
 from mmregioncl.datasets.transforms import kinds_of
 from mmregioncl.evaluation import (check_finite, check_same_classes,
-                                   eval_dataset, extract_rows, gather_rows,
-                                   online_probe, rank_batches, read_labels)
+                                   check_several_classes, extract_rows,
+                                   gather_rows, online_probe, rank_batches,
+                                   read_labels)
 from mmregioncl.evaluation.frozen import frozen_evaluation
 from mmregioncl.models.parents import split_batch
 from mmregioncl.models.utils import image_features
@@ -68,25 +68,25 @@ class OnlineLinearProbeHook(EvaluationHook):
         """Add labels to the samples, before workers copy the data set.
 
         Raises:
-            ValueError: If the training set has no labels.
+            ValueError: If the training set has no labels, or one.
         """
         super().before_run(runner)
         if isinstance(runner._train_loop, (dict, type(None))):
             return  # this run does not train
-        self.classes = 0
+        labels = []
         for part in innermost(runner.train_dataloader.dataset):
-            labels = read_labels(part, single=True, partial=True)
-            self.classes = max(self.classes, int(labels.max()) + 1)
+            labels.append(read_labels(part, single=True, partial=True))
             for step in part.pipeline.transforms:
                 # MMPretrain's PackInputs packs labels in any case.
                 if 'PackSelfSupInputs' in kinds_of(step):
                     step.algorithm_keys = [*{*step.algorithm_keys, 'gt_label'}]
+        check_several_classes(torch.cat(labels))
+        self.classes = int(torch.cat(labels).max()) + 1
 
     def before_train(self, runner) -> None:
         """Build the test set, and listen to the backbone."""
-        self.test_set = DATASETS.build(
-            eval_dataset(runner.cfg, 'test', self.test))
-        self.test_labels = read_labels(self.test_set, single=True)
+        self.test_set, self.test_labels = self.labelled(
+            runner, 'test', self.test)
         for part in innermost(runner.train_dataloader.dataset):
             check_same_classes(part, self.test_set)
         model = unwrap(runner.model)

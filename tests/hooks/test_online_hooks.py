@@ -13,7 +13,7 @@ from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 from mmengine.logging import MessageHub
 from mmengine.registry import MODELS
-from mmengine.runner import Runner
+from mmengine.runner import EpochBasedTrainLoop, Runner
 from tensorboard.backend.event_processing.event_accumulator import \
     EventAccumulator
 
@@ -582,6 +582,40 @@ def test_missing_labels(online_cfg, hook, image_folder, tmp_path):
     online_cfg.eval_datasets = dict(train=unlabelled, test=unlabelled)
     with pytest.raises(ValueError, match='images without a label: give'):
         train(online_cfg, tmp_path / 'unlabelled')
+
+
+@pytest.mark.parametrize('hook', [KNN, LINEAR])
+def test_one_class_tells_nothing(online_cfg, hook, tmp_path):
+    one = dict(online_cfg.train_dataloader.dataset, indices=6)
+    online_cfg.train_dataloader.dataset = one
+    online_cfg.eval_datasets.train = dict(
+        online_cfg.eval_datasets.train, indices=6)
+    online_cfg.default_hooks = dict(hook=hook)
+    with pytest.raises(ValueError, match='learns from have the same label'):
+        train(online_cfg, tmp_path / 'run')
+
+
+@pytest.mark.parametrize('hook', [KNN, LINEAR])
+@pytest.mark.parametrize('change, sentence', [
+    (dict(data_root='nowhere'),
+     'eval_datasets.test reads nowhere, which is not there: link the data'),
+    (dict(pipeline=[dict(type='mmregioncl.LoadImage')]),
+     'eval_datasets packs no images: end it with mmregioncl.PackSelf'),
+    (dict(pipeline=[
+        dict(type='mmregioncl.LoadImage'),
+        dict(type='RandomResize', scale=(40, 40), ratio_range=(0.2, 1)),
+        dict(type='mmregioncl.PackSelfSupInputs', algorithm_keys=['gt_label'])
+    ]), 'images of eval_datasets have different sizes, {.*}: add '),
+])
+def test_what_cannot_be_evaluated_is_refused_before_training(
+        online_cfg, hook, change, sentence, tmp_path, monkeypatch):
+    online_cfg.default_hooks = dict(hook=hook)
+    online_cfg.eval_datasets.test = dict(online_cfg.eval_datasets.test,
+                                         **change)
+    step = Mock(side_effect=AssertionError('a step was made'))
+    monkeypatch.setattr(EpochBasedTrainLoop, 'run_iter', step)
+    with pytest.raises((ValueError, FileNotFoundError), match=sentence):
+        train(online_cfg, tmp_path / 'run')
 
 
 def test_folders_may_be_named(online_cfg, image_folder, tmp_path):

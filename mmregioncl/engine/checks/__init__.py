@@ -1,8 +1,8 @@
 """Checks before training that raise an error or log a warning."""
 from .checkpoint import check_checkpoint, check_whole
 from .data import (check_bands, check_batch, check_batches, check_channels,
-                   check_depth, check_epoch, check_first_step, check_images,
-                   check_queue)
+                   check_depth, check_epoch, check_evaluated, check_first_step,
+                   check_images, check_queue)
 from .resources import check_disk, check_memory, check_shared_memory
 from .schedules import check_kept_checkpoints, check_metrics, check_schedule
 from .settings import check_logged, check_settings
@@ -10,7 +10,8 @@ from .settings import check_logged, check_settings
 __all__ = [
     'check_bands', 'check_batch', 'check_batches', 'check_channels',
     'check_checkpoint', 'check_depth', 'check_disk', 'check_epoch',
-    'check_first_step', 'check_images', 'check_kept_checkpoints',
-    'check_logged', 'check_memory', 'check_metrics', 'check_queue',
-    'check_schedule', 'check_settings', 'check_shared_memory', 'check_whole'
+    'check_evaluated', 'check_first_step', 'check_images',
+    'check_kept_checkpoints', 'check_logged', 'check_memory', 'check_metrics',
+    'check_queue', 'check_schedule', 'check_settings', 'check_shared_memory',
+    'check_whole'
 ]

@@ -5,10 +5,10 @@ from typing import Any, List, Optional
 import numpy as np
 import torch
 from mmengine import fileio
-from mmengine.dataset import DefaultSampler
+from mmengine.dataset import DefaultSampler, default_collate
 from mmengine.dist import all_gather_object
 from torch import Tensor, nn
-from torch.utils.data import BatchSampler
+from torch.utils.data import BatchSampler, Dataset
 
 from mmregioncl.datasets.archives import is_missing
 from mmregioncl.datasets.measure import sample_files, uses_range
@@ -17,7 +17,10 @@ from mmregioncl.datasets.transforms import channels_of, check_color_steps
 from mmregioncl.datasets.transforms.bands import read_values
 from mmregioncl.files import printable
 from mmregioncl.models.parents import DenseCL, MoCo
+from mmregioncl.models.utils import preprocess
 from mmregioncl.models.utils.modules import unwrap
+from mmregioncl.randomness import kept_draws
+from mmregioncl.validation import listed
 from ..failures import is_refusal
 from ..loops import images_per_batch
 from ..step_memory import rehearse
@@ -224,6 +227,38 @@ def check_images(dataset, setting: str = 'train_dataloader') -> None:
             f'the annotations name {printable(missing[0])}, which is not '
             f'there: set data_root or data_prefix of the data set in {setting}'
         )
+
+
+def check_evaluated(runner, dataset: Dataset) -> None:
+    """Check that images of an evaluation make batches that the model takes.
+
+    Looks at a few of them.
+
+    Args:
+        runner (Runner): The run.
+        dataset (Dataset): What a hook evaluates.
+
+    Raises:
+        ValueError: If they do not.
+        OSError: If one cannot be read.
+    """
+    rows = {*np.linspace(0, len(dataset) - 1, 8, dtype=int).tolist()}
+    with kept_draws(), torch.no_grad():
+        samples = [dataset[row] for row in sorted(rows)]
+        if any('inputs' not in sample for sample in samples):
+            raise ValueError('the pipeline of eval_datasets packs no images: '
+                             'end it with mmregioncl.PackSelfSupInputs')
+        shapes = {
+            tuple(torch.as_tensor(leaf).shape)
+            for sample in samples
+            for leaf in listed(sample['inputs'])
+        }
+        if len(shapes) > 1:
+            raise ValueError(
+                f'images of eval_datasets have different sizes, {shapes}: add '
+                'mmregioncl.ResizeEdge and CenterCrop to the pipeline')
+        preprocess(
+            unwrap(runner.model).data_preprocessor, default_collate(samples))
 
 
 def check_bands(runner) -> None:
