@@ -47,6 +47,8 @@ def measure_values(dataset: BaseDataset, channels: int,
                    count: int) -> Tuple[np.ndarray, Dict[str, int]]:
     """Sample the values of images as their files hold them.
 
+    Files that cannot be read are left out, as in training.
+
     Args:
         dataset (BaseDataset): With image files.
         channels (int): See ``mmregioncl.LoadImage``.
@@ -54,22 +56,30 @@ def measure_values(dataset: BaseDataset, channels: int,
 
     Returns:
         tuple: Values (N, channels), in the order of the files, and the number
-        of images by type and bands, such as ``{'uint16, 1 band(s)': 500}``.
+        of images of each kind, such as ``{'of type uint16, 1 band(s)': 500}``.
 
     Raises:
-        ValueError: If there are no files, or one cannot be read, or has other
-            bands.
+        ValueError: If there are no files, or none can be read, or one has
+            other bands.
     """
     found: List[np.ndarray] = []
     kinds: Counter = Counter()
+    unread = None
     for load, path in sample_files(dataset, count):
         try:
             content = fileio.get(path, backend_args=load.backend_args)
             values = read_values(content, channels)
-            kinds[f'{values.dtype}, {values.shape[2]} band(s)'] += 1
+        except Exception as error:  # decoders may raise anything
+            unread = unread or (path, error)
+            kinds[f'that cannot be read, such as {unread[0]}'] += 1
+            continue
+        kinds[f'of type {values.dtype}, {values.shape[2]} band(s)'] += 1
+        try:
             found.append(some_pixels(fit_bands(values, channels)))
-        except (OSError, ValueError) as error:
+        except ValueError as error:
             raise ValueError(f'cannot measure {path}: {error}') from error
+    if unread and not found:
+        raise ValueError(f'cannot measure {unread[0]}: {unread[1]}')
     if not found:
         raise ValueError('the data set holds its images in memory, with 8 bits'
                          ': there are no files to measure')
@@ -91,11 +101,12 @@ def value_range(values: np.ndarray,
     Raises:
         ValueError: If all values of a band are the same.
     """
-    if values.dtype == np.uint8 and uses_range(values):
+    if values.dtype == np.uint8 and uses_range(values.min(), values.max()):
         return None
-    bands = values.shape[1]
-    rows = values.T if bands not in (1, 3) else values.reshape(1, -1)
-    pairs = [np.nanpercentile(row, percentiles).tolist() for row in rows]
+    pairs = [
+        np.percentile(row, percentiles).tolist()
+        for row in finite_bands(values)
+    ]
     for number, (low, high) in enumerate(pairs):
         if not low < high:
             raise ValueError(f'band {number} has the value {low} nearly '
@@ -104,10 +115,53 @@ def value_range(values: np.ndarray,
     return ranges[0] if len(ranges) == 1 else tuple(ranges)
 
 
-def uses_range(values: np.ndarray) -> bool:
+def finite_bands(values: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield the finite values (N, C) of each band, those of colours together.
+
+    Raises:
+        ValueError: If a band has none.
+    """
+    rows = values.T if values.shape[1] not in (1, 3) else values.reshape(1, -1)
+    for number, row in enumerate(rows):
+        row = row.astype(np.float64)
+        row = row[np.isfinite(row)]
+        if not row.size:
+            raise ValueError(f'band {number} has no finite values: leave such '
+                             'images out')
+        yield row
+
+
+def find_fill(
+        values: np.ndarray,
+        percentiles: Sequence[float]) -> Iterator[Tuple[int, float, float]]:
+    """Find edges of value ranges that may mark pixels without data.
+
+    Each is as far from all other values as these are from each other.
+
+    Args:
+        values (np.ndarray): Shape (N, C).
+        percentiles (Sequence[float]): See :func:`value_range`.
+
+    Yields:
+        tuple[int, float, float]: Number of the band, the value, and the share
+        of the pixels that have it.
+    """
+    for number, row in enumerate(finite_bands(values)):
+        levels, counts = np.unique(row, return_counts=True)
+        gaps = np.diff(levels)
+        if len(levels) < 3:
+            continue
+        for end, edge in zip((0, -1), np.percentile(row, percentiles)):
+            if edge == levels[end] and 2 * gaps[end] >= gaps.sum():
+                yield number, edge, counts[end] / row.size
+
+
+def uses_range(low: np.generic, high: np.generic) -> bool:
     """Whether integers use at least a tenth of the range of their type."""
-    return values.dtype.kind not in 'ui' or \
-        values.max() >= np.iinfo(values.dtype).max / 10
+    if low.dtype.kind not in 'ui':
+        return True
+    limits = np.iinfo(low.dtype)
+    return int(high) - int(low) >= (limits.max - limits.min) / 10
 
 
 def mean_and_std(values: np.ndarray,

@@ -1,12 +1,13 @@
 import os
-import re
 import shutil
+from io import BytesIO
 from pathlib import Path
 from unittest.mock import Mock
 
 import cv2
 import numpy as np
 import pytest
+import tifffile
 import torch
 from mmengine.config import Config
 from mmengine.dataset import DefaultSampler
@@ -24,6 +25,14 @@ from mmregioncl.engine.failures import explain_failures
 from mmregioncl.engine.step_memory import rehearse
 from ranks import Ranks
 from toy import method_cfgs
+
+LOADING = 'LoadImageFromFile'  # of mmcv
+
+
+def tiff(values, **kwargs) -> bytes:
+    stream = BytesIO()
+    tifffile.imwrite(stream, values, **kwargs)
+    return stream.getvalue()
 
 
 class Poison(Hook):
@@ -300,31 +309,81 @@ def test_channels_that_do_not_fit_are_refused(deep_cfg, preprocessor, words):
         runner.call_hook('before_train')
 
 
-@pytest.mark.parametrize('value_range', [None, (0, 4095)])
-def test_lost_shades_are_warned_of(deep_cfg, value_range):
-    deep_cfg.train_dataloader.dataset.pipeline[0].value_range = value_range
-    runner = Runner.from_cfg(deep_cfg)
-    runner.logger.warning = warned = Mock()
-    runner.call_hook('before_train')
-    said = [call.args[0] for call in warned.call_args_list]
-    assert len(said) == (value_range is None)
-    for text in said:
-        assert re.match(
-            'images of type uint16 reach 409. of 65535, so that few shades are'
-            ' left of them: set value_range of mmregioncl.LoadImage', text)
-
-
-def test_images_of_which_none_can_be_read_are_refused(deep_cfg, tmp_path):
-    for path in (tmp_path / 'deep').iterdir():
-        real = np.float32(cv2.imread(str(path), cv2.IMREAD_UNCHANGED))
-        cv2.imwrite(str(path.with_suffix('.tiff')), real)
+def said_of_images(cfg, paths, content) -> list:
+    """Warnings before training on copies of an image."""
+    for path in paths:
         path.unlink()
-    runner = Runner.from_cfg(deep_cfg)
+        path.with_suffix('.tif').write_bytes(content)
+    runner = Runner.from_cfg(cfg)
+    runner.logger.warning = warned = Mock()
+    checks.check_depth(runner)
+    return [call.args[0] for call in warned.call_args_list]
+
+
+@pytest.mark.parametrize('loading', ['mmregioncl.LoadImage', LOADING])
+@pytest.mark.parametrize('kind, low, high, few', [
+    ('uint16', 0, 4095, True),
+    ('uint16', 60000, 60500, True),
+    ('uint16', 0, 6554, False),
+    ('int16', -1024, 4000, True),
+    ('int16', -3000, 6000, False),
+    ('uint8', 100, 110, True),
+])
+def test_lost_shades_are_warned_of(deep_cfg, tmp_path, loading, kind, low,
+                                   high, few):
+    deep_cfg.train_dataloader.dataset.pipeline[0].type = loading
+    pixels = np.linspace(low, high, 1600).reshape(40, 40).astype(kind)
+    said = said_of_images(deep_cfg, (tmp_path / 'deep').iterdir(),
+                          tiff(pixels))
+    limits = np.iinfo(kind)
+    wanted = (f'images of type {kind} hold values from {low} to {high}, of '
+              f'{limits.min} to {limits.max}, so that few shades are left of '
+              'them: set value_range of mmregioncl.LoadImage, ')
+    assert any(text.startswith(wanted) for text in said) == few
+    in_part = loading == LOADING and kind == 'int16'  # OpenCV clips at zero
+    assert len(said) == few + in_part
+
+
+def test_a_value_range_keeps_shades(deep_cfg):
+    deep_cfg.train_dataloader.dataset.pipeline[0].value_range = (0, 4095)
+    assert warnings_of(deep_cfg) == []
+
+
+@pytest.mark.parametrize('loading, bands, alpha, words', [
+    ('mmregioncl.LoadImage', 4, 'unspecified', ' has 4 bands, and channels=3 '
+     'of LoadImage leaves out the last: set it to 4'),
+    ('mmregioncl.LoadImage', 4, 'unassalpha', None),
+    (LOADING, 4, 'unspecified', 'LoadImageFromFile reads '),
+    (LOADING, 2, 'unspecified', 'LoadImageFromFile reads '),
+    (LOADING, 4, 'unassalpha', None),
+])
+def test_bands_that_do_not_arrive_are_warned_of(deep_cfg, tmp_path, loading,
+                                                bands, alpha, words):
+    deep_cfg.train_dataloader.dataset.pipeline[0].type = loading
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 40, bands), 'u1')
+    content = tiff(
+        pixels,
+        photometric='rgb' if bands == 4 else 'minisblack',
+        planarconfig='contig',
+        extrasamples=[alpha])
+    said = said_of_images(deep_cfg, (tmp_path / 'deep').iterdir(), content)
+    assert len(said) == (words is not None)
+    assert not said or words in said[0]
+
+
+@pytest.mark.parametrize('loading, words', [
+    ('mmregioncl.LoadImage', 'it holds values of type float32: set value_ran'),
+    (LOADING, 'failed .*: set the type of LoadImageFromFile to mmregioncl.Lo'),
+])
+def test_images_of_which_none_can_be_read_are_refused(deep_cfg, tmp_path,
+                                                      loading, words):
+    deep_cfg.train_dataloader.dataset.pipeline[0].type = loading
     with pytest.raises(
             ValueError,
-            match='none of 8 images that were tried can be read: cannot read '
-            '.*/deep/0.tiff .* of type float32: set value_range'):
-        runner.call_hook('before_train')
+            match='^none of 8 images that were tried can be read, such as '
+            f'{tmp_path}/deep/0.tif: {words}'):
+        said_of_images(deep_cfg, (tmp_path / 'deep').iterdir(),
+                       tiff(np.zeros((40, 40), np.float32)))
 
 
 def warnings_of(cfg) -> list:

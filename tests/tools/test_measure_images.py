@@ -5,6 +5,7 @@ import tifffile
 import torch
 from mmengine.config import Config
 
+from mmregioncl.datasets import ImageFolder, measure
 from mmregioncl.hooks import OnlineKNNHook
 
 
@@ -57,3 +58,36 @@ def test_from_bands_to_a_run(config, bands, run_tool, train, tmp_path):
              '--count', 2)
     run_tool('analysis_tools/browse_boxes.py', 'new.py', 'none', 'boxes.png',
              '--count', 1)
+
+
+def test_values_that_mark_missing_data_are_told():
+    """Alone at an edge of the range, which would take most of the shades."""
+    values = np.linspace(0, 3000, 2000, dtype=np.float32)
+    values[:200] = -9999
+    values[200] = np.inf
+    found = measure.find_fill(values[:, None], (0.1, 99.9))
+    assert [*found] == [(0, -9999, pytest.approx(200 / 1999))]
+    values[:199] = 10  # a single pixel is left out by the percentiles
+    assert not [*measure.find_fill(values[:, None], (0.1, 99.9))]
+    assert not [*measure.find_fill(values[:, None], (10.1, 99.9))]
+
+
+def test_infinite_values_are_left_out():
+    values = np.array([[np.inf], [1], [np.nan], [3], [-np.inf]])
+    assert measure.value_range(values, (0, 100)) == (1, 3)
+    with pytest.raises(ValueError, match='band 0 has no finite values'):
+        measure.value_range(values[:1], (0, 100))
+
+
+def test_files_that_cannot_be_read_are_counted(bands):
+    broken = bands / 'a/0.tif'
+    broken.write_bytes(b'nothing')
+    dataset = ImageFolder(
+        data_root=str(bands),
+        pipeline=[dict(type='mmregioncl.LoadImage', channels=4)])
+    values, kinds = measure.measure_values(dataset, 4, 12)
+    assert values.shape == (11 * 1600, 4)
+    assert kinds == {
+        'of type uint16, 4 band(s)': 11,
+        f'that cannot be read, such as {broken}': 1
+    }

@@ -59,8 +59,14 @@ def main() -> None:
     dataset = DATASETS.build(cfg.train_dataloader.dataset)
     values, kinds = measure.measure_values(dataset, channels, args.count)
     for kind, number in kinds.items():
-        print(f'# {number} images of type {kind}')
-    print(f'# values from {values.min(0)} to {values.max(0)} by band')
+        print(f'# {number} images {kind}')
+    rows = [*measure.finite_bands(values)]
+    print('# values',
+          ', '.join(f'{row.min():g} to {row.max():g}' for row in rows))
+    for number, value, share in measure.find_fill(values, args.percentiles):
+        print(f'# band {number} has the value {value:g} in {share:.2%} of its '
+              'pixels, far from all others: if it marks pixels without data, '
+              'set --percentiles that leave it out')
     ranges = measure.value_range(values, args.percentiles)
     mean, std = measure.mean_and_std(values, ranges)
     preprocessor = model_config(cfg).get('data_preprocessor', {})

@@ -1,4 +1,5 @@
 """Images of any depth and any number of bands, as 8-bit arrays."""
+import math
 from functools import lru_cache
 from io import BytesIO
 from typing import Optional, Sequence, Tuple, Union
@@ -80,16 +81,57 @@ def is_misread(content: bytes) -> bool:
     """Whether OpenCV would read less of a TIFF than there is.
 
     Of several bands that are no colours it reads the first, and of signed
-    numbers those above zero.
+    numbers those above zero. It cannot make 8 bits of real numbers and of
+    those with 32 bits.
     """
     if tifffile is None or not content.startswith(TIFF_STARTS):
         return False
     kinds = tifffile.PHOTOMETRIC
     with tifffile.TiffFile(BytesIO(content)) as file:
         page = file.pages[0]
-        signed = page.dtype is not None and page.dtype.kind == 'i'
-        return signed or page.samplesperpixel > 1 and page.photometric in (
-            kinds.MINISBLACK, kinds.MINISWHITE)
+        kind = page.dtype
+        other = kind is not None and (kind.kind not in 'bu'
+                                      or kind.itemsize > 2)
+        return other or page.photometric in (
+            kinds.MINISBLACK, kinds.MINISWHITE) and count_bands(file) > 1
+
+
+def has_fourth_band(content: bytes) -> bool:
+    """Whether a TIFF has a fourth band, which is neither alpha nor ink.
+
+    Such as near infrared. As gray or colour, an image has the first three.
+    """
+    if tifffile is None or not content.startswith(TIFF_STARTS):
+        return False
+    with tifffile.TiffFile(BytesIO(content)) as file:
+        page = file.pages[0]
+        return not has_alpha(page) and count_bands(file) == 4 and \
+            page.photometric != tifffile.PHOTOMETRIC.SEPARATED
+
+
+def tiff_size(content: bytes) -> Optional[Tuple[int, int]]:
+    """Width and height of the first image of a TIFF, by its header.
+
+    None for other files, and without tifffile.
+    """
+    if tifffile is None or not content.startswith(TIFF_STARTS):
+        return None
+    with tifffile.TiffFile(BytesIO(content)) as file:
+        page = file.pages[0]
+        return page.imagewidth, page.imagelength
+
+
+def count_bands(file: 'tifffile.TiffFile') -> int:
+    """Bands of the first image; those of ImageJ have a page each."""
+    image = file.series[0]
+    return math.prod(size for axis, size in zip(image.axes, image.shape)
+                     if axis in 'SC')
+
+
+def has_alpha(page: 'tifffile.TiffPage') -> bool:
+    kinds = tifffile.EXTRASAMPLE
+    return not {kinds.ASSOCALPHA, kinds.UNASSALPHA}.isdisjoint(
+        page.extrasamples)
 
 
 def read_tiff(content: bytes, channels: int) -> Optional[np.ndarray]:
@@ -124,6 +166,8 @@ def read_tiff(content: bytes, channels: int) -> Optional[np.ndarray]:
     order = [axes.index(axis) for axis in 'YXCS' if axis in axes]
     values = values.transpose(order)
     values = values.reshape(*values.shape[:2], -1)  # (H, W, C)
+    if channels in (1, 3) and values.shape[2] == 2 and has_alpha(page):
+        values = values[..., :1]
     if page.photometric == kinds.MINISWHITE and values.dtype.kind == 'b':
         values = ~values
     elif page.photometric == kinds.MINISWHITE and values.dtype.kind == 'u':
@@ -132,7 +176,7 @@ def read_tiff(content: bytes, channels: int) -> Optional[np.ndarray]:
 
 
 def fit_bands(values: np.ndarray, channels: int) -> np.ndarray:
-    """Turn gray into colour, colour into gray, and drop alpha.
+    """Turn gray into colour, colour into gray, and drop a fourth band.
 
     Args:
         values (np.ndarray): Shape (H, W, C), in the order of the file.
@@ -147,12 +191,10 @@ def fit_bands(values: np.ndarray, channels: int) -> np.ndarray:
     bands = values.shape[2]
     if bands == channels:
         return values
-    if channels == 3 and bands in (1, 2):  # gray, with or without alpha
-        return values[..., :1].repeat(3, -1)
+    if channels == 3 and bands == 1:
+        return values.repeat(3, -1)
     if channels == 3 and bands == 4:
         return values[..., :3]
-    if channels == 1 and bands == 2:
-        return values[..., :1]
     if channels == 1 and bands in (3, 4):
         colors = np.ascontiguousarray(values[..., :3])
         if colors.dtype not in (np.uint8, np.uint16):  # OpenCV knows few types

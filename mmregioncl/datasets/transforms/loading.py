@@ -16,7 +16,7 @@ from mmregioncl.files import printable
 from mmregioncl.registry import TRANSFORMS
 from mmregioncl.validation import check_whole_number
 from ..archives import ArchiveChanged
-from .bands import Ranges, check_value_range, is_misread, read_image
+from .bands import Ranges, check_value_range, is_misread, read_image, tiff_size
 
 MOST_PIXELS = 178_956_970  # of an image; Pillow refuses more, too
 PNG_START = b'\x89PNG'
@@ -189,6 +189,8 @@ def check_pixels(content: bytes) -> None:
     """
     if content[:4] == PNG_START:  # faster than Pillow
         width, height = struct.unpack('>II', content[16:24])
+    elif size := tiff_size(content):  # Pillow knows few bands
+        width, height = size
     else:
         try:
             with warnings.catch_warnings():

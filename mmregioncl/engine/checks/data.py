@@ -1,9 +1,10 @@
 """Images, batches and views, before training."""
 from copy import copy
-from typing import Any, List, Optional
+from typing import Any, Dict, Iterator, List, Optional
 
 import numpy as np
 import torch
+from mmcv.transforms import BaseTransform
 from mmengine import fileio
 from mmengine.dataset import DefaultSampler, default_collate
 from mmengine.dist import all_gather_object
@@ -14,7 +15,8 @@ from mmregioncl.datasets.archives import is_missing
 from mmregioncl.datasets.measure import sample_files, uses_range
 from mmregioncl.datasets.nested import innermost
 from mmregioncl.datasets.transforms import channels_of, check_color_steps
-from mmregioncl.datasets.transforms.bands import read_values
+from mmregioncl.datasets.transforms.bands import (fit_bands, has_fourth_band,
+                                                  is_misread, read_values)
 from mmregioncl.files import printable
 from mmregioncl.models.parents import DenseCL, MoCo
 from mmregioncl.models.utils import preprocess
@@ -289,40 +291,88 @@ def check_depth(runner) -> None:
     """Check that images can be read, and that their values are not lost.
 
     Looks at a few images of each innermost data set. Warns if integers use
-    less than a tenth of the range of their type.
+    less than a tenth of the range of their type, and if bands are left out.
 
     Raises:
         ValueError: If none can be read.
     """
-    dataset = runner.train_dataloader.dataset
-    reasons, reached = [], {}
-    count = 0
-    for count, (load, path) in enumerate(sample_files(dataset, 8), 1):
+    reasons: List[str] = []
+    notes: List[str] = []
+    spans: Dict[np.dtype, np.ndarray] = {}
+    files = [*sample_files(runner.train_dataloader.dataset, 8)]
+    for load, path in files:
         load = copy(load)
         load.on_corrupt = 'raise'
         try:
             load(dict(img_path=path))
-        except Exception as error:  # decoders may raise anything
-            reasons.append(error)
-            continue
-        try:
             content = fileio.get(path, backend_args=load.backend_args)
-            values = read_values(content, getattr(load, 'channels', 3))
-        except (OSError, ValueError):  # only that step can read it
+        except Exception as error:  # decoders may raise anything
+            reasons.append(f'{printable(path)}: {error.__cause__ or error}' +
+                           ('' if is_ours(load) else other_type(load)))
             continue
-        if getattr(load, 'value_range', ()) is None:
-            known = reached.get(values.dtype, values)
-            reached[values.dtype] = np.maximum(known.max(), values.max())
-    if reasons and len(reasons) == count:
-        raise ValueError(f'none of {count} images that were tried can be read:'
-                         f' {reasons[0]}')
-    for kind, most in reached.items():
-        if not uses_range(most):
-            runner.logger.warning(
-                f'images of type {kind} reach {most} of '
-                f'{np.iinfo(kind).max}, so that few shades are left of them: '
-                'set value_range of mmregioncl.LoadImage, which '
+        if not notes:  # one tells
+            notes += bands_left_out(load, printable(path), content)
+        note_span(spans, load, content)
+    if reasons and len(reasons) == len(files):
+        raise ValueError(f'none of {len(files)} images that were tried can be '
+                         f'read, such as {reasons[0]}')
+    for kind, (low, high) in spans.items():
+        if not uses_range(low, high):
+            limits = np.iinfo(kind)
+            notes.append(
+                f'images of type {kind} hold values from {low} to {high}, of '
+                f'{limits.min} to {limits.max}, so that few shades are left of'
+                ' them: set value_range of mmregioncl.LoadImage, which '
                 'tools/analysis_tools/measure_images.py measures')
+    for note in notes:
+        runner.logger.warning(note)
+
+
+def bands_left_out(load: BaseTransform, path: str,
+                   content: bytes) -> Iterator[str]:
+    """Yield a warning if an image has bands that do not arrive.
+
+    Args:
+        load (BaseTransform): The transform that loads it.
+        path (str): Where it is, for the message.
+        content (bytes): Content of the file.
+    """
+    fourth = has_fourth_band(content)
+    if is_ours(load) and fourth and load.channels in (1, 3):
+        yield (f'{path} has 4 bands, and channels={load.channels} of LoadImage'
+               ' leaves out the last: set it to 4')
+    if not is_ours(load) and (fourth or is_misread(content)):
+        yield (f'{type(load).__name__} reads {path} in part'
+               f'{other_type(load)}')
+
+
+def note_span(spans: Dict[np.dtype, np.ndarray], load: BaseTransform,
+              content: bytes) -> None:
+    """Add the lowest and highest value of an image to those of its type.
+
+    If they are to be shown with 8 bits, without a value range.
+    """
+    channels = getattr(load, 'channels', 3)
+    if getattr(load, 'value_range', None) is not None or \
+            load.color_type == 'unchanged':
+        return
+    try:
+        values = fit_bands(read_values(content, channels), channels)
+    except ValueError:  # only that step can read it
+        return
+    known = spans.get(values.dtype, values)
+    spans[values.dtype] = np.array(
+        [min(known.min(), values.min()),
+         max(known.max(), values.max())], values.dtype)
+
+
+def is_ours(load: BaseTransform) -> bool:
+    """Whether a transform is a ``LoadImage``, which knows bands."""
+    return hasattr(load, 'channels')
+
+
+def other_type(load: BaseTransform) -> str:
+    return f': set the type of {type(load).__name__} to mmregioncl.LoadImage'
 
 
 def check_first_step(runner, views: List[Tensor]) -> None:

@@ -122,6 +122,32 @@ def test_other_numbers_of_bands_are_refused(tmp_path):
     assert (load(four, tmp_path) == scaled(BANDS[..., 2::-1], 0, 65535)).all()
 
 
+@pytest.mark.parametrize('channels', [1, 3])
+def test_two_bands_are_gray_with_alpha_only_if_they_say_so(channels, tmp_path):
+    """Radar images have two bands of equal rank."""
+    two = RGB[..., :2].astype('uint8')
+    for extra in ('unassalpha', 'unspecified'):
+        content = tiff(two, photometric='minisblack', planarconfig='contig',
+                       extrasamples=[extra])  # yapf: disable
+        if extra == 'unassalpha':
+            assert (load(content, tmp_path,
+                         channels=channels) == two[..., :1]).all()
+            continue
+        with pytest.raises(OSError, match='it has 2 band.s.: set channels=2'):
+            load(content, tmp_path, channels=channels)
+
+
+def test_channels_of_imagej_are_bands(tmp_path):
+    """They have a page each; a stack would have its first image."""
+    two = np.moveaxis(RGB[..., :2].astype('uint8'), -1, 0)
+    channels, stack = (
+        tiff(two, imagej=True, metadata=dict(axes=axes))
+        for axes in ('CYX', 'ZYX'))
+    with pytest.raises(OSError, match='it has 2 band.s.: set channels=2'):
+        load(channels, tmp_path)
+    assert (load(stack, tmp_path) == two[0, ..., None]).all()
+
+
 def test_rgba_as_four_bands(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (20, 30, 4), 'uint8')
     stream = BytesIO()
@@ -133,9 +159,6 @@ def test_colours_become_gray(tmp_path):
     img = load(tiff(RGB, photometric='rgb'), tmp_path, channels=1)
     luma = RGB @ (0.299, 0.587, 0.114) / 257
     assert np.abs(img[..., 0] - luma).max() < 1
-    two = tiff(BANDS[..., :2], photometric='minisblack', planarconfig='contig')
-    img = load(two, tmp_path, channels=1)  # the second may be alpha
-    assert (img == scaled(BANDS[..., :1], 0, 65535)).all()
 
 
 def test_the_first_image_of_a_stack(tmp_path):
