@@ -15,6 +15,7 @@ from mmengine.registry import DATASETS, HOOKS, MODELS
 from mmengine.runner import Runner
 
 from cached_configs import load, read
+from mmregioncl import host
 from mmregioncl.engine.config import check_data, set_pretrained
 from mmregioncl.transfer import (backbone_weights, load_backbone, read_weights,
                                  to_layout, write_weights)
@@ -46,6 +47,9 @@ DETECTORS_ONCE, SEGMENTERS_ONCE = ([
     path for path in paths if path.stem not in LONGER
 ] for paths in (DETECTORS, SEGMENTERS))
 SIDE = 64
+# With which the host's vision transformer returns a map
+MAPS = dict(output_cls_token=False) if host.NAME == 'mmselfsup' else dict(
+    out_type='featmap')
 NAMES = ('a', 'b')
 
 
@@ -279,6 +283,35 @@ def test_detector_starts_from_the_backbone(path, checkpoints, tmp_path):
 def test_segmenter_starts_from_the_backbone(path, checkpoints, tmp_path):
     cfg = toy(path, tmp_path, segmentation_data)
     assert_fine_tuned(start(cfg, checkpoints), cfg)
+
+
+def test_transformer_of_a_segmenter_computes_what_was_pre_trained():
+    """Its norms and its positions, which are resized to an oblong image.
+
+    Two layers of the recipe for ViT-S.
+    """
+    path, = (path for path in SEGMENTERS if 'vit-s' in path.stem)
+    cfg = dict(read(path).model.backbone, num_layers=2, out_indices=(1, ))
+    theirs = MODELS.build(dict(cfg, type='mmseg.VisionTransformer'))
+    ours = MODELS.build(
+        dict(
+            type='mmregioncl.VisionTransformer',
+            arch=dict(
+                embed_dims=384,
+                num_layers=2,
+                num_heads=12,
+                feedforward_channels=1536),
+            **MAPS))
+    with torch.no_grad():
+        for weight in ours.parameters():
+            weight.normal_(0, 0.1)
+        images = 0.01 * torch.randn(1, 3, 48, 80)  # to which norms add an eps
+        model = torch.nn.ModuleDict(dict(backbone=theirs))
+        load_backbone(model, ours.state_dict())
+        model.eval()  # no layer is dropped
+        wanted = ours(images)[-1]
+        found, = theirs(images)
+    torch.testing.assert_close(found, wanted)
 
 
 @pytest.mark.parametrize('name', LONGER)

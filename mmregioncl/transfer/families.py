@@ -239,6 +239,8 @@ STAGES = (r'layer[1-4]\.\d+\.(conv[123]|bn[123]|downsample\.[01])' + VALUES)
 STEM = r'(conv1|bn1)' + VALUES
 LINEAR = r'\.(weight|bias)'
 NARROW = dict(depth=18, stem_channels=2, base_channels=2)
+VIT = (rf'cls_token|pos_embed|(patch_embed\.projection|ln1|layers\.\d+\.'
+       rf'(ln[12]|attn\.(qkv|proj)|ffn\.layers\.(0\.0|1))){LINEAR}')
 
 # The first whose pattern matches all names of a backbone
 FAMILIES = dict(
@@ -303,8 +305,7 @@ FAMILIES = dict(
         torchvision=SWIN_TORCHVISION,
         timm=SWIN_TIMM),
     vit=Family(
-        rf'cls_token|pos_embed|(patch_embed\.projection|ln1|layers\.\d+\.'
-        rf'(ln[12]|attn\.(qkv|proj)|ffn\.layers\.(0\.0|1))){LINEAR}',
+        VIT,
         small=dict(
             type='VisionTransformer',
             arch=dict(
@@ -316,6 +317,7 @@ FAMILIES = dict(
         mmseg=VIT_MMSEG,
         torchvision=VIT_TORCHVISION,
         timm=VIT_TIMM),
+    deit_distilled=Family(rf'dist_token|{VIT}', timm=VIT_TIMM),
 )
 
 # The same backbones of OpenMMLab under other names

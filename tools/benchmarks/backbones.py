@@ -151,6 +151,14 @@ ROWS = {
             **VIT),
         timm=of_timm('vit_tiny_patch16_224', img_size=64),
         torchvision=lambda: models.VisionTransformer(64, 16, 12, 3, 192, 768)),
+    'DeiT, distilled':
+    Row(dict(
+        type='DistilledVisionTransformer',
+        arch=dict(VIT, feedforward_channels=768),
+        img_size=64),
+        192,
+        levels=dict(out_indices=(2, 5, 8, 11), **VIT_MAP),
+        timm=of_timm('deit_tiny_distilled_patch16_224', img_size=64)),
     'ResNet of timm':
     Row(dict(type='TIMMBackbone', model_name='resnet18'),
         512,
@@ -193,6 +201,7 @@ LAST_MAPS: Dict[str, Callable[[nn.Module, Tensor], Tensor]] = dict(
 TIMM_MAPS: Dict[str, Callable[[nn.Module, Tensor], Tensor]] = dict(
     SwinTransformer=lambda net, x: net.forward_features(x).movedim(3, 1),
     ConvNeXt=lambda net, x: net.head.norm(net.forward_features(x)),
+    VisionTransformerDistilled=lambda net, x: net.forward_features(x)[:, 2:],
     features_only=lambda net, x: net.forward_intermediates(
         x, indices=[-1], intermediates_only=True)[0],
 )
