@@ -13,9 +13,9 @@ from mmregioncl.files import ARCHIVE, check_exists
 from .config_checks import (MMENGINE_HOOKS, check_host, check_imports,
                             check_momentum, check_names, check_old,
                             check_options, check_removed, check_rules,
-                             check_types, imported_host, missing_file,
-                             naming_setting,
-                            other_host)
+                             check_typed, check_types, check_variables,
+                             imported_host, missing_file, naming_setting,
+                             other_host)
 from .switches import amp_is_slow
 
 # Data sets of the hosts that take a path into an archive for a folder
@@ -75,6 +75,7 @@ def load_config(path: Union[str, Path],
     check_old(cfg)
     check_removed(cfg)
     check_names(cfg)
+    check_variables(cfg)
     check_imports(cfg)
     check_options(cfg, options or {})
     cfg.merge_from_dict(options or {})
@@ -82,6 +83,7 @@ def load_config(path: Union[str, Path],
     check_types(cfg)
     check_momentum(cfg)
     check_rules(cfg)
+    check_typed(cfg)
     hooks = cfg.get('default_hooks') or {}
     for name in [name for name, hook in hooks.items() if hook is None]:
         if name not in MMENGINE_HOOKS:  # MMEngine removes its own
@@ -207,7 +209,12 @@ def check_data(cfg: Config, *settings: str) -> None:
                 for name, dataset in given.items()):
             if part.get('download'):
                 continue
-            root = str(part.get('data_root') or '')
+            root = part.get('data_root') or ''
+            if not isinstance(root, (str, Path)):
+                raise ValueError(
+                    f'{key}.data_root={root} is no path: for several folders, '
+                    f'set {key}.type to ConcatDataset, with datasets')
+            root = str(root)
             if root != root.encode(errors='replace').decode():
                 raise ValueError(
                     f'{key}.data_root={root!r} is not valid UTF-8, as configs '

@@ -6,11 +6,11 @@ from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 from traceback import extract_tb
-from typing import Any, Iterator, Optional, Set, Union
+from typing import Any, Iterable, Iterator, Optional, Set, Tuple, Union
 
 from mmengine.config import Config
 from mmengine.logging import print_log
-from mmengine.registry import HOOKS, Registry, root
+from mmengine.registry import HOOKS, OPTIMIZERS, Registry, root
 from mmengine.runner import Runner
 
 from mmregioncl import host
@@ -59,6 +59,9 @@ AVERAGES = dict(
     DenseCL='momentum',
     MoCo='momentum',
     MoCoV3='base_momentum')
+
+# Where a setting is looked for first
+FIRST = ('train_dataloader', 'optim_wrapper', 'train_cfg', 'model')
 
 # Default hooks of MMEngine, which may be None
 MMENGINE_HOOKS = ('runtime_info', 'timer', 'sampler_seed', 'logger',
@@ -175,6 +178,88 @@ def check_names(cfg: Config) -> None:
                 name not in OLD_SETTINGS:
             raise ValueError(f'{cfg.filename} sets {name}, which nothing '
                              f'reads: set {near[0]}')
+
+
+def check_variables(cfg: Config) -> None:
+    """Refuse names that do not change the setting that they seem to set.
+
+    Such as ``batch_size``, or a new ``train_pipeline``: bases are read first,
+    so that their settings keep the old one.
+
+    Raises:
+        ValueError: If there is one.
+    """
+    path = cfg.filename
+    if Config._is_lazy_import(path):
+        return
+    text = Path(path).read_text(encoding='utf-8')
+    known = settings_read() | OLD_SETTINGS.keys()
+    given = [
+        name for name in re.findall(r'^(\w+) *=', text, re.M)
+        if name in cfg and name not in known
+    ]
+    if not given:
+        return
+    settings = sorted(known & cfg.keys(), key=FIRST.__contains__, reverse=True)
+    places = [*walk({name: cfg[name] for name in settings})]
+    replaced = {}
+    for base in Config._get_base_files(path):
+        replaced.update(
+            Config.fromfile(Config._get_cfg_path(base, path)[0])._cfg_dict)
+    for name in given:
+        old, new = replaced.get(name), cfg[name]
+        if name in replaced and (old == new or any(value == new
+                                                   for _, value in places)):
+            continue
+        found = [  # numbers are the same by chance
+            where for where, value in places
+            if value == old and isinstance(old, (str, list, dict))
+        ]
+        if not found and len(re.findall(rf'\b{name}\b', text)) == 1:
+            found = [
+                where for where, _ in places if where.endswith(f'.{name}')
+            ]
+        if found:
+            raise ValueError(f'{name} in {path} has no effect: set {found[0]}')
+
+
+def walk(part: Any, path: str = '') -> Iterator[Tuple[str, Any]]:
+    """Yield the dotted key and the value of all that is in nested dicts."""
+    items: Iterable = ()
+    if isinstance(part, dict):
+        items = part.items()
+    elif isinstance(part, (list, tuple)):
+        items = enumerate(part)
+    for key, value in items:
+        yield f'{path}{key}', value
+        yield from walk(value, f'{path}{key}.')
+
+
+def check_typed(cfg: Config) -> None:
+    """Refuse a hook without a type, and an unknown optimizer.
+
+    MMEngine's errors name neither.
+
+    Raises:
+        ValueError: If there is one.
+    """
+    hooks = cfg.get('default_hooks') or {}
+    for name, hook in hooks.items():
+        if isinstance(hook, dict) and 'type' not in hook and \
+                name not in MMENGINE_HOOKS:
+            known = dict.fromkeys([*MMENGINE_HOOKS, *hooks])
+            del known[name]
+            raise ValueError(f'default_hooks.{name} has no type: set it, or '
+                             f'name one of {", ".join(known)}')
+    wrapper = cfg.get('optim_wrapper') or {}
+    kind = (wrapper.get('optimizer') or {}).get('type')
+    if isinstance(kind, str):
+        with OPTIMIZERS.switch_scope_and_registry(
+                host.scope_of(cfg)) as registry:
+            if registry.get(kind) is None:
+                raise ValueError(f'optim_wrapper.optimizer.type={kind} is no '
+                                 'optimizer: name one of PyTorch or of this '
+                                 'stack, such as SGD, AdamW or LARS')
 
 
 def check_imports(cfg: Config) -> None:

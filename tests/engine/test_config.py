@@ -214,6 +214,56 @@ def test_classes_are_found_from_a_scope(scope, tmp_path):
     assert load_config(path).model
 
 
+@pytest.mark.parametrize('line, wanted', [
+    ('batch_size = 4', 'batch_size'),
+    ('lr = 0.1', None),
+    ('pipeline = []', 'dataset.pipeline'),
+    ("root = 'b'", 'dataset.data_root'),
+    ("root = 'a'", None),
+    ("root = 'b'\ntrain_dataloader = dict(dataset=dict(data_root=root))",
+     None),
+    ('batch_size = 4\ntrain_dataloader = dict(batch_size=batch_size)', None),
+    ('size = 4\nnum_workers = size', 'num_workers'),
+    ('classes = 4', None),
+])
+def test_variables_that_change_no_setting_are_refused(line, wanted, tmp_path):
+    (tmp_path / 'base.py').write_text("""
+root = 'a'
+pipeline = [dict(type='LoadImage')]
+train_dataloader = dict(
+    num_workers=0, batch_size=8,
+    dataset=dict(data_root=root, pipeline=pipeline))
+model = dict(type='MoCo')""")
+    path = tmp_path / 'config.py'
+    path.write_text(f"_base_ = 'base.py'\n{line}")
+    if wanted is None:
+        assert load_config(path).model
+        return
+    words = f'^.* in {path} has no effect: set train_dataloader.{wanted}$'
+    with pytest.raises(ValueError, match=words):
+        load_config(path)
+
+
+@pytest.mark.parametrize('settings, words', [
+    ('default_hooks = dict(checkpoints=dict(interval=1))',
+     'default_hooks.checkpoints has no type: .* checkpoint$'),
+    ("optim_wrapper = dict(optimizer=dict(type='SDG'))",
+     'optim_wrapper.optimizer.type=SDG is no optimizer'),
+    ("optim_wrapper = dict(optimizer=dict(type='SGD'))", None),
+    ("optim_wrapper = dict(optimizer=dict(type='LARS'))", None),
+])
+def test_types_that_are_missing_or_unknown_are_refused(settings, words,
+                                                       tmp_path):
+    path = tmp_path / 'config.py'
+    path.write_text(f"model = dict(type='MoCo')\n{settings}\n"
+                    "default_scope = 'mmregioncl'")
+    if words is None:
+        assert load_config(path).optim_wrapper
+        return
+    with pytest.raises(ValueError, match=words):
+        load_config(path)
+
+
 def test_learning_rates_are_scaled_from_a_batch_that_is_known():
     cfg = load_config(CONFIG, {'auto_scale_lr.base_batch_size': 512})
     assert 'enable' not in cfg.auto_scale_lr
@@ -343,6 +393,13 @@ def test_missing_data_is_named_with_what_to_set(data_cfg, change, what):
             match=f'^{place} reads {what}, which is not there: link the data '
             f'there, or set {place}.data_root$'):
         check_data(data_cfg, 'train_dataloader')
+
+
+def test_several_folders_take_a_data_set_each():
+    given = dict(train_dataloader=dict(dataset=dict(data_root=['a', 'b'])))
+    words = r"set.data_root=\['a', 'b'\] is no path: for several folders, set "
+    with pytest.raises(ValueError, match=words):
+        check_data(Config(given), 'train_dataloader')
 
 
 def test_data_of_evaluations_is_checked(data_cfg, tmp_path):

@@ -153,11 +153,22 @@ def test_settings_without_effect_are_refused(settings_cfg, tmp_path, settings,
         'optim_wrapper.paramwise_cfg':
         dict(custom_keys=dict(nck=dict(lr_mult=0.1)))
     }, 'nck in paramwise_cfg.custom_keys is in the name of no parameter'),
+    ({
+        'optim_wrapper.paramwise_cfg':
+        dict(
+            custom_keys=dict(
+                neck=dict(lr_mult=0.1),
+                bakbone=dict(lr_mult=0.1),
+                vision_tower=dict(lr_mult=0.1)))
+    }, '^bakbone in paramwise_cfg.custom_keys is in the name of no parameter'),
     (dict(data_preprocessor=dict(mean=(0, 0, 0), std=(1, 1, 1))),
      'data_preprocessor has no effect beside that of the model'),
     (dict(param_scheduler=[
         dict(type='CosineAnnealingLR', T_max=1, by_epoch=False)
-    ]), 'the learning rate is scheduled for 1 of 2 iters'),
+    ]), 'is scheduled for 1 of 2 iters: set T_max and end of CosineAnnealin'),
+    (dict(param_scheduler=[
+        dict(type='OneCycleLR', eta_max=1., total_steps=9, by_epoch=False)
+    ]), 'for 9 of 2 iters: set total_steps and end of OneCycleLR to train_cf'),
     (dict(param_scheduler=[dict(type='MultiStepLR', milestones=[1, 9])]),
      r'milestones=\[9\] of MultiStepLR come after the end of the run'),
     (dict(log_processor=dict(custom_cfg=[dict(data_src='lss')])),

@@ -15,6 +15,7 @@ from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
 
 from mmregioncl.registry import TRANSFORMS
+from mmregioncl.validation import is_number
 from .image_ops import (gaussian_blur, jitter_bands, jitter_colors,
                         resize_crop, solarize, weighted_gray)
 
@@ -56,12 +57,11 @@ class RandomResizedCrop(BaseTransform):
                  max_attempts: int = 10,
                  interpolation: str = 'bilinear',
                  backend: str = 'cv2') -> None:
-        self.size = (size, size) if isinstance(size, int) else tuple(size)
-        for name, (low, high) in (('scale', scale), ('ratio', ratio)):
-            if not 0 < low <= high:
-                raise ValueError(
-                    f'{name}={(low, high)} of {type(self).__name__} has to be '
-                    'a range of positive numbers')
+        self.size = check_size(self, size)
+        for name, span in (('scale', scale), ('ratio', ratio)):
+            if not is_span(span) or span[0] == 0:
+                raise ValueError(f'{name}={span} of {type(self).__name__} has '
+                                 'to be a range of positive numbers')
         self.scale = scale
         self.ratio = ratio
         self.max_attempts = max_attempts
@@ -288,6 +288,10 @@ class RandomGaussianBlur(BaseTransform):
                  sigma_min: float,
                  sigma_max: float,
                  prob: float = 0.5) -> None:
+        if not is_span((sigma_min, sigma_max)):
+            raise ValueError(
+                f'sigma_min={sigma_min} and sigma_max={sigma_max} of '
+                'RandomGaussianBlur have to be a range of numbers from 0 on')
         self.sigma_min = sigma_min
         self.sigma_max = sigma_max
         self.prob = check_probability(self, prob)
@@ -333,6 +337,28 @@ class RandomSolarize(BaseTransform):
     def __repr__(self) -> str:
         return (f'{type(self).__name__}(threshold={self.threshold}, '
                 f'prob={self.prob})')
+
+
+def check_size(step: BaseTransform,
+               size: Union[int, Sequence[int]]) -> Tuple[int, int]:
+    """Return height and width.
+
+    Raises:
+        ValueError: If they are not whole numbers from 1 on.
+    """
+    sides = (size, size) if is_number(size) else size
+    if not isinstance(sides, Sequence) or len(sides) != 2 or not all(
+            is_number(side) and side >= 1 and side % 1 == 0 for side in sides):
+        raise ValueError(f'size={size!r} of {type(step).__name__} has to be a '
+                         'number of pixels, or height and width')
+    height, width = map(int, sides)
+    return height, width
+
+
+def is_span(span: Sequence[float]) -> bool:
+    """Whether a value is two numbers from 0 on, the lower one first."""
+    return isinstance(span, Sequence) and len(span) == 2 and \
+        all(map(is_number, span)) and 0 <= span[0] <= span[1]
 
 
 def check_choice(step: BaseTransform, name: str, value: str,

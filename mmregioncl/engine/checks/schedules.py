@@ -5,6 +5,9 @@ from mmengine.runner import EpochBasedTrainLoop
 
 from ..metrics import all_schedulers, awaited, check_name, measured
 
+# What schedules call the steps from their begin to their end
+SPANS = ('T_max', 'total_steps')
+
 
 def check_schedule(runner) -> None:
     """Warn if the learning rate schedule does not end with the run.
@@ -40,10 +43,11 @@ def check_schedule(runner) -> None:
     setting = 'max_epochs' if last.by_epoch else 'max_iters'
     total = getattr(runner, setting)
     if end_of(last) != total:
+        spans = [name for name in SPANS if hasattr(last, name)]
         runner.logger.warning(
             f'the learning rate is scheduled for {end_of(last)} of {total} '
-            f'{setting[4:]}: set T_max and end of param_scheduler to '
-            f'train_cfg.{setting}')
+            f'{setting[4:]}: set {" and ".join([*spans, "end"])} of '
+            f'{type(last).__name__} to train_cfg.{setting}')
 
 
 def end_of(scheduler) -> int:
@@ -53,7 +57,7 @@ def end_of(scheduler) -> int:
     the run in spite of a warm-up, which counts as meant.
     """
     begin, end = scheduler.begin, scheduler.end
-    for name in ('T_max', 'total_steps'):
+    for name in SPANS:
         span = getattr(scheduler, name, None)
         if span is not None and not end - begin <= span <= end:
             return begin + span

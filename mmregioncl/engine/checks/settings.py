@@ -1,5 +1,6 @@
 """Checks before training that every setting has the effect it names."""
 import inspect
+from difflib import get_close_matches
 from typing import List
 
 from mmengine.dataset import InfiniteSampler
@@ -165,10 +166,16 @@ def check_paramwise(runner) -> None:
         if settings.get('fix_lr') and not simsiam_hooks(runner):
             raise ValueError(f'fix_lr in {where} has no effect without a '
                              'SimSiamHook in custom_hooks: add one')
+    unused = [key for key in custom if not any(key in name for name in names)]
     # Schedules for several networks have keys that some of them lack.
-    if custom and not any(key in name for key in custom for name in names):
+    parts = {part for name in names for part in name.split('.')}
+    unused = [
+        key for key in unused
+        if len(unused) == len(custom) or get_close_matches(key, parts, 1, 0.8)
+    ]
+    if unused:
         runner.logger.warning(
-            f'{", ".join(custom)} in paramwise_cfg.custom_keys is in the name '
+            f'{", ".join(unused)} in paramwise_cfg.custom_keys is in the name '
             'of no parameter: name a part of those of '
             'model.named_parameters()')
 

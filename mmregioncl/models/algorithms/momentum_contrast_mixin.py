@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mmregioncl import host
+from mmregioncl.validation import check_whole_number
 from ..heads import RegionContrastiveHead
 from ..utils import (ForeachEMA, UpdateClock, draw_order, enqueue,
                      local_batch_norms, plan_exchange, redistribute,
@@ -27,6 +28,9 @@ class MomentumContrastMixin(RegionSwapMixin):
     order_seed: Optional[int] = None  # of ShuffleBN's permutations
 
     def __init__(self, *args, **kwargs) -> None:
+        for name in {'queue_len', 'feat_dim'} & kwargs.keys():
+            kwargs[name] = check_whole_number(name, kwargs[name], 1,
+                                              type(self).__name__)
         super().__init__(*args, **kwargs)
         momentum = self.encoder_k.momentum
         share = host.kept(1 - momentum)  # MMEngine's momentum replaces
