@@ -54,10 +54,13 @@ def check_batches(runner) -> None:
     least = getattr(model, 'least_batch', 1)
     if rest is not None and (rest < least or rest == 1 < loader.batch_size
                              and norms_vectors(model)):
+        enough = max(least, 2)
+        remedy = 'drop_last=True' if loader.batch_size >= enough else \
+            f'batch_size={enough} or more'
         raise ValueError(
             f'the last batch of an epoch has {rest} of {loader.batch_size} '
-            f'images, and {type(model).__name__} needs {max(least, 2)}: set '
-            'train_dataloader.drop_last=True')
+            f'images, and {type(model).__name__} needs {enough}: set '
+            f'train_dataloader.{remedy}')
     check_equal(all_gather_object(describe_batches(loader)))
 
 
