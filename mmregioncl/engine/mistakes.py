@@ -227,6 +227,11 @@ def missing_name(failure: Failure) -> Optional[str]:
 def missing_key(failure: Failure) -> Optional[str]:
     """A step of a pipeline that finds less than it needs."""
     last, name = failure.calls[-1], failure.text.strip("'")
+    if failure.kind == 'KeyError' and f"data_info['{name}']" in last.line and \
+            'sampler' in last.module:
+        return (f'{type(last.values.get("self")).__name__} needs {name!r}, '
+                'which the data set does not say of its images: take another '
+                'sampler')
     there = last.values.get('results')
     lacks = name not in there if isinstance(there, dict) else \
         re.search(rf'\bresults\[.{re.escape(name)}.\]', last.line)

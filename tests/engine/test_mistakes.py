@@ -1,13 +1,16 @@
 import re
+from types import SimpleNamespace
 
 import pytest
 from mmcv.transforms import BaseTransform
 from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmengine.optim import build_optim_wrapper
-from mmengine.registry import HOOKS, MODELS, PARAM_SCHEDULERS, TRANSFORMS
+from mmengine.registry import (DATA_SAMPLERS, HOOKS, MODELS, PARAM_SCHEDULERS,
+                               TRANSFORMS)
 from torch import nn, optim
-from torch.utils.data import DataLoader
+from torch._utils import ExceptionWrapper
+from torch.utils.data import SequentialSampler
 
 from mmregioncl.engine import mistakes
 
@@ -104,7 +107,17 @@ class Images:
 LOAD = dict(type='LoadImageFromFile')
 
 
-@pytest.mark.parametrize('workers', [0, 1])
+def load(dataset: Images, in_worker: bool) -> None:
+    """Load the image, or repeat the error as of a data worker."""
+    try:
+        dataset[0]
+    except Exception:
+        if not in_worker:
+            raise
+        ExceptionWrapper(where='in DataLoader worker process 0').reraise()
+
+
+@pytest.mark.parametrize('worker', [False, True])
 @pytest.mark.parametrize('steps, sentence', [
     ([dict(type='mmregioncl.LoadImage', on_corrupt='raise')
       ], 'cannot read {path} as an image: repair or remove it, or set'),
@@ -114,33 +127,41 @@ LOAD = dict(type='LoadImageFromFile')
       ], "(Normalize|mmcv.transforms.processing) needs 'img', which no step "
      'before it in the pipeline makes: add mmregioncl.LoadImage'),
 ])
-def test_images_that_steps_refuse_are_named(tmp_path, steps, sentence,
-                                            workers):
+def test_images_that_steps_refuse_are_named(tmp_path, steps, sentence, worker):
     path = tmp_path / 'a.jpg'
     path.write_text('no image')
-    loader = DataLoader(Images(path, *steps), num_workers=workers)
-    said = told(list, loader)
-    if workers or 'LoadImage(' not in str(loader.dataset.pipeline):
+    said = told(load, Images(path, *steps), worker)
+    if worker or steps[0]['type'] != 'mmregioncl.LoadImage':
         assert re.match(sentence.format(path=path), said)
     else:  # a refusal, of which failures.py prints the sentence
         assert said is None
 
 
-@pytest.mark.parametrize('workers', [0, 1])
-def test_files_that_are_gone_are_named(tmp_path, workers):
-    loader = DataLoader(Images(tmp_path / 'a.jpg', LOAD), num_workers=workers)
-    assert told(list, loader) == (
+@pytest.mark.parametrize('worker', [False, True])
+def test_files_that_are_gone_are_named(tmp_path, worker):
+    assert told(load, Images(tmp_path / 'a.jpg', LOAD), worker) == (
         f'cannot read {tmp_path}/a.jpg (No such file or directory): correct '
         'it, or the setting or list that names it')
 
 
-@pytest.mark.parametrize('workers', [0, 1])
-def test_errors_of_users_keep_their_traceback(monkeypatch, tmp_path, workers):
+def test_samplers_that_need_sizes_are_named():
+    dataset = SimpleNamespace(get_data_info=lambda index: {})
+    sampler = SequentialSampler([1, 2])
+    sampler.dataset = dataset
+    batches = DATA_SAMPLERS.build(
+        dict(
+            type='mmdet.AspectRatioBatchSampler',
+            sampler=sampler,
+            batch_size=1))
+    assert told(list, batches).startswith(
+        "AspectRatioBatchSampler needs 'width', which the data set does not")
+
+
+@pytest.mark.parametrize('worker', [False, True])
+def test_errors_of_users_keep_their_traceback(monkeypatch, tmp_path, worker):
     monkeypatch.undo()  # this module is a user's now
     TRANSFORMS.register_module(module=Own, force=True)
-    loader = DataLoader(
-        Images(tmp_path, dict(type='Own')), 1, num_workers=workers)
-    assert told(list, loader) is None
+    assert told(load, Images(tmp_path, dict(type='Own')), worker) is None
     assert told(TRANSFORMS.build, dict(type='Own', side=0)) is None
 
 

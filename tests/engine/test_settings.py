@@ -1,6 +1,7 @@
 """docs/settings.md: what each setting of MMEngine does in pre-training."""
 import copy
 import re
+from functools import partial
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -79,7 +80,7 @@ def test_loops_that_need_predictions_are_refused(settings_cfg, tmp_path, split,
     }, 'intervals in CheckpointHook has no effect: name one of .*, interval,'),
     ({
         'train_dataloader.sampler.type': 'InfiniteSampler'
-    }, 'an epoch of an InfiniteSampler never ends'),
+    }, 'an epoch of InfiniteSampler never ends'),
     (dict(train_cfg=LOOP, param_scheduler=[dict(type='StepLR', step_size=1)]),
      'by_epoch=True of StepLR counts epochs, and an IterBasedTrainLoop has'),
     ({
@@ -277,11 +278,18 @@ def epochs(settings_cfg, tmp_path_factory, many_settings):
         })
 
 
+class Compiled(partial):
+    """A function that is not compiled, with the settings for that."""
+
+    def __new__(cls, call, **settings):
+        given = super().__new__(cls, call)
+        given.settings = settings
+        return given
+
+
 @pytest.fixture
 def iterations(settings_cfg, tmp_path_factory, many_settings, monkeypatch):
-    compiled = []
-    monkeypatch.setattr(torch, 'compile',
-                        lambda call, **kw: compiled.append(kw) or call)
+    monkeypatch.setattr(torch, 'compile', Compiled)
     return many_settings(
         settings_cfg, tmp_path_factory.mktemp('iterations'), 'iterations', {
             'train_cfg':
@@ -387,7 +395,9 @@ def test_iterations_and_their_schedule(iterations):
 
 def test_training_steps_are_compiled(iterations):
     """The setting arrives; test_online_hooks has a compiled model."""
-    assert 'train_step' in vars(iterations.model)
+    step = vars(iterations.model)['train_step']
+    assert step.settings == dict(mode='default')
+    assert step.func.__func__ is type(iterations.model).train_step
 
 
 def test_hooks_can_be_left_out(iterations):
@@ -438,3 +448,66 @@ def test_samplers_of_the_host_repeat_images(settings_cfg, tmp_path, loop):
     assert rows[0] == rows[1] == rows[2]
     runner.train()
     assert runner.iter == 1
+
+
+def synchronised(cfg, work_dir) -> str:
+    """What is said of it on a process."""
+    cfg.launcher = 'pytorch'
+    with pytest.raises(ValueError) as info:
+        start(cfg, work_dir, dict(sync_bn='torch'))
+    return str(info.value)
+
+
+def test_synchronised_batch_norm_is_refused_on_cpus(settings_cfg, tmp_path,
+                                                    two_ranks):
+    """By PyTorch, once MMEngine has converted the model."""
+    for said in two_ranks(synchronised, settings_cfg, tmp_path):
+        assert said == 'SyncBatchNorm layers only work with GPU modules'
+
+
+SOURCES = dict(batch_size=4, source_ratio=[1, 1])
+
+
+@pytest.mark.parametrize('labels, loop, sampler, words', [
+    (True, 'Epoch', dict(type='mmdet.ClassAwareSampler'), None),
+    (False, 'Epoch', dict(type='mmdet.ClassAwareSampler'),
+     'must contain `classes`'),
+    (False, 'Epoch',
+     dict(type='mmdet.CustomSampleSizeSampler', dataset_size=[6, 6]), None),
+    (False, 'Iter', dict(type='mmdet.MultiSourceSampler', **SOURCES), None),
+    (False, 'Epoch', dict(type='mmdet.MultiSourceSampler', **SOURCES),
+     'an epoch of MultiSourceSampler never ends: set train_dataloader.samp'),
+    (False, 'Iter', dict(type='mmdet.GroupMultiSourceSampler', **
+                         SOURCES), 'width'),
+    (False, 'Epoch', dict(type='mmdet.TrackImgSampler'), 'BaseVideoDataset'),
+    (False, 'Epoch', None, 'width'),
+])
+def test_samplers_of_mmdetection(settings_cfg, tmp_path, labels, loop, sampler,
+                                 words):
+    """None stands for its batch sampler."""
+    loader = settings_cfg.train_dataloader
+    loader.batch_size = 4
+    if labels:
+        loader.dataset.type = host.qualified('CustomDataset')
+    if sampler is None:
+        del loader['drop_last']
+        loader.batch_sampler = dict(
+            type='mmdet.AspectRatioBatchSampler', drop_last=True)
+    else:
+        loader.sampler = sampler
+        if len(sampler) > 1:
+            loader.dataset = dict(
+                type='ConcatDataset', datasets=[loader.dataset] * 2)
+    span = dict(max_iters=3) if loop == 'Iter' else dict(max_epochs=1)
+    settings = dict(train_cfg=dict(type=f'{loop}BasedTrainLoop', **span))
+    if loop == 'Iter':
+        settings['default_hooks.checkpoint'] = dict(
+            type='CheckpointHook', **BY_ITER)
+    if words:
+        kinds = AssertionError, KeyError, ValueError
+        with pytest.raises(kinds, match=words):
+            start(settings_cfg, tmp_path / 'run', settings)[0].train()
+    else:
+        runner, _ = start(settings_cfg, tmp_path / 'run', settings)
+        runner.train()
+        assert runner.iter == 3

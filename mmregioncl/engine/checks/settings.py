@@ -3,7 +3,6 @@ import inspect
 from difflib import get_close_matches
 from typing import List
 
-from mmengine.dataset import InfiniteSampler
 from mmengine.hooks import (CheckpointHook, DistSamplerSeedHook,
                             ParamSchedulerHook, RuntimeInfoHook)
 from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper
@@ -16,6 +15,8 @@ from mmregioncl.models.utils.modules import get_module, names_of, unwrap
 from ..metrics import all_schedulers
 
 ENV = ('cudnn_benchmark', 'dist_cfg', 'mp_cfg', 'resource_limit')
+# Samplers of MMEngine and MMDetection
+ENDLESS = ('InfiniteSampler', 'MultiSourceSampler')
 PARAMWISE = ('bias_decay_mult', 'bias_lr_mult', 'bypass_duplicate',
              'custom_keys', 'dcn_offset_lr_mult', 'dwconv_decay_mult',
              'flat_decay_mult', 'norm_decay_mult')
@@ -95,13 +96,13 @@ def check_loops(runner) -> None:
             'set interval of the evaluation hooks')
     if isinstance(runner.train_loop, IterBasedTrainLoop):
         check_iterations(runner)
-    elif isinstance(
-            getattr(runner.train_dataloader.batch_sampler, 'sampler', None),
-            InfiniteSampler):
-        raise ValueError(
-            'an epoch of an InfiniteSampler never ends: set train_dataloader.'
-            'sampler.type to mmregioncl.SeededSampler, or train_cfg.type to '
-            'IterBasedTrainLoop')
+    else:
+        sampler = getattr(runner.train_dataloader.batch_sampler, 'sampler', 0)
+        if any(kind.__name__ in ENDLESS for kind in type(sampler).__mro__):
+            raise ValueError(
+                f'an epoch of {type(sampler).__name__} never ends: set '
+                'train_dataloader.sampler.type to mmregioncl.SeededSampler, or'
+                ' train_cfg.type to IterBasedTrainLoop')
 
 
 def check_iterations(runner) -> None:
