@@ -3,6 +3,7 @@ import copy
 from typing import Iterator, Sequence, Tuple
 
 import torch
+from mmcv.transforms import Resize
 from mmengine.dataset import (BaseDataset, Compose, DefaultSampler,
                               default_collate)
 from mmengine.dist import all_reduce
@@ -12,6 +13,7 @@ from torch.utils.data import DataLoader
 
 from mmregioncl.datasets.box_store import BoxStore
 from mmregioncl.datasets.transforms import loading_steps
+from mmregioncl.datasets.transforms.image_ops import resize_crop
 from mmregioncl.models.utils import (Threshold, backbone_outputs, covered,
                                      feature_map, heatmap_to_boxes, preprocess)
 from mmregioncl.registry import TRANSFORMS
@@ -28,11 +30,31 @@ def whole_image_steps(image_size: Tuple[int, int]) -> list:
     Returns:
         list: Built transforms.
     """
-    resize = dict(
-        type='Resize', scale=tuple(image_size[::-1]), backend='pillow')
     pack = dict(
         type='mmregioncl.PackSelfSupInputs', algorithm_keys=['sample_idx'])
-    return [TRANSFORMS.build(step) for step in (resize, pack)]
+    return [
+        ResizeBands(scale=tuple(image_size[::-1]), backend='pillow'),
+        TRANSFORMS.build(pack)
+    ]
+
+
+class ResizeBands(Resize):
+    """``Resize`` of mmcv, for any number of bands.
+
+    Pillow would take the last of two or four bands for alpha, by which it
+    weighs the others, and knows no other numbers but three.
+    """
+
+    def _resize_img(self, results: dict) -> None:
+        img = results['img']
+        if img.ndim == 2 or img.shape[2] == 3:
+            super()._resize_img(results)
+            return
+        size = results['scale'][::-1]
+        results['img'] = resize_crop(
+            img, (0, 0), img.shape[:2], size,
+            backend='pillow').reshape(*size, img.shape[2])
+        results['img_shape'] = size
 
 
 def whole_image_maps(model: BaseModel,

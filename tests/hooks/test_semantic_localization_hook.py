@@ -395,3 +395,17 @@ def test_tokens_of_a_transformer(ccrop_cfg, tmp_path):
     ccrop_cfg.default_hooks.boxes.threshold = 0.5
     _, watch = train(ccrop_cfg, tmp_path / 'run')
     assert len(set(watch.boxes[3])) > 1
+
+
+@pytest.mark.parametrize('size', [(10, 14), (50, 40)])
+@pytest.mark.parametrize('bands', [1, 2, 4, 12])
+def test_bands_are_resized_one_by_one(bands, size):
+    """Pillow would weigh those of two and four by the last, as by alpha."""
+    img = np.random.default_rng(0).integers(0, 256, (30, 20, bands), 'uint8')
+    resize, _ = localization.whole_image_steps(size)
+    resized = resize(dict(img=img))['img']
+    assert resized.shape == (*size, bands)
+    for band in range(bands):
+        alone = resize(dict(img=img[..., band]))['img']
+        difference = np.abs(alone - resized[..., band].astype(float))
+        assert difference.max() <= 1

@@ -20,6 +20,10 @@ TIFF_STARTS = tuple(order + version
                                            (b'MM', b'\0*'), (b'MM', b'\0+')))
 
 
+class UnfitImage(ValueError):
+    """An image that other settings of ``LoadImage`` can load."""
+
+
 def read_image(content: bytes, channels: int,
                value_range: Optional[Ranges]) -> np.ndarray:
     """Decode an image of any depth and map its values to 8 bits.
@@ -200,7 +204,7 @@ def fit_bands(values: np.ndarray, channels: int) -> np.ndarray:
         if colors.dtype not in (np.uint8, np.uint16):  # OpenCV knows few types
             colors = colors.astype(np.float32)
         return cv2.cvtColor(colors, cv2.COLOR_RGB2GRAY)[..., None]
-    raise ValueError(
+    raise UnfitImage(
         f'it has {bands} band(s): set channels={bands} of LoadImage'
         f' in the place of {channels}')
 
@@ -226,20 +230,20 @@ def to_bytes(values: np.ndarray, value_range: Optional[Ranges]) -> np.ndarray:
         values, value_range = values.astype(np.uint8), value_range or (0, 1)
     kind = values.dtype
     if kind.kind == 'c':
-        raise ValueError(f'it holds values of type {kind}: save their size')
+        raise UnfitImage(f'it holds values of type {kind}: save their size')
     small = kind.kind in 'ui' and kind.itemsize <= 2
     if value_range is None:
         if kind == np.uint8:
             return values
         if not small:
-            raise ValueError(
+            raise UnfitImage(
                 f'it holds values of type {kind}: set value_range of LoadImage'
                 ', which tools/analysis_tools/measure_images.py measures')
         value_range = (np.iinfo(kind).min, np.iinfo(kind).max)
     bands = values.shape[2]
     pairs = value_range if np.ndim(value_range) == 2 else [value_range] * bands
     if len(pairs) != bands:
-        raise ValueError(f'it has {bands} bands, and value_range of LoadImage '
+        raise UnfitImage(f'it has {bands} bands, and value_range of LoadImage '
                          f'has {len(pairs)} pairs: give one for each band')
     mapped = np.empty(values.shape, np.uint8)
     for band, pair in enumerate(pairs):

@@ -16,7 +16,8 @@ from mmregioncl.files import printable
 from mmregioncl.registry import TRANSFORMS
 from mmregioncl.validation import check_whole_number
 from ..archives import ArchiveChanged
-from .bands import Ranges, check_value_range, is_misread, read_image, tiff_size
+from .bands import (Ranges, UnfitImage, check_value_range, is_misread,
+                    read_image, tiff_size)
 
 MOST_PIXELS = 178_956_970  # of an image; Pillow refuses more, too
 PNG_START = b'\x89PNG'
@@ -131,9 +132,11 @@ class LoadImage(LoadImageFromFile):
         except Exception as error:
             reason = f'{type(error).__name__}: {error}'.splitlines()[0]
             if self.on_corrupt == 'raise':
-                raise OSError(f'cannot read {path} as an image: repair or '
-                              'remove it, or set on_corrupt="skip" of '
-                              f'LoadImage ({reason})') from error
+                what = str(error) if isinstance(error, UnfitImage) else (
+                    'repair or remove it, or set on_corrupt="skip" of '
+                    f'LoadImage ({reason})')
+                raise OSError(
+                    f'cannot read {path} as an image: {what}') from error
         self.failures += 1
         count = f'{self.failures} of {self.files} so far'
         expected = self.most_corrupt * self.files
