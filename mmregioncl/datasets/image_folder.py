@@ -1,3 +1,4 @@
+import codecs
 import logging
 import os
 import posixpath
@@ -215,6 +216,10 @@ def read_names(path: str,
     """
     content = get(path, backend_args=backend_args)
     path = printable(path)
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise ValueError(f'ann_file={path!r} is UTF-16, as PowerShell writes: '
+                         'save it as UTF-8')
+    content = content.removeprefix(codecs.BOM_UTF8)  # of Windows, too
     lines = content.decode('utf-8', 'surrogateescape').split('\n')
     names = [line.removesuffix('\r') for line in lines if line.strip()]
     for name in names:

@@ -95,6 +95,16 @@ def test_any_name_of_a_file(tmp_path):
     assert len(fingerprint(dataset)) == 32
 
 
+def test_a_list_written_on_windows(tmp_path):
+    listing = tmp_path / 'list.txt'
+    listing.write_text('é.png\r\nb.png\r\n', encoding='utf-8-sig')
+    dataset = folder(tmp_path, ann_file='list.txt')
+    assert dataset.get_data_info(0)['img_path'] == f'{tmp_path}/é.png'
+    listing.write_text('a.png', encoding='utf-16')
+    with pytest.raises(ValueError, match='is UTF-16, .* save it as UTF-8'):
+        folder(tmp_path, ann_file='list.txt')
+
+
 def test_a_list_of_files(tmp_path, monkeypatch):
     (tmp_path / 'lists').mkdir()
     listing = tmp_path / 'lists' / 'train.txt'
