@@ -142,7 +142,12 @@ def test_channels_last_gives_the_same(model_cfg, build):
         assert results[1][name].item() == pytest.approx(loss.item(), rel=1e-5)
 
 
-@pytest.mark.parametrize('setting', [dict(feat_dim=16), dict(queue_len=0)])
-def test_queue_that_does_not_fit_is_refused(model_cfg, build, setting):
-    with pytest.raises(ValueError, match='set feat_dim to the neck'):
+@pytest.mark.parametrize('setting, words', [
+    (dict(feat_dim=16), 'set feat_dim to the neck'),
+    (dict(queue_len=0), 'queue_len=0 of RegionCLMoCo has to be a whole numb'),
+    (dict(queue_len=-5), 'queue_len=-5 of RegionCLMoCo'),
+    (dict(queue_len=3.5), 'queue_len=3.5 of RegionCLMoCo'),
+])
+def test_queue_that_does_not_fit_is_refused(model_cfg, build, setting, words):
+    with pytest.raises(ValueError, match=words):
         build(dict(model_cfg, **setting))(views(2), mode='loss')
