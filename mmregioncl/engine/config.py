@@ -10,12 +10,11 @@ from mmregioncl.datasets.archives import address, is_missing
 from mmregioncl.datasets.image_folder import join
 from mmregioncl.datasets.nested import innermost_items, type_name
 from mmregioncl.files import ARCHIVE, check_exists
-from .config_checks import (MMENGINE_HOOKS, check_host, check_imports,
-                            check_momentum, check_names, check_old,
-                            check_options, check_removed, check_rules,
-                             check_typed, check_types, check_variables,
-                             imported_host, missing_file, naming_setting,
-                             other_host)
+from .config_checks import (MMENGINE_HOOKS, check_hooks, check_host,
+                            check_imports, check_momentum, check_names,
+                            check_old, check_options, check_removed,
+                            check_rules, check_variables, imported_host,
+                            missing_file, naming_setting, other_host)
 from .switches import amp_is_slow
 
 # Data sets of the hosts that take a path into an archive for a folder
@@ -80,10 +79,9 @@ def load_config(path: Union[str, Path],
     check_options(cfg, options or {})
     cfg.merge_from_dict(options or {})
     check_host(cfg)
-    check_types(cfg)
     check_momentum(cfg)
     check_rules(cfg)
-    check_typed(cfg)
+    check_hooks(cfg)
     hooks = cfg.get('default_hooks') or {}
     for name in [name for name, hook in hooks.items() if hook is None]:
         if name not in MMENGINE_HOOKS:  # MMEngine removes its own

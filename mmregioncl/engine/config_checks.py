@@ -3,14 +3,13 @@ import inspect
 import logging
 import re
 from difflib import get_close_matches
-from functools import lru_cache
 from pathlib import Path
 from traceback import extract_tb
 from typing import Any, Iterable, Iterator, Optional, Set, Tuple, Union
 
 from mmengine.config import Config
 from mmengine.logging import print_log
-from mmengine.registry import HOOKS, OPTIMIZERS, Registry, root
+from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
 from mmregioncl import host
@@ -197,6 +196,7 @@ def check_variables(cfg: Config) -> None:
     given = [
         name for name in re.findall(r'^(\w+) *=', text, re.M)
         if name in cfg and name not in known
+        and len(re.findall(rf'\b{name}\b', text)) == 1  # else it is used
     ]
     if not given:
         return
@@ -215,7 +215,7 @@ def check_variables(cfg: Config) -> None:
             where for where, value in places
             if value == old and isinstance(old, (str, list, dict))
         ]
-        if not found and len(re.findall(rf'\b{name}\b', text)) == 1:
+        if not found:
             found = [
                 where for where, _ in places if where.endswith(f'.{name}')
             ]
@@ -235,10 +235,8 @@ def walk(part: Any, path: str = '') -> Iterator[Tuple[str, Any]]:
         yield from walk(value, f'{path}{key}.')
 
 
-def check_typed(cfg: Config) -> None:
-    """Refuse a hook without a type, and an unknown optimizer.
-
-    MMEngine's errors name neither.
+def check_hooks(cfg: Config) -> None:
+    """Refuse a hook without a type, as by a misspelt name.
 
     Raises:
         ValueError: If there is one.
@@ -251,15 +249,6 @@ def check_typed(cfg: Config) -> None:
             del known[name]
             raise ValueError(f'default_hooks.{name} has no type: set it, or '
                              f'name one of {", ".join(known)}')
-    wrapper = cfg.get('optim_wrapper') or {}
-    kind = (wrapper.get('optimizer') or {}).get('type')
-    if isinstance(kind, str):
-        with OPTIMIZERS.switch_scope_and_registry(
-                host.scope_of(cfg)) as registry:
-            if registry.get(kind) is None:
-                raise ValueError(f'optim_wrapper.optimizer.type={kind} is no '
-                                 'optimizer: name one of PyTorch or of this '
-                                 'stack, such as SGD, AdamW or LARS')
 
 
 def check_imports(cfg: Config) -> None:
@@ -343,52 +332,6 @@ def check_host(cfg: Config) -> None:
         for scope in scopes:
             if other != host.NAME and scope in named:
                 raise other_host(cfg.filename, other, named[scope])
-
-
-def check_types(cfg: Config) -> None:
-    """Refuse classes of this package that are misspelt or lack their prefix.
-
-    MMEngine would name its own registry, and neither the class that was meant
-    nor the prefix.
-
-    Raises:
-        ValueError: If there is one.
-    """
-    scope = host.scope_of(cfg)
-    for part in typed_dicts(cfg._cfg_dict):
-        prefix, _, name = str(part['type']).rpartition('.')
-        own = name in own_classes()
-        if prefix == 'mmregioncl' and not (own or is_registered(name, prefix)):
-            near = get_close_matches(name, own_classes(), 1)
-            advice = f'did you mean {near[0]}?' if near else 'correct the name'
-            raise ValueError(f'{cfg.filename} names mmregioncl.{name}, and '
-                             f'there is no such class: {advice}')
-        if not prefix and own and scope == host.NAME and \
-                not is_registered(name, scope):
-            raise ValueError(f'{cfg.filename} names {name} without its prefix:'
-                             f' set type to mmregioncl.{name}')
-
-
-def registries(scope: str) -> Iterator[Registry]:
-    """Yield those of a scope, or MMEngine's where it has none."""
-    for parent in vars(root).values():
-        if isinstance(parent, Registry):
-            yield parent.children.get(scope, parent)
-
-
-def is_registered(name: str, scope: str) -> bool:
-    """Whether a name without prefix is found from a scope."""
-    return any(registry.get(name) for registry in registries(scope))
-
-
-@lru_cache
-def own_classes() -> Set[str]:
-    """Names of the classes that this package registers."""
-    found: Set[str] = set()
-    for registry in registries('mmregioncl'):
-        registry.import_from_location()
-        found.update(registry.module_dict)
-    return found
 
 
 def imported_host(error: BaseException) -> Optional[str]:

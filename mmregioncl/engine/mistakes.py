@@ -9,9 +9,10 @@ import re
 import sys
 import traceback
 from difflib import get_close_matches
-from typing import Any, Iterable, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from mmengine.config import Config
+from mmengine.registry import Registry
 
 from mmregioncl.datasets.nested import type_name
 
@@ -160,17 +161,23 @@ def unknown_type(failure: Failure) -> Optional[str]:
     key = next((f'{key}=' for key, value in failure.settings()
                 if value == name and key.endswith('type')), '')
     registry = failure.value('registry')
-    near = similar(name.rpartition('.')[2], names_in(registry.root)) \
-        if hasattr(registry, 'root') else ''
+    near = ''
+    if isinstance(registry, Registry):
+        near = similar(name.rpartition('.')[2], names_in(registry.root))
     return (f'{key}{name!r} is not known{near}: correct it, or let '
             'custom_imports import the module that registers it')
 
 
-def names_in(registry) -> List[str]:
-    """All names of a registry and of those below it."""
-    return [*registry.module_dict] + [
-        name for part in registry.children.values() for name in names_in(part)
-    ]
+def names_in(registry: Registry) -> Dict[str, str]:
+    """Names in a registry and in those below it, and what to write for them.
+
+    Those of MMEngine need no prefix.
+    """
+    prefix = f'{registry.scope}.' if registry.parent else ''
+    found = {name: prefix + name for name in registry.module_dict}
+    for part in registry.children.values():
+        found = names_in(part) | found
+    return found
 
 
 def wrong_name(failure: Failure) -> Optional[str]:
@@ -197,19 +204,20 @@ def wrong_name(failure: Failure) -> Optional[str]:
             'its name')
 
 
-def arguments_of(kind: type) -> List[str]:
+def arguments_of(kind: type) -> Dict[str, str]:
     """Names of the arguments of a class, and of those that it extends."""
-    return [
-        name for base in inspect.getmro(kind)
+    return {
+        name: name
+        for base in inspect.getmro(kind)
         for name in inspect.signature(base.__init__).parameters
         if name != 'self'
-    ]
+    }
 
 
-def similar(name: str, known: Iterable[str]) -> str:
+def similar(name: str, known: Dict[str, str]) -> str:
     """Name what a user may have meant."""
     near = get_close_matches(name, known, 1)
-    return f' ({near[0]}?)' if near else ''
+    return f' ({known[near[0]]}?)' if near else ''
 
 
 def missing_name(failure: Failure) -> Optional[str]:

@@ -42,8 +42,11 @@ def schedule_of(part: dict) -> None:
 
 @pytest.mark.parametrize('build, part, sentence', [
     (HOOKS.build, dict(type='mmregioncl.OnlineKNHook'),
-     "part.type='mmregioncl.OnlineKNHook' is not known (OnlineKNNHook?): "
-     'correct it, or let custom_imports import the module that registers it'),
+     "part.type='mmregioncl.OnlineKNHook' is not known "
+     '(mmregioncl.OnlineKNNHook?): correct it, or let custom_imports import '
+     'the module that registers it'),
+    (HOOKS.build, dict(type='GuardHook', _scope_='mmengine'),
+     "part.type='GuardHook' is not known (mmregioncl.GuardHook?): correct it"),
     (HOOKS.build, dict(type='mmregioncl.GuardHook', intervl=5),
      'part.intervl is no setting of GuardHook (interval?): correct its name'),
     (HOOKS.build, dict(type='CheckpointHook', save_best=3),
