@@ -78,7 +78,7 @@ def schedule_of(part: dict) -> None:
      'LinearLR refuses its settings in part, correct them: end should be'),
 ])
 def test_settings_that_others_refuse_are_named(build, part, sentence):
-    cfg = Config(dict(part=part))
+    cfg = Config(dict(other=dict(type='Other'), part=part))
     assert told(build, cfg.part, cfg=cfg).startswith(sentence)
 
 
