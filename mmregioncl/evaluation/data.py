@@ -234,9 +234,8 @@ def check_several_classes(labels: Tensor) -> None:
     """
     if len(labels[labels >= 0].unique()) < 2:
         raise ValueError(
-            'all images that k-NN or a linear probe learns from have the same '
-            'label: give a data set with two classes or more, or leave the '
-            'hook out')
+            'all images that k-NN learns from have the same label: give a '
+            'data set with two classes or more, or leave the hook out')
 
 
 def describe_dataset(dataset: BaseDataset) -> dict:

@@ -9,9 +9,8 @@ from torch import Tensor, nn
 from mmregioncl.datasets.nested import innermost
 from mmregioncl.datasets.transforms import kinds_of
 from mmregioncl.evaluation import (check_finite, check_same_classes,
-                                   check_several_classes, extract_rows,
-                                   gather_rows, online_probe, rank_batches,
-                                   read_labels)
+                                   extract_rows, gather_rows, online_probe,
+                                   rank_batches, read_labels)
 from mmregioncl.evaluation.frozen import frozen_evaluation
 from mmregioncl.models.parents import split_batch
 from mmregioncl.models.utils import image_features
@@ -68,7 +67,7 @@ class OnlineLinearProbeHook(EvaluationHook):
         """Add labels to the samples, before workers copy the data set.
 
         Raises:
-            ValueError: If the training set has no labels, or one.
+            ValueError: If the training set has no labels.
         """
         super().before_run(runner)
         if isinstance(runner._train_loop, (dict, type(None))):
@@ -80,7 +79,6 @@ class OnlineLinearProbeHook(EvaluationHook):
                 # MMPretrain's PackInputs packs labels in any case.
                 if 'PackSelfSupInputs' in kinds_of(step):
                     step.algorithm_keys = [*{*step.algorithm_keys, 'gt_label'}]
-        check_several_classes(torch.cat(labels))
         self.classes = int(torch.cat(labels).max()) + 1
 
     def before_train(self, runner) -> None:
