@@ -315,5 +315,5 @@ def test_backbone_alone_is_enough(cfg, checkpoint, tmp_path):
     torch.save(dict(weight=torch.ones(1)), tmp_path / 'other.pth')
     other = open_run(cfg, tmp_path / 'other.pth', tmp_path / '3')
     with pytest.raises(
-            ValueError, match='of its 1 weights, such as weight, is one'):
+            ValueError, match='it is a network with weights such as weight'):
         other.add('knn', FEATURE_PROTOCOLS['knn'], **KNN)
