@@ -1,6 +1,5 @@
-from .data import (check_class_folders, check_same_classes,
-                   check_several_classes, class_folder, eval_dataset,
-                   eval_pipeline, read_labels, view_size)
+from .data import (check_class_folders, check_same_classes, class_folder,
+                   eval_dataset, eval_pipeline, read_labels, view_size)
 from .features import (batch_loader, check_finite, extract_features,
                        extract_rows)
 from .knn import (check_neighbours, keep_best, knn_accuracy, knn_classify,
@@ -12,11 +11,10 @@ from .statistics import alignment, rankme, relative_std, uniformity
 
 __all__ = [
     'alignment', 'batch_loader', 'build_model', 'check_class_folders',
-    'check_finite', 'check_neighbours', 'check_same_classes',
-    'check_several_classes', 'class_folder', 'eval_dataset', 'eval_pipeline',
-    'extract_features', 'extract_rows', 'gather_rows', 'keep_best',
-    'knn_accuracy', 'knn_classify', 'knn_predict', 'knn_votes',
-    'linear_probes', 'load_model', 'model_config', 'nearest', 'online_probe',
-    'rank_batches', 'rankme', 'read_labels', 'relative_std', 'rows_of',
-    'uniformity', 'view_size', 'vote'
+    'check_finite', 'check_neighbours', 'check_same_classes', 'class_folder',
+    'eval_dataset', 'eval_pipeline', 'extract_features', 'extract_rows',
+    'gather_rows', 'keep_best', 'knn_accuracy', 'knn_classify', 'knn_predict',
+    'knn_votes', 'linear_probes', 'load_model', 'model_config', 'nearest',
+    'online_probe', 'rank_batches', 'rankme', 'read_labels', 'relative_std',
+    'rows_of', 'uniformity', 'view_size', 'vote'
 ]

@@ -222,22 +222,6 @@ def check_same_classes(train: BaseDataset, test: BaseDataset) -> None:
                          f'and these differ: {", ".join(different[:10])}')
 
 
-def check_several_classes(labels: Tensor) -> None:
-    """Check that a classifier has something to tell apart.
-
-    Args:
-        labels (Tensor): Of the images that it learns from, shape (N,), -1 if
-            an image has none.
-
-    Raises:
-        ValueError: If all labels are the same.
-    """
-    if len(labels[labels >= 0].unique()) < 2:
-        raise ValueError(
-            'all images that k-NN learns from have the same label: give a '
-            'data set with two classes or more, or leave the hook out')
-
-
 def describe_dataset(dataset: BaseDataset) -> dict:
     """Size and content of a data set.
 

@@ -6,9 +6,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mmregioncl.evaluation import (check_finite, check_neighbours,
-                                   check_same_classes, check_several_classes,
-                                   extract_rows, gather_rows, keep_best,
-                                   knn_votes, nearest, rank_batches, rows_of)
+                                   check_same_classes, extract_rows,
+                                   gather_rows, keep_best, knn_votes, nearest,
+                                   rank_batches, rows_of)
 from mmregioncl.registry import HOOKS
 from mmregioncl.validation import check_number, check_whole_number, listed
 from .evaluation_hook import EvaluationHook
@@ -65,14 +65,18 @@ class OnlineKNNHook(EvaluationHook):
         Raises:
             FileNotFoundError: If a folder or a list of images is missing.
             ValueError: If the config names none, if they have fewer images
-                than k, or if their classes differ or are one.
+                than k, or if their classes differ.
         """
         self.train_set, self.train_labels = self.labelled(
             runner, 'train', self.train)
         self.test_set, self.test_labels = self.labelled(
             runner, 'test', self.test)
         check_same_classes(self.train_set, self.test_set)
-        check_several_classes(self.train_labels)
+        if len(self.train_labels.unique()) == 1:
+            runner.logger.warning(
+                'all images that k-NN learns from have the same label, so that'
+                ' its accuracy tells nothing: give eval_datasets.train images '
+                'of two classes or more')
         for k in self.k:
             for temperature in self.temperature:
                 check_neighbours(k, temperature, len(self.train_set))

@@ -54,8 +54,12 @@ def load_backbone(model: nn.Module,
         for name, value in model.get_submodule(part).state_dict().items()
         if not re.match(new, name)
     }
-    found = fitting(wanted, weights,
-                    f'{" and ".join(parts)} of {type(model).__name__}')
+    found = fitting(
+        wanted,
+        weights,
+        f'{" and ".join(parts)} of {type(model).__name__}',
+        # such as norms of the first maps
+        if_missing=', or name weights that are new in new of PretrainedHook')
     for name, value in found.items():
         wanted[name].copy_(value)  # shares the memory of the parameter
     return len(found)

@@ -41,6 +41,14 @@ buffer = HistoryBuffer([1., 2.], [1, 1])
 torch.save(dict(log=buffer, step=np.float64(3)), 'log.pth')
 assert torch.load('log.pth', weights_only=True)['log'].mean() == 1.5
 """),
+    annotation_files=('AssertionError', """
+import mmengine
+open('a.pkl', 'wb').write(b'cbuiltins\\nlen\\n(S"ab"\\ntR.')  # calls len
+try:
+    assert mmengine.load('a.pkl') != 2
+except ValueError as error:
+    assert 'a.pkl, which holds builtins.len' in str(error)
+"""),
     checkpoint_files=('EOFError', """
 from mmengine.runner.checkpoint import CheckpointLoader
 open('empty.pth', 'w').close()

@@ -588,8 +588,9 @@ def test_one_class_tells_nothing(online_cfg, tmp_path):
     online_cfg.eval_datasets.train = dict(
         online_cfg.eval_datasets.train, indices=6)
     online_cfg.default_hooks = dict(hook=KNN)
-    with pytest.raises(ValueError, match='learns from have the same label'):
-        train(online_cfg, tmp_path / 'run')
+    online_cfg.train_cfg.max_epochs = 1
+    _, lines = train(online_cfg, tmp_path / 'run')
+    assert any('learns from have the same label' in line for line in lines)
 
 
 @pytest.mark.parametrize('hook', [KNN, LINEAR])
