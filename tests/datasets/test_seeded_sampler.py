@@ -123,6 +123,21 @@ def test_views_do_not_depend_on_the_number_of_processes(image_folder):
     assert torch.equal(torch.stack(ranks, 1).flatten(0, 1), alone[1])
 
 
+@pytest.mark.parametrize('kind', [SeededSampler, SeededInfiniteSampler])
+def test_orders_of_neighbouring_seeds_are_unrelated(image_folder, kind):
+    """MMEngine's second epoch has the order of the next seed's first."""
+    orders = []
+    for seed, epoch in ((3, 1), (4, 0)):
+        sampler = kind(folder_set(image_folder), seed=seed)
+        if kind is SeededSampler:
+            sampler.set_epoch(epoch)
+        else:
+            sampler.skip(epoch * COUNT)
+        orders.append([int(index) for index in islice(sampler, COUNT)])
+        assert sorted(orders[-1]) == [*range(COUNT)]
+    assert orders[0] != orders[1]
+
+
 @pytest.mark.parametrize('shuffle', [True, False])
 def test_infinite_orders_are_those_of_any_processes(image_folder, shuffle):
     dataset = folder_set(image_folder)
