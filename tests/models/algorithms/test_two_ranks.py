@@ -253,7 +253,7 @@ def distilled_transformer_trains() -> None:
     cfg = method_cfgs('RegionCLMoCoV3')[0]
     del cfg['region_swap']
     cfg['backbone'] = dict(
-        type='DistilledVisionTransformer',
+        type='mmregioncl.DistilledVisionTransformer',
         arch=dict(
             embed_dims=32, num_layers=2, num_heads=2, feedforward_channels=64),
         img_size=32,
