@@ -4,8 +4,8 @@ MMEngine 0.10.7 reads ``.pkl`` and ``.pickle`` by ``pickle.load``, and ``.yml``
 and ``.yaml`` by PyYAML's loader for files that are trusted. Both call whatever
 function a file names. No upstream issue is known.
 """
+import datetime
 import pickle
-from struct import unpack
 from typing import Any
 
 import numpy as np
@@ -41,18 +41,24 @@ def load(file, *args, **kwargs) -> Any:
     try:
         return load_any(file, *args, **kwargs)
     except NotData as error:
-        raise ValueError(
-            f'cannot read {file}, which holds {error}, and not data alone: if '
-            'you trust it, write lists, dicts, text, numbers and arrays to it'
-        ) from error
+        raise ValueError(f'{file} cannot be read: {error}') from error
     except (ValueError, RecursionError, yaml.YAMLError) as error:
         fault = ' '.join(str(error).split())
         raise ValueError(f'cannot read {file}, which is broken ({fault}): '
                          'create it again') from error
 
 
-class NotData(Exception):
-    """A file names a function or a class."""
+class NotData(ValueError):
+    """A file names a function or a class.
+
+    Args:
+        name (str): That name.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f'the file holds {name}, which might run code: if you trust it, '
+            'write it again with lists, dicts, text, numbers and arrays alone')
 
 
 class DataPickleHandler(PickleHandler):
@@ -131,17 +137,46 @@ def empty_array(*args) -> np.ndarray:
 
 # What a pickle of data may name, where numpy._core is numpy.core
 KNOWN = {
-    'builtins.set': set,
-    'builtins.frozenset': frozenset,
-    'builtins.complex': complex,
-    'collections.OrderedDict': dict,
-    'builtins.bytes': lambda: b'',  # of which bytes(2**40) would be more
-    '_codecs.encode': lambda text, code: text.encode('latin1'),
-    'numpy.ndarray': None,
-    'numpy.dtype': Kind,
-    'numpy.core.multiarray._reconstruct': empty_array,
-    'numpy.core.multiarray.scalar': scalar,
-    'numpy.core.numeric._frombuffer': from_buffer
+    'builtins.set':
+    set,
+    'builtins.frozenset':
+    frozenset,
+    'builtins.complex':
+    complex,
+    'builtins.slice':
+    slice,
+    'builtins.range':
+    range,
+    'builtins.list':
+    list,
+    'builtins.dict':
+    dict,
+    'collections.OrderedDict':
+    dict,
+    'collections.defaultdict':
+    lambda *kind: {},
+    'datetime.datetime':
+    datetime.datetime,
+    'datetime.date':
+    datetime.date,
+    # bytes(2**40) would be as many
+    'builtins.bytes':
+    lambda: b'',
+    'builtins.bytearray':
+    lambda data=b'', code='latin1': bytearray(
+        data if isinstance(data, bytes) else data.encode(code)),
+    '_codecs.encode':
+    lambda text, code: text.encode('latin1'),
+    'numpy.ndarray':
+    None,
+    'numpy.dtype':
+    Kind,
+    'numpy.core.multiarray._reconstruct':
+    empty_array,
+    'numpy.core.multiarray.scalar':
+    scalar,
+    'numpy.core.numeric._frombuffer':
+    from_buffer
 }
 
 
@@ -177,10 +212,3 @@ class DataUnpickler(pickle._Unpickler):
             raise NotData(f'a state of a {type(found).__name__}')
 
     dispatch[pickle.BUILD[0]] = load_build
-
-    def load_bytearray8(self) -> None:
-        """Read no more bytes than there are."""
-        length, = unpack('<Q', self.read(8))
-        self.append(bytearray(self.read(length)))
-
-    dispatch[pickle.BYTEARRAY8[0]] = load_bytearray8

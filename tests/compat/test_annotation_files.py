@@ -1,6 +1,7 @@
 """Annotations that MMEngine reads, for its own data sets and for others."""
+import datetime
 import pickle
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 
 import mmengine
 import numpy as np
@@ -25,7 +26,10 @@ OTHERS = dict(
     a={1, 2},
     b=frozenset('x'),
     c=OrderedDict(x=1),
-    d=(None, True, -3, 2**70, 0.5, 1j, b'\0\xff'))
+    d=(None, True, -3, 2**70, 0.5, 1j, b'\0\xff'),
+    e=defaultdict(list, x=[1]),
+    f=bytearray(b'\0\xff'),
+    g=datetime.datetime(2026, 11, 30))
 
 
 @pytest.mark.parametrize('protocol', range(6))

@@ -47,7 +47,7 @@ open('a.pkl', 'wb').write(b'cbuiltins\\nlen\\n(S"ab"\\ntR.')  # calls len
 try:
     assert mmengine.load('a.pkl') != 2
 except ValueError as error:
-    assert 'a.pkl, which holds builtins.len' in str(error)
+    assert 'a.pkl cannot be read: the file holds builtins.len' in str(error)
 """),
     checkpoint_files=('EOFError', """
 from mmengine.runner.checkpoint import CheckpointLoader
