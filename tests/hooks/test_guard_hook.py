@@ -10,7 +10,7 @@ import pytest
 import tifffile
 import torch
 from mmengine.config import Config
-from mmengine.dataset import DefaultSampler
+from mmengine.dataset import BaseDataset, DefaultSampler
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 from mmengine.registry import DATASETS, HOOKS
@@ -384,6 +384,31 @@ def test_images_of_which_none_can_be_read_are_refused(deep_cfg, tmp_path,
             f'{tmp_path}/deep/0.tif: {words}'):
         said_of_images(deep_cfg, (tmp_path / 'deep').iterdir(),
                        tiff(np.zeros((40, 40), np.float32)))
+
+
+class LoadImageFromStore:
+    """A step of a user, which reads by key and has no setting of mmcv's."""
+
+    def __call__(self, results: dict) -> dict:
+        if results['img_path'] not in ('key0', 'key1'):
+            raise KeyError(results['img_path'])
+        return dict(results, img=np.zeros((4, 4, 3), np.uint8))
+
+
+@pytest.mark.parametrize('key, fits', [('key1', True), ('key2', False)])
+def test_images_need_not_be_files(key, fits):
+    """Only the step that loads them has to find them."""
+    dataset = BaseDataset(
+        serialize_data=False, lazy_init=True, pipeline=[LoadImageFromStore()])
+    dataset.data_list = [dict(img_path=key)]
+    dataset._fully_initialized = True
+    runner = Mock(train_dataloader=Mock(dataset=dataset))
+    if fits:
+        checks.check_depth(runner)
+        runner.logger.warning.assert_not_called()
+        return
+    with pytest.raises(ValueError, match='none of 1 images .* as key2: .key2'):
+        checks.check_depth(runner)
 
 
 def warnings_of(cfg) -> list:

@@ -308,14 +308,18 @@ def check_depth(runner) -> None:
         load.on_corrupt = 'raise'
         try:
             load(dict(img_path=path))
-            content = fileio.get(path, backend_args=load.backend_args)
         except Exception as error:  # decoders may raise anything
             reasons.append(f'{printable(path)}: {error.__cause__ or error}' +
                            ('' if is_ours(load) else other_type(load)))
             continue
-        if not notes:  # one tells
-            notes += bands_left_out(load, printable(path), content)
-        note_span(spans, load, content)
+        try:
+            content = fileio.get(
+                path, backend_args=getattr(load, 'backend_args', None))
+            if not notes:  # one tells
+                notes += bands_left_out(load, printable(path), content)
+            note_span(spans, load, content)
+        except Exception:  # only that step can read it
+            continue
     if reasons and len(reasons) == len(files):
         raise ValueError(f'none of {len(files)} images that were tried can be '
                          f'read, such as {reasons[0]}')
@@ -357,12 +361,9 @@ def note_span(spans: Dict[np.dtype, np.ndarray], load: BaseTransform,
     """
     channels = getattr(load, 'channels', 3)
     if getattr(load, 'value_range', None) is not None or \
-            load.color_type == 'unchanged':
+            getattr(load, 'color_type', 'color') == 'unchanged':
         return
-    try:
-        values = fit_bands(read_values(content, channels), channels)
-    except ValueError:  # only that step can read it
-        return
+    values = fit_bands(read_values(content, channels), channels)
     known = spans.get(values.dtype, values)
     spans[values.dtype] = np.array(
         [min(known.min(), values.min()),
