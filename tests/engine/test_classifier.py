@@ -164,6 +164,17 @@ def test_recipes_that_average_maps_refuse_a_class_token(vit_run, recipe):
         adopt_backbone(cfg, vit_run)
 
 
+@pytest.mark.parametrize('stages', [-1, 4])
+def test_a_frozen_backbone_has_no_stages_to_freeze(stages):
+    """Fine-tuning used to be ``frozen_stages=-1`` on a linear recipe."""
+    cfg = Config.fromfile(LINEAR)
+    cfg.model.backbone.frozen_stages = stages
+    with pytest.raises(
+            ValueError,
+            match=f'frozen=True .* frozen_stages={stages} .* frozen=False'):
+        MODELS.build(cfg.model)
+
+
 def test_recipes_keep_their_batch(run):
     """One process accumulates gradients up to the batch of the recipe."""
     path = LINEAR.parents[1] / 'imagenet' / \

@@ -20,6 +20,10 @@ class FeatureClassifier(ImageClassifier):
         frozen (bool): Whether the backbone stays as it is, statistics of batch
             norm included. Defaults to False.
         **kwargs: Further arguments of ``ImageClassifier``.
+
+    Raises:
+        ValueError: If ``frozen=True`` and the backbone has ``frozen_stages``,
+            which would change nothing.
     """
 
     def __init__(self,
@@ -27,6 +31,11 @@ class FeatureClassifier(ImageClassifier):
                  *args,
                  frozen: bool = False,
                  **kwargs) -> None:
+        if frozen and 'frozen_stages' in backbone:
+            raise ValueError(
+                'frozen=True of FeatureClassifier freezes all of the backbone,'
+                f' whatever frozen_stages={backbone["frozen_stages"]} says: '
+                'set frozen=False, or leave frozen_stages out')
         super().__init__(backbone, *args, **kwargs)
         self.backbone.register_forward_hook(keep_features)
         self.frozen = frozen
