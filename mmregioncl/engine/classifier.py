@@ -1,5 +1,6 @@
 import hashlib
 import re
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -112,7 +113,7 @@ def adopt_backbone(cfg: Config, run: EvaluationRun) -> None:
     if channels != 3:
         cfg.data_preprocessor['to_rgb'] = False
     weight = next(run.model.backbone.parameters())
-    size = view_size(cfg)
+    size = input_size(cfg, run.cfg)
     with torch.no_grad():
         outputs = run.model.backbone(weight.new_zeros(1, channels, size, size))
     last, token = split_outputs(outputs)
@@ -123,3 +124,15 @@ def adopt_backbone(cfg: Config, run: EvaluationRun) -> None:
             "one alone: set model.type='mmregioncl.FeatureClassifier', and "
             'leave model.neck out')
     cfg.model.head.in_channels = image_features(outputs).shape[1]
+
+
+def input_size(*cfgs: Config) -> int:
+    """Side in pixels of images that a backbone takes.
+
+    That of the first random crop in one of the configs. Without one, 64, which
+    fits all that take any size.
+    """
+    for cfg in cfgs:
+        with suppress(ValueError):
+            return view_size(cfg)
+    return 64

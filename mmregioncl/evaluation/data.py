@@ -31,7 +31,8 @@ def view_size(cfg: Config) -> int:
     preprocessors = [
         part.get('data_preprocessor') for part in (cfg.get('model', {}), cfg)
     ]
-    for step in typed_dicts([cfg.train_dataloader.dataset, *preprocessors]):
+    training = cfg.get('train_dataloader', {})
+    for step in typed_dicts([training.get('dataset'), *preprocessors]):
         if is_crop(step):
             size = crop_settings(step)['size']
             return size if isinstance(size, int) else size[0]

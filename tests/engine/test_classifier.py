@@ -188,6 +188,26 @@ def test_recipes_keep_their_batch(run):
     assert 'data_preprocessor' not in recipe_cfg.model
 
 
+@pytest.mark.parametrize('own', [True, False])
+def test_recipes_need_no_random_resized_crop(run, own):
+    """Nor do the configs of pre-training."""
+    cfg = Config.fromfile(LINEAR)
+    cfg.train_dataloader.dataset.pipeline = [
+        dict(type='RandomCrop', crop_size=32, padding=4),
+    ]
+    sizes = []
+    backbone = MODELS.build(run.cfg.model.backbone)
+    backbone.register_forward_pre_hook(
+        lambda module, images: sizes.append(images[0].shape[-1]))
+    run.model = SimpleNamespace(backbone=backbone)
+    if own:
+        crop = dict(type='RandomResizedCrop', size=48)
+        run.cfg.train_dataloader = dict(dataset=dict(pipeline=[crop]))
+    adopt_backbone(cfg, run)
+    assert sizes == [48 if own else 64]
+    assert cfg.model.head.in_channels == 64
+
+
 def test_a_classifier_loads_as_the_run_does(run):
     """Bands are neither swapped nor taken for colours."""
     load = dict(type='mmregioncl.LoadImage', channels=4, value_range=(0, 4095))
