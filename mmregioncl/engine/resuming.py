@@ -166,7 +166,7 @@ def reset_schedule(runner, groups: List[dict]) -> None:
         for step in range(1, runner.iter + 1):
             for scheduler in by_iter:
                 scheduler.step()
-            if step % length == 0 and epochs < runner.epoch:
+            if epochs < runner.epoch and step % length == 0:
                 epochs += 1
                 for scheduler in by_epoch:
                     scheduler.step()

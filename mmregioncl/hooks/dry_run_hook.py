@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from mmregioncl.datasets.nested import type_name
-from mmregioncl.engine.checks import check_batches
+from mmregioncl.engine.checks import check_steps
 from mmregioncl.engine.checks.resources import GIB
 from mmregioncl.engine.loops import images_per_batch
 from mmregioncl.engine.quiet import hide_needless_lines
@@ -55,7 +55,7 @@ class DryRunHook(Hook):
 
     def before_train(self, runner) -> None:
         """Refuse a run without steps, as the run itself is."""
-        check_batches(runner)
+        check_steps(runner)
 
     def before_train_epoch(self, runner) -> None:
         """Note weights and memory, and listen to the backbone.
@@ -113,9 +113,14 @@ class DryRunHook(Hook):
                                              for name, value in losses.items())
             if self.seen:
                 self.lines.update(regions_of(unwrap(runner.model), *self.seen))
-        if len(self.times) == min(STEPS, len(runner.train_dataloader)):
+        if len(self.times) == min(STEPS, pass_length(runner)):
             self.lines.update(time_of(runner, self.times))
             raise Finished
+
+
+def pass_length(runner) -> float:
+    """Steps of a pass over the data, inf if a batch is more than they are."""
+    return len(runner.train_dataloader) or math.inf
 
 
 def memory_of(runner) -> str:
@@ -158,7 +163,7 @@ def time_of(runner, times: List[float]) -> Dict[str, str]:
         runner.train_dataloader)
     load /= max(1, loader.num_workers)
     both = max(step, load) if loader.num_workers else step + load
-    length = min(len(loader), runner.max_iters)
+    length = min(pass_length(runner), runner.max_iters)
     return dict(
         steps=f'{length:,} in an epoch, {runner.max_iters:,} in all, on '
         f'{runner.world_size} process(es)',
@@ -177,7 +182,7 @@ def duration(seconds: float) -> str:
 
 def log_of(runner, hook: LoggerHook, backends: List[dict]) -> str:
     """When losses are logged, and where."""
-    length = len(runner.train_dataloader)
+    length = pass_length(runner)
     by_epoch = isinstance(runner.train_loop, EpochBasedTrainLoop)
     # MMEngine counts the steps of an epoch. In a loop by iterations it counts
     # those of the run, and the loader ends once.

@@ -3,7 +3,7 @@ from typing import Optional
 
 from mmengine.hooks import Hook
 
-from mmregioncl.engine.checks import check_batches
+from mmregioncl.engine.checks import check_steps
 from mmregioncl.engine.summary import describe_run, end_of_run
 from mmregioncl.registry import HOOKS
 from mmregioncl.validation import check_whole_number
@@ -28,7 +28,7 @@ class RunSummaryHook(Hook):
 
     def before_train(self, runner) -> None:
         """Log what the run does, unless it would do nothing."""
-        check_batches(runner)
+        check_steps(runner)
         runner.logger.info(describe_run(runner))
 
     def after_train_iter(self,

@@ -8,7 +8,7 @@ from mmengine.runner import Runner
 
 from mmregioncl.engine.summary import describe_data, end_of_run, next_commands
 from mmregioncl.hooks import RunSummaryHook
-from mmregioncl.hooks.dry_run_hook import DryRunHook
+from mmregioncl.hooks.dry_run_hook import DryRunHook, dry_run
 
 
 @pytest.fixture
@@ -60,6 +60,21 @@ def test_a_run_without_steps_is_refused(runner_cfg, hook):
     runner.register_hook(hook())
     with pytest.raises(ValueError, match='^12 images do not make one batch'):
         runner.train()
+
+
+def test_an_endless_sampler_fills_any_batch(runner_cfg):
+    """Though the length of the loader is zero."""
+    runner_cfg.default_hooks = dict(
+        checkpoint=None, logger=dict(type='LoggerHook', interval=1))
+    runner_cfg.train_cfg = dict(type='IterBasedTrainLoop', max_iters=4)
+    runner_cfg.train_dataloader.update(
+        batch_size=13,
+        num_workers=0,
+        persistent_workers=False,
+        sampler=dict(type='InfiniteSampler'))
+    lines = [*dry_run(runner_cfg)]
+    assert 'log          every 1 steps, to terminal and log file' in lines
+    assert any('4 in an epoch, 4 in all, on 1 process' in one for one in lines)
 
 
 def test_data_of_any_kind():

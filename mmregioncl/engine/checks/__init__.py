@@ -2,7 +2,7 @@
 from .checkpoint import check_checkpoint, check_whole
 from .data import (check_bands, check_batch, check_batches, check_channels,
                    check_depth, check_epoch, check_evaluated, check_first_step,
-                   check_images, check_queue)
+                   check_images, check_queue, check_steps)
 from .resources import check_disk, check_memory, check_shared_memory
 from .schedules import check_kept_checkpoints, check_metrics, check_schedule
 from .settings import check_logged, check_settings
@@ -13,5 +13,5 @@ __all__ = [
     'check_evaluated', 'check_first_step', 'check_images',
     'check_kept_checkpoints', 'check_logged', 'check_memory', 'check_metrics',
     'check_queue', 'check_schedule', 'check_settings', 'check_shared_memory',
-    'check_whole'
+    'check_steps', 'check_whole'
 ]

@@ -8,6 +8,7 @@ from mmcv.transforms import BaseTransform
 from mmengine import fileio
 from mmengine.dataset import DefaultSampler, default_collate
 from mmengine.dist import all_gather_object
+from mmengine.runner import EpochBasedTrainLoop
 from torch import Tensor, nn
 from torch.utils.data import BatchSampler, Dataset
 
@@ -28,6 +29,24 @@ from ..loops import images_per_batch
 from ..step_memory import rehearse
 
 
+def check_steps(runner) -> None:
+    """Check that a pass over the training set has a step.
+
+    Samplers without an end, for runs that count steps, fill any batch.
+
+    Raises:
+        ValueError: If it has none.
+    """
+    loader = runner.train_dataloader
+    ends = isinstance(runner.train_loop, EpochBasedTrainLoop) or \
+        isinstance(loader.sampler, DefaultSampler)
+    if ends and len(loader) == 0:
+        raise ValueError(
+            f'{len(loader.dataset)} images do not make one batch of '
+            f'{loader.batch_size} on {runner.world_size} process(es): '
+            'lower train_dataloader.batch_size, or add images')
+
+
 def check_batches(runner) -> None:
     """Check that the training set makes batches that the model takes.
 
@@ -37,13 +56,9 @@ def check_batches(runner) -> None:
         ValueError: If it does not make one, if processes get unequal ones, or
             if the last batch of an epoch is too small.
     """
+    check_steps(runner)
     loader = runner.train_dataloader
     images = len(loader.dataset)
-    if len(loader) == 0:
-        raise ValueError(
-            f'{images} images do not make one batch of '
-            f'{loader.batch_size} on {runner.world_size} process(es): '
-            'lower train_dataloader.batch_size, or add images')
     if not getattr(loader.sampler, 'round_up', True) and \
             images % runner.world_size:
         raise ValueError(
