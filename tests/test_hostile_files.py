@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 import mmengine
 import numpy as np
 import pytest
+import tifffile
 import torch
 import yaml
 from hypothesis import example, given, settings
@@ -253,6 +254,24 @@ def test_large_images_of_other_kinds_are_refused(tmp_path):
         with pytest.raises(
                 OSError, match='400000000 pixels. exceeds|20000x20000 pixels'):
             load(dict(img_path=str(path)))
+
+
+def test_many_bands_count_as_many_pixels(tmp_path):
+    path = tmp_path / 'a.tiff'
+    tifffile.imwrite(
+        path,
+        np.zeros((8, 8, 100), 'uint8'),
+        photometric='minisblack',
+        planarconfig='contig',
+        metadata=None)
+    with tifffile.TiffFile(path, mode='r+b') as file:
+        for side in ('ImageWidth', 'ImageLength'):
+            file.pages[0].tags[side].overwrite(3000)
+    load = TRANSFORMS.build(
+        dict(type='mmregioncl.LoadImage', channels=100, on_corrupt='raise'))
+    with pytest.raises(
+            OSError, match='3000x3000 pixels of 100 bands are more than'):
+        load(dict(img_path=str(path)))
 
 
 @settings(FUZZ, max_examples=40)

@@ -113,8 +113,8 @@ def has_fourth_band(content: bytes) -> bool:
             page.photometric != tifffile.PHOTOMETRIC.SEPARATED
 
 
-def tiff_size(content: bytes) -> Optional[Tuple[int, int]]:
-    """Width and height of the first image of a TIFF, by its header.
+def tiff_size(content: bytes) -> Optional[Tuple[int, int, int]]:
+    """Width, height and bands of the first image of a TIFF, by its header.
 
     None for other files, and without tifffile.
     """
@@ -122,7 +122,8 @@ def tiff_size(content: bytes) -> Optional[Tuple[int, int]]:
         return None
     with tifffile.TiffFile(BytesIO(content)) as file:
         page = file.pages[0]
-        return page.imagewidth, page.imagelength
+        return (page.imagewidth, page.imagelength,
+                page.imagedepth * count_bands(file))
 
 
 def count_bands(file: 'tifffile.TiffFile') -> int:
@@ -159,10 +160,8 @@ def read_tiff(content: bytes, channels: int) -> Optional[np.ndarray]:
         orientation = page.tags.valueof('Orientation', 1)
         if orientation != 1 or page.photometric not in plain:
             return None
-        series = file.series[0]
-        values = series.asarray()
-    axes = series.axes
-    for axis in reversed(range(len(axes))):  # the first of a stack
+        values, axes = first_image(file.series[0])
+    for axis in reversed(range(len(axes))):  # the first of a volume
         if axes[axis] not in 'YXSC':
             values = values.take(0, axis)
             axes = axes[:axis] + axes[axis + 1:]
@@ -177,6 +176,25 @@ def read_tiff(content: bytes, channels: int) -> Optional[np.ndarray]:
     elif page.photometric == kinds.MINISWHITE and values.dtype.kind == 'u':
         values = values.dtype.type(2**page.bitspersample - 1) - values
     return values
+
+
+def first_image(series: 'tifffile.TiffPageSeries') -> Tuple[np.ndarray, str]:
+    """Decode the first image of a stack, without the others.
+
+    Returns:
+        tuple[np.ndarray, str]: Its values, and tifffile's names of their axes.
+    """
+    page = series[0]
+    stacked = series.axes[:series.ndim - page.ndim]  # axes of the pages
+    if 'C' not in stacked:
+        return page.asarray(), page.axes
+    if series.is_truncated:  # whose later images have no page
+        return series.asarray(), series.axes
+    pages = np.arange(len(series)).reshape(series.shape[:len(stacked)])
+    first = pages[tuple(slice(None) if axis == 'C' else 0
+                        for axis in stacked)].tolist()
+    values = series.asarray(key=first)
+    return values.reshape(len(first), *page.shape), f'C{page.axes}'
 
 
 def fit_bands(values: np.ndarray, channels: int) -> np.ndarray:

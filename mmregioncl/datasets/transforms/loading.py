@@ -188,12 +188,14 @@ def check_pixels(content: bytes) -> None:
         content (bytes): Content of the file.
 
     Raises:
-        ValueError: If it has more than 179 million pixels.
+        ValueError: If it has more than 179 million pixels of up to 4 bands,
+            or as many values in more bands.
     """
+    bands = 4  # at most, in other formats
     if content[:4] == PNG_START:  # faster than Pillow
         width, height = struct.unpack('>II', content[16:24])
     elif size := tiff_size(content):  # Pillow knows few bands
-        width, height = size
+        width, height, bands = size
     else:
         try:
             with warnings.catch_warnings():
@@ -204,9 +206,10 @@ def check_pixels(content: bytes) -> None:
             raise ValueError(str(error)) from error
         except Exception:  # OpenCV may know it
             return
-    if width * height > MOST_PIXELS:
-        raise ValueError(f'{width}x{height} pixels are more than {MOST_PIXELS}'
-                         ': cut it into tiles')
+    if width * height * max(bands, 4) > 4 * MOST_PIXELS:
+        many = f' of {bands} bands' if bands > 4 else ''
+        raise ValueError(f'{width}x{height} pixels{many} are more than '
+                         f'{MOST_PIXELS}: cut it into tiles')
 
 
 def decode_jpeg(content: bytes,

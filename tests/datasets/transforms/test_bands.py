@@ -171,6 +171,22 @@ def test_the_first_image_of_a_stack(tmp_path):
         assert (img[..., 0] == scaled(GRAY, 0, 4095)).all()
 
 
+@pytest.mark.parametrize('axes', ['ZYX', 'CZYX'])
+def test_later_images_of_a_stack_are_not_decoded(axes, tmp_path):
+    """Here they are damaged."""
+    values = np.random.default_rng(0).integers(0, 256,
+                                               (2, 2, 20, 30)[-len(axes):],
+                                               'uint8')
+    content = tiff(values, metadata=dict(axes=axes), compression='zlib')
+    with tifffile.TiffFile(BytesIO(content)) as file:
+        start = file.pages[1].dataoffsets[0]
+    damaged = content[:start] + bytes(20) + content[start + 20:]
+    bands = values.shape[0] if 'C' in axes else 1
+    first = values.reshape(bands, 2, 20, 30)[:, 0]
+    img = load(damaged, tmp_path, channels=bands)
+    assert (img == first.transpose(1, 2, 0)).all()
+
+
 def test_white_is_zero_in_some_tiffs(tmp_path):
     content = tiff(GRAY, photometric='miniswhite')
     img = load(content, tmp_path, channels=1, value_range=(61440, 65535))
