@@ -49,6 +49,7 @@ class EvaluationHook(Hook):
             num_workers = check_whole_number('num_workers', num_workers, 0,
                                              owner)
         self.num_workers = num_workers
+        self.evaluated: Dict[str, BaseDataset] = {}  # by their setting
 
     def before_run(self, runner) -> None:
         """Warn if the loop has no epochs."""
@@ -87,8 +88,7 @@ class EvaluationHook(Hook):
         """Publish those of the last epoch."""
         publish_metrics(runner)
 
-    @staticmethod
-    def labelled(runner, split: str,
+    def labelled(self, runner, split: str,
                  given: Union[dict, str, None]) -> Tuple[BaseDataset, Tensor]:
         """Build a labelled data set, and read its labels.
 
@@ -101,9 +101,18 @@ class EvaluationHook(Hook):
             FileNotFoundError: If a folder or a list of images is missing.
             ValueError: If no data set is given, or if it lacks labels.
         """
-        cfg = eval_dataset(runner.cfg, split, given)
-        check_data(Config(dict(eval_datasets={split: cfg})), 'eval_datasets')
+        setting = common = f'eval_datasets.{split}'
+        if given is not None:
+            setting = f'{type(self).__name__}.{split}'
+        try:
+            cfg = eval_dataset(runner.cfg, split, given)
+            check_data(
+                Config(dict(eval_datasets={split: cfg})), 'eval_datasets')
+        except (FileNotFoundError, ValueError) as error:
+            error.args = (str(error).replace(common, setting), )
+            raise
         dataset = DATASETS.build(cfg)
+        self.evaluated[setting] = dataset
         return dataset, read_labels(dataset, single=True)
 
     @contextmanager

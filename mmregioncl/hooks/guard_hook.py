@@ -13,6 +13,7 @@ from mmregioncl.models.utils.modules import unwrap
 from mmregioncl.registry import HOOKS
 from mmregioncl.transfer import adopt_published
 from mmregioncl.validation import check_whole_number
+from .evaluation_hook import EvaluationHook
 
 NEVER = 2**62
 
@@ -87,11 +88,11 @@ class GuardHook(Hook):
         if not self.first_step:
             return
         for hook in runner.hooks:
-            for name in ('train_set', 'test_set'):
-                if hasattr(hook, name):
-                    dataset = getattr(hook, name)
-                    checks.check_images(dataset, 'eval_datasets')
-                    checks.check_evaluated(runner, dataset)
+            if not isinstance(hook, EvaluationHook):
+                continue
+            for setting, dataset in hook.evaluated.items():
+                checks.check_images(dataset, setting)
+                checks.check_evaluated(runner, dataset, setting)
         if self.views is not None:
             checks.check_memory(runner, self.views)
         checks.check_disk(runner)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 import torch
+from mmcv.transforms import LoadImageFromFile
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset, DefaultSampler
 from mmengine.dist import get_rank
@@ -23,6 +24,7 @@ from mmregioncl.engine.checks import check_shared_memory, resources
 from mmregioncl.engine.checks.data import count_samples, last_batch
 from mmregioncl.engine.failures import explain_failures
 from mmregioncl.engine.step_memory import rehearse
+from mmregioncl.hooks.evaluation_hook import EvaluationHook
 from ranks import Ranks
 from toy import method_cfgs
 
@@ -353,8 +355,8 @@ def test_a_value_range_keeps_shades(deep_cfg):
     ('mmregioncl.LoadImage', 4, 'unspecified', ' has 4 bands, and channels=3 '
      'of LoadImage leaves out the last: set it to 4'),
     ('mmregioncl.LoadImage', 4, 'unassalpha', None),
-    (LOADING, 4, 'unspecified', 'LoadImageFromFile reads '),
-    (LOADING, 2, 'unspecified', 'LoadImageFromFile reads '),
+    (LOADING, 4, 'unspecified', 'LoadImageFromFile does not read all of '),
+    (LOADING, 2, 'unspecified', 'LoadImageFromFile does not read all of '),
     (LOADING, 4, 'unassalpha', None),
 ])
 def test_bands_that_do_not_arrive_are_warned_of(deep_cfg, tmp_path, loading,
@@ -369,6 +371,35 @@ def test_bands_that_do_not_arrive_are_warned_of(deep_cfg, tmp_path, loading,
     said = said_of_images(deep_cfg, (tmp_path / 'deep').iterdir(), content)
     assert len(said) == (words is not None)
     assert not said or words in said[0]
+
+
+@pytest.mark.parametrize('kind, bands, warned', [
+    ('f4', 1, False),
+    ('i2', 1, False),
+    ('u1', 4, False),
+    ('u1', 2, True),
+])
+def test_what_opencv_reads_unchanged_is_not_warned_of(kind, bands, warned):
+    content = tiff(
+        np.ones((8, 8, bands)[:2 + (bands > 1)], kind),
+        photometric='rgb' if bands == 4 else 'minisblack',
+        planarconfig='contig' if bands > 1 else None)
+    load = LoadImageFromFile(color_type='unchanged')
+    assert [*checks.data.bands_left_out(load, 'a.tif', content)] == [
+        'LoadImageFromFile does not read all of a.tif: set the type of '
+        'LoadImageFromFile to mmregioncl.LoadImage'
+    ] * warned
+
+
+def test_only_opencv_leaves_bands_out():
+    """Other decoders may read them all."""
+    content = tiff(
+        np.ones((8, 8, 2), 'u1'),
+        photometric='minisblack',
+        planarconfig='contig')
+    assert not [
+        *checks.data.bands_left_out(LoadImageFromStore(), 'a.tif', content)
+    ]
 
 
 @pytest.mark.parametrize('loading, words', [
@@ -652,12 +683,13 @@ def test_absent_images_of_an_evaluation_are_refused(runner_cfg, image_folder,
     folder = tmp_path / 'labelled'
     shutil.copytree(image_folder, folder)
     runner = Runner.from_cfg(runner_cfg)
-    hook = Hook()
-    hook.test_set = DATASETS.build(
+    hook = EvaluationHook(1, 4, None)
+    dataset = DATASETS.build(
         dict(type='mmregioncl.ImageFolder', data_root=str(folder)))
+    hook.evaluated = {'eval_datasets.test': dataset}
     runner.register_hook(hook)
     shutil.rmtree(folder)
-    with pytest.raises(FileNotFoundError, match='data set in eval_datasets$'):
+    with pytest.raises(FileNotFoundError, match='set in eval_datasets.test$'):
         runner.train()
 
 

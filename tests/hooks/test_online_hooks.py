@@ -598,12 +598,14 @@ def test_one_class_tells_nothing(online_cfg, tmp_path):
     (dict(data_root='nowhere'),
      'eval_datasets.test reads nowhere, which is not there: link the data'),
     (dict(pipeline=[dict(type='mmregioncl.LoadImage')]),
-     'eval_datasets packs no images: end it with mmregioncl.PackSelf'),
+     'eval_datasets.test packs no images: end it with mmregioncl.PackSelf'),
     (dict(pipeline=[
         dict(type='mmregioncl.LoadImage'),
         dict(type='RandomResize', scale=(40, 40), ratio_range=(0.2, 1)),
         dict(type='mmregioncl.PackSelfSupInputs', algorithm_keys=['gt_label'])
-    ]), 'images of eval_datasets have different sizes, {.*}: add '),
+    ]),
+     r'images of eval_datasets.test have different sizes, \(3, \d+, .*: add '
+     'mmregioncl.ResizeEdge and mmregioncl.CenterCrop to the pipeline'),
 ])
 def test_what_cannot_be_evaluated_is_refused_before_training(
         online_cfg, hook, change, sentence, tmp_path, monkeypatch):
@@ -612,6 +614,23 @@ def test_what_cannot_be_evaluated_is_refused_before_training(
                                          **change)
     step = Mock(side_effect=AssertionError('a step was made'))
     monkeypatch.setattr(EpochBasedTrainLoop, 'run_iter', step)
+    with pytest.raises((ValueError, FileNotFoundError), match=sentence):
+        train(online_cfg, tmp_path / 'run')
+
+
+@pytest.mark.parametrize('change, sentence', [
+    (dict(data_root='nowhere'),
+     'OnlineKNNHook.train reads nowhere, .* or set OnlineKNNHook.train.data_r'
+     ),
+    (dict(pipeline=[dict(type='mmregioncl.LoadImage', channels=1)]),
+     'OnlineKNNHook.train loads images with channels=1'),
+    (dict(pipeline=[dict(type='mmregioncl.LoadImage')]),
+     'the pipeline of OnlineKNNHook.train packs no images'),
+])
+def test_data_of_a_hook_are_named_by_their_setting(online_cfg, change,
+                                                   sentence, tmp_path):
+    data = dict(online_cfg.eval_datasets.train, **change)
+    online_cfg.default_hooks = dict(knn=dict(KNN, train=data))
     with pytest.raises((ValueError, FileNotFoundError), match=sentence):
         train(online_cfg, tmp_path / 'run')
 

@@ -81,12 +81,16 @@ def read_values(content: bytes, channels: int) -> np.ndarray:
     return values
 
 
-def is_misread(content: bytes) -> bool:
+def is_misread(content: bytes, unchanged: bool = False) -> bool:
     """Whether OpenCV would read less of a TIFF than there is.
 
     Of several bands that are no colours it reads the first, and of signed
     numbers those above zero. It cannot make 8 bits of real numbers and of
     those with 32 bits.
+
+    Args:
+        content (bytes): Content of the file.
+        unchanged (bool): Whether it need not make 8 bits. Defaults to False.
     """
     if tifffile is None or not content.startswith(TIFF_STARTS):
         return False
@@ -94,8 +98,8 @@ def is_misread(content: bytes) -> bool:
     with tifffile.TiffFile(BytesIO(content)) as file:
         page = file.pages[0]
         kind = page.dtype
-        other = kind is not None and (kind.kind not in 'bu'
-                                      or kind.itemsize > 2)
+        other = not unchanged and kind is not None and (kind.kind not in 'bu'
+                                                        or kind.itemsize > 2)
         return other or page.photometric in (
             kinds.MINISBLACK, kinds.MINISWHITE) and count_bands(file) > 1
 

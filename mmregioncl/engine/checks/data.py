@@ -249,7 +249,7 @@ def check_images(dataset, setting: str = 'train_dataloader') -> None:
         )
 
 
-def check_evaluated(runner, dataset: Dataset) -> None:
+def check_evaluated(runner, dataset: Dataset, setting: str) -> None:
     """Check that images of an evaluation make batches that the model takes.
 
     Looks at a few of them.
@@ -257,6 +257,7 @@ def check_evaluated(runner, dataset: Dataset) -> None:
     Args:
         runner (Runner): The run.
         dataset (Dataset): What a hook evaluates.
+        setting (str): Where it is set, such as 'eval_datasets.test'.
 
     Raises:
         ValueError: If they do not.
@@ -266,8 +267,8 @@ def check_evaluated(runner, dataset: Dataset) -> None:
     with kept_draws(), torch.no_grad():
         samples = [dataset[row] for row in sorted(rows)]
         if any('inputs' not in sample for sample in samples):
-            raise ValueError('the pipeline of eval_datasets packs no images: '
-                             'end it with mmregioncl.PackSelfSupInputs')
+            raise ValueError(f'the pipeline of {setting} packs no images: end '
+                             'it with mmregioncl.PackSelfSupInputs')
         shapes = {
             tuple(torch.as_tensor(leaf).shape)
             for sample in samples
@@ -275,8 +276,10 @@ def check_evaluated(runner, dataset: Dataset) -> None:
         }
         if len(shapes) > 1:
             raise ValueError(
-                f'images of eval_datasets have different sizes, {shapes}: add '
-                'mmregioncl.ResizeEdge and CenterCrop to the pipeline')
+                f'images of {setting} have different sizes, '
+                f'{" and ".join(map(str, sorted(shapes)))}: add '
+                'mmregioncl.ResizeEdge and mmregioncl.CenterCrop to the '
+                'pipeline')
         preprocess(
             unwrap(runner.model).data_preprocessor, default_collate(samples))
 
@@ -363,9 +366,11 @@ def bands_left_out(load: BaseTransform, path: str,
     if is_ours(load) and fourth and load.channels in (1, 3):
         yield (f'{path} has 4 bands, and channels={load.channels} of LoadImage'
                ' leaves out the last: set it to 4')
-    if not is_ours(load) and (fourth or is_misread(content)):
-        yield (f'{type(load).__name__} reads {path} in part'
-               f'{other_type(load)}')
+    if not is_ours(load) and getattr(load, 'imdecode_backend', '') == 'cv2':
+        unchanged = load.color_type == 'unchanged'
+        if fourth and not unchanged or is_misread(content, unchanged):
+            yield (f'{type(load).__name__} does not read all of {path}'
+                   f'{other_type(load)}')
 
 
 def note_span(spans: Dict[np.dtype, np.ndarray], load: BaseTransform,
