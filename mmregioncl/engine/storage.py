@@ -35,8 +35,9 @@ def find_checkpoint(work_dir: Union[str, Path],
     from run to run, and file times change when a folder is copied. MMEngine's
     file ``last_checkpoint`` is wrong after a move, and outdated if the run was
     killed before it was updated. The checkpoint it names is considered too,
-    since checkpoints may be written to another folder, unless that is the work
-    dir of another run, of which this is a copy.
+    since checkpoints may be written to another folder. If that is the work dir of
+    another run and this one has checkpoints, this is a copy, which goes on
+    with its own.
 
     Args:
         work_dir (str or Path): Work dir of the run.
@@ -54,8 +55,13 @@ def find_checkpoint(work_dir: Union[str, Path],
     note = Path(work_dir) / 'last_checkpoint'
     if note.exists():
         named = Path(note.read_text().strip())
-        if not named.with_name(note.name).exists():
+        beside = named.with_name(note.name)
+        if not paths or not beside.exists():
             paths.add(named)
+        elif not beside.samefile(note):
+            print_log(
+                f'left out {named}: {named.parent} is the work dir of another '
+                'run', 'current')
     written = {path: written_at(path) for path in sorted(paths)}
     last = max(written, key=written.get, default=None)
     if last is not None and written[last] > ('', 0):

@@ -4,11 +4,13 @@ import signal
 import subprocess
 import sys
 import time
+from unittest.mock import Mock
 
 import pytest
 import torch
 from mmengine.fileio import get_file_backend
 
+from mmregioncl.engine import storage
 from mmregioncl.engine.storage import find_checkpoint
 
 
@@ -96,13 +98,27 @@ def test_checkpoints_of_other_names_and_places_are_found(work_dir, tmp_path):
     assert find_checkpoint(work_dir) == str(elsewhere)
 
 
-def test_a_copy_does_not_go_on_with_the_original(work_dir, tmp_path_factory):
+def test_checkpoints_may_be_written_to_what_was_a_work_dir(
+        work_dir, tmp_path_factory):
+    """By CheckpointHook(out_dir=...)."""
+    run = tmp_path_factory.mktemp('run')
+    written = str(work_dir / 'epoch_10.pth')
+    (run / 'last_checkpoint').write_text(written)
+    assert find_checkpoint(run) == written
+
+
+def test_a_copy_does_not_go_on_with_the_original(work_dir, tmp_path_factory,
+                                                 monkeypatch):
     """As of a run that shall branch off at an earlier epoch."""
+    monkeypatch.setattr(storage, 'print_log', log := Mock())
     (work_dir / 'last_checkpoint').write_text(str(work_dir / 'epoch_10.pth'))
     copied = tmp_path_factory.mktemp('copied')
     for name in ('epoch_8.pth', 'last_checkpoint'):
         shutil.copy(work_dir / name, copied)
+    assert find_checkpoint(work_dir) == str(work_dir / 'epoch_10.pth')
+    log.assert_not_called()
     assert find_checkpoint(copied) == str(copied / 'epoch_8.pth')
+    assert log.call_args[0][0].startswith(f'left out {work_dir}/epoch_10.pth:')
 
 
 def test_truncated_file_is_skipped(work_dir):
