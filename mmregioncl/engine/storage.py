@@ -35,8 +35,8 @@ def find_checkpoint(work_dir: Union[str, Path],
     from run to run, and file times change when a folder is copied. MMEngine's
     file ``last_checkpoint`` is wrong after a move, and outdated if the run was
     killed before it was updated. The checkpoint it names is considered too,
-    since checkpoints may be written to another folder. If that is the work dir of
-    another run and this one has checkpoints, this is a copy, which goes on
+    since checkpoints may be written to another folder. If that is the work dir
+    of another run and this one has checkpoints, this is a copy, which goes on
     with its own.
 
     Args:

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from mmregioncl.datasets.nested import type_name
-from mmregioncl.engine.checks import check_steps
 from mmregioncl.engine.checks.resources import GIB
 from mmregioncl.engine.loops import images_per_batch
 from mmregioncl.engine.quiet import hide_needless_lines
@@ -25,6 +24,7 @@ from mmregioncl.models.utils import RegionSwap, grid_of
 from mmregioncl.models.utils.modules import unwrap
 from mmregioncl.randomness import kept_draws
 from .evaluation_hook import EvaluationHook
+from .run_summary_hook import RunSummaryHook
 
 STEPS = 3  # of a dry run; the first one, in which memory is taken, is slow
 SAMPLES = 8  # images that are loaded to see how long that takes
@@ -52,10 +52,6 @@ class DryRunHook(Hook):
         self.times: List[float] = []
         self.handle: Any = None
         self.seen: Optional[tuple] = None  # maps, and the size of the images
-
-    def before_train(self, runner) -> None:
-        """Refuse a run without steps, as the run itself is."""
-        check_steps(runner)
 
     def before_train_epoch(self, runner) -> None:
         """Note weights and memory, and listen to the backbone.
@@ -247,6 +243,7 @@ def dry_run(cfg: Config) -> Iterator[str]:
         runner = Runner.from_cfg(cfg)
         hide_needless_lines(runner.logger)
         runner.register_hook(hook)
+        runner.register_hook(RunSummaryHook())  # as the run itself has
         hooks = runner.hooks
         try:
             runner.train()

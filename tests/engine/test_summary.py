@@ -8,7 +8,7 @@ from mmengine.runner import Runner
 
 from mmregioncl.engine.summary import describe_data, end_of_run, next_commands
 from mmregioncl.hooks import RunSummaryHook
-from mmregioncl.hooks.dry_run_hook import DryRunHook, dry_run
+from mmregioncl.hooks.dry_run_hook import dry_run
 
 
 @pytest.fixture
@@ -51,15 +51,18 @@ def test_a_run_says_what_it_does_and_when_it_ends(runner, tmp_path):
     assert Path(told.splitlines()[1].split()[1]).exists()
 
 
-@pytest.mark.parametrize('hook', [RunSummaryHook, DryRunHook])
-def test_a_run_without_steps_is_refused(runner_cfg, hook):
+@pytest.mark.parametrize('dry', [False, True])
+def test_a_run_without_steps_is_refused(runner_cfg, dry):
     """Also in a config of a host, which has no guard."""
-    runner_cfg.default_hooks = {}
+    runner_cfg.update(default_hooks={}, custom_hooks=[])
     runner_cfg.train_dataloader.batch_size = 13
-    runner = Runner.from_cfg(runner_cfg)
-    runner.register_hook(hook())
     with pytest.raises(ValueError, match='^12 images do not make one batch'):
-        runner.train()
+        if dry:
+            next(dry_run(runner_cfg))
+        else:
+            runner = Runner.from_cfg(runner_cfg)
+            runner.register_hook(RunSummaryHook())
+            runner.train()
 
 
 def test_an_endless_sampler_fills_any_batch(runner_cfg):
