@@ -65,6 +65,7 @@ class GuardHook(Hook):
         self.first_step = True
         checks.check_batches(runner)
         checks.check_images(runner.train_dataloader.dataset)
+        checks.check_probabilities(runner)
         checks.check_bands(runner)
         checks.check_depth(runner)
         sample = first_sample(runner)
@@ -75,6 +76,7 @@ class GuardHook(Hook):
             checks.check_first_step(runner, self.views)
         checks.check_queue(runner)
         checks.check_schedule(runner)
+        checks.check_updates(runner)
         checks.check_kept_checkpoints(runner)
         checks.check_metrics(runner)
         checks.check_settings(runner)

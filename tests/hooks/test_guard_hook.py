@@ -417,6 +417,35 @@ def test_images_of_which_none_can_be_read_are_refused(deep_cfg, tmp_path,
                        tiff(np.zeros((40, 40), np.float32)))
 
 
+@pytest.mark.parametrize('step, words', [
+    (dict(type='torchvision/RandomHorizontalFlip', p=1.5),
+     'p=1.5 of torchvision/RandomHorizontalFlip has to be a probability'),
+    (dict(type='mmpretrain.RandomErasing',
+          erase_prob=-0.1), 'erase_prob=-0.1 of RandomErasing has'),
+    (dict(type='RandomFlip', prob=[0.5, float('nan')
+                                   ]), 'prob=nan of RandomFlip has'),
+    (dict(type='RandomFlip', prob=[0, 1]), None),
+    (dict(type='RandomApply', prob=0.5, p='other'), None),
+])
+@pytest.mark.parametrize('place', ['train_dataloader', 'model'])
+def test_probabilities_go_from_0_to_1(step, words, place):
+    """A pooling layer may have a p of its own."""
+    cfg = Config(
+        dict(
+            train_dataloader=dict(dataset=dict(pipeline=[])),
+            model=dict(neck=dict(type='GeM', p=3), data_preprocessor={})))
+    views = dict(type='MultiView', transforms=[[step]])
+    if place == 'model':
+        cfg.model.data_preprocessor.views = views
+    else:
+        cfg.train_dataloader.dataset.pipeline = [views]
+    if words is None:
+        checks.check_probabilities(Mock(cfg=cfg))
+        return
+    with pytest.raises(ValueError, match=words):
+        checks.check_probabilities(Mock(cfg=cfg))
+
+
 class LoadImageFromStore:
     """A step of a user, which reads by key and has no setting of mmcv's."""
 

@@ -15,7 +15,7 @@ from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
 
 from mmregioncl.registry import TRANSFORMS
-from mmregioncl.validation import is_number
+from mmregioncl.validation import check_whole_number, is_number
 from .image_ops import (gaussian_blur, jitter_bands, jitter_colors,
                         resize_crop, solarize, weighted_gray)
 
@@ -64,7 +64,8 @@ class RandomResizedCrop(BaseTransform):
                                  'to be a range of positive numbers')
         self.scale = scale
         self.ratio = ratio
-        self.max_attempts = max_attempts
+        self.max_attempts = check_whole_number('max_attempts', max_attempts, 0,
+                                               type(self).__name__)
         self.interpolation = check_choice(self, 'interpolation', interpolation,
                                           INTERPOLATIONS)
         self.backend = check_choice(self, 'backend', backend, BACKENDS)
@@ -294,7 +295,7 @@ class RandomGaussianBlur(BaseTransform):
                 'RandomGaussianBlur have to be a range of numbers from 0 on')
         self.sigma_min = sigma_min
         self.sigma_max = sigma_max
-        self.prob = check_probability(self, prob)
+        self.prob = check_probability(type(self).__name__, 'prob', prob)
 
     def transform(self, results: dict) -> dict:
         """Blur ``img`` (H, W, C)."""
@@ -321,7 +322,7 @@ class RandomSolarize(BaseTransform):
 
     def __init__(self, threshold: int = 128, prob: float = 0.5) -> None:
         self.threshold = threshold
-        self.prob = check_probability(self, prob)
+        self.prob = check_probability(type(self).__name__, 'prob', prob)
 
     def transform(self, results: dict) -> dict:
         """Invert the bright pixels of ``img`` (H, W, C)."""
@@ -356,9 +357,9 @@ def check_size(step: BaseTransform,
 
 
 def is_span(span: Sequence[float]) -> bool:
-    """Whether a value is two numbers from 0 on, the lower one first."""
+    """Whether a value is two finite numbers from 0 on, the lower one first."""
     return isinstance(span, Sequence) and len(span) == 2 and \
-        all(map(is_number, span)) and 0 <= span[0] <= span[1]
+        all(map(is_number, span)) and 0 <= span[0] <= span[1] < math.inf
 
 
 def check_choice(step: BaseTransform, name: str, value: str,
@@ -374,16 +375,21 @@ def check_choice(step: BaseTransform, name: str, value: str,
     return value
 
 
-def check_probability(step: BaseTransform, prob: float) -> float:
+def check_probability(owner: str, name: str, value: float) -> float:
     """Return a probability.
+
+    Args:
+        owner (str): Class that has the setting.
+        name (str): Name of the setting.
+        value (float): Its value.
 
     Raises:
         ValueError: If it is not from 0 to 1.
     """
-    if not 0 <= prob <= 1:
-        raise ValueError(f'prob={prob} of {type(step).__name__} has to be a '
-                         'probability, from 0 to 1')
-    return prob
+    if not 0 <= value <= 1:
+        raise ValueError(f'{name}={value} of {owner} has to be a probability, '
+                         'from 0 to 1')
+    return value
 
 
 @TRANSFORMS.register_module()

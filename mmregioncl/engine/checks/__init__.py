@@ -2,9 +2,10 @@
 from .checkpoint import check_checkpoint, check_whole
 from .data import (check_bands, check_batch, check_batches, check_channels,
                    check_depth, check_epoch, check_evaluated, check_first_step,
-                   check_images, check_queue, check_steps)
+                   check_images, check_probabilities, check_queue, check_steps)
 from .resources import check_disk, check_memory, check_shared_memory
-from .schedules import check_kept_checkpoints, check_metrics, check_schedule
+from .schedules import (check_kept_checkpoints, check_metrics, check_schedule,
+                        check_updates)
 from .settings import check_logged, check_settings
 
 __all__ = [
@@ -13,5 +14,5 @@ __all__ = [
     'check_evaluated', 'check_first_step', 'check_images',
     'check_kept_checkpoints', 'check_logged', 'check_memory', 'check_metrics',
     'check_queue', 'check_schedule', 'check_settings', 'check_shared_memory',
-    'check_steps', 'check_whole'
+    'check_probabilities', 'check_steps', 'check_updates', 'check_whole'
 ]

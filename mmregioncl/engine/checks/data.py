@@ -14,8 +14,9 @@ from torch.utils.data import BatchSampler, Dataset
 
 from mmregioncl.datasets.archives import is_missing
 from mmregioncl.datasets.measure import sample_files, uses_range
-from mmregioncl.datasets.nested import innermost
+from mmregioncl.datasets.nested import innermost, type_name, typed_dicts
 from mmregioncl.datasets.transforms import channels_of, check_color_steps
+from mmregioncl.datasets.transforms.augmentations import check_probability
 from mmregioncl.datasets.transforms.bands import (fit_bands, has_fourth_band,
                                                   is_misread, read_values)
 from mmregioncl.files import printable
@@ -23,7 +24,7 @@ from mmregioncl.models.parents import DenseCL, MoCo
 from mmregioncl.models.utils import preprocess
 from mmregioncl.models.utils.modules import unwrap
 from mmregioncl.randomness import kept_draws
-from mmregioncl.validation import listed
+from mmregioncl.validation import is_number, listed
 from ..failures import is_refusal
 from ..loops import images_per_batch
 from ..step_memory import rehearse
@@ -282,6 +283,24 @@ def check_evaluated(runner, dataset: Dataset, setting: str) -> None:
                 'pipeline')
         preprocess(
             unwrap(runner.model).data_preprocessor, default_collate(samples))
+
+
+def check_probabilities(runner) -> None:
+    """Check that the transforms of images have probabilities from 0 to 1.
+
+    Some of MMCV and torchvision take any number.
+
+    Raises:
+        ValueError: If one has another.
+    """
+    model = runner.cfg.get('model') or {}
+    for step in typed_dicts(
+        [runner.cfg.get('train_dataloader'),
+         model.get('data_preprocessor')]):
+        for key, value in step.items():
+            if key in ('p', 'prob') or key.endswith('_prob'):
+                for number in filter(is_number, listed(value)):
+                    check_probability(type_name(step), key, number)
 
 
 def check_bands(runner) -> None:

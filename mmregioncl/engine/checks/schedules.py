@@ -1,5 +1,6 @@
 """Schedules, and hooks that wait for something, before training."""
 from mmengine.hooks import CheckpointHook, EarlyStoppingHook
+from mmengine.optim import OptimWrapperDict
 from mmengine.optim.scheduler.param_scheduler import INF
 from mmengine.runner import EpochBasedTrainLoop
 
@@ -48,6 +49,24 @@ def check_schedule(runner) -> None:
             f'the learning rate is scheduled for {end_of(last)} of {total} '
             f'{setting[4:]}: set {" and ".join([*spans, "end"])} of '
             f'{type(last).__name__} to train_cfg.{setting}')
+
+
+def check_updates(runner) -> None:
+    """Check that a run is long enough for an update of the weights.
+
+    Raises:
+        ValueError: If gradients would accumulate to its end.
+    """
+    wrapper = runner.optim_wrapper
+    parts = wrapper.values() if isinstance(wrapper,
+                                           OptimWrapperDict) else [wrapper]
+    for part in parts:
+        counts = getattr(part, '_accumulative_counts', 1)
+        if counts > runner.max_iters:
+            raise ValueError(
+                f'accumulative_counts={counts} of optim_wrapper are more than '
+                f'the {runner.max_iters} steps of the run: lower it, or train '
+                'longer')
 
 
 def end_of(scheduler) -> int:

@@ -1,5 +1,6 @@
 """Against the transforms of mmselfsup and mmcv, on photographs."""
 import itertools
+import math
 import random
 from copy import deepcopy
 from inspect import signature
@@ -160,6 +161,8 @@ def test_what_has_no_factor_stays(photographs):
     ('RandomResizedCrop', dict(size='8'), "size='8' of .* number of pixels"),
     ('RandomResizedCrop', dict(size=(8, )), r'size=\(8,\) of .* number of pi'),
     ('RandomGaussianBlur', dict(sigma_min=-1, sigma_max=2), 'sigma_min=-1'),
+    ('RandomGaussianBlur', dict(sigma_min=0, sigma_max=math.inf), 'sigma_min'),
+    ('RandomResizedCrop', dict(size=4, max_attempts=1.5), 'max_attempts=1.5'),
     ('RandomGaussianBlur', dict(sigma_min=2, sigma_max=1), 'sigma_min=2 and'),
     ('ColorJitter', dict(backend='PIL'),
      "backend='PIL' of ColorJitter has to"),
