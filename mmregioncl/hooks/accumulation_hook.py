@@ -1,11 +1,13 @@
-from typing import Dict, Optional
+from typing import Any, Dict, Optional
 
+import torch
 from mmengine.dist import gather_object, get_rank
 from mmengine.hooks import Hook
 from mmengine.model import BaseAveragedModel
 from mmengine.optim import OptimWrapperDict
 from torch import nn
 
+from mmregioncl.engine.storage import loaded_from
 from mmregioncl.models.utils.modules import unwrap
 from mmregioncl.registry import HOOKS
 
@@ -31,9 +33,18 @@ class AccumulationHook(Hook):
         self.unfinished: Optional[dict] = None  # update, for a checkpoint
 
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
-        """Take over an unfinished update if the run is resumed."""
-        if runner._resume:
-            self.unfinished = checkpoint.get('unfinished')
+        """Take over an unfinished update if the run is resumed.
+
+        Raises:
+            ValueError: If it is damaged.
+        """
+        if not runner._resume or checkpoint.get('unfinished') is None:
+            return
+        self.unfinished = checkpoint['unfinished']
+        if not is_update(self.unfinished, unwrap(runner.model)):
+            raise ValueError(
+                f'the unfinished update of {loaded_from(runner)} is damaged: '
+                'resume from another checkpoint')
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
         """Save an unfinished update."""
@@ -100,6 +111,23 @@ class AccumulationHook(Hook):
                     module.interval = counts
                     # Loaded weights may have seen another number of batches
                     module.steps += (runner.iter - module.steps) % counts
+
+
+def is_update(state: Any, model: nn.Module) -> bool:
+    """Whether a checkpoint holds an update of a model, undamaged."""
+    shapes = {name: part.shape for name, part in model.named_parameters()}
+    try:
+        whole = isinstance(state['iter'], int) and isinstance(
+            state['counts'], int)
+        for part in state['processes']:
+            for name, gradient in part['gradients'].items():
+                whole &= shapes.get(name, gradient.shape) == gradient.shape
+            for keys in part['keys'].values():
+                whole &= all(map(torch.is_tensor, keys))
+            whole &= hasattr(model, 'waiting_keys') or not part['keys']
+        return whole
+    except (AttributeError, KeyError, TypeError):
+        return False
 
 
 def waiting(model: nn.Module) -> Dict[str, dict]:

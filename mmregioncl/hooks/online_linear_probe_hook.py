@@ -1,5 +1,6 @@
 import logging
-from typing import Dict, List, Optional, Union
+from copy import deepcopy
+from typing import Any, Dict, List, Optional, Union
 
 import torch
 from mmengine.dist import all_gather
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 
 from mmregioncl.datasets.nested import innermost
 from mmregioncl.datasets.transforms import kinds_of
+from mmregioncl.engine.storage import loaded_from
 from mmregioncl.evaluation import (check_finite, check_same_classes,
                                    extract_rows, gather_rows, online_probe,
                                    rank_batches, read_labels)
@@ -101,9 +103,17 @@ class OnlineLinearProbeHook(EvaluationHook):
             handle.remove()
 
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
-        """Restore the classifier if the run is resumed."""
-        if runner._resume:
-            self.state = checkpoint.get('online_linear')
+        """Restore the classifier if the run is resumed.
+
+        Raises:
+            ValueError: If it is damaged.
+        """
+        if not runner._resume or checkpoint.get('online_linear') is None:
+            return
+        self.state = checkpoint['online_linear']
+        if not is_probe(self.state):
+            raise ValueError(f'the linear probe of {loaded_from(runner)} is '
+                             'damaged: resume from another checkpoint')
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
         """Save the classifier."""
@@ -237,3 +247,20 @@ class OnlineLinearProbeHook(EvaluationHook):
             f'{scores["accuracy"]:.4f} of the test set, '
             f'{scores["train_accuracy"]:.4f} of the training views')
         return {f'linear/{name}': score for name, score in scores.items()}
+
+
+def is_probe(state: Any) -> bool:
+    """Whether a checkpoint holds a classifier as it is saved, undamaged."""
+    try:
+        classes, channels = state['probe']['1.weight'].shape
+        probe = online_probe(channels, classes)
+        probe.load_state_dict(state['probe'])
+        optimizer = torch.optim.SGD(probe.parameters(), 1, momentum=0.9)
+        optimizer.load_state_dict(deepcopy(state['optimizer']))
+        for weight in probe.parameters():
+            weight.grad = torch.zeros_like(weight)
+        optimizer.step()
+        return all(
+            isinstance(state.get(name, 0), int) for name in ('right', 'seen'))
+    except Exception:  # it may hold anything
+        return False

@@ -15,7 +15,7 @@ from mmregioncl import host
 from mmregioncl.visualization import read_scalars
 
 SCOPES = dict(EpochBasedTrainLoop='mmengine', SeededTrainLoop='mmregioncl')
-APPLY = dict(_delete_=True, type='RandomApply', prob=3, transforms=[])
+APPLY = dict(type='RandomApply', prob=3, transforms=[])
 LOOP = dict(type='IterBasedTrainLoop', max_iters=3)
 SIMSIAM = dict(type='SimSiamHook', fix_pred_lr=True, lr=0.1)
 BY_ITER = dict(by_epoch=False, interval=2)
@@ -134,7 +134,7 @@ def test_loops_that_need_predictions_are_refused(settings_cfg, tmp_path, split,
     },
      'accumulative_counts=3 of optim_wrapper are more than the 2 steps of t'),
     ({
-        'train_dataloader.dataset.pipeline.1.transforms.0.0': APPLY
+        'train_dataloader.dataset.pipeline.1.transforms': [[APPLY]]
     }, 'prob=3 of RandomApply has to be a probability, from 0 to 1'),
     (dict(activation_checkpointing=['backbone.layer1']),
      'activation_checkpointing of backbone.layer1 moves the statistics'),

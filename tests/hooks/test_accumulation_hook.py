@@ -61,6 +61,37 @@ def test_a_resumed_run_stays_in_step(runner_cfg, tmp_path):
     assert resumed == whole[3:]
 
 
+@pytest.mark.parametrize('damage', [
+    dict(iter=None),
+    dict(processes=3),
+    dict(processes=[dict(keys={})]),
+    dict(processes=[dict(gradients=dict(weight=torch.ones(3)), keys={})]),
+    dict(processes=[dict(gradients={}, keys=dict(queue=[3]))]),
+    dict(processes=[dict(gradients={}, keys=dict(queue=None))]),
+    None,
+])
+def test_a_damaged_update_is_refused(damage):
+    model = torch.nn.Linear(2, 2)
+    model.waiting_keys = {}
+    state = dict(
+        iter=3,
+        counts=2,
+        processes=[
+            dict(
+                gradients=dict(weight=torch.ones(2, 2)),
+                keys=dict(queue=[torch.ones(4, 8)]))
+        ])
+    runner = Mock(model=model, _resume=True, _load_from='a.pth')
+    hook = AccumulationHook()
+    hook.after_load_checkpoint(runner, {})
+    hook.after_load_checkpoint(runner, dict(unfinished=state))
+    assert hook.unfinished is state
+    damaged = 3 if damage is None else dict(state, **damage)
+    with pytest.raises(
+            ValueError, match='the unfinished update of a.pth is damaged'):
+        hook.after_load_checkpoint(runner, dict(unfinished=damaged))
+
+
 @pytest.mark.parametrize('method', ['RegionCLMoCo'], indirect=True)
 def test_a_parent_with_a_queue_stays(method, runner_cfg):
     """The hook warns that it cannot delay its queue."""

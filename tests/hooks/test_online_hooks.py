@@ -618,6 +618,38 @@ def test_what_cannot_be_evaluated_is_refused_before_training(
         train(online_cfg, tmp_path / 'run')
 
 
+@pytest.mark.parametrize('damage', [
+    dict(probe=3),
+    dict(probe={}),
+    dict(optimizer=dict(state={0: 3})),
+    dict(optimizer=dict(state={0: dict(momentum_buffer=torch.ones(7))})),
+    dict(right='3'),
+    None,
+])
+def test_a_damaged_probe_is_refused(damage):
+    hook = OnlineLinearProbeHook()
+    hook.classes, hook.right, hook.seen = 3, 2, 4
+    hook.build(8, 'cpu')
+    hook.probe(torch.ones(2, 8)).sum().backward()
+    hook.optimizer.step()
+    hook.before_save_checkpoint(None, checkpoint := {})
+    runner = Mock(_resume=True, _load_from='a.pth')
+    hook.after_load_checkpoint(runner, {})
+    before = copy.deepcopy(checkpoint)
+    hook.after_load_checkpoint(runner, checkpoint)
+    state = checkpoint['online_linear']
+    buffers, known = (
+        part['online_linear']['optimizer']['state'][0]['momentum_buffer']
+        for part in (checkpoint, before))
+    assert hook.state is state and torch.equal(buffers, known)
+    if damage and 'optimizer' in damage:
+        damage = dict(
+            optimizer=dict(state['optimizer'], **damage['optimizer']))
+    damaged = 3 if damage is None else dict(state, **damage)
+    with pytest.raises(ValueError, match='probe of a.pth is damaged: resume'):
+        hook.after_load_checkpoint(runner, dict(online_linear=damaged))
+
+
 @pytest.mark.parametrize('change, sentence', [
     (dict(data_root='nowhere'),
      'OnlineKNNHook.train reads nowhere, .* or set OnlineKNNHook.train.data_r'
