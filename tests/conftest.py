@@ -25,7 +25,7 @@ from mmengine.visualization import Visualizer
 from PIL import Image
 
 from mmregioncl import host
-from mmregioncl.engine.checks import data
+from mmregioncl.engine.checks import views
 from ranks import Ranks
 from toy import MODEL, PARENTS, method_cfgs
 
@@ -168,7 +168,7 @@ def environment_and_figure_once():
 @pytest.fixture(scope='session', autouse=True)
 def unrehearsed_steps():
     """Each run would rehearse its first step, for a quarter of a second."""
-    data.rehearse = lambda *args: None
+    views.rehearse = lambda *args: None
 
 
 @pytest.fixture(autouse=True)

@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader
 
 from mmregioncl.engine import checks
 from mmregioncl.engine.checks import check_shared_memory, resources
-from mmregioncl.engine.checks.data import count_samples, last_batch
+from mmregioncl.engine.checks.batches import count_samples, last_batch
 from mmregioncl.engine.failures import explain_failures
 from mmregioncl.engine.step_memory import rehearse
 from mmregioncl.hooks.evaluation_hook import EvaluationHook
@@ -385,7 +385,7 @@ def test_what_opencv_reads_unchanged_is_not_warned_of(kind, bands, warned):
         photometric='rgb' if bands == 4 else 'minisblack',
         planarconfig='contig' if bands > 1 else None)
     load = LoadImageFromFile(color_type='unchanged')
-    assert [*checks.data.bands_left_out(load, 'a.tif', content)] == [
+    assert [*checks.images.bands_left_out(load, 'a.tif', content)] == [
         'LoadImageFromFile does not read all of a.tif: set the type of '
         'LoadImageFromFile to mmregioncl.LoadImage'
     ] * warned
@@ -398,7 +398,7 @@ def test_only_opencv_leaves_bands_out():
         photometric='minisblack',
         planarconfig='contig')
     assert not [
-        *checks.data.bands_left_out(LoadImageFromStore(), 'a.tif', content)
+        *checks.images.bands_left_out(LoadImageFromStore(), 'a.tif', content)
     ]
 
 
@@ -673,7 +673,7 @@ def test_channels_of_the_views_are_those_of_the_backbone(runner_cfg):
 ])
 def test_what_the_first_step_refuses_is_refused_before(runner_cfg, monkeypatch,
                                                        settings, words):
-    monkeypatch.setattr(checks.data, 'rehearse', rehearse)
+    monkeypatch.setattr(checks.views, 'rehearse', rehearse)
     runner_cfg.merge_from_dict({
         f'model.{key}': value
         for key, value in settings.items()
@@ -686,11 +686,11 @@ def test_what_the_first_step_refuses_is_refused_before(runner_cfg, monkeypatch,
 def test_steps_that_cannot_be_rehearsed_are_made(runner_cfg, monkeypatch):
     """Such as one that needs values of tensors."""
     error = RuntimeError('Cannot copy out of meta tensor; no data!')
-    monkeypatch.setattr(checks.data, 'rehearse', Mock(side_effect=error))
+    monkeypatch.setattr(checks.views, 'rehearse', Mock(side_effect=error))
     runner_cfg.model.queue_len = 8
     runner = Runner.from_cfg(runner_cfg)
     runner.call_hook('before_train')
-    assert checks.data.rehearse.called
+    assert checks.views.rehearse.called
 
 
 @pytest.mark.parametrize('keep, warned_of', [(-1, True), (1, False)])

@@ -1,18 +1,20 @@
 """Checks before training that raise an error or log a warning."""
+from .batches import (check_batch, check_batches, check_epoch, check_queue,
+                      check_steps)
 from .checkpoint import check_checkpoint, check_whole
-from .data import (check_bands, check_batch, check_batches, check_channels,
-                   check_depth, check_epoch, check_evaluated, check_first_step,
-                   check_images, check_probabilities, check_queue, check_steps)
+from .images import check_depth, check_images
 from .resources import check_disk, check_memory, check_shared_memory
 from .schedules import (check_kept_checkpoints, check_metrics, check_schedule,
                         check_updates)
 from .settings import check_logged, check_settings
+from .views import (check_bands, check_channels, check_evaluated,
+                    check_first_step, check_probabilities)
 
 __all__ = [
     'check_bands', 'check_batch', 'check_batches', 'check_channels',
     'check_checkpoint', 'check_depth', 'check_disk', 'check_epoch',
     'check_evaluated', 'check_first_step', 'check_images',
     'check_kept_checkpoints', 'check_logged', 'check_memory', 'check_metrics',
-    'check_queue', 'check_schedule', 'check_settings', 'check_shared_memory',
-    'check_probabilities', 'check_steps', 'check_updates', 'check_whole'
+    'check_probabilities', 'check_queue', 'check_schedule', 'check_settings',
+    'check_shared_memory', 'check_steps', 'check_updates', 'check_whole'
 ]

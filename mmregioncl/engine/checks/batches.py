@@ -1,0 +1,195 @@
+"""Batches of the training set, before training and in each step."""
+from typing import Any, List, Optional
+
+from mmengine.dataset import DefaultSampler
+from mmengine.dist import all_gather_object
+from mmengine.runner import EpochBasedTrainLoop
+from torch import Tensor, nn
+from torch.utils.data import BatchSampler
+
+from mmregioncl.models.parents import DenseCL, MoCo
+from mmregioncl.models.utils.modules import unwrap
+from ..loops import images_per_batch
+
+
+def check_steps(runner) -> None:
+    """Check that a pass over the training set has a step.
+
+    Samplers without an end, for runs that count steps, fill any batch.
+
+    Raises:
+        ValueError: If it has none.
+    """
+    loader = runner.train_dataloader
+    ends = isinstance(runner.train_loop, EpochBasedTrainLoop) or \
+        isinstance(loader.sampler, DefaultSampler)
+    if ends and len(loader) == 0:
+        raise ValueError(
+            f'{len(loader.dataset)} images do not make one batch of '
+            f'{loader.batch_size} on {runner.world_size} process(es): '
+            'lower train_dataloader.batch_size, or add images')
+
+
+def check_batches(runner) -> None:
+    """Check that the training set makes batches that the model takes.
+
+    All processes have to call it.
+
+    Raises:
+        ValueError: If it does not make one, if processes get unequal ones, or
+            if the last batch of an epoch is too small.
+    """
+    check_steps(runner)
+    loader = runner.train_dataloader
+    images = len(loader.dataset)
+    if not getattr(loader.sampler, 'round_up', True) and \
+            images % runner.world_size:
+        raise ValueError(
+            f'{images} images do not spread evenly over {runner.world_size} '
+            'processes, which would wait for each other forever: set '
+            'train_dataloader.sampler.round_up=True')
+    model, rest = unwrap(runner.model), last_batch(loader)
+    least = getattr(model, 'least_batch', 1)
+    if rest is not None and (rest < least or rest == 1 < loader.batch_size
+                             and norms_vectors(model)):
+        enough = max(least, 2)
+        remedy = 'drop_last=True' if loader.batch_size >= enough else \
+            f'batch_size={enough} or more'
+        raise ValueError(
+            f'the last batch of an epoch has {rest} of {loader.batch_size} '
+            f'images, and {type(model).__name__} needs {enough}: set '
+            f'train_dataloader.{remedy}')
+    check_equal(all_gather_object(describe_batches(loader)))
+
+
+def describe_batches(loader) -> str:
+    """What has to be the same on all processes, in words."""
+    return (f'{len(loader)} batches of {images_per_batch(loader)}, the last of'
+            f' {last_batch(loader) or "any number"}, from '
+            f'{len(loader.dataset)} images')
+
+
+def check_equal(batches: List[str]) -> None:
+    """Check that all processes have equal batches.
+
+    Otherwise they wait forever, or exchange the wrong rows.
+
+    Args:
+        batches (list[str]): :func:`describe_batches` of each process.
+
+    Raises:
+        ValueError: If one has others than the first.
+    """
+    for rank, own in enumerate(batches):
+        if own != batches[0]:
+            raise ValueError(
+                f'rank {rank} has {own}, and rank 0 has {batches[0]}: give '
+                'all processes the same data and batch_size in '
+                'train_dataloader')
+
+
+def count_samples(batch: Any) -> Optional[int]:
+    """Images of a collated batch, None if that is not known."""
+    if not isinstance(batch, dict):
+        return None
+    samples, inputs = batch.get('data_samples'), batch.get('inputs')
+    if isinstance(samples, (list, tuple)) and samples:
+        return len(samples)
+    if samples is not None and not isinstance(samples, (list, tuple)):
+        return None
+    first = inputs[0] if isinstance(inputs, list) and inputs else None
+    if isinstance(first, Tensor) and first.ndim == 4:
+        return len(first)  # views (N, C, H, W)
+    return None
+
+
+def check_batch(runner, idx: int, batch: Any) -> None:
+    """Check that a batch is what other processes expect.
+
+    Those of other batch samplers are not checked.
+
+    Args:
+        runner (Runner): A run on several processes.
+        idx (int): Number of the batch in the epoch, from 0.
+        batch (Any): The batch.
+
+    Raises:
+        ValueError: If the batch has another number of images.
+    """
+    loader = runner.train_dataloader
+    images, last = count_samples(batch), last_batch(loader)
+    wanted = loader.batch_size if (idx + 1) % len(loader) else last
+    if None not in (images, last) and images != wanted:
+        raise ValueError(
+            f'rank {runner.rank} has {images} images in step {runner.iter + 1}'
+            f' and not {wanted}, as other processes expect: let data set and '
+            'collate_fn of train_dataloader leave none out')
+
+
+def check_epoch(runner, steps: int) -> None:
+    """Check that an epoch had as many steps as on other processes.
+
+    Loaders with other batch samplers are not checked.
+
+    Args:
+        runner (Runner): A run on several processes.
+        steps (int): Steps of the epoch that has ended.
+
+    Raises:
+        ValueError: If it had fewer or more.
+    """
+    loader = runner.train_dataloader
+    length = len(loader)
+    if last_batch(loader) is not None and steps != length:
+        raise ValueError(
+            f'rank {runner.rank} has {steps} batches in epoch '
+            f'{runner.epoch + 1} and not {length}, as other processes expect: '
+            'let the sampler of train_dataloader give as many images as it '
+            'has by len()')
+
+
+def last_batch(loader) -> Optional[int]:
+    """Images of the last batch of an epoch, on this process.
+
+    Returns:
+        int or None: None if a batch sampler of another kind makes batches.
+    """
+    if type(loader.batch_sampler) is not BatchSampler:
+        return None
+    rest = 0
+    if isinstance(loader.sampler, DefaultSampler) and not loader.drop_last:
+        rest = len(loader.sampler) % loader.batch_size
+    return rest or loader.batch_size
+
+
+def norms_vectors(model: nn.Module) -> bool:
+    """Whether batch norm in neck or head sees vectors, of two images."""
+    return any(
+        type(part) is nn.BatchNorm1d for name, part in model.named_modules()
+        if not name.startswith('backbone.'))
+
+
+def check_queue(runner) -> None:
+    """Check the length of the queue against batches and data.
+
+    It warns if the queue holds at least as many keys as there are images.
+
+    Raises:
+        ValueError: If it is not a multiple of the keys of a step, where the
+            model needs that.
+    """
+    model, loader = unwrap(runner.model), runner.train_dataloader
+    images = len(loader.dataset)
+    queue_len = getattr(model, 'queue_len', 0)
+    for batch in {loader.batch_size, last_batch(loader)} - {None}:
+        keys = batch * runner.world_size
+        if isinstance(model, (MoCo, DenseCL)) and queue_len % keys and \
+                not hasattr(model, 'waiting_keys'):
+            raise ValueError(
+                f'queue_len={queue_len} of {type(model).__name__} is no '
+                f'multiple of the {keys} keys of a step: set it to one, and '
+                'train_dataloader.drop_last=True, or take RegionCL')
+    if queue_len >= images:
+        runner.logger.warning(f'queue_len={queue_len} for {images} images: an '
+                              'image meets its own old keys as negatives; set '
+                              'model.queue_len below their number')

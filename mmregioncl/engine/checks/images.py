@@ -1,0 +1,142 @@
+"""Images on the disk: that they are there, and what they hold."""
+from copy import copy
+from typing import Dict, Iterator, List
+
+import numpy as np
+from mmcv.transforms import BaseTransform
+from mmengine import fileio
+
+from mmregioncl.datasets.archives import is_missing
+from mmregioncl.datasets.measure import sample_files, uses_range
+from mmregioncl.datasets.nested import innermost
+from mmregioncl.datasets.transforms.bands import (fit_bands, has_fourth_band,
+                                                  is_misread, read_values)
+from mmregioncl.files import printable
+
+
+def check_images(dataset, setting: str = 'train_dataloader') -> None:
+    """Check that annotated images exist.
+
+    Looks for the first, middle and last image of each innermost data set.
+
+    Args:
+        dataset (Dataset): The data set, with its wrappers.
+        setting (str): Where it is set. Defaults to 'train_dataloader'.
+
+    Raises:
+        FileNotFoundError: If one is missing.
+    """
+    for part in innermost(dataset):
+        if not hasattr(part, 'get_data_info'):  # one of PyTorch
+            continue
+        paths = [
+            part.get_data_info(index).get('img_path')
+            for index in (0, len(part) // 2, len(part) - 1)
+        ]
+        missing = [
+            path for path in paths
+            if isinstance(path, str) and is_missing(path)
+        ]
+        if not missing:
+            continue
+        if {*missing} < {*paths}:
+            place = getattr(part, 'ann_file', '') or f'the list in {setting}'
+            raise FileNotFoundError(
+                f'{place} names {printable(missing[0])}, which is not there, '
+                'and other images that are: correct the list, or add the '
+                'image')
+        raise FileNotFoundError(
+            f'the annotations name {printable(missing[0])}, which is not '
+            f'there: set data_root or data_prefix of the data set in {setting}'
+        )
+
+
+def check_depth(runner) -> None:
+    """Check that images can be read, and that their values are not lost.
+
+    Looks at a few images of each innermost data set. Warns if integers use
+    less than a tenth of the range of their type, and if bands are left out.
+
+    Raises:
+        ValueError: If none can be read.
+    """
+    reasons: List[str] = []
+    notes: List[str] = []
+    spans: Dict[np.dtype, np.ndarray] = {}
+    files = [*sample_files(runner.train_dataloader.dataset, 8)]
+    for load, path in files:
+        load = copy(load)
+        load.on_corrupt = 'raise'
+        try:
+            load(dict(img_path=path))
+        except Exception as error:  # decoders may raise anything
+            reasons.append(f'{printable(path)}: {error.__cause__ or error}' +
+                           ('' if is_ours(load) else other_type(load)))
+            continue
+        try:
+            content = fileio.get(
+                path, backend_args=getattr(load, 'backend_args', None))
+            if not notes:  # one tells
+                notes += bands_left_out(load, printable(path), content)
+            note_span(spans, load, content)
+        except Exception:  # only that step can read it
+            continue
+    if reasons and len(reasons) == len(files):
+        raise ValueError(f'none of {len(files)} images that were tried can be '
+                         f'read, such as {reasons[0]}')
+    for kind, (low, high) in spans.items():
+        if not uses_range(low, high):
+            limits = np.iinfo(kind)
+            notes.append(
+                f'images of type {kind} hold values from {low} to {high}, of '
+                f'{limits.min} to {limits.max}, so that few shades are left of'
+                ' them: set value_range of mmregioncl.LoadImage, which '
+                'tools/analysis_tools/measure_images.py measures')
+    for note in notes:
+        runner.logger.warning(note)
+
+
+def bands_left_out(load: BaseTransform, path: str,
+                   content: bytes) -> Iterator[str]:
+    """Yield a warning if an image has bands that do not arrive.
+
+    Args:
+        load (BaseTransform): The transform that loads it.
+        path (str): Where it is, for the message.
+        content (bytes): Content of the file.
+    """
+    fourth = has_fourth_band(content)
+    if is_ours(load) and fourth and load.channels in (1, 3):
+        yield (f'{path} has 4 bands, and channels={load.channels} of LoadImage'
+               ' leaves out the last: set it to 4')
+    if not is_ours(load) and getattr(load, 'imdecode_backend', '') == 'cv2':
+        unchanged = load.color_type == 'unchanged'
+        if fourth and not unchanged or is_misread(content, unchanged):
+            yield (f'{type(load).__name__} does not read all of {path}'
+                   f'{other_type(load)}')
+
+
+def note_span(spans: Dict[np.dtype, np.ndarray], load: BaseTransform,
+              content: bytes) -> None:
+    """Add the lowest and highest value of an image to those of its type.
+
+    If they are to be shown with 8 bits, without a value range.
+    """
+    channels = getattr(load, 'channels', 3)
+    if getattr(load, 'value_range', None) is not None or \
+            getattr(load, 'color_type', 'color') == 'unchanged':
+        return
+    values = fit_bands(read_values(content, channels), channels)
+    known = spans.get(values.dtype, values)
+    spans[values.dtype] = np.array(
+        [min(known.min(), values.min()),
+         max(known.max(), values.max())], values.dtype)
+
+
+def is_ours(load: BaseTransform) -> bool:
+    """Whether a transform is a ``LoadImage``, which knows bands."""
+    return hasattr(load, 'channels')
+
+
+def other_type(load: BaseTransform) -> str:
+    return f': set the type of {type(load).__name__} to mmregioncl.LoadImage'

@@ -1,0 +1,149 @@
+"""Views of images, and what the model makes of them."""
+from typing import List
+
+import numpy as np
+import torch
+from mmengine.dataset import default_collate
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from mmregioncl.datasets.nested import innermost, type_name, typed_dicts
+from mmregioncl.datasets.transforms import channels_of, check_color_steps
+from mmregioncl.datasets.transforms.augmentations import check_probability
+from mmregioncl.models.utils import preprocess
+from mmregioncl.models.utils.modules import unwrap
+from mmregioncl.randomness import kept_draws
+from mmregioncl.validation import is_number, listed
+from ..failures import is_refusal
+from ..loops import images_per_batch
+from ..step_memory import rehearse
+
+
+def check_probabilities(runner) -> None:
+    """Check that the transforms of images have probabilities from 0 to 1.
+
+    Some of MMCV and torchvision take any number.
+
+    Raises:
+        ValueError: If one has another.
+    """
+    model = runner.cfg.get('model') or {}
+    for step in typed_dicts(
+        [runner.cfg.get('train_dataloader'),
+         model.get('data_preprocessor')]):
+        for key, value in step.items():
+            if key in ('p', 'prob') or key.endswith('_prob'):
+                for number in filter(is_number, listed(value)):
+                    check_probability(type_name(step), key, number)
+
+
+def check_bands(runner) -> None:
+    """Check that transforms and preprocessor fit the channels of the images.
+
+    Raises:
+        ValueError: If one does not.
+    """
+    preprocessor = unwrap(runner.model).data_preprocessor
+    for part in innermost(runner.train_dataloader.dataset):
+        channels = channels_of(getattr(part, 'pipeline', None))
+        if channels is None:
+            continue
+        check_color_steps(part.pipeline)
+        if channels != 3 and getattr(preprocessor, '_channel_conversion', 0):
+            raise ValueError(
+                'data_preprocessor exchanges red and blue, and LoadImage '
+                f'loads {channels} channel(s): set its bgr_to_rgb to False')
+        mean = getattr(preprocessor, 'mean', [0])
+        if len(mean) not in (1, channels):
+            raise ValueError(
+                f'mean and std of data_preprocessor have {len(mean)} values, '
+                f'and LoadImage loads {channels} channel(s): set those that '
+                'tools/analysis_tools/measure_images.py prints')
+
+
+def check_evaluated(runner, dataset: Dataset, setting: str) -> None:
+    """Check that images of an evaluation make batches that the model takes.
+
+    Looks at a few of them.
+
+    Args:
+        runner (Runner): The run.
+        dataset (Dataset): What a hook evaluates.
+        setting (str): Where it is set, such as 'eval_datasets.test'.
+
+    Raises:
+        ValueError: If they do not.
+        OSError: If one cannot be read.
+    """
+    rows = {*np.linspace(0, len(dataset) - 1, 8, dtype=int).tolist()}
+    with kept_draws(), torch.no_grad():
+        samples = [dataset[row] for row in sorted(rows)]
+        if any('inputs' not in sample for sample in samples):
+            raise ValueError(f'the pipeline of {setting} packs no images: end '
+                             'it with mmregioncl.PackSelfSupInputs')
+        shapes = {
+            tuple(torch.as_tensor(leaf).shape)
+            for sample in samples
+            for leaf in listed(sample['inputs'])
+        }
+        if len(shapes) > 1:
+            raise ValueError(
+                f'images of {setting} have different sizes, '
+                f'{" and ".join(map(str, sorted(shapes)))}: add '
+                'mmregioncl.ResizeEdge and mmregioncl.CenterCrop to the '
+                'pipeline')
+        preprocess(
+            unwrap(runner.model).data_preprocessor, default_collate(samples))
+
+
+def check_first_step(runner, views: List[Tensor]) -> None:
+    """Refuse before the first step what the model refuses in it.
+
+    Such as a region that does not fit on the map. The step is made with
+    tensors without content, in about a second for a ResNet-50.
+
+    Args:
+        runner (Runner): A run.
+        views (list[Tensor]): Of one image, shape (1, C, H, W) each.
+
+    Raises:
+        Exception: As the model raises it, if it names the remedy.
+    """
+    batch = images_per_batch(runner.train_dataloader)
+    try:
+        rehearse(unwrap(runner.model), views, batch)
+    except Exception as error:  # a step may depend on values
+        if is_refusal(error):
+            raise
+
+
+def check_channels(model: nn.Module, views: List[Tensor]) -> None:
+    """Check that the views have the channels of the first convolution.
+
+    Args:
+        model (nn.Module): A pre-training algorithm.
+        views (list[Tensor]): Shape (N, C, H, W) each.
+
+    Raises:
+        ValueError: If they have not.
+    """
+    first = next(
+        (part
+         for part in model.backbone.modules() if isinstance(part, nn.Conv2d)),
+        None)
+    channels = views[0].shape[1]
+    if first is None or first.in_channels == channels:
+        return
+    # Other layers may come first, as in a network on edges.
+    training = model.backbone.training
+    model.backbone.eval()
+    try:
+        with torch.no_grad():
+            model.backbone(views[0])
+    except RuntimeError as error:
+        raise ValueError(
+            f'views have {channels} channels and the backbone takes '
+            f'{first.in_channels}: set model.backbone.in_channels={channels}, '
+            'or channels of LoadImage') from error
+    finally:
+        model.backbone.train(training)
