@@ -2,11 +2,17 @@
 
 MMEngine 0.10.7 reads ``.pkl`` and ``.pickle`` by ``pickle.load``, and ``.yml``
 and ``.yaml`` by PyYAML's loader for files that are trusted. Both call whatever
-function a file names. No upstream issue is known.
+function a file names. So does MMSegmentation 1.2.2 with
+``decode_backend='pickle'``. No upstream issue is known.
 """
 import datetime
 import pickle
-from typing import Any
+import sys
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
+from io import BytesIO
+from types import ModuleType, SimpleNamespace
+from typing import Any, Optional
 
 import numpy as np
 import yaml
@@ -21,6 +27,7 @@ try:
 except ImportError:  # PyYAML without its extension
     from yaml import SafeLoader  # type: ignore[assignment]
 
+MMSEG_IO = 'mmseg.utils.io'
 PYTHON = 'tag:yaml.org,2002:python/'
 
 
@@ -28,6 +35,10 @@ def patch() -> None:
     register_handler(['pkl', 'pickle'])(DataPickleHandler)
     register_handler(['yml', 'yaml'])(DataYamlHandler)
     substitute(load_any, load)
+    if MMSEG_IO in sys.modules:
+        unpickle_data(sys.modules[MMSEG_IO])
+    elif not any(isinstance(one, DataPickles) for one in sys.meta_path):
+        sys.meta_path.insert(0, DataPickles())
 
 
 def load(file, *args, **kwargs) -> Any:
@@ -212,3 +223,30 @@ class DataUnpickler(pickle._Unpickler):
             raise NotData(f'a state of a {type(found).__name__}')
 
     dispatch[pickle.BUILD[0]] = load_build
+
+
+class DataPickles(MetaPathFinder):
+    """Calls :func:`unpickle_data` once MMSegmentation is imported."""
+
+    def find_spec(self,
+                  fullname: str,
+                  path,
+                  target=None) -> Optional[ModuleSpec]:
+        spec = None
+        if fullname == MMSEG_IO:
+            spec = PathFinder.find_spec(fullname, path)
+        if spec is not None:
+            run = spec.loader.exec_module
+
+            def exec_module(module: ModuleType) -> None:
+                run(module)
+                unpickle_data(module)
+
+            spec.loader.exec_module = exec_module
+        return spec
+
+
+def unpickle_data(module: ModuleType) -> None:
+    """Let a module unpickle data alone."""
+    module.pickle = SimpleNamespace(loads=lambda content: DataPickleHandler().
+                                    load_from_fileobj(BytesIO(content)))

@@ -32,6 +32,16 @@ OTHERS = dict(
     g=datetime.datetime(2026, 11, 30))
 
 
+class Opened:
+    """A pickle of it creates a file when it is read."""
+
+    def __init__(self, path) -> None:
+        self.path = str(path)
+
+    def __reduce__(self) -> tuple:
+        return open, (self.path, 'w')
+
+
 @pytest.mark.parametrize('protocol', range(6))
 def test_pickles_of_data_are_read(tmp_path, protocol):
     path = tmp_path / 'a.pkl'
@@ -53,6 +63,17 @@ def test_data_sets_read_what_mmengine_writes(tmp_path, ending):
     assert [dataset.get_data_info(row)['img_path']
             for row in range(2)] == ['a.png', 'b.png']
     assert [*dataset.metainfo['classes']] == ['a', 'ü']
+
+
+def test_mmsegmentation_unpickles_data_alone(tmp_path):
+    """By decode_backend='pickle' of its medical images."""
+    read = pytest.importorskip('mmseg.utils.io').datafrombytes
+    boxes = read(pickle.dumps(ARRAYS['boxes']), backend='pickle')
+    assert (boxes == ARRAYS['boxes']).all()
+    marked = tmp_path / 'ran'
+    with pytest.raises(ValueError, match='open, which might run code: if you'):
+        read(pickle.dumps(Opened(marked)), backend='pickle')
+    assert not marked.exists()
 
 
 def test_deep_annotations_are_named(tmp_path):
