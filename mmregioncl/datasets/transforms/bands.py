@@ -62,7 +62,7 @@ def read_values(content: bytes, channels: int) -> np.ndarray:
         ValueError: If no decoder can read it.
     """
     values = None
-    if content.startswith(TIFF_STARTS) and tifffile is not None:
+    if is_known_tiff(content):
         values = read_tiff(content, channels)
     if values is None:
         kinds = {1: cv2.IMREAD_GRAYSCALE, 3: cv2.IMREAD_COLOR}
@@ -72,13 +72,18 @@ def read_values(content: bytes, channels: int) -> np.ndarray:
         values = cv2.imdecode(np.frombuffer(content, np.uint8), flag)
         if values is None:
             hint = ''
-            if content.startswith(TIFF_STARTS) and tifffile is None:
+            if tifffile is None and content.startswith(TIFF_STARTS):
                 hint = ': install tifffile and imagecodecs for this TIFF'
             raise ValueError(f'no decoder can read it{hint}')
         values = values.reshape(*values.shape[:2], -1)
         colors = min(3, values.shape[2])  # and alpha, which stays the last
         values = np.dstack((values[..., colors - 1::-1], values[..., colors:]))
     return values
+
+
+def is_known_tiff(content: bytes) -> bool:
+    """Whether a file is a TIFF, and tifffile there to tell of it."""
+    return tifffile is not None and content.startswith(TIFF_STARTS)
 
 
 def is_misread(content: bytes, unchanged: bool = False) -> bool:
@@ -92,7 +97,7 @@ def is_misread(content: bytes, unchanged: bool = False) -> bool:
         content (bytes): Content of the file.
         unchanged (bool): Whether it need not make 8 bits. Defaults to False.
     """
-    if tifffile is None or not content.startswith(TIFF_STARTS):
+    if not is_known_tiff(content):
         return False
     kinds = tifffile.PHOTOMETRIC
     with tifffile.TiffFile(BytesIO(content)) as file:
@@ -109,7 +114,7 @@ def has_fourth_band(content: bytes) -> bool:
 
     Such as near infrared. As gray or colour, an image has the first three.
     """
-    if tifffile is None or not content.startswith(TIFF_STARTS):
+    if not is_known_tiff(content):
         return False
     with tifffile.TiffFile(BytesIO(content)) as file:
         page = file.pages[0]
@@ -122,7 +127,7 @@ def tiff_size(content: bytes) -> Optional[Tuple[int, int, int]]:
 
     None for other files, and without tifffile.
     """
-    if tifffile is None or not content.startswith(TIFF_STARTS):
+    if not is_known_tiff(content):
         return None
     with tifffile.TiffFile(BytesIO(content)) as file:
         page = file.pages[0]
