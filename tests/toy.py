@@ -1,11 +1,17 @@
 """Configs of all methods and their parents at toy size."""
 from copy import deepcopy
 
+from mmengine.registry import MODELS
+
 from mmregioncl import host
+
+# A ResNet of one block a stage, which no host has
+RESNET = MODELS.get(host.qualified('ResNet'))
+RESNET.arch_settings[10] = (RESNET.arch_settings[18][0], (1, 1, 1, 1))
 
 CROSS_ENTROPY = host.qualified('CrossEntropyLoss')
 
-# RegionCL-M at toy size: ResNet-18 of an eighth of the width, 4x4 cells.
+# RegionCL-M at toy size: ResNet-10 of an eighth of the width, 4x4 cells.
 MODEL = dict(
     type='mmregioncl.RegionCLMoCo',
     queue_len=32,
@@ -17,7 +23,7 @@ MODEL = dict(
         bgr_to_rgb=True),
     backbone=dict(
         type=host.qualified('ResNet_CIFAR'),
-        depth=18,
+        depth=10,
         stem_channels=8,
         base_channels=8),
     neck=dict(

@@ -1,3 +1,6 @@
+import pickle
+from multiprocessing.reduction import ForkingPickler
+
 import cv2
 import numpy as np
 import pytest
@@ -18,8 +21,7 @@ class Samples(BaseDataset):
         return [dict(number=number) for number in range(10)]
 
 
-@pytest.mark.parametrize('start', ['fork', 'spawn'])
-def test_persistent_workers_see_an_update(start, image_folder):
+def test_persistent_workers_see_an_update(image_folder):
     """Boxes change while the workers persist."""
     dataset = ImageFolder(str(image_folder), indices=10)
     store, = attach_boxes(dataset, (32, 32))
@@ -28,8 +30,7 @@ def test_persistent_workers_see_an_update(start, image_folder):
         batch_size=5,
         num_workers=1,
         persistent_workers=True,
-        multiprocessing_context=start,
-        collate_fn=list)  # can be pickled
+        collate_fn=list)
 
     def seen():
         return [sample['ccrop_box'] for batch in loader for sample in batch]
@@ -41,6 +42,16 @@ def test_persistent_workers_see_an_update(start, image_folder):
     store.update(store.to_edges(boxes))
     assert torch.equal(store.boxes, boxes)
     assert seen() == [tuple(box) for box in boxes.tolist()]
+
+
+def test_spawned_workers_share_the_boxes():
+    """They get the store by a pickle of this kind."""
+    store = BoxStore(2, (32, 32))
+    theirs = pickle.loads(ForkingPickler.dumps(store))
+    store.active.fill_(True)
+    store.update(torch.tensor([[1, 2, 3, 4], [5, 6, 7, 8]]))
+    assert theirs.active
+    assert torch.equal(theirs.edges, store.edges)
 
 
 @pytest.mark.parametrize('image_size', [(32, 32), (224, 224), (255, 96),
