@@ -6,8 +6,9 @@ from mmengine.registry import MODELS
 from mmregioncl import host
 
 # A ResNet of one block a stage, which no host has
-RESNET = MODELS.get(host.qualified('ResNet'))
-RESNET.arch_settings[10] = (RESNET.arch_settings[18][0], (1, 1, 1, 1))
+for name in ('mmregioncl.ResNet', host.qualified('ResNet')):
+    depths = MODELS.get(name).arch_settings
+    depths[10] = (depths[18][0], (1, 1, 1, 1))
 
 CROSS_ENTROPY = host.qualified('CrossEntropyLoss')
 

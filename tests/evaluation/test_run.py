@@ -151,7 +151,7 @@ def test_report_of_two_runs(cfg, checkpoint, tmp_path):
 
 def test_features_that_are_not_finite(cfg, checkpoint, tmp_path):
     weights = torch.load(checkpoint)
-    weights['state_dict']['backbone.layer4.1.bn2.weight'][3] = torch.nan
+    weights['state_dict']['backbone.layer4.0.bn2.weight'][3] = torch.nan
     torch.save(weights, checkpoint)
     run = open_run(cfg, checkpoint, tmp_path / 'out')
     assert not run.add('knn', FEATURE_PROTOCOLS['knn'], **KNN)
