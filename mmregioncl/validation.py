@@ -1,5 +1,6 @@
+from inspect import getmro, isclass, signature
 from numbers import Real
-from typing import Any, Sequence
+from typing import Any, Callable, Sequence, Set
 
 
 def check_whole_number(name: str, value: float, low: int, owner: str) -> int:
@@ -51,3 +52,17 @@ def listed(value: Any) -> Sequence:
     """Return one value or several as a sequence."""
     several = isinstance(value, Sequence) and not isinstance(value, str)
     return value if several else [value]
+
+
+def arguments_of(kind: Callable) -> Set[str]:
+    """Names of the arguments of a class or function.
+
+    Those of the parents of a class are among them, as far as it passes any on.
+    """
+    known: Set[str] = set()
+    for parent in getmro(kind)[:-1] if isclass(kind) else [kind]:
+        parameters = signature(parent).parameters
+        known |= parameters.keys()
+        if all(p.kind is not p.VAR_KEYWORD for p in parameters.values()):
+            break
+    return known

@@ -1,6 +1,7 @@
 import pytest
 
-from mmregioncl.validation import check_number, check_whole_number, listed
+from mmregioncl.validation import (arguments_of, check_number,
+                                   check_whole_number, listed)
 
 
 def test_whole_numbers():
@@ -31,3 +32,31 @@ def test_numbers(value):
 def test_one_value_is_a_list_of_one():
     assert listed(5) == [5] and listed('5') == ['5']
     assert listed((5, 6)) == (5, 6)
+
+
+class Low:
+
+    def __init__(self, low: int) -> None:
+        """Takes one argument."""
+
+
+class Middle(Low):
+
+    def __init__(self, middle: int, **kwargs) -> None:
+        super().__init__(**kwargs)
+
+
+class Top(Middle):
+
+    def __init__(self, top: int) -> None:
+        super().__init__(middle=top, low=top)
+
+
+def own(side: int) -> None:
+    """A function."""
+
+
+def test_arguments_end_where_none_are_passed_on():
+    assert arguments_of(Top) == {'top'}
+    assert arguments_of(Middle) == {'middle', 'kwargs', 'low'}
+    assert arguments_of(own) == {'side'}

@@ -54,3 +54,18 @@ def typed_dicts(part) -> Iterator[dict]:
     if isinstance(part, (list, tuple)):
         for inner in part:
             yield from typed_dicts(inner)
+
+
+def dotted_items(part, key: str = '') -> Iterator[Tuple[str, Any]]:
+    """Yield the dotted keys and the values of all in nested dicts and lists.
+
+    Args:
+        part (dict, list or tuple): Such as a config.
+        key (str): Its own dotted key. Defaults to '', of a whole config.
+    """
+    if isinstance(part, (list, tuple)):
+        part = dict(enumerate(part))
+    for name, value in part.items() if isinstance(part, dict) else ():
+        inner = f'{key}.{name}' if key else f'{name}'
+        yield inner, value
+        yield from dotted_items(value, inner)

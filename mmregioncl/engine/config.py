@@ -10,7 +10,7 @@ from mmregioncl.datasets.archives import address, is_missing
 from mmregioncl.datasets.image_folder import join
 from mmregioncl.datasets.nested import innermost_items, type_name
 from mmregioncl.files import ARCHIVE, check_exists
-from .config_checks import (MMENGINE_HOOKS, check_hooks, check_host,
+from .config_checks import (MMENGINE_HOOKS, check_hook_types, check_host,
                             check_imports, check_momentum, check_names,
                             check_old, check_options, check_removed,
                             check_rules, check_variables, imported_host,
@@ -19,6 +19,9 @@ from .switches import amp_is_slow
 
 # Data sets of the hosts that take a path into an archive for a folder
 FOLDERS = ('CustomDataset', 'ImageNet', 'ImageNet21k')
+
+# Of mixed precision
+GPU_SETTINGS = ('dtype', 'loss_scale', 'use_fsdp')
 
 
 def read_file(path: Union[str, Path]) -> Config:
@@ -81,7 +84,7 @@ def load_config(path: Union[str, Path],
     check_host(cfg)
     check_momentum(cfg)
     check_rules(cfg)
-    check_hooks(cfg)
+    check_hook_types(cfg)
     hooks = cfg.get('default_hooks') or {}
     for name in [name for name, hook in hooks.items() if hook is None]:
         if name not in MMENGINE_HOOKS:  # MMEngine removes its own
@@ -136,7 +139,7 @@ def set_amp(cfg: Config, device: str) -> None:
             f'optim_wrapper.type={kind}')
     wrapper.type = kind
     if device == 'cpu':
-        for name in ('dtype', 'loss_scale'):  # settings for GPUs
+        for name in GPU_SETTINGS:
             wrapper.pop(name, None)
     else:
         wrapper.setdefault('loss_scale', 'dynamic')
@@ -148,12 +151,14 @@ def check_amp(cfg: Config, device: str) -> None:
     Raises:
         ValueError: If the config sets it.
     """
-    kind = type_name(cfg.get('optim_wrapper') or {})
+    wrapper = cfg.get('optim_wrapper') or {}
+    kind = type_name(wrapper)
     if kind == 'AmpOptimWrapper' and device == 'cpu':
-        raise ValueError(
-            f'optim_wrapper.type={kind} of {cfg.filename} needs a GPU: to '
-            'train on a CPU, set optim_wrapper=dict(_delete_=True, '
-            "type='OptimWrapper', optimizer=...)")
+        plain = dict(_delete_=True, type='OptimWrapper')
+        plain.update((name, value) for name, value in wrapper.items()
+                     if name not in ('type', *GPU_SETTINGS))
+        raise ValueError(f'optim_wrapper.type={kind} needs a GPU: to train on '
+                         f'a CPU, set optim_wrapper = {plain}')
 
 
 def enable_scaled_lr(cfg: Config) -> None:

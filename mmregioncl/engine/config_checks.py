@@ -5,7 +5,7 @@ import re
 from difflib import get_close_matches
 from pathlib import Path
 from traceback import extract_tb
-from typing import Any, Iterable, Iterator, Optional, Set, Tuple, Union
+from typing import Any, Optional, Set, Union
 
 from mmengine.config import Config
 from mmengine.logging import print_log
@@ -13,7 +13,7 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
 from mmregioncl import host
-from mmregioncl.datasets.nested import type_name, typed_dicts
+from mmregioncl.datasets.nested import dotted_items, type_name, typed_dicts
 from mmregioncl.validation import listed
 from .launch import is_main_process
 
@@ -201,7 +201,7 @@ def check_variables(cfg: Config) -> None:
     if not given:
         return
     settings = sorted(known & cfg.keys(), key=FIRST.__contains__, reverse=True)
-    places = [*walk({name: cfg[name] for name in settings})]
+    places = [*dotted_items({name: cfg[name] for name in settings})]
     replaced = {}
     for base in Config._get_base_files(path):
         replaced.update(
@@ -223,19 +223,7 @@ def check_variables(cfg: Config) -> None:
             raise ValueError(f'{name} in {path} has no effect: set {found[0]}')
 
 
-def walk(part: Any, path: str = '') -> Iterator[Tuple[str, Any]]:
-    """Yield the dotted key and the value of all that is in nested dicts."""
-    items: Iterable = ()
-    if isinstance(part, dict):
-        items = part.items()
-    elif isinstance(part, (list, tuple)):
-        items = enumerate(part)
-    for key, value in items:
-        yield f'{path}{key}', value
-        yield from walk(value, f'{path}{key}.')
-
-
-def check_hooks(cfg: Config) -> None:
+def check_hook_types(cfg: Config) -> None:
     """Refuse a hook without a type, as by a misspelt name.
 
     Raises:

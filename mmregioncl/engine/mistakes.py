@@ -3,7 +3,6 @@
 Whatever may be a fault of this package, or of a user's own code, is not among
 them.
 """
-import inspect
 import linecache
 import re
 import sys
@@ -14,7 +13,8 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 from mmengine.config import Config
 from mmengine.registry import Registry
 
-from mmregioncl.datasets.nested import type_name
+from mmregioncl.datasets.nested import dotted_items, type_name
+from mmregioncl.validation import arguments_of
 
 # Packages that do what settings say
 LIBRARIES = {
@@ -62,7 +62,8 @@ class Failure(NamedTuple):
         values = (
             value for call in self.calls[::-1]
             for value in call.values.values())
-        return walk(next((v for v in values if isinstance(v, Config)), {}))
+        config = next((v for v in values if isinstance(v, Config)), None)
+        return dotted_items(config._cfg_dict if config else {})
 
     def built(self) -> Tuple[Any, str]:
         """The class of what was being built, and the key of its config.
@@ -139,15 +140,6 @@ def module_of(path: str) -> str:
                 '')
 
 
-def walk(part: Any, path: tuple = ()) -> Iterator[Tuple[str, Any]]:
-    """Dotted keys and values of nested dicts and lists."""
-    if isinstance(part, (list, tuple)):
-        part = dict(enumerate(part))
-    for key, value in part.items() if hasattr(part, 'items') else ():
-        yield '.'.join(map(str, (*path, key))), value
-        yield from walk(value, (*path, key))
-
-
 def unknown_type(failure: Failure) -> Optional[str]:
     """A type that no registry knows."""
     found = re.match(r'(\S+) is not in the \S+::.+ registry\. ', failure.text)
@@ -199,19 +191,9 @@ def wrong_name(failure: Failure) -> Optional[str]:
         return None
     inside = [key for key in keys if key.rpartition('.')[0] == part]
     owner = kind.__name__ if inside else found[1]
-    near = similar(name, arguments_of(kind)) if inside else ''
+    near = similar(name, {n: n for n in arguments_of(kind)}) if inside else ''
     return (f'{(inside or keys)[0]} is no setting of {owner}{near}: correct '
             'its name')
-
-
-def arguments_of(kind: type) -> Dict[str, str]:
-    """Names of the arguments of a class, and of those that it extends."""
-    return {
-        name: name
-        for base in inspect.getmro(kind)
-        for name in inspect.signature(base.__init__).parameters
-        if name != 'self'
-    }
 
 
 def similar(name: str, known: Dict[str, str]) -> str:

@@ -1,10 +1,10 @@
 """Classes of the host that this package extends, and how the hosts differ."""
-from inspect import signature
-from typing import List, Optional, Set, Tuple, Union
+from typing import List, Optional, Tuple, Union
 
 from torch import Tensor, nn
 
 from mmregioncl import host
+from mmregioncl.validation import arguments_of
 
 if host.NAME == 'mmselfsup':
     from mmcls.models.classifiers import ImageClassifier
@@ -88,18 +88,6 @@ def with_settings(backbone: dict, settings: dict) -> dict:
     known = arguments_of(kind)
     added = {k: v for k, v in settings.items() if k in known}
     return {**added, **backbone}
-
-
-def arguments_of(kind: type) -> Set[str]:
-    """Names of the arguments of a class, and of its parents if it passes any
-    on."""
-    known: Set[str] = set()
-    for parent in kind.__mro__[:-1]:  # without object
-        parameters = signature(parent).parameters
-        known |= parameters.keys()
-        if all(p.kind is not p.VAR_KEYWORD for p in parameters.values()):
-            break
-    return known
 
 
 ONE_STAGE = 'one stage in out_indices of the backbone'

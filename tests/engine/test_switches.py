@@ -61,17 +61,19 @@ def test_amp_on_a_cpu(cpu, instructions, slow):
 
 
 @pytest.mark.parametrize('scope', ['', 'mmengine.'])
-def test_amp_of_a_config_for_gpus(scope, tmp_path):
+def test_amp_of_a_config_for_gpus(scope):
     """As MMPretrain's of MoCo v3 have it."""
-    path = tmp_path / 'config.py'
-    path.write_text(f"optim_wrapper = dict(type='{scope}AmpOptimWrapper')")
-    cfg = Config.fromfile(path)
+    rest = dict(optimizer=dict(type='SGD', lr=0.1), clip_grad=dict(max_norm=1))
+    cfg = Config(
+        dict(
+            optim_wrapper=dict(
+                type=f'{scope}AmpOptimWrapper', loss_scale='dynamic', **rest)))
     check_amp(cfg, 'cuda')
-    with pytest.raises(
-            ValueError,
-            match=f'AmpOptimWrapper of {path} needs a GPU: to train on a '
-            'CPU, set optim_wrapper='):
+    with pytest.raises(ValueError, match='AmpOptimWrapper needs a GPU') as e:
         check_amp(cfg, 'cpu')
+    line = str(e.value).partition(', set ')[2]
+    given = Config.fromstring(line, '.py').optim_wrapper
+    assert given == dict(_delete_=True, type='OptimWrapper', **rest)
     cfg.optim_wrapper.type = AUTOCAST
     check_amp(cfg, 'cpu')
 
