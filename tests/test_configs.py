@@ -17,7 +17,7 @@ from mmregioncl import host
 from mmregioncl.datasets.class_folders import CLASS_LISTS
 from mmregioncl.datasets.nested import typed_dicts
 from mmregioncl.datasets.transforms import FAST
-from mmregioncl.engine.config_checks import check_removed
+from mmregioncl.engine.old_configs import check_removed
 from mmregioncl.models.parents import MoCo, with_settings
 from mmregioncl.models.utils import MAP_SETTINGS, RegionSwap, grid_of
 

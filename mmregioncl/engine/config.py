@@ -11,10 +11,11 @@ from mmregioncl.datasets.image_folder import join
 from mmregioncl.datasets.nested import innermost_items, type_name
 from mmregioncl.files import ARCHIVE, check_exists
 from .config_checks import (MMENGINE_HOOKS, check_hook_types, check_host,
-                            check_imports, check_momentum, check_names,
-                            check_old, check_options, check_removed,
-                            check_rules, check_variables, imported_host,
-                            missing_file, naming_setting, other_host)
+                            check_momentum, check_rules)
+from .config_names import (check_imports, check_names, check_options,
+                           check_variables)
+from .config_reading import read_file
+from .old_configs import check_old, check_removed
 from .switches import amp_is_slow
 
 # Data sets of the hosts that take a path into an archive for a folder
@@ -22,27 +23,6 @@ FOLDERS = ('CustomDataset', 'ImageNet', 'ImageNet21k')
 
 # Of mixed precision
 GPU_SETTINGS = ('dtype', 'loss_scale', 'use_fsdp')
-
-
-def read_file(path: Union[str, Path]) -> Config:
-    """Read any config.
-
-    Raises:
-        FileNotFoundError: If it or a base is not there.
-        ValueError: If it has a syntax error, or if it or a base is of the
-            other host.
-    """
-    try:
-        return Config.fromfile(path)
-    except FileNotFoundError as error:
-        raise missing_file(path, error) from None
-    except SyntaxError as error:
-        raise ValueError(f'{path} is not valid Python: {error}') from error
-    except ImportError as error:
-        other = imported_host(error)
-        if other is None:
-            raise
-        raise other_host(path, other, naming_setting(error)) from error
 
 
 def read_config(path: Union[str, Path]) -> Config:

@@ -9,11 +9,11 @@ from mmengine.runner import Runner
 from yapf.yapflib.yapf_api import FormatCode
 
 from mmregioncl import host
-from mmregioncl.engine import config_checks
+from mmregioncl.engine import old_configs
 from mmregioncl.engine.config import (check_data, checkpoint_name,
                                       enable_scaled_lr, load_config,
                                       set_pretrained)
-from mmregioncl.engine.config_checks import OLD_SETTINGS
+from mmregioncl.engine.old_configs import OLD_SETTINGS
 
 CONFIG = (
     Path(__file__).parents[2] / 'configs/regioncl' /
@@ -141,7 +141,7 @@ def test_settings_of_an_older_version_beside_new_ones(tmp_path, monkeypatch):
 
     Variables are no settings.
     """
-    monkeypatch.setattr(config_checks, 'print_log', warned := Mock())
+    monkeypatch.setattr(old_configs, 'print_log', warned := Mock())
     path = tmp_path / 'config.py'
     text = (f'_base_ = {str(CONFIG)!r}\nlr_config = dict(policy="step")\n'
             'checkpoint_config = dict(interval=5)\nresume_from = None\n'
@@ -307,14 +307,29 @@ def test_hooks_that_are_none_are_removed(tmp_path):
     } & hooks
 
 
-@pytest.mark.parametrize('text, words', [
-    ('a = = 3', 'is not valid Python'),
-    ('a = 3', 'has no model'),
+@pytest.mark.parametrize('name, text, words', [
+    ('a.py', 'a = = 3', '{path} is not valid Python'),
+    ('a.py', 'a = 3', 'has no model'),
+    ('a.json', '{"model": ', 'the config {path} cannot be read: Expecting'),
+    ('a.yml', 'model: [1, 2', 'the config {path} cannot be read: while pars'),
+    ('a.yaml', 'model: !!python/object/apply:os.system ["true"]',
+     'the config {path} cannot be read: the file holds object/apply:os.sys'),
 ])
-def test_other_files_are_refused(text, words, tmp_path):
-    path = tmp_path / 'config.py'
+def test_other_files_are_refused(name, text, words, tmp_path):
+    """By their own name, and not by that of MMEngine's copy."""
+    path = tmp_path / name
     path.write_text(text)
-    with pytest.raises(ValueError, match=words):
+    heir = tmp_path / 'heir.py'
+    heir.write_text(f'_base_ = {name!r}')
+    for given in (path, heir):
+        with pytest.raises(ValueError, match=words.format(path=path)):
+            load_config(given)
+
+
+def test_errors_in_the_code_of_a_config_stay_what_they_are(tmp_path):
+    path = tmp_path / 'a.py'
+    path.write_text("model = dict(depth=int('x'))")
+    with pytest.raises(ValueError, match='^invalid literal for int'):
         load_config(path)
 
 

@@ -1,0 +1,116 @@
+"""Reading a config file, and what is wrong if that fails."""
+import re
+from pathlib import Path
+from traceback import extract_tb, walk_tb
+from typing import Optional, Union
+
+from mmengine.config import Config
+
+from mmregioncl import host
+from .old_configs import ESSENTIAL, OLD_SETTINGS, translations
+
+# What reads one file in MMEngine
+READERS = ('_file2dict', '_is_lazy_import', '_parse_lazy_import')
+
+
+def read_file(path: Union[str, Path]) -> Config:
+    """Read any config.
+
+    Raises:
+        FileNotFoundError: If it or a base is not there.
+        ValueError: If it or a base has a syntax error, is damaged, or is of
+            the other host.
+    """
+    try:
+        return Config.fromfile(path)
+    except FileNotFoundError as error:
+        raise missing_file(path, error) from None
+    except SyntaxError as error:
+        raise ValueError(f'{file_of(error) or path} is not valid Python: '
+                         f'{error}') from error
+    except ValueError as error:
+        name = file_of(error)
+        if name is None or name.endswith('.py'):
+            raise
+        # The message of MMEngine names a copy, which is gone.
+        fault = ' '.join(str(error.__cause__ or error).split())
+        raise ValueError(
+            f'the config {name} cannot be read: {fault}') from error
+    except ImportError as error:
+        other = imported_host(error)
+        if other is None:
+            raise
+        raise other_host(path, other, naming_setting(error)) from error
+
+
+def file_of(error: BaseException) -> Optional[str]:
+    """The config, or the base, that MMEngine was reading when it failed."""
+    names = [
+        frame.f_locals['filename'] for frame, _ in walk_tb(error.__traceback__)
+        if frame.f_code.co_name in READERS
+    ]
+    return names[-1] if names else None
+
+
+def missing_file(path: Union[str, Path],
+                 error: FileNotFoundError) -> FileNotFoundError:
+    """Say what to do if a config, or one of its bases, is not there.
+
+    A config of MMSelfSup 0.x is taken from its folder often.
+
+    Args:
+        path (str or Path): The config.
+        error (FileNotFoundError): Of MMEngine.
+    """
+    if not Path(path).is_file():
+        return FileNotFoundError(
+            f'there is no config {path}: name a file that exists')
+    found = re.search('["\'](.+\\.py)["\']', str(error))
+    if not found:  # what its own code opens
+        return error
+    base = f'its base {found[1]} is not there'
+    text = Path(path).read_text(errors='replace')
+    names = {*re.findall(r'^(\w+) *=', text, re.M)}
+    given = names & OLD_SETTINGS.keys()
+    if given and not ESSENTIAL & names:
+        return FileNotFoundError(
+            f'{path} is a config of MMSelfSup 0.x, MMClassification 0.x or '
+            f'MMDetection 2.x, and {base}: take the config of the same name '
+            f'from the installed version, or translate {translations(given)}')
+    return FileNotFoundError(f'{path} cannot be read, since {base}: correct '
+                             '_base_, or copy the config with its bases')
+
+
+def imported_host(error: BaseException) -> Optional[str]:
+    """Name of the other host, if an error comes from importing it."""
+    name = getattr(error, 'name', None)
+    if name in host.SCOPES.keys() - {host.NAME}:
+        return name
+    cause = error.__cause__ or error.__context__
+    return imported_host(cause) if cause else None
+
+
+def naming_setting(error: BaseException) -> str:
+    """The setting of a config that MMEngine was reading when it failed."""
+    readers = dict(
+        _get_cfg_path='_base_', import_modules_from_strings='custom_imports')
+    calls = [frame.name for frame in extract_tb(error.__traceback__)]
+    found = [readers[name] for name in calls if name in readers]
+    cause = error.__cause__ or error.__context__
+    if found or cause is None:
+        return found[0] if found else 'an import'
+    return naming_setting(cause)
+
+
+def other_host(path: Union[str, Path], other: str, setting: str) -> ValueError:
+    """What to do with a config of the host that is not extended.
+
+    Args:
+        path (str or Path): The config.
+        other (str): The host it is for.
+        setting (str): What tells so.
+    """
+    return ValueError(
+        f'{path} is a config of {other}, by {setting}: '
+        f'{host.excluded(other, host.NAME)}, or take a config of {host.NAME} '
+        'for the same method')
