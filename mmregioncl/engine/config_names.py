@@ -1,9 +1,10 @@
 """Names in a config, or in options, that change nothing."""
+import ast
 import inspect
-import re
 from difflib import get_close_matches
+from numbers import Real
 from pathlib import Path
-from typing import Set
+from typing import Any, Dict, Iterator, Optional, Set, Tuple
 
 from mmengine.config import Config
 from mmengine.runner import Runner
@@ -19,6 +20,10 @@ ALSO_READ = ('activation_checkpointing', 'compile', 'efficient_conv_bn_eval',
 
 # Where a setting is looked for first
 FIRST = ('train_dataloader', 'optim_wrapper', 'train_cfg', 'model')
+
+# Where numbers are often set by variables of the same name
+DIRECT = ('train_dataloader', 'optim_wrapper', 'optim_wrapper.optimizer',
+          'train_cfg')
 
 
 def settings_read() -> Set[str]:
@@ -50,41 +55,98 @@ def check_variables(cfg: Config) -> None:
     so that their settings keep the old one.
 
     Raises:
-        ValueError: If there is one.
+        ValueError: If there is one, in the config or in a base of it.
     """
-    path = cfg.filename
-    if Config._is_lazy_import(path):
+    if Config._is_lazy_import(cfg.filename):
         return
-    text = Path(path).read_text(encoding='utf-8')
     known = settings_read() | OLD_SETTINGS.keys()
-    given = [
-        name for name in re.findall(r'^(\w+) *=', text, re.M)
-        if name in cfg and name not in known
-        and len(re.findall(rf'\b{name}\b', text)) == 1  # else it is used
-    ]
-    if not given:
-        return
+    # Settings of training come first.
     settings = sorted(known & cfg.keys(), key=FIRST.__contains__, reverse=True)
-    places = [*dotted_items({name: cfg[name] for name in settings})]
-    replaced = {}
+    places = dict(dotted_items({name: cfg[name] for name in settings}))
+    seen: Set[str] = set()
+    for path in lineage(cfg.filename):
+        assigned, read = names_in(path)
+        # What an heir assigns replaces it, and what an heir reads is used.
+        seen |= read
+        idle = (assigned & cfg.keys()) - known - seen
+        seen |= assigned
+        before: dict = {}
+        for base in bases_of(path, installed=True) if idle else ():
+            before.update(Config.fromfile(base)._cfg_dict)
+        for name in sorted(idle):
+            found = intended(name, cfg[name], before, places)
+            if found:
+                raise ValueError(
+                    f'{name} in {path} has no effect: set {found}')
+
+
+def lineage(path: str) -> Iterator[str]:
+    """Yield a Python config and its bases of a user's own."""
+    if path.endswith('.py'):
+        yield path
+        for base in bases_of(path, installed=False):
+            yield from lineage(base)
+
+
+def bases_of(path: str, installed: bool) -> Iterator[str]:
+    """Yield the paths of the bases that a Python config names.
+
+    Those that begin with ``{{ fileDirname }}`` are left out.
+
+    Args:
+        path (str): The config.
+        installed (bool): Whether to yield those of installed packages.
+    """
     for base in Config._get_base_files(path):
-        replaced.update(
-            Config.fromfile(Config._get_cfg_path(base, path)[0])._cfg_dict)
-    for name in given:
-        old, new = replaced.get(name), cfg[name]
-        if name in replaced and (old == new or any(value == new
-                                                   for _, value in places)):
-            continue
-        found = [  # numbers are the same by chance
-            where for where, value in places
-            if value == old and isinstance(old, (str, list, dict))
-        ]
-        if not found:
-            found = [
-                where for where, _ in places if where.endswith(f'.{name}')
-            ]
-        if found:
-            raise ValueError(f'{name} in {path} has no effect: set {found[0]}')
+        if installed or '::' not in base:
+            found = Config._get_cfg_path(base, path)[0]
+            if Path(found).is_file():
+                yield found
+
+
+def names_in(path: str) -> Tuple[Set[str], Set[str]]:
+    """Names that a config assigns, and those that it reads."""
+    assigned: Set[str] = set()
+    read: Set[str] = set()
+    for node in ast.walk(ast.parse(Path(path).read_text(encoding='utf-8'))):
+        if isinstance(node, ast.Name):
+            names = assigned if isinstance(node.ctx, ast.Store) else read
+            names.add(node.id)
+        elif isinstance(node, ast.Attribute):
+            read.add(node.attr)  # as in _base_.batch_size
+    return assigned, read
+
+
+def intended(name: str, value: Any, before: dict,
+             places: Dict[str, Any]) -> Optional[str]:
+    """The setting that a variable seems to set, and does not.
+
+    Args:
+        name (str): Name of the variable.
+        value (Any): Its value.
+        before (dict): What the bases have set.
+        places (dict): All settings, by dotted keys.
+
+    Returns:
+        str or None: Dotted key.
+    """
+    old = before.get(name)
+    if name in before and old == value:
+        return None
+    if isinstance(old, (str, list, dict)):
+        # The bases have built this setting of it.
+        return None if value in places.values() else next(
+            (key for key, found in places.items() if found == old), None)
+    # Numbers are the same by chance, so that their names have to be, too.
+    if isinstance(value, Real):
+        for part in DIRECT:
+            found = places.get(f'{part}.{name}')
+            if isinstance(found, Real) and found != value:
+                return f'{part}.{name}'
+    if isinstance(old, Real):
+        return next((key for key, found in places.items()
+                     if found == old and key.endswith(f'.{name}')), None)
+    return None
 
 
 def check_imports(cfg: Config) -> None:

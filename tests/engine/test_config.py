@@ -188,33 +188,72 @@ def test_names_that_nothing_reads_are_refused(line, words, tmp_path):
 
 
 @pytest.mark.parametrize('line, wanted', [
-    ('batch_size = 4', 'batch_size'),
-    ('lr = 0.1', None),
-    ('pipeline = []', 'dataset.pipeline'),
-    ("root = 'b'", 'dataset.data_root'),
+    ('batch_size = 4', 'train_dataloader.batch_size'),
+    ('batch_size = 4  # batch_size of all', 'train_dataloader.batch_size'),
+    ('batch_size: int = 4', 'train_dataloader.batch_size'),
+    ('if True:\n    batch_size = 4', 'train_dataloader.batch_size'),
+    ('batch_size = 8', None),
+    ('batch_size = 4\ntrain_dataloader = dict(batch_size=batch_size)', None),
+    ('size = 4\nnum_workers = size', 'train_dataloader.num_workers'),
+    ('lr = 0.2', 'optim_wrapper.optimizer.lr'),
+    ('max_epochs = 2', 'train_cfg.max_epochs'),
+    ('prob = 0.2', 'train_dataloader.dataset.pipeline.0.prob'),
+    ("pipeline = [dict(type='Crop')]", 'train_dataloader.dataset.pipeline'),
+    ("root = 'b'", 'train_dataloader.dataset.data_root'),
     ("root = 'a'", None),
     ("root = 'b'\ntrain_dataloader = dict(dataset=dict(data_root=root))",
      None),
-    ('batch_size = 4\ntrain_dataloader = dict(batch_size=batch_size)', None),
-    ('size = 4\nnum_workers = size', 'num_workers'),
+    ('interval = 5', None),
+    ("name = 'exp1'", None),
+    ("dataset = 'birds'", None),
+    ("backbone = 'resnet'", None),
+    ('depth = 50', None),
     ('classes = 4', None),
 ])
-def test_variables_that_change_no_setting_are_refused(line, wanted, tmp_path):
+@pytest.mark.parametrize('between', [False, True])
+def test_variables_that_change_no_setting_are_refused(line, wanted, between,
+                                                      tmp_path):
+    """In the config, and in a base between it and the first."""
     (tmp_path / 'base.py').write_text("""
 root = 'a'
-pipeline = [dict(type='LoadImage')]
+prob = 0.5
+pipeline = [dict(type='Flip', prob=prob)]
 train_dataloader = dict(
     num_workers=0, batch_size=8,
     dataset=dict(data_root=root, pipeline=pipeline))
-model = dict(type='MoCo')""")
-    path = tmp_path / 'config.py'
+model = dict(type='MoCo', backbone=dict(depth=18))
+optim_wrapper = dict(optimizer=dict(lr=0.1))
+param_scheduler = []
+train_cfg = dict(max_epochs=1)
+visualizer = dict(name='visualizer')
+default_hooks = dict(logger=dict(type='LoggerHook', interval=1))""")
+    path = tmp_path / 'middle.py'
     path.write_text(f"_base_ = 'base.py'\n{line}")
+    heir = tmp_path / 'heir.py'
+    heir.write_text("_base_ = 'middle.py'")
+    given = heir if between else path
     if wanted is None:
-        assert load_config(path).model
+        assert load_config(given).model
         return
-    words = f'^.* in {path} has no effect: set train_dataloader.{wanted}$'
+    words = f'^.* in {path} has no effect: set {wanted}$'
     with pytest.raises(ValueError, match=words):
-        load_config(path)
+        load_config(given)
+
+
+@pytest.mark.parametrize('name, heir', [
+    ('heir.py', "_base_ = 'base.py'\nmodel = dict(width=_base_.lr)"),
+    ('heir.py', "_base_ = 'base.py'\nmodel = dict(width={{_base_.lr}})"),
+    ('heir.json', '{"_base_": "base.py", "model": {"width": {{_base_.lr}}}}'),
+    ('heir.py',
+     "_base_ = '{{ fileDirname }}/base.py'\nmodel = dict(width=0.1)"),
+])
+def test_variables_that_an_heir_reads_are_used(name, heir, tmp_path):
+    (tmp_path / 'base.py').write_text(
+        "model = dict(type='MoCo')\nlr = 0.1\n"
+        'optim_wrapper = dict(optimizer=dict(lr=0.3))')
+    path = tmp_path / name
+    path.write_text(heir)
+    assert load_config(path).model.width == 0.1
 
 
 def test_a_hook_without_a_type_is_refused(tmp_path):
