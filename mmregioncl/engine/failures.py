@@ -60,11 +60,10 @@ def hide_tracebacks() -> None:
 def print_error(kind: type, error: BaseException,
                 trace: Optional[TracebackType]) -> None:
     """Print an error that nothing has caught, as ``sys.excepthook``."""
-    mistake = explain_mistake(error)
     if is_refusal(error):
         text = error.args[0] if isinstance(error, KeyError) else error
         print(text, file=sys.stderr)
-    elif mistake:
+    elif mistake := explain_mistake(error):
         print(f'{mistake} ({TRACEBACK}=1 shows where)', file=sys.stderr)
     else:
         sys.__excepthook__(kind, error, trace)

@@ -8,6 +8,7 @@ import pytest
 import torch
 from mmengine.dist import all_reduce, get_rank
 
+from mmregioncl.engine import failures
 from mmregioncl.engine.failures import explain_failures, is_refusal
 from mmregioncl.validation import check_whole_number
 from ranks import Ranks
@@ -170,3 +171,11 @@ def test_refusals_are_raised_by_a_statement_of_the_package():
     assert is_refusal(refused)
     others = outcome(Mock(side_effect=ValueError('not a sentence')))
     assert not any(map(is_refusal, (mistaken, explained, others)))
+
+
+def test_refusals_are_printed_as_they_are(capsys, monkeypatch):
+    monkeypatch.setattr(failures, 'explain_mistake', explained := Mock())
+    refused = outcome(check_whole_number, 'interval', -1, 0, 'A')
+    failures.print_error(type(refused), refused, refused.__traceback__)
+    assert capsys.readouterr().err == f'{refused}\n'
+    assert not explained.called

@@ -1,16 +1,19 @@
+import ipaddress
 import re
-from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
+import torch
 from mmcv.transforms import BaseTransform
 from mmengine.config import Config
 from mmengine.dataset import Compose
+from mmengine.dist import init_dist
 from mmengine.optim import build_optim_wrapper
-from mmengine.registry import (DATA_SAMPLERS, HOOKS, MODELS, PARAM_SCHEDULERS,
-                               TRANSFORMS)
+from mmengine.registry import HOOKS, MODELS, PARAM_SCHEDULERS, TRANSFORMS
+from mmengine.utils import import_modules_from_strings
 from torch import nn, optim
 from torch._utils import ExceptionWrapper
-from torch.utils.data import SequentialSampler
+from torch.nn import functional
 
 from mmregioncl.engine import mistakes
 
@@ -51,8 +54,6 @@ def schedule_of(part: dict) -> None:
      'part.intervl is no setting of GuardHook (interval?): correct its name'),
     (HOOKS.build, dict(type='CheckpointHook', save_best=3),
      'CheckpointHook refuses its settings in part, correct them: "save_best"'),
-    (HOOKS.build, dict(interval=5), 'the config is refused, correct it: `cfg` '
-     'or `default_args` must contain the key "type"'),
     (TRANSFORMS.build, dict(type='mmregioncl.LoadImage', most_corupt=0.1),
      'part.most_corupt is no setting of LoadImage (most_corrupt?): correct'),
     (TRANSFORMS.build, dict(type='RandomResize'),
@@ -63,9 +64,6 @@ def schedule_of(part: dict) -> None:
      'part.dept is no setting of ResNet (depth?): correct its name'),
     (MODELS.build, dict(type='mmregioncl.ResNet', depth=51),
      'ResNet refuses its settings in part, correct them: invalid depth 51'),
-    (MODELS.build,
-     dict(type='mmregioncl.ResNet', depth=18,
-          norm_cfg=dict(type='BNN')), "part.norm_cfg.type='BNN' is not known"),
     (optimizer_of, dict(optimizer=dict(type='SGDD', lr=0.1)),
      "part.optimizer.type='SGDD' is not known (SGD?): correct it"),
     (optimizer_of, dict(optimizer=dict(type='SGD', lr=-1.)),
@@ -147,25 +145,17 @@ def test_files_that_are_gone_are_named(tmp_path, worker):
         'it, or the setting or list that names it')
 
 
-def test_samplers_that_need_sizes_are_named():
-    dataset = SimpleNamespace(get_data_info=lambda index: {})
-    sampler = SequentialSampler([1, 2])
-    sampler.dataset = dataset
-    batches = DATA_SAMPLERS.build(
-        dict(
-            type='mmdet.AspectRatioBatchSampler',
-            sampler=sampler,
-            batch_size=1))
-    assert told(list, batches).startswith(
-        "AspectRatioBatchSampler needs 'width', which the data set does not")
-
-
 @pytest.mark.parametrize('worker', [False, True])
 def test_errors_of_users_keep_their_traceback(monkeypatch, tmp_path, worker):
     monkeypatch.undo()  # this module is a user's now
     TRANSFORMS.register_module(module=Own, force=True)
     assert told(load, Images(tmp_path, dict(type='Own')), worker) is None
     assert told(TRANSFORMS.build, dict(type='Own', side=0)) is None
+
+
+def parted(loader: int) -> None:
+    """A registered function."""
+    raise ValueError('is not parted')
 
 
 def test_errors_that_may_be_ours_keep_their_traceback():
@@ -175,3 +165,47 @@ def test_errors_that_may_be_ours_keep_their_traceback():
     assert told(lambda: hook(intervl=cfg.intervl), cfg=cfg) is None
     assert told(TRANSFORMS.build,
                 dict(type='mmregioncl.LoadImage', most_corrupt='a')) is None
+
+
+@pytest.mark.parametrize('given, said', [
+    (dict(), "parted lacks 'loader': set it in part"),
+    (dict(loadr=1), 'part.loadr is no setting of parted (loader?): correct '
+     'its name'),
+    (dict(loader=1), None),
+])
+def test_settings_of_functions_are_named(given, said):
+    MODELS.register_module(module=parted, force=True)
+    cfg = Config(dict(part=dict(type='parted', **given)))
+    assert told(MODELS.build, cfg.part, cfg=cfg) == said
+
+
+def import_own(folder) -> None:
+    (folder / 'own_hooks.py').write_text('import missing_dependency')
+    cfg = Config(dict(custom_imports=dict(imports=['own_hooks'])))
+    import_modules_from_strings(**cfg.custom_imports)
+
+
+def parse_in_worker(folder) -> None:
+    try:
+        ipaddress.ip_address('x')
+    except ValueError:
+        ExceptionWrapper(where='in DataLoader worker process 0').reraise()
+
+
+@pytest.mark.parametrize('call', [
+    import_own, parse_in_worker, lambda folder: init_dist('pytorch'),
+    lambda folder: ipaddress.ip_address('x'),
+    lambda folder: functional.interpolate(torch.ones(2, 2), 3)
+])
+def test_errors_outside_of_a_build_keep_their_traceback(
+        call, tmp_path, monkeypatch):
+    """They may be of this package, which need not be among the calls."""
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delenv('RANK', raising=False)
+    cfg = Config(dict(part=1))
+    assert told(call, tmp_path, cfg=cfg) is None
+
+
+def test_an_error_of_the_explanation_takes_no_others_place(monkeypatch):
+    monkeypatch.setattr(mistakes, 'failure_of', Mock(side_effect=KeyError))
+    assert told(HOOKS.build, dict(type='mmregioncl.OnlineKNHook')) is None
