@@ -149,15 +149,18 @@ def messages() -> Iterator[Tuple[str, str]]:
     for path in sorted(PACKAGE.rglob('*.py')):
         for node in ast.walk(ast.parse(path.read_text())):
             call = node.exc if isinstance(node, ast.Raise) else node
-            if not isinstance(call, ast.Call) or not call.args:
+            if isinstance(node, ast.Return) and path.stem == 'mistakes':
+                text = template(node.value)  # a sentence
+            elif not isinstance(call, ast.Call) or not call.args or \
+                    call is node and not re.search(
+                        r'^\S+\.warning\(|^print_log\(.*WARNING',
+                        ast.unparse(call), re.S):
                 continue
-            if call is node and not re.search(
-                    r'^\S+\.warning\(|^print_log\(.*WARNING',
-                    ast.unparse(call), re.S):
-                continue
-            text = template(call.args[0])
+            else:
+                text = template(call.args[0])
             head = text.split(': ')[0]
             text = head if len(re.findall('[a-z]', head)) > 12 else text
+            text = re.sub('…+', '…', text)
             if len(re.findall('[a-z]', text)) > 5:  # more than a name
                 yield f'{path.relative_to(ROOT)}:{node.lineno}', text.strip()
 
@@ -171,4 +174,24 @@ def test_every_message_is_explained():
     assert not [
         f'{place} {message}'
         for place, message in found if ' '.join(message.split()) not in text
+    ]
+
+
+def test_every_explanation_is_of_a_message():
+    """The words between the values of each are in the code."""
+    errors = (ROOT / 'docs' /
+              'troubleshooting.md').read_text().split('\n## Errors\n')[1]
+    code = ' '.join(
+        ' '.join(template(node).split())
+        for folder in (PACKAGE, ROOT / 'tools')
+        for path in folder.rglob('*.py')
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, (ast.JoinedStr, ast.BinOp, ast.Constant)))
+    rows = re.findall(r'^\| (`.+?) \| ', errors, re.M)
+    assert len(rows) > 100
+    assert not [
+        f'{row}: {words.strip()}' for row in rows
+        for message in re.findall('`([^`]+)`', row)
+        for words in message.split('…')
+        if len(words) > 12 and words.strip() not in code
     ]

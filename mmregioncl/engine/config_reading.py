@@ -68,17 +68,18 @@ def missing_file(path: Union[str, Path],
     found = re.search('["\'](.+\\.py)["\']', str(error))
     if not found:  # what its own code opens
         return error
-    base = f'its base {found[1]} is not there'
     text = Path(path).read_text(errors='replace')
     names = {*re.findall(r'^(\w+) *=', text, re.M)}
     given = names & OLD_SETTINGS.keys()
     if given and not ESSENTIAL & names:
         return FileNotFoundError(
             f'{path} is a config of MMSelfSup 0.x, MMClassification 0.x or '
-            f'MMDetection 2.x, and {base}: take the config of the same name '
-            f'from the installed version, or translate {translations(given)}')
-    return FileNotFoundError(f'{path} cannot be read, since {base}: correct '
-                             '_base_, or copy the config with its bases')
+            f'MMDetection 2.x, and its base {found[1]} is not there: take the '
+            'config of the same name from the installed version, or translate '
+            f'{translations(given)}')
+    return FileNotFoundError(
+        f'{path} cannot be read, since its base {found[1]} is not there: '
+        'correct _base_, or copy the config with its bases')
 
 
 def imported_host(error: BaseException) -> Optional[str]:

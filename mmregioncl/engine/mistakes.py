@@ -86,9 +86,6 @@ def explain_mistake(error: BaseException) -> Optional[str]:
 
 def failure_of(error: BaseException) -> Failure:
     """Read what has happened, also in a data worker."""
-    while error.__suppress_context__ and \
-            type(error.__context__) is type(error):
-        error = error.__context__  # to which MMEngine has added words
     text = str(error)
     if isinstance(error, KeyError) and len(error.args) == 1:
         text = str(error.args[0])  # without quotes
@@ -179,13 +176,14 @@ def similar(name: str, known: Dict[str, str]) -> str:
 def explain_build(failure: Failure) -> Optional[str]:
     """A part of the config that the class refuses which is built of it."""
     last, values = failure.calls[-1], failure.values_of('obj_cls')
-    kind, given = values.get('obj_cls'), values.get('args', {})
-    key = kind and key_of(kind, given, failure.settings())
+    kind, settings = values.get('obj_cls'), failure.settings()
+    key = kind and key_of(kind, values['args'], settings)
     if not key:
         return None
     known = {name: name for name in arguments_of(kind)}
-    found = re.search(r'unexpected keyword argument .(\w+)', failure.text)
-    if found and found[1] in given and found[1] not in known:
+    found = re.search(r'got an unexpected keyword argument .(\w+)',
+                      failure.text)
+    if found and f'{key}.{found[1]}' in settings and found[1] not in known:
         near = similar(found[1], known)
         return (f'{key}.{found[1]} is no setting of {kind.__name__}{near}: '
                 'correct its name')
