@@ -116,20 +116,16 @@ def module_of(path: str) -> str:
 
 
 def explain_step(failure: Failure) -> Optional[str]:
-    """A step of a pipeline that fails, or a file that cannot be read."""
+    """A step of a pipeline that lacks what it reads, or a missing file."""
     last, name = failure.calls[-1], failure.text.strip("'")
-    # A data worker tells no class.
-    step = last.values.get('self')
-    owner = type(step).__name__ if step else last.module
     if failure.kind == 'KeyError' and \
             re.search(rf'\bresults\[.{re.escape(name)}.\]', last.line):
+        step = last.values.get('self')  # not known of a data worker
+        owner = type(step).__name__ if step else last.module
         remedy = 'mmregioncl.LoadImage' if name == 'img' else \
             'the step that does'
         return (f'{owner} needs {name!r}, which no step before it in the '
                 f'pipeline makes: add {remedy}')
-    if last.function == 'transform' and failure.refusal():
-        return (f'{owner} refuses an image, correct it, or the settings of '
-                f'this step: {failure.refusal()}')
     found = re.match(r'\[Errno \d+\] (.+): [\'"](.+)[\'"]$', failure.text)
     if found and last.module.startswith('mmengine.fileio'):
         return (f'cannot read {found[2]} ({found[1]}): correct it, or the '
