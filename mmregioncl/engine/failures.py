@@ -97,7 +97,11 @@ def explain_failures(call: Callable[[], Any]) -> Any:
         RuntimeError: In the place of PyTorch's.
     """
     try:
-        return call()
+        try:
+            return call()
+        except BaseException:
+            forget_workers()  # and before that, one of them may raise its own
+            raise
     except BaseException as error:
         forget_workers()
         if not isinstance(error, Exception):  # it was told to stop

@@ -42,6 +42,15 @@ def test_a_killed_worker_is_explained(run_python):
     ) in done.stderr
 
 
+def test_a_worker_that_ends_while_another_error_is_handled(monkeypatch):
+    killed = RuntimeError('DataLoader worker (pid 7) is killed by signal: '
+                          'Killed. ')
+    monkeypatch.setattr(failures, 'forget_workers',
+                        Mock(side_effect=[killed, None]))
+    with pytest.raises(RuntimeError, match='rank 0: a data worker was killed'):
+        explain_failures(Mock(side_effect=EOFError))
+
+
 def test_memory_that_is_not_there_is_explained():
     with pytest.raises(
             RuntimeError,
