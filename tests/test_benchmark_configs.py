@@ -208,9 +208,8 @@ def narrow(model: dict) -> None:
         part = model.get(name) or {}
         if 'in_channels' in part:
             given = part.in_channels
-            part.in_channels = given // 8 if isinstance(given, int) else [
-                channels // 8 for channels in given
-            ]
+            part.in_channels = given // 8 if isinstance(
+                given, int) else [channels // 8 for channels in given]
 
 
 def toy(path: Path, root: Path, write) -> Config:
@@ -230,7 +229,7 @@ def toy(path: Path, root: Path, write) -> Config:
         cfg.val_evaluator.ann_file = str(root /
                                          cfg.val_dataloader.dataset.ann_file)
     cfg.train_cfg.update(max_iters=1, val_interval=1)
-    cfg.optim_wrapper.optimizer.lr = 1e-7  # to see what was loaded
+    cfg.optim_wrapper.optimizer.lr = 1e-6  # to see what was loaded
     cfg.default_hooks.checkpoint.save_optimizer = False
     cfg.param_scheduler = []
     # An untrained detector is sure of nothing.

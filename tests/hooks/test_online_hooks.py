@@ -515,9 +515,11 @@ def test_probe_begins_anew_with_other_classes(online_cfg, tmp_path):
     train(online_cfg, tmp_path / 'two')
     path = tmp_path / 'two/epoch_1.pth'
     checkpoint = torch.load(path)
-    probe = checkpoint['online_linear']['probe']
+    saved = checkpoint['online_linear']
     for name in ('1.weight', '1.bias'):
-        probe[name] = probe[name][:1]
+        saved['probe'][name] = saved['probe'][name][:1]
+    for state in saved['optimizer']['state'].values():
+        state['momentum_buffer'] = state['momentum_buffer'][:1]
     torch.save(checkpoint, path)
     online_cfg.update(resume=True, load_from=str(path))
     train(online_cfg, tmp_path / 'resumed')
