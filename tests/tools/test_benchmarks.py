@@ -141,7 +141,7 @@ def test_memory_is_what_a_step_takes(memory, method, monkeypatch):
             activities=[ProfilerActivity.CPU],
             profile_memory=True) as profiler:
         for _ in range(2):
-            views = [torch.randn(8, 3, 128, 128) for _ in range(2)]
+            views = [torch.randn(4, 3, 128, 128) for _ in range(2)]
             loss = sum(model.loss(views, []).values())
             optim.zero_grad()
             loss.backward()
@@ -155,10 +155,10 @@ def test_memory_is_what_a_step_takes(memory, method, monkeypatch):
     for event in sorted(events, key=lambda event: event.start_ns()):
         held += event.nbytes()
         peak = max(peak, held)
-    estimate = memory.peak_gib(method, 8, 128, 'ours')
+    estimate = memory.peak_gib(method, 4, 128, 'ours')
     assert estimate == pytest.approx(peak / 2**30, rel=0.005)
-    assert estimate < memory.peak_gib(method, 8, 128, 'published')
-    assert memory.peak_gib(method, 8, 128, 'checkpoints') < estimate
+    assert estimate < memory.peak_gib(method, 4, 128, 'published')
+    assert memory.peak_gib(method, 4, 128, 'checkpoints') < estimate
 
 
 @pytest.mark.mmselfsup

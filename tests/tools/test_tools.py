@@ -169,7 +169,8 @@ custom_hooks = [dict(type='Deadly')]
         free.bind(('', 0))
         port = str(free.getsockname()[1])
     options[2:4] = [
-        'train_dataloader.dataset.indices=128', 'train_cfg.max_epochs=2'
+        'train_dataloader.dataset.indices=32', 'train_dataloader.batch_size=8',
+        'train_cfg.max_epochs=2'
     ]
     done = subprocess.run([
         'bash', TOOLS / 'dist_train.sh', 'config.py', '2', '--work-dir', 'run',
@@ -195,9 +196,9 @@ custom_hooks = [dict(type='Deadly')]
     assert 'rank 0: another process ended or hangs: look' in done.stderr
     assert 'failed (exitcode: -9) local_rank: 1' in done.stderr
     checkpoint = torch.load(tmp_path / 'run' / 'epoch_2.pth')
-    # 128 images over 2 ranks of 32: two steps of 64 keys in an epoch
+    # 32 images over 2 ranks of 8: two steps of 16 keys in an epoch
     assert checkpoint['meta']['iter'] == 4
-    assert checkpoint['state_dict']['queue_ptr'].item() == 256
+    assert checkpoint['state_dict']['queue_ptr'].item() == 64
 
 
 def test_a_job_that_is_told_to_stop_is_queued_again(tmp_path):

@@ -81,11 +81,11 @@ ROWS = {
         mmseg=dict(type='mmseg.ResNetV1c', depth=18),
         timm=of_timm('resnet18', stem_type='deep', stem_width=32)),
     'ResNetV1d':
-    Row(dict(type='ResNetV1d', depth=50, out_indices=(3, )),
-        2048,
-        mmdet=dict(type='mmdet.ResNetV1d', depth=50),
-        mmseg=dict(type='mmseg.ResNetV1d', depth=50),
-        timm=of_timm('resnet50d')),
+    Row(dict(type='ResNetV1d', depth=18, out_indices=(3, )),
+        512,
+        mmdet=dict(type='mmdet.ResNetV1d', depth=18),
+        mmseg=dict(type='mmseg.ResNetV1d', depth=18),
+        timm=of_timm('resnet18d')),
     'ResNeXt':
     Row(dict(
         type='ResNeXt',
