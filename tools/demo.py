@@ -1,6 +1,5 @@
 """Pre-train RegionCL-M on handwritten digits and show what it learned."""
 import argparse
-import os
 import shutil
 import time
 from pathlib import Path
@@ -52,7 +51,7 @@ def main() -> None:
     hide_needless_lines(runner.logger)
     runner.register_hook(RunSummaryHook())
     runner.train()
-    checkpoint = os.path.relpath(find_checkpoint(cfg.work_dir))
+    checkpoint = str(out / 'run' / Path(find_checkpoint(cfg.work_dir)).name)
 
     accuracy = {}
     for name, weights in {'RegionCL-M': checkpoint, 'untrained': None}.items():

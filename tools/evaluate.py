@@ -162,7 +162,9 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit('interrupted: run it again to finish')
     print(f'report: {report}')
-    sys.exit(not finished)
+    if not finished:
+        sys.exit('a protocol failed, as a warning above says: correct its '
+                 'options, and run it again')
 
 
 if __name__ == '__main__':

@@ -3,10 +3,12 @@
 Each takes an :class:`EvaluationRun` and returns a dict with ``numbers`` and
 ``how``, and optionally ``spread`` and ``details``.
 """
+import logging
 from typing import Callable, Dict, Sequence, Tuple
 
 import numpy as np
 from mmengine.device import get_device
+from mmengine.logging import print_log
 from torch import Tensor
 
 from .knn import knn_predict
@@ -34,8 +36,17 @@ def knn(
     k: Sequence[int] = (20, 200),
     temperature: Sequence[float] = (0.1, 0.07)
 ) -> dict:
-    """Top-1 accuracy of k-NN for each k and temperature."""
+    """Top-1 accuracy of k-NN for each k and temperature.
+
+    Each k above the number of train images is left out, if another is not.
+    """
     train, train_labels = run.features('train')
+    fitting = [number for number in k if number <= len(train)]
+    if fitting and len(fitting) < len(k):
+        print_log(
+            f'knn leaves out k={max(k)}: there are {len(train)} train images',
+            'current', logging.WARNING)
+        k = fitting
     test, test_labels = run.features('test')
     test_labels = single(test_labels, 'knn').to(get_device())
     found = knn_predict(train, single(train_labels, 'knn'),

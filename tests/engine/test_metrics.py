@@ -6,7 +6,7 @@ from unittest.mock import Mock
 import pytest
 import torch
 from mmengine.dist import get_rank
-from mmengine.hooks import Hook
+from mmengine.hooks import CheckpointHook, Hook
 from mmengine.runner import Runner
 
 from mmregioncl.engine.metrics import Metrics, measured
@@ -229,6 +229,23 @@ def test_metrics_that_never_come_are_refused(metric_cfg, hooks, scheduler,
     metric_cfg.param_scheduler = scheduler and [scheduler]
     with pytest.raises(ValueError, match=words):
         run(metric_cfg, [])
+
+
+class Own(Hook):
+    """Hands out a metric, whose name it does not tell before."""
+
+    def after_train_epoch(self, runner) -> None:
+        for hook in runner.hooks:
+            if isinstance(hook, CheckpointHook):
+                hook.after_val_epoch(runner, {'mine': 1.})
+
+
+def test_a_hook_of_ones_own_may_measure_anything(metric_cfg):
+    metric_cfg.train_cfg.max_epochs = 1
+    metric_cfg.default_hooks = dict(
+        checkpoint=dict(
+            type='CheckpointHook', save_best='mine', rule='greater'))
+    assert best(run(metric_cfg, [1.], Own()))
 
 
 def test_without_evaluations_it_says_which_to_add(metric_cfg):

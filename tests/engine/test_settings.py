@@ -12,6 +12,7 @@ from tensorboard.backend.event_processing.event_accumulator import \
     EventAccumulator
 
 from mmregioncl import host
+from mmregioncl.engine.checks.settings import refuse_unknown
 from mmregioncl.visualization import read_scalars
 
 SCOPES = dict(EpochBasedTrainLoop='mmengine', SeededTrainLoop='mmregioncl')
@@ -131,8 +132,7 @@ def test_loops_that_need_predictions_are_refused(settings_cfg, tmp_path, split,
     ]), 'total_steps=1 of OneCycleLR are less than the run has: set it to 2'),
     ({
         'optim_wrapper.accumulative_counts': 3
-    },
-     'accumulative_counts=3 of optim_wrapper are more than the 2 steps of t'),
+    }, 'optim_wrapper.accumulative_counts=3 exceeds the 2 steps of the run'),
     ({
         'train_dataloader.dataset.pipeline.1.transforms': [[APPLY]]
     }, 'prob=3 of RandomApply has to be a probability, from 0 to 1'),
@@ -202,6 +202,12 @@ def test_others_are_warned_of(settings_cfg, tmp_path, settings, words):
     runner.train()
     said = [call.args[0] for call in warned.call_args_list]
     assert any(re.search(words, line) for line in said), said
+
+
+def test_keys_of_parameter_groups_may_be_ones_own():
+    refuse_unknown('custom_keys', dict(freeze_until=3), ['lr_mult'], 0.8)
+    with pytest.raises(ValueError, match='lr_mul in custom_keys has no eff'):
+        refuse_unknown('custom_keys', dict(lr_mul=3), ['lr_mult'], 0.8)
 
 
 @pytest.fixture(scope='module')

@@ -561,7 +561,10 @@ def test_evaluate(run_tool, tmp_path, digits):
         *command, '--protocols', 'knn', 'linear', '--k', '9999', check=False)
     assert done.returncode == 1
     assert 'knn: k=9999 neighbours of 1198 train' in done.stdout + done.stderr
-    done = run_tool(*command, '--protocols', 'knn', 'linear', '--k', '20')
+    assert 'a protocol failed' in done.stderr.splitlines()[-1]
+    done = run_tool(*command, '--protocols', 'knn', 'linear', '--k', '20',
+                    '9999')
+    assert 'knn leaves out k=9999: there are 1198' in done.stdout + done.stderr
     assert 'linear: finished before' in done.stdout + done.stderr
     assert 'report: out/report.html' in done.stdout
     run_tool('evaluate.py', '--compare', 'out', 'out', '--out', 'both')

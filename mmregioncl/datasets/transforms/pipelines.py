@@ -54,12 +54,17 @@ def crop_settings(step) -> dict:
 
 
 def channels_of(pipeline: Compose) -> Optional[int]:
-    """Channels of the images that ``LoadImage`` of a pipeline loads.
+    """Channels of the images that a pipeline loads.
 
-    None without such a step.
+    None if ``LoadImage`` does not load them, unless they are gray.
     """
-    return next((step.channels for step in steps_of(pipeline)
-                 if is_loading(step) and hasattr(step, 'channels')), None)
+    for step in steps_of(pipeline):
+        if is_loading(step):
+            if hasattr(step, 'channels'):
+                return step.channels
+            if getattr(step, 'color_type', None) == 'grayscale':
+                return 1
+    return None
 
 
 def check_color_steps(pipeline: Compose) -> None:

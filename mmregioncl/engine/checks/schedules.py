@@ -1,9 +1,10 @@
 """Schedules, and hooks that wait for something, before training."""
-from mmengine.hooks import CheckpointHook, EarlyStoppingHook
+from mmengine.hooks import CheckpointHook, EarlyStoppingHook, Hook
 from mmengine.optim import OptimWrapperDict
 from mmengine.optim.scheduler.param_scheduler import INF
 from mmengine.runner import EpochBasedTrainLoop
 
+from mmregioncl import host
 from ..metrics import all_schedulers, awaited, check_name, measured
 
 # What schedules call the steps from their begin to their end
@@ -64,8 +65,8 @@ def check_updates(runner) -> None:
         counts = getattr(part, '_accumulative_counts', 1)
         if counts > runner.max_iters:
             raise ValueError(
-                f'accumulative_counts={counts} of optim_wrapper are more than '
-                f'the {runner.max_iters} steps of the run: lower it, or train '
+                f'optim_wrapper.accumulative_counts={counts} exceeds the '
+                f'{runner.max_iters} steps of the run: lower it, or train '
                 'longer')
 
 
@@ -86,13 +87,14 @@ def end_of(scheduler) -> int:
 def check_metrics(runner) -> None:
     """Check that hooks and schedules wait for metrics that will come.
 
-    Those of a validation loop are not known before it runs. Warns if early
-    stopping comes late, or begins anew when the run is resumed.
+    Those of a validation loop, or of a hook of a user's own, are not known
+    before it runs. Warns if early stopping comes late, or begins anew when the
+    run is resumed.
 
     Raises:
         ValueError: If one would wait for ever.
     """
-    if runner.val_loop is None:
+    if runner.val_loop is None and not any(map(is_own, runner.hooks)):
         for setting, name in awaited(runner):
             check_name(setting, name, measured(runner))
     for hook in runner.hooks:
@@ -106,6 +108,13 @@ def check_metrics(runner) -> None:
             runner.logger.warning(
                 f'{type(hook).__name__} stops an epoch late in a loop of '
                 'MMEngine: set train_cfg.type to mmregioncl.SeededTrainLoop')
+
+
+def is_own(hook: Hook) -> bool:
+    """Whether a hook is a user's own, and does not tell its metrics."""
+    package = type(hook).__module__.partition('.')[0]
+    return not hasattr(hook, 'metric_names') and package not in (
+        'mmengine', 'mmregioncl', *host.SCOPES[host.NAME])
 
 
 def check_kept_checkpoints(runner) -> None:

@@ -39,14 +39,25 @@ def check_settings(runner) -> None:
         check(runner)
 
 
-def refuse_unknown(where: str, given: dict, known: List[str]) -> None:
+def refuse_unknown(where: str,
+                   given: dict,
+                   known: List[str],
+                   cutoff: float = 0.) -> None:
     """Refuse keys that nothing reads.
+
+    Args:
+        where (str): What has the keys.
+        given (dict): The keys.
+        known (list[str]): Keys that are read.
+        cutoff (float): How much like one of those a key has to be, from 0 to
+            1. Defaults to 0: every key is refused.
 
     Raises:
         ValueError: If there is one.
     """
     for key in given:
-        if key not in known:
+        if key not in known and (not cutoff
+                                 or get_close_matches(key, known, 1, cutoff)):
             raise ValueError(f'{key} in {where} has no effect: name one of '
                              f'{", ".join(sorted(known))}')
 
@@ -163,7 +174,8 @@ def check_paramwise(runner) -> None:
     custom = given.get('custom_keys') or {}
     for key, settings in custom.items():
         where = f'paramwise_cfg.custom_keys of {key}'
-        refuse_unknown(where, settings, known)
+        # Others go to the optimizer's groups, where a hook may read them.
+        refuse_unknown(where, settings, known, 0.8)
         if settings.get('fix_lr') and not simsiam_hooks(runner):
             raise ValueError(f'fix_lr in {where} has no effect without a '
                              'SimSiamHook in custom_hooks: add one')
