@@ -11,7 +11,7 @@ from mmregioncl.datasets.image_folder import join
 from mmregioncl.datasets.nested import innermost_items, type_name
 from mmregioncl.files import ARCHIVE, check_exists
 from .config_checks import (MMENGINE_HOOKS, check_hook_types, check_host,
-                            check_momentum, check_rules)
+                            check_loaders, check_momentum, check_rules)
 from .config_names import (check_imports, check_names, check_options,
                            check_variables)
 from .config_reading import read_file
@@ -65,6 +65,7 @@ def load_config(path: Union[str, Path],
     check_momentum(cfg)
     check_rules(cfg)
     check_hook_types(cfg)
+    check_loaders(cfg)
     hooks = cfg.get('default_hooks') or {}
     for name in [name for name, hook in hooks.items() if hook is None]:
         if name not in MMENGINE_HOOKS:  # MMEngine removes its own

@@ -1,6 +1,10 @@
 """Checks of types, hooks and momenta, before anything is built of them."""
+import inspect
+from difflib import get_close_matches
+
 from mmengine.config import Config
 from mmengine.registry import HOOKS
+from torch.utils.data import DataLoader
 
 from mmregioncl import host
 from mmregioncl.datasets.nested import type_name, typed_dicts
@@ -52,6 +56,23 @@ def check_hook_types(cfg: Config) -> None:
             del known[name]
             raise ValueError(f'default_hooks.{name} has no type: set it, or '
                              f'name one of {", ".join(known)}')
+
+
+def check_loaders(cfg: Config) -> None:
+    """Refuse settings of data loaders that PyTorch's does not take.
+
+    Raises:
+        ValueError: If there is one.
+    """
+    known = [*inspect.signature(DataLoader).parameters, 'num_batch_per_epoch']
+    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        loader = cfg.get(name)
+        for key in loader if isinstance(loader, dict) else ():
+            if key not in known:
+                near = get_close_matches(key, known, 1)
+                hint = f' ({near[0]}?)' if near else ''
+                raise ValueError(f'{name}.{key} is no setting of DataLoader'
+                                 f'{hint}: correct its name')
 
 
 def check_rules(cfg: Config) -> None:

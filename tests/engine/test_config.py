@@ -483,3 +483,15 @@ def test_checkpoint_to_fine_tune(tmp_path):
 ])
 def test_runs_are_named_after_their_checkpoint(checkpoint, name):
     assert checkpoint_name(checkpoint) == name
+
+
+@pytest.mark.parametrize('loader', ['train', 'val', 'test'])
+def test_settings_that_no_loader_has_are_refused(tmp_path, loader):
+    path = tmp_path / 'config.py'
+    path.write_text("model = dict(type='MoCo')\n"
+                    f'{loader}_dataloader = dict(num_worker=1)')
+    with pytest.raises(
+            ValueError,
+            match=f'^{loader}_dataloader.num_worker is no setting of '
+            r'DataLoader \(num_workers\?\): correct its name$'):
+        load_config(path)
