@@ -32,7 +32,7 @@ def settings_read() -> Set[str]:
 
 
 def check_names(cfg: Config) -> None:
-    """Refuse names that are nearly those of settings which are not set.
+    """Refuse misspelt settings.
 
     Other names may be variables of the config.
 
@@ -133,18 +133,23 @@ def intended(name: str, value: Any, before: dict,
     old = before.get(name)
     if name in before and old == value:
         return None
-    if isinstance(old, (str, list, dict)):
+    given = dict(dotted_items(before))
+    kept = {
+        key: found
+        for key, found in places.items() if given.get(key) == found
+    }
+    if old and isinstance(old, (str, list, dict)):
         # The bases have built this setting of it.
         return None if value in places.values() else next(
-            (key for key, found in places.items() if found == old), None)
+            (key for key, found in kept.items() if found == old), None)
     # Numbers are the same by chance, so that their names have to be, too.
     if isinstance(value, Real):
         for part in DIRECT:
-            found = places.get(f'{part}.{name}')
+            found = kept.get(f'{part}.{name}')
             if isinstance(found, Real) and found != value:
                 return f'{part}.{name}'
     if isinstance(old, Real):
-        return next((key for key, found in places.items()
+        return next((key for key, found in kept.items()
                      if found == old and key.endswith(f'.{name}')), None)
     return None
 

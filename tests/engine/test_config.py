@@ -203,6 +203,9 @@ def test_names_that_nothing_reads_are_refused(line, words, tmp_path):
     ("root = 'a'", None),
     ("root = 'b'\ntrain_dataloader = dict(dataset=dict(data_root=root))",
      None),
+    ('lr = 0.2\noptim_wrapper = dict(optimizer=dict(lr=0.4))', None),
+    ("note = 'first try'", None),
+    ("tags = ['first']", None),
     ('interval = 5', None),
     ("name = 'exp1'", None),
     ("dataset = 'birds'", None),
@@ -216,11 +219,13 @@ def test_variables_that_change_no_setting_are_refused(line, wanted, between,
     """In the config, and in a base between it and the first."""
     (tmp_path / 'base.py').write_text("""
 root = 'a'
+note = ''
+tags = []
 prob = 0.5
 pipeline = [dict(type='Flip', prob=prob)]
 train_dataloader = dict(
     num_workers=0, batch_size=8,
-    dataset=dict(data_root=root, pipeline=pipeline))
+    dataset=dict(data_root=root, data_prefix='', pipeline=pipeline))
 model = dict(type='MoCo', backbone=dict(depth=18))
 optim_wrapper = dict(optimizer=dict(lr=0.1))
 param_scheduler = []
