@@ -196,10 +196,17 @@ def explain_build(failure: Failure) -> Optional[str]:
 
 def key_of(kind: type, given: dict, settings: Dict[str, Any]) -> str:
     """Dotted key of the part of a config that a class is built of; '' if there
-    is none."""
-    for key, part in settings.items():
-        if isinstance(part, dict) and type_name(part) == kind.__name__ and all(
-                given.get(name) == value for name, value in part.items()
-                if name not in ('type', '_scope_')):
-            return key
-    return ''
+    is none, or if several may be it."""
+    # The algorithms turn necks and heads into their region versions.
+    names = kind.__name__, kind.__name__.removeprefix('Region')
+    found = {
+        key: part
+        for key, part in settings.items()
+        if isinstance(part, dict) and type_name(part) in names and all(
+            given.get(name) == value
+            for name, value in part.items() if name not in ('type', '_scope_'))
+    }
+    most = max(map(len, found.values()), default=0)
+    first, *others = [key for key in found if len(found[key]) == most] or ['']
+    # What is wrong with one is wrong with its copies, as in a variable.
+    return first if all(found[key] == found[first] for key in others) else ''

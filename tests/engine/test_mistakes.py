@@ -15,7 +15,9 @@ from torch import nn, optim
 from torch._utils import ExceptionWrapper
 from torch.nn import functional
 
+from mmregioncl import host
 from mmregioncl.engine import mistakes
+from toy import method_cfgs
 
 SGD = optim.SGD([nn.Parameter()], 0.1)
 
@@ -78,6 +80,34 @@ def schedule_of(part: dict) -> None:
 def test_settings_that_others_refuse_are_named(build, part, sentence):
     cfg = Config(dict(other=dict(type='Other'), part=part))
     assert told(build, cfg.part, cfg=cfg).startswith(sentence)
+
+
+RESIZE = dict(type='Resize', scale_factor='2')  # refused
+MISSPELT = dict(type='Resize', kep_ratio=True)
+
+
+@pytest.mark.parametrize('first, second, sentence', [
+    (RESIZE, dict(RESIZE, **MISSPELT), 'second.kep_ratio is no setting of'),
+    (MISSPELT, MISSPELT, 'first.kep_ratio is no setting of Resize'),
+    (RESIZE, dict(type='Resize', keep_ratio=True), None),
+])
+def test_one_of_several_parts_of_a_type_is_named(first, second, sentence):
+    """The one that says most, if it is not another by chance."""
+    cfg = Config(dict(first=first, second=second))
+    defaults = dict(scale_factor='2')
+    said = told(
+        lambda: TRANSFORMS.build(cfg.second, default_args=defaults), cfg=cfg)
+    assert said is None if sentence is None else said.startswith(sentence)
+
+
+def test_parts_that_an_algorithm_replaces_are_named():
+    model = method_cfgs('RegionCLMoCo')[0]
+    model['head'] = dict(type=f'{host.NAME}.ContrastiveHead', temperatures=0.2)
+    cfg = Config(dict(model=model))
+    assert told(
+        MODELS.build, cfg.model, cfg=cfg) == (
+            'model.head.temperatures is no setting of RegionContrastiveHead '
+            '(temperature?): correct its name')
 
 
 class Own(BaseTransform):
