@@ -1,7 +1,7 @@
 """Errors of other packages that a setting or a file causes, in a sentence.
 
-An error that keeps its traceback is never wrong. So only those lose it of
-which a part of the config, an image or a file is certain to be the cause.
+The traceback is hidden only if a setting, an image or a file is certain to be
+the cause.
 """
 import linecache
 import re
@@ -23,6 +23,11 @@ LIBRARIES = {
     'mmpretrain', 'mmdet', 'mmseg', 'torch', 'torchvision',
     *sys.stdlib_module_names
 }
+# Others, as of too many open files, are not the path's.
+PATH_ERRORS = ('FileNotFoundError', 'PermissionError', 'IsADirectoryError',
+               'NotADirectoryError')
+# Others, as of a missing package, are not the settings'.
+SETTING_ERRORS = ('AssertionError', 'KeyError', 'TypeError', 'ValueError')
 FRAME = r'  File "(.+)", line \d+, in (\S+)\n((?:    .*\n)*)'
 
 
@@ -127,7 +132,9 @@ def explain_step(failure: Failure) -> Optional[str]:
         return (f'{owner} needs {name!r}, which no step before it in the '
                 f'pipeline makes: add {remedy}')
     found = re.match(r'\[Errno \d+\] (.+): [\'"](.+)[\'"]$', failure.text)
-    if found and last.module.startswith('mmengine.fileio'):
+    if found and failure.kind in PATH_ERRORS and \
+            last.module.startswith('mmengine.fileio') and \
+            last.function.startswith('get'):
         return (f'cannot read {found[2]} ({found[1]}): correct it, or the '
                 'setting or list that names it')
     return None
@@ -187,7 +194,8 @@ def explain_build(failure: Failure) -> Optional[str]:
                       failure.text)
     if found and last.function == 'build_from_cfg':
         return f'{kind.__name__} lacks {found[1]}: set it in {key}'
-    if failure.refusal() and last.function == '__init__' and \
+    if failure.kind in SETTING_ERRORS and failure.refusal() and \
+            last.function == '__init__' and \
             isinstance(last.values.get('self'), kind):
         return (f'{kind.__name__} refuses its settings in {key}, correct '
                 f'them: {failure.refusal()}')

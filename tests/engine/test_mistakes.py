@@ -174,6 +174,35 @@ def test_files_that_are_gone_are_named(tmp_path, worker):
         'it, or the setting or list that names it')
 
 
+@pytest.mark.parametrize(
+    'kind, function, known',
+    [
+        ('IsADirectoryError', 'get_text', True),
+        ('IsADirectoryError', 'put_text', False),
+        ('OSError', 'get_text', False),  # as of too many open files
+    ])
+def test_paths_are_to_blame_for_few_errors(kind, function, known):
+    call = mistakes.Call('mmengine.fileio.backends', function, '', {})
+    failure = mistakes.Failure(kind, "[Errno 0] Reason: 'a.jpg'", [call])
+    assert bool(mistakes.explain_step(failure)) == known
+
+
+class Needy:
+    """A part that needs something."""
+
+    def __init__(self, error: type) -> None:
+        raise error('something is missing')
+
+
+@pytest.mark.parametrize('error, known', [(ValueError, True),
+                                          (ImportError, False),
+                                          (RuntimeError, False)])
+def test_settings_are_to_blame_for_few_errors(error, known):
+    MODELS.register_module(module=Needy, force=True)
+    cfg = Config(dict(part=dict(type='Needy', error=error)))
+    assert bool(told(MODELS.build, cfg.part, cfg=cfg)) == known
+
+
 @pytest.mark.parametrize('worker', [False, True])
 def test_errors_of_users_keep_their_traceback(monkeypatch, tmp_path, worker):
     monkeypatch.undo()  # this module is a user's now
