@@ -1,6 +1,7 @@
+from difflib import get_close_matches
 from inspect import getmro, isclass, signature
 from numbers import Real
-from typing import Any, Callable, Sequence, Set
+from typing import Any, Callable, Iterable, Sequence, Set
 
 
 def check_whole_number(name: str, value: float, low: int, owner: str) -> int:
@@ -52,6 +53,11 @@ def listed(value: Any) -> Sequence:
     """Return one value or several as a sequence."""
     several = isinstance(value, Sequence) and not isinstance(value, str)
     return value if several else [value]
+
+
+def similar(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """The known name that is most like another one; '' if none is."""
+    return next(iter(get_close_matches(name, known, 1, cutoff)), '')
 
 
 def arguments_of(kind: Callable) -> Set[str]:

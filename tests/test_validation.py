@@ -1,7 +1,7 @@
 import pytest
 
 from mmregioncl.validation import (arguments_of, check_number,
-                                   check_whole_number, listed)
+                                   check_whole_number, listed, similar)
 
 
 def test_whole_numbers():
@@ -60,3 +60,9 @@ def test_arguments_end_where_none_are_passed_on():
     assert arguments_of(Top) == {'top'}
     assert arguments_of(Middle) == {'middle', 'kwargs', 'low'}
     assert arguments_of(own) == {'side'}
+
+
+def test_similar_names_are_as_near_as_asked():
+    known = ('lr_mult', 'decay_mult')
+    assert similar('lr_mul', known) == similar('lrmul', known) == 'lr_mult'
+    assert similar('lrmul', known, 0.9) == similar('size', known) == ''

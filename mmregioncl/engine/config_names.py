@@ -1,7 +1,6 @@
 """Names in a config, or in options, that change nothing."""
 import ast
 import inspect
-from difflib import get_close_matches
 from numbers import Real
 from pathlib import Path
 from typing import Any, Dict, Iterator, Optional, Set, Tuple
@@ -10,6 +9,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from mmregioncl.datasets.nested import dotted_items
+from mmregioncl.validation import similar
 from .config_checks import MMENGINE_HOOKS
 from .old_configs import OLD_SETTINGS
 
@@ -41,11 +41,11 @@ def check_names(cfg: Config) -> None:
     """
     known = settings_read()
     for name in cfg:
-        near = get_close_matches(name, known, 1, 0.9)
-        if near and near[0] not in cfg and name not in known and \
+        near = similar(name, known, 0.9)
+        if near and near not in cfg and name not in known and \
                 name not in OLD_SETTINGS:
             raise ValueError(f'{cfg.filename} sets {name}, which nothing '
-                             f'reads: set {near[0]}')
+                             f'reads: set {near}')
 
 
 def check_variables(cfg: Config) -> None:
@@ -65,7 +65,7 @@ def check_variables(cfg: Config) -> None:
     places = dict(dotted_items({name: cfg[name] for name in settings}))
     seen: Set[str] = set()
     for path in lineage(cfg.filename):
-        assigned, read = names_in(path)
+        assigned, read = names_assigned_and_read(path)
         # What an heir assigns replaces it, and what an heir reads is used.
         seen |= read
         idle = (assigned & cfg.keys()) - known - seen
@@ -104,7 +104,7 @@ def bases_of(path: str, installed: bool) -> Iterator[str]:
                 yield found
 
 
-def names_in(path: str) -> Tuple[Set[str], Set[str]]:
+def names_assigned_and_read(path: str) -> Tuple[Set[str], Set[str]]:
     """Names that a config assigns, and those that it reads."""
     assigned: Set[str] = set()
     read: Set[str] = set()
@@ -186,8 +186,8 @@ def check_options(cfg: Config, options: dict) -> None:
                 'the setting that uses it, such as train_dataloader.dataset.'
                 f'{key}')
         if name not in known:
-            near = get_close_matches(name, known, n=1)
-            hint = f', did you mean {near[0]}?' if near else ''
+            near = similar(name, known)
+            hint = f', did you mean {near}?' if near else ''
             raise ValueError(f'{key} is not a setting{hint}')
         check_lists(cfg._cfg_dict, key)
         if name == 'default_hooks' and value is None and len(rest) == 1 and \

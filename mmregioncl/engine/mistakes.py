@@ -8,14 +8,13 @@ import re
 import sys
 import traceback
 from contextlib import suppress
-from difflib import get_close_matches
 from typing import Any, Dict, List, NamedTuple, Optional
 
 from mmengine.config import Config
 from mmengine.registry import Registry
 
 from mmregioncl.datasets.nested import dotted_items, type_name
-from mmregioncl.validation import arguments_of
+from mmregioncl.validation import arguments_of, similar
 
 # Errors that pass through other packages may be a user's own.
 LIBRARIES = {
@@ -151,14 +150,15 @@ def explain_type(failure: Failure) -> Optional[str]:
         return None
     for key, value in failure.settings().items():
         if value == name and key.endswith('type'):
-            near = similar(
-                name.rpartition('.')[2], names_in(values['registry'].root))
-            return (f'{key}={name!r} is not known{near}: correct it, or let '
+            known = registered_names(values['registry'].root)
+            near = known.get(similar(name.rpartition('.')[2], known))
+            hint = f' ({near}?)' if near else ''
+            return (f'{key}={name!r} is not known{hint}: correct it, or let '
                     'custom_imports import the module that registers it')
     return None
 
 
-def names_in(registry: Registry) -> Dict[str, str]:
+def registered_names(registry: Registry) -> Dict[str, str]:
     """Names in a registry and in those below it, and what to write for them.
 
     Those of MMEngine need no prefix.
@@ -166,14 +166,8 @@ def names_in(registry: Registry) -> Dict[str, str]:
     prefix = f'{registry.scope}.' if registry.parent else ''
     found = {name: prefix + name for name in registry.module_dict}
     for part in registry.children.values():
-        found = names_in(part) | found
+        found = registered_names(part) | found
     return found
-
-
-def similar(name: str, known: Dict[str, str]) -> str:
-    """Name what a user may have meant."""
-    near = get_close_matches(name, known, 1)
-    return f' ({known[near[0]]}?)' if near else ''
 
 
 def explain_build(failure: Failure) -> Optional[str]:
@@ -183,12 +177,13 @@ def explain_build(failure: Failure) -> Optional[str]:
     key = kind and key_of(kind, values['args'], settings)
     if not key:
         return None
-    known = {name: name for name in arguments_of(kind)}
+    known = arguments_of(kind)
     found = re.search(r'got an unexpected keyword argument .(\w+)',
                       failure.text)
     if found and f'{key}.{found[1]}' in settings and found[1] not in known:
         near = similar(found[1], known)
-        return (f'{key}.{found[1]} is no setting of {kind.__name__}{near}: '
+        hint = f' ({near}?)' if near else ''
+        return (f'{key}.{found[1]} is no setting of {kind.__name__}{hint}: '
                 'correct its name')
     found = re.search(r'missing \d+ required .+ arguments?: (.+)',
                       failure.text)

@@ -1,6 +1,5 @@
 """Checks before training that every setting has the effect it names."""
 import inspect
-from difflib import get_close_matches
 from typing import List
 
 from mmengine.hooks import (CheckpointHook, DistSamplerSeedHook,
@@ -12,6 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmregioncl.models.parents import BaseModel
 from mmregioncl.models.utils.modules import get_module, names_of, unwrap
+from mmregioncl.validation import similar
 from ..metrics import all_schedulers
 
 ENV = ('cudnn_benchmark', 'dist_cfg', 'mp_cfg', 'resource_limit')
@@ -184,7 +184,7 @@ def check_paramwise(runner) -> None:
     parts = {part for name in names for part in name.split('.')}
     unused = [
         key for key in unused
-        if len(unused) == len(custom) or get_close_matches(key, parts, 1, 0.8)
+        if len(unused) == len(custom) or similar(key, parts, 0.8)
     ]
     if unused:
         runner.logger.warning(
