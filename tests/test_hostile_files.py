@@ -7,6 +7,7 @@ import struct
 import tracemalloc
 import zipfile
 import zlib
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -165,16 +166,27 @@ def test_numbers_are_no_addresses(tmp_path):
             mmengine.load(path)
 
 
-def test_a_few_bytes_do_not_fill_the_memory(tmp_path):
+CALL = b'cbuiltins\n%s\n(cbuiltins\nrange\n(I0\nI300000\ntRtR.'
+
+
+@pytest.mark.parametrize(
+    'content', [
+        b'\x80\x05Nr' + struct.pack('<I', 2**24) + b'.', b'\x80\x05\x96' +
+        struct.pack('<Q', 2**24) + b'.', CALL % b'list', CALL % b'set'
+    ],
+    ids=['number', 'bytearray', 'list', 'set'])
+def test_a_few_bytes_do_not_fill_the_memory(tmp_path, content):
     """The unpickler in C makes a table up to the number of an object."""
     path = tmp_path / 'a.pkl'
-    path.write_bytes(b'\x80\x05Nr' + struct.pack('<I', 2**24) + b'.')
-    tracemalloc.start()
-    assert mmengine.load(path) is None
-    peak = tracemalloc.get_traced_memory()[1]
-    pickle.loads(path.read_bytes())
-    assert peak < 2**23 < tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
+    path.write_bytes(content)
+    peaks = []
+    for load in (mmengine.load, lambda path: pickle.loads(path.read_bytes())):
+        tracemalloc.start()
+        with suppress(ValueError, pickle.UnpicklingError):
+            load(path)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[0] < 2**23 < peaks[1]
 
 
 ANNOTATIONS = dict(

@@ -7,6 +7,7 @@ function a file names. So does MMSegmentation 1.2.2 with
 """
 import datetime
 import pickle
+import struct
 import sys
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
@@ -146,31 +147,25 @@ def empty_array(*args) -> np.ndarray:
     return np.empty(0)
 
 
-# What a pickle of data may name, where numpy._core is numpy.core
+# What a pickle of data may name, where numpy._core is numpy.core. An iterable
+# may have any number of items, and bytes(2**40) as many: a list is in the file.
 KNOWN = {
     'builtins.set':
-    set,
+    lambda items=(): set(list.copy(items)),
     'builtins.frozenset':
-    frozenset,
+    lambda items=(): frozenset(list.copy(items)),
     'builtins.complex':
     complex,
-    'builtins.slice':
-    slice,
-    'builtins.range':
-    range,
     'builtins.list':
-    list,
-    'builtins.dict':
-    dict,
+    lambda: [],
     'collections.OrderedDict':
-    dict,
+    lambda: {},
     'collections.defaultdict':
     lambda *kind: {},
     'datetime.datetime':
     datetime.datetime,
     'datetime.date':
     datetime.date,
-    # bytes(2**40) would be as many
     'builtins.bytes':
     lambda: b'',
     'builtins.bytearray':
@@ -222,7 +217,13 @@ class DataUnpickler(pickle._Unpickler):
         else:
             raise NotData(f'a state of a {type(found).__name__}')
 
+    def load_bytearray8(self) -> None:
+        """Read bytes; upstream makes room for as many as the file says."""
+        size, = struct.unpack('<Q', self.read(8))
+        self.append(bytearray(self.read(size)))
+
     dispatch[pickle.BUILD[0]] = load_build
+    dispatch[pickle.BYTEARRAY8[0]] = load_bytearray8
 
 
 class DataPickles(MetaPathFinder):
