@@ -9,17 +9,20 @@ import datetime
 import pickle
 import struct
 import sys
+from contextlib import contextmanager
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from io import BytesIO
 from types import ModuleType, SimpleNamespace
-from typing import Any, Optional
+from typing import Any, Iterator, Optional
 
 import numpy as np
+import torch
 import yaml
 from mmengine.fileio import load as load_any
 from mmengine.fileio import register_handler
 from mmengine.fileio.handlers import PickleHandler, YamlHandler
+from yaml import FullLoader
 
 from .substitute import substitute
 
@@ -54,7 +57,7 @@ def load(file, *args, **kwargs) -> Any:
         return load_any(file, *args, **kwargs)
     except NotData as error:
         raise ValueError(f'{file} cannot be read: {error}') from error
-    except (ValueError, RecursionError, yaml.YAMLError) as error:
+    except (ValueError, RecursionError) as error:
         fault = ' '.join(str(error).split())
         raise ValueError(f'cannot read {file}, which is broken ({fault}): '
                          'create it again') from error
@@ -73,6 +76,17 @@ class NotData(ValueError):
             'write it again with lists, dicts, text, numbers and arrays alone')
 
 
+@contextmanager
+def broken_bytes() -> Iterator[None]:
+    """Turn errors, which may be of any kind, into those of values."""
+    try:
+        yield
+    except NotData:
+        raise
+    except Exception as error:
+        raise ValueError(f'{type(error).__name__}: {error}') from error
+
+
 class DataPickleHandler(PickleHandler):
     """Reads pickles of data, and runs nothing in others."""
 
@@ -83,12 +97,8 @@ class DataPickleHandler(PickleHandler):
             NotData: If it names anything else than data.
             ValueError: If it is broken.
         """
-        try:
+        with broken_bytes():
             return DataUnpickler(file, **kwargs).load()
-        except NotData:
-            raise
-        except Exception as error:  # broken bytes may raise anything
-            raise ValueError(f'{type(error).__name__}: {error}') from error
 
 
 class DataYamlHandler(YamlHandler):
@@ -99,22 +109,25 @@ class DataYamlHandler(YamlHandler):
 
         Raises:
             NotData: If it names an object of Python.
+            ValueError: If it is broken.
         """
         kwargs.setdefault('Loader', DataLoader)
-        return super().load_from_fileobj(file, **kwargs)
+        with broken_bytes():
+            return super().load_from_fileobj(file, **kwargs)
 
 
 class DataLoader(SafeLoader):
-    """PyYAML's loader of data, and of the tuples that MMEngine writes."""
+    """PyYAML's loader of data, with the types that its dumper writes."""
 
 
 def refuse(loader: DataLoader, name: str, node: yaml.Node) -> None:
     raise NotData(name)
 
 
-DataLoader.add_constructor(
-    f'{PYTHON}tuple',
-    lambda loader, node: tuple(loader.construct_sequence(node)))
+for kind in ('none', 'bool', 'str', 'unicode', 'bytes', 'int', 'long', 'float',
+             'complex', 'list', 'tuple', 'dict'):
+    DataLoader.add_constructor(PYTHON + kind,
+                               FullLoader.yaml_constructors[PYTHON + kind])
 DataLoader.add_multi_constructor(PYTHON, refuse)
 
 
@@ -147,8 +160,22 @@ def empty_array(*args) -> np.ndarray:
     return np.empty(0)
 
 
-# What a pickle of data may name, where numpy._core is numpy.core. An iterable
-# may have any number of items, and bytes(2**40) as many: a list is in the file.
+def storage(content: bytes) -> torch.TypedStorage:
+    """Numbers of tensors, which upstream unpickles without a check."""
+    if content.startswith(b'PK'):
+        raise ValueError('compressed')
+    return torch.load(BytesIO(content), 'cpu', weights_only=True)
+
+
+def tensor(numbers: torch.TypedStorage, offset: int, size: tuple,
+           stride: tuple, *_) -> torch.Tensor:
+    """A tensor of numbers that there are; upstream would make room."""
+    whole = torch.empty(0, dtype=numbers.dtype).set_(numbers)
+    return whole.as_strided(size, stride, offset)
+
+
+# What a pickle of data may name, where numpy._core is numpy.core. A range or a
+# tensor may have more items than the file has bytes, a list has not.
 KNOWN = {
     'builtins.set':
     lambda items=(): set(list.copy(items)),
@@ -182,12 +209,16 @@ KNOWN = {
     'numpy.core.multiarray.scalar':
     scalar,
     'numpy.core.numeric._frombuffer':
-    from_buffer
+    from_buffer,
+    'torch.storage._load_from_bytes':
+    storage,
+    'torch._utils._rebuild_tensor_v2':
+    tensor
 }
 
 
 class DataUnpickler(pickle._Unpickler):
-    """Unpickles lists, dicts, text, numbers and arrays of these.
+    """Unpickles lists, dicts, text, numbers, arrays and tensors of these.
 
     Nothing else is called, and nothing else gets a state. The unpickler in C
     also takes as much memory as a few bytes ask for.

@@ -6,6 +6,7 @@ from collections import OrderedDict, defaultdict
 import mmengine
 import numpy as np
 import pytest
+import torch
 from mmengine.dataset import BaseDataset
 
 from mmregioncl.compat import annotation_files
@@ -53,6 +54,46 @@ def test_pickles_of_data_are_read(tmp_path, protocol):
         assert type(arrays[name]) is type(wanted)
         assert arrays[name].dtype == wanted.dtype
         assert np.array_equal(arrays[name], wanted)
+
+
+def test_pickles_of_tensors_are_read(tmp_path):
+    """Such as predictions that MMDetection's test.py writes."""
+    wanted = dict(
+        turned=torch.arange(6).reshape(2, 3).T,
+        part=torch.rand(4)[1:3],
+        flag=torch.tensor(True),
+        half=torch.ones(2, dtype=torch.bfloat16),
+        none=torch.zeros(0, 4))
+    mmengine.dump([wanted], tmp_path / 'results.pkl')
+    found, = mmengine.load(tmp_path / 'results.pkl')
+    torch.testing.assert_close(found, wanted, rtol=0, atol=0)
+
+
+def test_tensors_have_the_numbers_that_are_in_the_file(tmp_path):
+    path = tmp_path / 'a.pkl'
+    content = pickle.dumps(torch.ones(1), 2)
+    assert content.count(b'K\x01\x85') == 2  # size and stride
+    path.write_bytes(content.replace(b'K\x01\x85', b'K\x02\x85', 1))
+    with pytest.raises(ValueError, match='out of bounds for storage'):
+        mmengine.load(path)
+
+
+def test_yaml_holds_what_pyyaml_writes_of_data(tmp_path):
+    path = tmp_path / 'a.yaml'
+    content = [1j, b'\xff', (1, (2, 'ü')), None, {(1, 2): 3}]
+    mmengine.dump(content, path)
+    assert mmengine.load(path) == content
+    path.write_text("[!!python/unicode 'a', !!python/str b, !!python/int 3, "
+                    '!!python/none ]')
+    assert mmengine.load(path) == ['a', 'b', 3, None]
+
+
+def test_yaml_with_a_key_that_is_none_is_named(tmp_path):
+    path = tmp_path / 'a.yml'
+    path.write_text('? !!python/tuple [[1]]\n: 2')
+    with pytest.raises(
+            ValueError, match='a.yml, which is broken .TypeError: unhash'):
+        mmengine.load(path)
 
 
 @pytest.mark.parametrize('ending', ['pkl', 'pickle', 'json', 'yml', 'yaml'])
