@@ -35,9 +35,8 @@ def find_checkpoint(work_dir: Union[str, Path],
     from run to run, and file times change when a folder is copied. MMEngine's
     file ``last_checkpoint`` is wrong after a move, and outdated if the run was
     killed before it was updated. The checkpoint it names is considered too,
-    since checkpoints may be written to another folder. If that is the work dir
-    of another run and this one has checkpoints, this is a copy, which goes on
-    with its own.
+    since checkpoints may be written to another folder. A copy of a work dir
+    still names the original's checkpoint; its own are preferred.
 
     Args:
         work_dir (str or Path): Work dir of the run.
@@ -51,18 +50,21 @@ def find_checkpoint(work_dir: Union[str, Path],
         FileNotFoundError: If ``last_checkpoint`` exists, but no complete
             checkpoint does.
     """
-    paths = set(Path(work_dir).glob('*.pth'))
     note = Path(work_dir) / 'last_checkpoint'
+    written = {
+        path: written_at(path)
+        for path in sorted(note.parent.glob('*.pth'))
+    }
     if note.exists():
         named = Path(note.read_text().strip())
-        beside = named.with_name(note.name)
-        if not paths or not beside.exists():
-            paths.add(named)
-        elif not beside.samefile(note):
+        if named.parent.resolve() != note.parent.resolve() and any(
+                time == written_at(named.with_name(path.name)) > ('', 0)
+                for path, time in written.items()):
             print_log(
                 f'left out {named}: {named.parent} is the work dir of another '
                 'run', 'current')
-    written = {path: written_at(path) for path in sorted(paths)}
+        elif named not in written:
+            written[named] = written_at(named)
     last = max(written, key=written.get, default=None)
     if last is not None and written[last] > ('', 0):
         return str(last) if written[last][0] >= since else None

@@ -100,6 +100,8 @@ def test_checkpoints_may_be_written_to_what_was_a_work_dir(
     run = tmp_path_factory.mktemp('run')
     written = str(work_dir / 'epoch_10.pth')
     (run / 'last_checkpoint').write_text(written)
+    write(run / 'interrupted.pth', '20260101_000001')
+    write(work_dir / 'interrupted.pth', '20250101_000001')
     assert find_checkpoint(run) == written
 
 
@@ -113,6 +115,7 @@ def test_a_copy_does_not_go_on_with_the_original(work_dir, tmp_path_factory,
         shutil.copy(work_dir / name, copied)
     assert find_checkpoint(work_dir) == str(work_dir / 'epoch_10.pth')
     log.assert_not_called()
+    (work_dir / 'last_checkpoint').write_text('it has gone on')
     assert find_checkpoint(copied) == str(copied / 'epoch_8.pth')
     assert log.call_args[0][0].startswith(f'left out {work_dir}/epoch_10.pth:')
 
