@@ -13,7 +13,7 @@ from mmregioncl.files import ARCHIVE, check_exists
 from .config_checks import (MMENGINE_HOOKS, check_hook_types, check_host,
                             check_loaders, check_momentum, check_rules)
 from .config_names import (check_imports, check_names, check_options,
-                           check_variables)
+                           warn_of_variables)
 from .config_reading import read_file
 from .old_configs import check_old, check_removed
 from .switches import amp_is_slow
@@ -57,10 +57,10 @@ def load_config(path: Union[str, Path],
     check_old(cfg)
     check_removed(cfg)
     check_names(cfg)
-    check_variables(cfg)
     check_imports(cfg)
     check_options(cfg, options or {})
     cfg.merge_from_dict(options or {})
+    warn_of_variables(cfg)
     check_host(cfg)
     check_momentum(cfg)
     check_rules(cfg)

@@ -1,11 +1,13 @@
 """Names in a config, or in options, that change nothing."""
 import ast
 import inspect
+import logging
 from numbers import Real
 from pathlib import Path
 from typing import Any, Dict, Iterator, Optional, Set, Tuple
 
 from mmengine.config import Config
+from mmengine.logging import print_log
 from mmengine.runner import Runner
 
 from mmregioncl.datasets.nested import dotted_items
@@ -34,7 +36,7 @@ def settings_read() -> Set[str]:
 def check_names(cfg: Config) -> None:
     """Refuse misspelt settings.
 
-    Other names may be variables of the config.
+    Other names may be variables of the config, as those that it reads are.
 
     Raises:
         ValueError: If there is one.
@@ -43,19 +45,16 @@ def check_names(cfg: Config) -> None:
     for name in cfg:
         near = similar(name, known, 0.9)
         if near and near not in cfg and name not in known and \
-                name not in OLD_SETTINGS:
+                name not in OLD_SETTINGS and not is_read(name, cfg.filename):
             raise ValueError(f'{cfg.filename} sets {name}, which nothing '
                              f'reads: set {near}')
 
 
-def check_variables(cfg: Config) -> None:
-    """Refuse names that do not change the setting that they seem to set.
+def warn_of_variables(cfg: Config) -> None:
+    """Warn of variables that do not change the setting that they seem to set.
 
-    Such as ``batch_size``, or a new ``train_pipeline``: bases are read first,
-    so that their settings keep the old one.
-
-    Raises:
-        ValueError: If there is one, in the config or in a base of it.
+    Such as ``batch_size``, or a new ``train_pipeline``, in the config or in a
+    base of it: bases are read first, so that their settings keep the old one.
     """
     if Config._is_lazy_import(cfg.filename):
         return
@@ -76,13 +75,19 @@ def check_variables(cfg: Config) -> None:
         for name in sorted(idle):
             found = intended(name, cfg[name], before, places)
             if found:
-                raise ValueError(
-                    f'{name} in {path} has no effect: set {found}')
+                print_log(f'{name} in {path} has no effect: set {found}',
+                          'current', logging.WARNING)
+
+
+def is_read(name: str, path: str) -> bool:
+    """Whether the code of a config, or of a base of it, reads a variable."""
+    return any(
+        name in names_assigned_and_read(part)[1] for part in lineage(path))
 
 
 def lineage(path: str) -> Iterator[str]:
-    """Yield a Python config and its bases of a user's own."""
-    if path.endswith('.py'):
+    """Yield a Python config and its bases, unless packages have them."""
+    if path.endswith('.py') and 'site-packages' not in Path(path).parts:
         yield path
         for base in bases_of(path, installed=False):
             yield from lineage(base)
@@ -148,9 +153,6 @@ def intended(name: str, value: Any, before: dict,
             found = kept.get(f'{part}.{name}')
             if isinstance(found, Real) and found != value:
                 return f'{part}.{name}'
-    if isinstance(old, Real):
-        return next((key for key, found in kept.items()
-                     if found == old and key.endswith(f'.{name}')), None)
     return None
 
 
