@@ -1,6 +1,5 @@
 """Checks of types, hooks and momenta, before anything is built of them."""
 import inspect
-from difflib import get_close_matches
 
 from mmengine.config import Config
 from mmengine.registry import HOOKS
@@ -8,7 +7,7 @@ from torch.utils.data import DataLoader
 
 from mmregioncl import host
 from mmregioncl.datasets.nested import type_name, typed_dicts
-from mmregioncl.validation import listed
+from mmregioncl.validation import listed, similar
 from .config_reading import other_host
 
 # The momentum of a moving average, by the method
@@ -69,8 +68,8 @@ def check_loaders(cfg: Config) -> None:
         loader = cfg.get(name)
         for key in loader if isinstance(loader, dict) else ():
             if key not in known:
-                near = get_close_matches(key, known, 1)
-                hint = f' ({near[0]}?)' if near else ''
+                near = similar(key, known)
+                hint = f' ({near}?)' if near else ''
                 raise ValueError(f'{name}.{key} is no setting of DataLoader'
                                  f'{hint}: correct its name')
 

@@ -56,8 +56,7 @@ def refuse_unknown(where: str,
         ValueError: If there is one.
     """
     for key in given:
-        if key not in known and (not cutoff
-                                 or get_close_matches(key, known, 1, cutoff)):
+        if key not in known and similar(key, known, cutoff):
             raise ValueError(f'{key} in {where} has no effect: name one of '
                              f'{", ".join(sorted(known))}')
 
