@@ -1,10 +1,8 @@
 """How errors reach a user: with their cause, without a needless traceback."""
-import linecache
 import os
 import re
 import signal
 import sys
-import traceback
 from contextlib import suppress
 from datetime import timedelta
 from threading import current_thread, main_thread
@@ -14,7 +12,7 @@ from typing import Any, Callable, Optional
 from mmengine.dist import get_rank
 from torch import distributed
 
-from .mistakes import explain_mistake
+from .mistakes import explain_mistake, failure_of
 
 LOST = 'another process ended or hangs'
 # What PyTorch says, the cause, and what to do
@@ -78,11 +76,10 @@ def is_refusal(error: BaseException) -> bool:
     explained = isinstance(error, RuntimeError) and error.__cause__
     if not isinstance(error, Exception) or explained or not error.args:
         return False
-    *_, (frame, line) = traceback.walk_tb(error.__traceback__)
-    text = linecache.getline(frame.f_code.co_filename, line)
-    place = frame.f_globals['__name__'].partition('.')[0]
-    return place in ('mmregioncl', '__main__') and \
-        text.lstrip().startswith('raise ')
+    failure = failure_of(error)
+    return not failure.in_worker and failure.is_raised() and \
+        failure.calls[-1].module.partition('.')[0] in ('mmregioncl',
+                                                       '__main__')
 
 
 def explain_failures(call: Callable[[], Any]) -> Any:
@@ -100,7 +97,8 @@ def explain_failures(call: Callable[[], Any]) -> Any:
         try:
             return call()
         except BaseException:
-            forget_workers()  # and before that, one of them may raise its own
+            # A dying worker may raise an error of its own here.
+            forget_workers()
             raise
     except BaseException as error:
         forget_workers()

@@ -35,7 +35,7 @@ class Call(NamedTuple):
     module: str
     function: str
     line: str  # of its code
-    values: dict  # of its variables; empty in a data worker
+    values: dict  # of its variables; not known of a data worker
 
 
 class Failure(NamedTuple):
@@ -43,11 +43,15 @@ class Failure(NamedTuple):
     kind: str
     text: str
     calls: List[Call]
+    in_worker: bool
+
+    def is_raised(self) -> bool:
+        """Whether a ``raise`` statement made it."""
+        return self.calls[-1].line.startswith('raise ')
 
     def refusal(self) -> Optional[str]:
         """What a statement said that raised it; None if none did."""
-        raised = self.calls[-1].line.startswith('raise ')
-        if raised or self.kind == 'AssertionError':
+        if self.is_raised() or self.kind == 'AssertionError':
             return self.text.partition('\n')[0][:300] or None
         return None
 
@@ -82,7 +86,7 @@ def explain_mistake(error: BaseException) -> Optional[str]:
         if not LIBRARIES.issuperset(packages):
             return None
         if packages[-1] == 'mmregioncl' and failure.refusal():
-            return None if failure.calls[-1].values else failure.text
+            return failure.text if failure.in_worker else None
         return explain_step(failure) or explain_type(failure) or \
             explain_build(failure)
     return None
@@ -100,15 +104,15 @@ def failure_of(error: BaseException) -> Failure:
             for path, function, code in re.findall(FRAME, last)
         ]
         kind, _, text = re.sub(FRAME, '', last).strip().partition(': ')
-        return Failure(kind, text, calls)
-    return Failure(
-        type(error).__name__, text, [
-            Call(
-                frame.f_globals.get('__name__', ''), frame.f_code.co_name,
-                linecache.getline(frame.f_code.co_filename, line).strip(),
-                frame.f_locals)
-            for frame, line in traceback.walk_tb(error.__traceback__)
-        ])
+        return Failure(kind, text, calls, in_worker=True)
+    calls = [
+        Call(
+            frame.f_globals.get('__name__', ''), frame.f_code.co_name,
+            linecache.getline(frame.f_code.co_filename, line).strip(),
+            frame.f_locals)
+        for frame, line in traceback.walk_tb(error.__traceback__)
+    ]
+    return Failure(type(error).__name__, text, calls, in_worker=False)
 
 
 def module_of(path: str) -> str:
@@ -124,7 +128,7 @@ def explain_step(failure: Failure) -> Optional[str]:
     last, name = failure.calls[-1], failure.text.strip("'")
     if failure.kind == 'KeyError' and \
             re.search(rf'\bresults\[.{re.escape(name)}.\]', last.line):
-        step = last.values.get('self')  # not known of a data worker
+        step = last.values.get('self')
         owner = type(step).__name__ if step else last.module
         remedy = 'mmregioncl.LoadImage' if name == 'img' else \
             'the step that does'

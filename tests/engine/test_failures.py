@@ -7,6 +7,7 @@ from unittest.mock import Mock
 import pytest
 import torch
 from mmengine.dist import all_reduce, get_rank
+from torch._utils import ExceptionWrapper
 
 from mmregioncl.engine import failures
 from mmregioncl.engine.failures import explain_failures, is_refusal
@@ -179,7 +180,12 @@ def test_refusals_are_raised_by_a_statement_of_the_package():
     explained = outcome(explain_failures, lambda: torch.empty(2**60))
     assert is_refusal(refused)
     others = outcome(Mock(side_effect=ValueError('not a sentence')))
-    assert not any(map(is_refusal, (mistaken, explained, others)))
+    try:
+        check_whole_number('interval', -1, 0, 'A')
+    except ValueError:
+        repeated = outcome(
+            ExceptionWrapper(where='in DataLoader worker process 0').reraise)
+    assert not any(map(is_refusal, (mistaken, explained, others, repeated)))
 
 
 def test_refusals_are_printed_as_they_are(capsys, monkeypatch):

@@ -183,7 +183,8 @@ def test_files_that_are_gone_are_named(tmp_path, worker):
     ])
 def test_paths_are_to_blame_for_few_errors(kind, function, known):
     call = mistakes.Call('mmengine.fileio.backends', function, '', {})
-    failure = mistakes.Failure(kind, "[Errno 0] Reason: 'a.jpg'", [call])
+    failure = mistakes.Failure(kind, "[Errno 0] Reason: 'a.jpg'", [call],
+                               False)
     assert bool(mistakes.explain_step(failure)) == known
 
 
