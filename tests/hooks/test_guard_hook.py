@@ -427,7 +427,9 @@ def test_images_of_which_none_can_be_read_are_refused(deep_cfg, tmp_path,
     (dict(type='RandomFlip', prob=[0, 1]), None),
     (dict(type='RandomApply', prob=0.5, p='other'), None),
 ])
-@pytest.mark.parametrize('place', ['train_dataloader', 'model'])
+@pytest.mark.parametrize(
+    'place',
+    ['train_dataloader.dataset.pipeline.0', 'model.data_preprocessor.views'])
 def test_probabilities_go_from_0_to_1(step, words, place):
     """A pooling layer may have a p of its own."""
     cfg = Config(
@@ -435,14 +437,14 @@ def test_probabilities_go_from_0_to_1(step, words, place):
             train_dataloader=dict(dataset=dict(pipeline=[])),
             model=dict(neck=dict(type='GeM', p=3), data_preprocessor={})))
     views = dict(type='MultiView', transforms=[[step]])
-    if place == 'model':
+    if 'views' in place:
         cfg.model.data_preprocessor.views = views
     else:
         cfg.train_dataloader.dataset.pipeline = [views]
     if words is None:
         checks.check_probabilities(Mock(cfg=cfg))
         return
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises(ValueError, match=f'^{place}.transforms.0.0.{words}'):
         checks.check_probabilities(Mock(cfg=cfg))
 
 

@@ -7,7 +7,7 @@ from mmengine.dataset import default_collate
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from mmregioncl.datasets.nested import innermost, type_name, typed_dicts
+from mmregioncl.datasets.nested import dotted_items, innermost, type_name
 from mmregioncl.datasets.transforms import channels_of, check_color_steps
 from mmregioncl.datasets.transforms.augmentations import check_probability
 from mmregioncl.models.utils import preprocess
@@ -28,13 +28,18 @@ def check_probabilities(runner) -> None:
         ValueError: If one has another.
     """
     model = runner.cfg.get('model') or {}
-    for step in typed_dicts(
-        [runner.cfg.get('train_dataloader'),
-         model.get('data_preprocessor')]):
-        for key, value in step.items():
-            if key in ('p', 'prob') or key.endswith('_prob'):
-                for number in filter(is_number, listed(value)):
-                    check_probability(type_name(step), key, number)
+    parts = {
+        'train_dataloader': runner.cfg.get('train_dataloader'),
+        'model.data_preprocessor': model.get('data_preprocessor')
+    }
+    for place, step in dotted_items(parts):
+        if isinstance(step, dict) and isinstance(
+                step.get('type'), (str, type)):
+            for key, value in step.items():
+                if key in ('p', 'prob') or key.endswith('_prob'):
+                    for number in filter(is_number, listed(value)):
+                        check_probability(
+                            type_name(step), f'{place}.{key}', number)
 
 
 def check_bands(runner) -> None:
