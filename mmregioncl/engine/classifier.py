@@ -9,12 +9,14 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 
 from mmregioncl import host
-from mmregioncl.datasets.nested import type_name, typed_dicts
+from mmregioncl.datasets.nested import typed_dicts
 from mmregioncl.datasets.transforms import is_loading
 from mmregioncl.evaluation.data import (describe_dataset, loading_step,
                                         view_size)
 from mmregioncl.evaluation.model import model_config
 from mmregioncl.evaluation.run import EvaluationRun
+from mmregioncl.models.classifiers import FeatureClassifier
+from mmregioncl.models.parents import class_of
 from mmregioncl.models.utils import image_features
 from mmregioncl.models.utils.outputs import split_outputs
 from .config import check_data, set_pretrained
@@ -117,12 +119,13 @@ def adopt_backbone(cfg: Config, run: EvaluationRun) -> None:
     with torch.no_grad():
         outputs = run.model.backbone(weight.new_zeros(1, channels, size, size))
     last, token = split_outputs(outputs)
-    if type_name(cfg.model) != 'FeatureClassifier' and \
+    kind = class_of({'_scope_': host.scope_of(cfg), **cfg.model})
+    if not issubclass(kind or object, FeatureClassifier) and \
             (last.ndim != 4 or token is not None):
         raise ValueError(
             f'the recipe averages feature maps, and {name} does not return '
-            "one alone: set model.type='mmregioncl.FeatureClassifier', and "
-            'leave model.neck out')
+            "one alone: set model.type='mmregioncl.FeatureClassifier' and "
+            'model.neck=None')
     cfg.model.head.in_channels = image_features(outputs).shape[1]
 
 

@@ -14,6 +14,7 @@ from mmregioncl.engine.classifier import (adopt_backbone, config_digest,
 from mmregioncl.evaluation import class_folder
 from mmregioncl.evaluation.protocols import FEATURE_PROTOCOLS
 from mmregioncl.evaluation.run import EvaluationRun
+from mmregioncl.models.classifiers import FeatureClassifier
 from mmregioncl.models.utils import image_features
 from mmregioncl.visualization import draw_neighbours, read_scalars
 from toy import method_cfgs
@@ -162,6 +163,26 @@ def test_recipes_that_average_maps_refuse_a_class_token(vit_run, recipe):
     with pytest.raises(
             ValueError, match='set model.type=.mmregioncl.FeatureClassifier'):
         adopt_backbone(cfg, vit_run)
+
+
+@pytest.mark.parametrize('vit_run', [VIT], indirect=True)
+def test_a_class_token_fits_subclasses(vit_run, recipe):
+
+    @MODELS.register_module(force=True)
+    class OwnClassifier(FeatureClassifier):
+        pass
+
+    cfg = Config.fromfile(recipe(LINEAR, 1, type='mmregioncl.OwnClassifier'))
+    adopt_backbone(cfg, vit_run)
+    assert cfg.model.head.in_channels == 32
+
+
+def test_a_neck_that_pools_is_refused():
+    """As of a recipe whose type alone was changed."""
+    cfg = Config.fromfile(LINEAR)
+    cfg.model.neck = dict(type='GlobalAveragePooling')
+    with pytest.raises(ValueError, match='^GlobalAveragePooling has no map'):
+        MODELS.build(cfg.model)
 
 
 @pytest.mark.parametrize('stages', [-1, 4])

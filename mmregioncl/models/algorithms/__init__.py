@@ -1,4 +1,3 @@
-from .feature_classifier import FeatureClassifier
 from .regioncl_byol import RegionCLBYOL
 from .regioncl_densecl import RegionCLDenseCL
 from .regioncl_moco import RegionCLMoCo
@@ -7,6 +6,6 @@ from .regioncl_simclr import RegionCLSimCLR
 from .regioncl_simsiam import RegionCLSimSiam
 
 __all__ = [
-    'FeatureClassifier', 'RegionCLBYOL', 'RegionCLDenseCL', 'RegionCLMoCo',
-    'RegionCLMoCoV3', 'RegionCLSimCLR', 'RegionCLSimSiam'
+    'RegionCLBYOL', 'RegionCLDenseCL', 'RegionCLMoCo', 'RegionCLMoCoV3',
+    'RegionCLSimCLR', 'RegionCLSimSiam'
 ]

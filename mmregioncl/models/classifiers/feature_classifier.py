@@ -1,3 +1,5 @@
+from typing import Optional
+
 from torch import Tensor, nn
 
 from mmregioncl.registry import MODELS
@@ -15,19 +17,21 @@ class FeatureClassifier(ImageClassifier):
 
     Args:
         backbone (dict): Any backbone.
-        *args: Further arguments of ``ImageClassifier``. There is no need of a
-            neck.
+        neck (dict, optional): Takes the vector. Defaults to None, as there is
+            no need of one.
+        *args: Further arguments of ``ImageClassifier``.
         frozen (bool): Whether the backbone stays as it is, statistics of batch
             norm included. Defaults to False.
         **kwargs: Further arguments of ``ImageClassifier``.
 
     Raises:
         ValueError: If ``frozen=True`` and the backbone has ``frozen_stages``,
-            which would change nothing.
+            which would change nothing, or if the neck pools maps.
     """
 
     def __init__(self,
                  backbone: dict,
+                 neck: Optional[dict] = None,
                  *args,
                  frozen: bool = False,
                  **kwargs) -> None:
@@ -36,7 +40,11 @@ class FeatureClassifier(ImageClassifier):
                 'frozen=True of FeatureClassifier freezes all of the backbone,'
                 f' whatever frozen_stages={backbone["frozen_stages"]} says: '
                 'set frozen=False, or leave frozen_stages out')
-        super().__init__(backbone, *args, **kwargs)
+        if isinstance(neck, dict) and 'Pooling' in str(neck.get('type')):
+            raise ValueError(
+                f'{neck["type"]} has no map to pool, as FeatureClassifier '
+                'takes a vector of each image: set model.neck=None')
+        super().__init__(backbone, neck, *args, **kwargs)
         self.backbone.register_forward_hook(keep_features)
         self.frozen = frozen
         if frozen:

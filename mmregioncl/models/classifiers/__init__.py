@@ -1,0 +1,3 @@
+from .feature_classifier import FeatureClassifier
+
+__all__ = ['FeatureClassifier']
