@@ -2,7 +2,7 @@
 import math
 from functools import lru_cache
 from io import BytesIO
-from typing import Optional, Sequence, Tuple, Union
+from typing import NamedTuple, Optional, Sequence, Tuple, Union
 
 import cv2
 import numpy as np
@@ -18,6 +18,9 @@ Ranges = Union[Range, Tuple[Range, ...]]  # one, or one for each band
 TIFF_STARTS = tuple(order + version
                     for order, version in ((b'II', b'*\0'), (b'II', b'+\0'),
                                            (b'MM', b'\0*'), (b'MM', b'\0+')))
+# Files in which tifffile may find the bands of an image in several pages
+STACKS = ('shaped', 'lsm', 'mmstack', 'ome', 'imagej', 'ndtiff', 'fluoview',
+          'sis')
 
 
 class UnfitImage(ValueError):
@@ -62,7 +65,7 @@ def read_values(content: bytes, channels: int) -> np.ndarray:
         ValueError: If no decoder can read it.
     """
     values = None
-    if is_known_tiff(content):
+    if read_header(content):
         values = read_tiff(content, channels)
     if values is None:
         kinds = {1: cv2.IMREAD_GRAYSCALE, 3: cv2.IMREAD_COLOR}
@@ -81,9 +84,36 @@ def read_values(content: bytes, channels: int) -> np.ndarray:
     return values
 
 
-def is_known_tiff(content: bytes) -> bool:
-    """Whether a file is a TIFF, and tifffile there to tell of it."""
-    return tifffile is not None and content.startswith(TIFF_STARTS)
+class TiffHeader(NamedTuple):
+    """What a TIFF says of its first image."""
+    width: int
+    height: int
+    depth: int
+    bands: int
+    photometric: int
+    dtype: Optional[np.dtype]
+    has_alpha: bool
+
+
+def read_header(content: bytes) -> Optional[TiffHeader]:
+    """The header of a TIFF.
+
+    None for other files, without tifffile, and for damaged files, which are
+    left to OpenCV.
+    """
+    if tifffile is None or not content.startswith(TIFF_STARTS):
+        return None
+    try:
+        with tifffile.TiffFile(BytesIO(content)) as file:
+            page, image = file.pages[0], first_series(file)
+            bands = math.prod(size
+                              for axis, size in zip(image.axes, image.shape)
+                              if axis in 'SC')
+            return TiffHeader(page.imagewidth, page.imagelength,
+                              page.imagedepth, bands, page.photometric,
+                              page.dtype, has_alpha(page))
+    except Exception:  # damaged bytes may raise anything
+        return None
 
 
 def is_misread(content: bytes, unchanged: bool = False) -> bool:
@@ -97,16 +127,14 @@ def is_misread(content: bytes, unchanged: bool = False) -> bool:
         content (bytes): Content of the file.
         unchanged (bool): Whether it need not make 8 bits. Defaults to False.
     """
-    if not is_known_tiff(content):
+    header = read_header(content)
+    if header is None:
         return False
-    kinds = tifffile.PHOTOMETRIC
-    with tifffile.TiffFile(BytesIO(content)) as file:
-        page = file.pages[0]
-        kind = page.dtype
-        other = not unchanged and kind is not None and (kind.kind not in 'bu'
-                                                        or kind.itemsize > 2)
-        return other or page.photometric in (
-            kinds.MINISBLACK, kinds.MINISWHITE) and count_bands(file) > 1
+    kinds, kind = tifffile.PHOTOMETRIC, header.dtype
+    other = not unchanged and kind is not None and (kind.kind not in 'bu'
+                                                    or kind.itemsize > 2)
+    return other or header.bands > 1 and header.photometric in (
+        kinds.MINISBLACK, kinds.MINISWHITE)
 
 
 def has_fourth_band(content: bytes) -> bool:
@@ -114,32 +142,22 @@ def has_fourth_band(content: bytes) -> bool:
 
     Such as near infrared. As gray or colour, an image has the first three.
     """
-    if not is_known_tiff(content):
-        return False
-    with tifffile.TiffFile(BytesIO(content)) as file:
-        page = file.pages[0]
-        return not has_alpha(page) and count_bands(file) == 4 and \
-            page.photometric != tifffile.PHOTOMETRIC.SEPARATED
+    header = read_header(content)
+    return header is not None and not header.has_alpha and (
+        header.bands == 4
+        and header.photometric != tifffile.PHOTOMETRIC.SEPARATED)
 
 
-def tiff_size(content: bytes) -> Optional[Tuple[int, int, int]]:
-    """Width, height and bands of the first image of a TIFF, by its header.
+def first_series(
+    file: 'tifffile.TiffFile'
+) -> Union['tifffile.TiffPage', 'tifffile.TiffPageSeries']:
+    """The first page, or those that may be its bands, as of ImageJ.
 
-    None for other files, and without tifffile.
+    All pages are read for these.
     """
-    if not is_known_tiff(content):
-        return None
-    with tifffile.TiffFile(BytesIO(content)) as file:
-        page = file.pages[0]
-        return (page.imagewidth, page.imagelength,
-                page.imagedepth * count_bands(file))
-
-
-def count_bands(file: 'tifffile.TiffFile') -> int:
-    """Bands of the first image; those of ImageJ have a page each."""
-    image = file.series[0]
-    return math.prod(size for axis, size in zip(image.axes, image.shape)
-                     if axis in 'SC')
+    if any(getattr(file, f'is_{kind}') for kind in STACKS):
+        return file.series[0]
+    return file.pages[0]
 
 
 def has_alpha(page: 'tifffile.TiffPage') -> bool:
@@ -169,7 +187,7 @@ def read_tiff(content: bytes, channels: int) -> Optional[np.ndarray]:
         orientation = page.tags.valueof('Orientation', 1)
         if orientation != 1 or page.photometric not in plain:
             return None
-        values, axes = first_image(file.series[0])
+        values, axes = first_image(first_series(file))
     for axis in reversed(range(len(axes))):  # the first of a volume
         if axes[axis] not in 'YXSC':
             values = values.take(0, axis)
@@ -187,12 +205,16 @@ def read_tiff(content: bytes, channels: int) -> Optional[np.ndarray]:
     return values
 
 
-def first_image(series: 'tifffile.TiffPageSeries') -> Tuple[np.ndarray, str]:
+def first_image(
+    series: Union['tifffile.TiffPage', 'tifffile.TiffPageSeries']
+) -> Tuple[np.ndarray, str]:
     """Decode the first image of a stack, without the others.
 
     Returns:
         tuple[np.ndarray, str]: Its values, and tifffile's names of their axes.
     """
+    if isinstance(series, tifffile.TiffPage):
+        return series.asarray(), series.axes
     page = series[0]
     stacked = series.axes[:series.ndim - page.ndim]  # axes of the pages
     if 'C' not in stacked:
@@ -257,7 +279,8 @@ def to_bytes(values: np.ndarray, value_range: Optional[Ranges]) -> np.ndarray:
         values, value_range = values.astype(np.uint8), value_range or (0, 1)
     kind = values.dtype
     if kind.kind == 'c':
-        raise UnfitImage(f'it holds values of type {kind}: save their size')
+        raise UnfitImage(f'it holds values of type {kind}: save their '
+                         'magnitude')
     small = kind.kind in 'ui' and kind.itemsize <= 2
     if value_range is None:
         if kind == np.uint8:

@@ -17,7 +17,7 @@ from mmregioncl.registry import TRANSFORMS
 from mmregioncl.validation import check_whole_number
 from ..archives import ArchiveChanged
 from .bands import (Ranges, UnfitImage, check_value_range, is_misread,
-                    read_image, tiff_size)
+                    read_header, read_image)
 
 MOST_PIXELS = 178_956_970  # of an image; Pillow refuses more, too
 PNG_START = b'\x89PNG'
@@ -189,13 +189,14 @@ def check_pixels(content: bytes) -> None:
 
     Raises:
         ValueError: If it has more than 179 million pixels of up to 4 bands,
-            or as many values in more bands.
+            or four times as many values in more bands.
     """
     bands = 4  # at most, in other formats
     if content[:4] == PNG_START:  # faster than Pillow
         width, height = struct.unpack('>II', content[16:24])
-    elif size := tiff_size(content):  # Pillow knows few bands
-        width, height, bands = size
+    elif header := read_header(content):  # Pillow knows few bands
+        width, height = header.width, header.height
+        bands = header.depth * header.bands
     else:
         try:
             with warnings.catch_warnings():
@@ -207,8 +208,11 @@ def check_pixels(content: bytes) -> None:
         except Exception:  # OpenCV may know it
             return
     if width * height * max(bands, 4) > 4 * MOST_PIXELS:
-        many = f' of {bands} bands' if bands > 4 else ''
-        raise ValueError(f'{width}x{height} pixels{many} are more than '
+        if bands > 4:
+            raise ValueError(f'{width}x{height} pixels of {bands} bands are '
+                             f'{width * height * bands} values, more than '
+                             f'{4 * MOST_PIXELS}: cut it into tiles')
+        raise ValueError(f'{width}x{height} pixels are more than '
                          f'{MOST_PIXELS}: cut it into tiles')
 
 

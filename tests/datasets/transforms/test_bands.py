@@ -187,6 +187,28 @@ def test_later_images_of_a_stack_are_not_decoded(axes, tmp_path):
     assert (img == first.transpose(1, 2, 0)).all()
 
 
+@pytest.mark.parametrize('values', [RGB.astype('uint8'), GRAY])
+def test_headers_of_later_images_are_not_read(values, tmp_path, monkeypatch):
+    """They may be thousands."""
+    stream = BytesIO()
+    with tifffile.TiffWriter(stream) as file:
+        for page in range(3):
+            file.write(values + page, metadata=None)
+    monkeypatch.delattr(tifffile.TiffFile, 'series')
+    high = np.iinfo(values.dtype).max
+    img = load(stream.getvalue(), tmp_path, value_range=(0, high))
+    wanted = values if values.ndim == 3 else values[..., None]
+    assert (img == scaled(wanted[..., ::-1], 0, high)).all()
+
+
+def test_what_tifffile_cannot_read_is_left_to_opencv(tmp_path):
+    values = RGB.astype('uint8')
+    content = tiff(values, photometric='rgb')
+    assert content.count(b'[20, 30, 3]}') == 1  # a comment, here damaged
+    img = load(content.replace(b'3]}', b'3]_'), tmp_path)
+    assert (img == values[..., ::-1]).all()
+
+
 def test_white_is_zero_in_some_tiffs(tmp_path):
     content = tiff(GRAY, photometric='miniswhite')
     img = load(content, tmp_path, channels=1, value_range=(61440, 65535))
@@ -231,7 +253,7 @@ def test_ink_is_four_bands(tmp_path):
 
 
 def test_complex_numbers_are_refused(tmp_path):
-    with pytest.raises(OSError, match='type complex64: save their size'):
+    with pytest.raises(OSError, match='type complex64: save their magnitude'):
         load(tiff(REAL.astype('complex64')), tmp_path, value_range=(0, 1))
 
 
