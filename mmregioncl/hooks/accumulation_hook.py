@@ -1,6 +1,5 @@
 from typing import Any, Dict, Optional
 
-import torch
 from mmengine.dist import gather_object, get_rank
 from mmengine.hooks import Hook
 from mmengine.model import BaseAveragedModel
@@ -9,6 +8,7 @@ from torch import nn
 
 from mmregioncl.engine.storage import loaded_from
 from mmregioncl.models.utils.modules import unwrap
+from mmregioncl.models.utils.weights import same_form
 from mmregioncl.registry import HOOKS
 
 
@@ -115,17 +115,20 @@ class AccumulationHook(Hook):
 
 def is_update(state: Any, model: nn.Module) -> bool:
     """Whether a checkpoint holds an update of a model, undamaged."""
-    shapes = {name: part.shape for name, part in model.named_parameters()}
+    weights = dict(model.named_parameters())
     try:
-        whole = isinstance(state['iter'], int) and isinstance(
-            state['counts'], int)
-        for part in state['processes']:
-            for name, gradient in part['gradients'].items():
-                whole &= shapes.get(name, gradient.shape) == gradient.shape
-            for keys in part['keys'].values():
-                whole &= all(map(torch.is_tensor, keys))
-            whole &= hasattr(model, 'waiting_keys') or not part['keys']
-        return whole
+        wanted = [
+            dict(
+                gradients={name: weights[name]
+                           for name in part['gradients']},
+                keys={
+                    name: [getattr(model, name).T[:len(key)] for key in keys]
+                    for name, keys in part['keys'].items()
+                    if hasattr(model, 'waiting_keys')
+                }) for part in state['processes']
+        ]
+        return bool(wanted) and same_form(
+            state, dict(iter=0, counts=0, processes=wanted))
     except (AttributeError, KeyError, TypeError):
         return False
 

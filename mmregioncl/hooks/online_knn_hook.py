@@ -74,8 +74,8 @@ class OnlineKNNHook(EvaluationHook):
         check_same_classes(self.train_set, self.test_set)
         if len(self.train_labels.unique()) == 1:
             runner.logger.warning(
-                'all images that k-NN learns from have the same label, so that'
-                ' its accuracy tells nothing: give eval_datasets.train images '
+                'all images that k-NN learns from have the same label, so '
+                'accuracy is meaningless: give eval_datasets.train images '
                 'of two classes or more')
         for k in self.k:
             for temperature in self.temperature:

@@ -1,5 +1,4 @@
 import logging
-from copy import deepcopy
 from typing import Any, Dict, List, Optional, Union
 
 import torch
@@ -17,6 +16,7 @@ from mmregioncl.evaluation.frozen import frozen_evaluation
 from mmregioncl.models.parents import split_batch
 from mmregioncl.models.utils import image_features
 from mmregioncl.models.utils.modules import to_device, unwrap
+from mmregioncl.models.utils.weights import same_form
 from mmregioncl.registry import HOOKS
 from mmregioncl.validation import check_number
 from .evaluation_hook import EvaluationHook
@@ -202,7 +202,10 @@ class OnlineLinearProbeHook(EvaluationHook):
                 'current', logging.WARNING)
         else:
             self.probe.load_state_dict(self.state['probe'])
-            self.optimizer.load_state_dict(self.state['optimizer'])
+            self.optimizer.load_state_dict(
+                dict(
+                    self.optimizer.state_dict(),
+                    state=self.state['optimizer']['state']))
 
     def before_train_epoch(self, runner) -> None:
         """Count the right answers of the epoch."""
@@ -254,13 +257,13 @@ def is_probe(state: Any) -> bool:
     try:
         classes, channels = state['probe']['1.weight'].shape
         probe = online_probe(channels, classes)
-        probe.load_state_dict(state['probe'])
-        optimizer = torch.optim.SGD(probe.parameters(), 1, momentum=0.9)
-        optimizer.load_state_dict(deepcopy(state['optimizer']))
-        for weight in probe.parameters():
-            weight.grad = torch.zeros_like(weight)
-        optimizer.step()
-        return all(
-            isinstance(state.get(name, 0), int) for name in ('right', 'seen'))
+        momenta = dict(
+            enumerate(
+                dict(momentum_buffer=weight) for weight in probe.parameters()))
+        return same_form([
+            state['probe'], state['optimizer']['state'],
+            state.get('right', 0),
+            state.get('seen', 0)
+        ], [probe.state_dict(), momenta, 0, 0])
     except Exception:  # it may hold anything
         return False

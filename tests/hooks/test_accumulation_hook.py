@@ -1,5 +1,6 @@
 from unittest.mock import Mock
 
+import numpy as np
 import pytest
 import torch
 from mmengine.hooks import Hook
@@ -64,7 +65,12 @@ def test_a_resumed_run_stays_in_step(runner_cfg, tmp_path):
 @pytest.mark.parametrize('damage', [
     dict(iter=None),
     dict(processes=3),
+    dict(processes=[]),
     dict(processes=[dict(keys={})]),
+    dict(processes=[dict(gradients=dict(no=torch.ones(2)), keys={})]),
+    dict(processes=[dict(gradients=dict(bias=np.ones(2)), keys={})]),
+    dict(processes=[dict(gradients={}, keys=dict(no=[torch.ones(4, 8)]))]),
+    dict(processes=[dict(gradients={}, keys=dict(queue=[torch.ones(4, 9)]))]),
     dict(processes=[dict(gradients=dict(weight=torch.ones(3)), keys={})]),
     dict(processes=[dict(gradients={}, keys=dict(queue=[3]))]),
     dict(processes=[dict(gradients={}, keys=dict(queue=None))]),
@@ -72,7 +78,7 @@ def test_a_resumed_run_stays_in_step(runner_cfg, tmp_path):
 ])
 def test_a_damaged_update_is_refused(damage):
     model = torch.nn.Linear(2, 2)
-    model.waiting_keys = {}
+    model.waiting_keys, model.queue = {}, torch.zeros(8, 16)
     state = dict(
         iter=3,
         counts=2,

@@ -625,6 +625,7 @@ def test_what_cannot_be_evaluated_is_refused_before_training(
     dict(probe={}),
     dict(optimizer=dict(state={0: 3})),
     dict(optimizer=dict(state={0: dict(momentum_buffer=torch.ones(7))})),
+    dict(optimizer=dict(state={})),
     dict(right='3'),
     None,
 ])
@@ -650,6 +651,23 @@ def test_a_damaged_probe_is_refused(damage):
     damaged = 3 if damage is None else dict(state, **damage)
     with pytest.raises(ValueError, match='probe of a.pth is damaged: resume'):
         hook.after_load_checkpoint(runner, dict(online_linear=damaged))
+
+
+def test_a_resumed_probe_takes_the_learning_rate_of_its_config():
+    before, after = (OnlineLinearProbeHook(lr=lr) for lr in (1., 2.))
+    before.classes = after.classes = 3
+    before.right = before.seen = 0
+    before.build(8, 'cpu')
+    before.probe(torch.rand(2, 8)).sum().backward()
+    before.optimizer.step()
+    before.before_save_checkpoint(None, checkpoint := {})
+    after.after_load_checkpoint(Mock(_resume=True), checkpoint)
+    after.build(8, 'cpu')
+    assert after.optimizer.param_groups[0]['lr'] == 2
+    for weight, theirs in zip(after.probe.parameters(),
+                              before.probe.parameters()):
+        assert torch.equal(after.optimizer.state[weight]['momentum_buffer'],
+                           before.optimizer.state[theirs]['momentum_buffer'])
 
 
 @pytest.mark.parametrize('change, sentence', [

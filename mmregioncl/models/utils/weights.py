@@ -1,6 +1,25 @@
-from typing import Dict, List
+from typing import Any, Dict, List
 
+import torch
 from torch import Tensor, nn
+
+
+def same_form(found: Any, wanted: Any) -> bool:
+    """Whether nested dicts and lists have the same keys, types and shapes.
+
+    Tensors may have another precision.
+    """
+    if isinstance(wanted, dict):
+        return isinstance(
+            found, dict) and found.keys() == wanted.keys() and all(
+                same_form(found[key], wanted[key]) for key in wanted)
+    if isinstance(wanted, list):
+        return isinstance(found, list) and len(found) == len(wanted) and all(
+            map(same_form, found, wanted))
+    if torch.is_tensor(wanted):
+        return (torch.is_tensor(found) and found.shape == wanted.shape
+                and found.is_floating_point() == wanted.is_floating_point())
+    return type(found) is type(wanted)
 
 
 def faults_of(wanted: Dict[str, Tensor],
