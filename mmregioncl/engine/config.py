@@ -176,8 +176,8 @@ def check_data(cfg: Config, *settings: str) -> None:
 
     Args:
         cfg (Config): Config of a run.
-        *settings (str): Keys of dataloaders, such as 'train_dataloader', or
-            'eval_datasets'.
+        *settings (str): Keys of dataloaders, such as 'train_dataloader', or of
+            data sets by their names, such as 'eval_datasets'.
 
     Raises:
         FileNotFoundError: If one is missing.
@@ -186,7 +186,7 @@ def check_data(cfg: Config, *settings: str) -> None:
     """
     for setting in filter(cfg.get, settings):
         given = cfg[setting]
-        if setting != 'eval_datasets':
+        if setting.endswith('dataloader'):
             given = dict(dataset=given.get('dataset', {}))
         for key, part in chain.from_iterable(
                 innermost_items(f'{setting}.{name}', dataset)

@@ -142,7 +142,8 @@ def class_names(root: str) -> Set[str]:
 
 def eval_dataset(cfg: Config,
                  split: str,
-                 given: Union[dict, str, None] = None) -> dict:
+                 given: Union[dict, str, None] = None,
+                 owner: str = 'eval_datasets') -> dict:
     """Config of a labelled data set to evaluate on.
 
     Args:
@@ -150,6 +151,7 @@ def eval_dataset(cfg: Config,
         split (str): 'train' or 'test'.
         given (dict or str, optional): Data set, or a folder with one folder
             per class. Defaults to None, ``eval_datasets`` of the config.
+        owner (str): What sets it, for errors. Defaults to 'eval_datasets'.
 
     Raises:
         ValueError: If no data set is given and the config has none, or if it
@@ -163,7 +165,7 @@ def eval_dataset(cfg: Config,
             '--test of a tool or by train and test of a hook')
     if isinstance(given, str):
         return class_folder(given, view_size(cfg), loading_step(cfg))
-    check_loading(given, f'eval_datasets.{split}', loading_step(cfg))
+    check_loading(given, f'{owner}.{split}', loading_step(cfg))
     return given
 
 

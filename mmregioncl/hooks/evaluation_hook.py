@@ -101,18 +101,11 @@ class EvaluationHook(Hook):
             FileNotFoundError: If a folder or a list of images is missing.
             ValueError: If no data set is given, or if it lacks labels.
         """
-        setting = common = f'eval_datasets.{split}'
-        if given is not None:
-            setting = f'{type(self).__name__}.{split}'
-        try:
-            cfg = eval_dataset(runner.cfg, split, given)
-            check_data(
-                Config(dict(eval_datasets={split: cfg})), 'eval_datasets')
-        except (FileNotFoundError, ValueError) as error:
-            error.args = (str(error).replace(common, setting), )
-            raise
+        owner = 'eval_datasets' if given is None else type(self).__name__
+        cfg = eval_dataset(runner.cfg, split, given, owner)
+        check_data(Config({owner: {split: cfg}}), owner)
         dataset = DATASETS.build(cfg)
-        self.evaluated[setting] = dataset
+        self.evaluated[f'{owner}.{split}'] = dataset
         return dataset, read_labels(dataset, single=True)
 
     @contextmanager

@@ -674,6 +674,8 @@ def test_a_resumed_probe_takes_the_learning_rate_of_its_config():
     (dict(data_root='nowhere'),
      'OnlineKNNHook.train reads nowhere, .* or set OnlineKNNHook.train.data_r'
      ),
+    (dict(data_root='eval_datasets.train'),
+     'OnlineKNNHook.train reads eval_datasets.train, which'),
     (dict(pipeline=[dict(type='mmregioncl.LoadImage', channels=1)]),
      'OnlineKNNHook.train loads images with channels=1'),
     (dict(pipeline=[dict(type='mmregioncl.LoadImage')]),
