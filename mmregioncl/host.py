@@ -11,6 +11,9 @@ from importlib.util import find_spec
 
 # Packages of each host whose classes a config may name without their scope
 SCOPES = dict(mmselfsup=('mmselfsup', 'mmcls'), mmpretrain=('mmpretrain', ))
+# Packages whose settings are known; others are a user's own
+PACKAGES = ('mmregioncl', 'mmengine', 'mmcv', 'mmcls', 'mmselfsup',
+            'mmpretrain', 'mmdet', 'mmseg', 'torch', 'torchvision')
 VARIABLE = 'MMREGIONCL_HOST'
 INSTALLED = [name for name in SCOPES if find_spec(name)]
 
@@ -62,6 +65,11 @@ sys.meta_path.insert(0, RefuseOtherHost())
 def qualified(name: str) -> str:
     """Name of a class for classifiers with its scope, as configs take it."""
     return f'{SCOPES[NAME][-1]}.{name}'
+
+
+def is_own(kind: type) -> bool:
+    """Whether a class is a user's own."""
+    return kind.__module__.partition('.')[0] not in PACKAGES
 
 
 def scope_of(cfg: dict) -> str:

@@ -147,6 +147,8 @@ class Kind:
 
 
 def scalar(kind: Kind, data: bytes) -> np.generic:
+    if not kind.dtype.itemsize:  # an empty string
+        return kind.dtype.type()
     return np.frombuffer(data, kind.dtype)[0]
 
 

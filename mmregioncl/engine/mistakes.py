@@ -13,15 +13,12 @@ from typing import Any, Dict, List, NamedTuple, Optional
 from mmengine.config import Config
 from mmengine.registry import Registry
 
+from mmregioncl import host
 from mmregioncl.datasets.nested import dotted_items, type_name
 from mmregioncl.validation import arguments_of, similar
 
 # Errors that pass through other packages may be a user's own.
-LIBRARIES = {
-    '__main__', 'mmregioncl', 'mmengine', 'mmcv', 'mmcls', 'mmselfsup',
-    'mmpretrain', 'mmdet', 'mmseg', 'torch', 'torchvision',
-    *sys.stdlib_module_names
-}
+LIBRARIES = {'__main__', *host.PACKAGES, *sys.stdlib_module_names}
 # Others, as of too many open files, are not the path's.
 PATH_ERRORS = ('FileNotFoundError', 'PermissionError', 'IsADirectoryError',
                'NotADirectoryError')

@@ -21,6 +21,7 @@ ARRAYS = dict(
     empty=np.zeros((0, 4)),
     read_only=np.frombuffer(b'ab', 'u1'),
     label=np.int64(3),
+    nothing=np.str_(''),
     score=np.float32(0.5),
     scalar=np.array(2.))
 OTHERS = dict(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 import torch
-from mmcv.transforms import LoadImageFromFile
+from mmcv.transforms import BaseTransform, LoadImageFromFile
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset, DefaultSampler
 from mmengine.dist import get_rank
@@ -19,6 +19,7 @@ from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
+from mmregioncl import host
 from mmregioncl.engine import checks
 from mmregioncl.engine.checks import check_shared_memory, resources
 from mmregioncl.engine.checks.batches import count_samples, last_batch
@@ -417,15 +418,20 @@ def test_images_of_which_none_can_be_read_are_refused(deep_cfg, tmp_path,
                        tiff(np.zeros((40, 40), np.float32)))
 
 
+class PowerNoise(BaseTransform):
+    """A transform of a user, with an exponent."""
+
+
 @pytest.mark.parametrize('step, words', [
     (dict(type='torchvision/RandomHorizontalFlip', p=1.5),
      'p=1.5 of torchvision/RandomHorizontalFlip has to be a probability'),
-    (dict(type='mmpretrain.RandomErasing',
+    (dict(type=host.qualified('RandomErasing'),
           erase_prob=-0.1), 'erase_prob=-0.1 of RandomErasing has'),
     (dict(type='RandomFlip', prob=[0.5, float('nan')
                                    ]), 'prob=nan of RandomFlip has'),
     (dict(type='RandomFlip', prob=[0, 1]), None),
     (dict(type='RandomApply', prob=0.5, p='other'), None),
+    (dict(type=PowerNoise, p=2), None),
 ])
 @pytest.mark.parametrize(
     'place',

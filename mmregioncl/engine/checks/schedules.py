@@ -94,7 +94,7 @@ def check_metrics(runner) -> None:
     Raises:
         ValueError: If one would wait for ever.
     """
-    if runner.val_loop is None and not any(map(is_own, runner.hooks)):
+    if runner.val_loop is None and not any(map(measures_itself, runner.hooks)):
         for setting, name in awaited(runner):
             check_name(setting, name, measured(runner))
     for hook in runner.hooks:
@@ -110,11 +110,9 @@ def check_metrics(runner) -> None:
                 'MMEngine: set train_cfg.type to mmregioncl.SeededTrainLoop')
 
 
-def is_own(hook: Hook) -> bool:
-    """Whether a hook is a user's own, and does not tell its metrics."""
-    package = type(hook).__module__.partition('.')[0]
-    return not hasattr(hook, 'metric_names') and package not in (
-        'mmengine', 'mmregioncl', *host.SCOPES[host.NAME])
+def measures_itself(hook: Hook) -> bool:
+    """Whether a hook may have metrics of which it does not tell."""
+    return host.is_own(type(hook)) and not hasattr(hook, 'metric_names')
 
 
 def check_kept_checkpoints(runner) -> None:

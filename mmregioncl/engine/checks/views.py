@@ -1,5 +1,5 @@
 """Views of images, and what the model makes of them."""
-from typing import List
+from typing import Any, List
 
 import numpy as np
 import torch
@@ -7,12 +7,14 @@ from mmengine.dataset import default_collate
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from mmregioncl import host
 from mmregioncl.datasets.nested import dotted_items, innermost, type_name
 from mmregioncl.datasets.transforms import channels_of, check_color_steps
 from mmregioncl.datasets.transforms.augmentations import check_probability
 from mmregioncl.models.utils import preprocess
 from mmregioncl.models.utils.modules import unwrap
 from mmregioncl.randomness import kept_draws
+from mmregioncl.registry import TRANSFORMS
 from mmregioncl.validation import is_number, listed
 from ..failures import is_refusal
 from ..loops import images_per_batch
@@ -33,13 +35,22 @@ def check_probabilities(runner) -> None:
         'model.data_preprocessor': model.get('data_preprocessor')
     }
     for place, step in dotted_items(parts):
-        if isinstance(step, dict) and isinstance(
-                step.get('type'), (str, type)):
+        if isinstance(step, dict) and is_transform(step.get('type')):
             for key, value in step.items():
                 if key in ('p', 'prob') or key.endswith('_prob'):
                     for number in filter(is_number, listed(value)):
                         check_probability(
                             type_name(step), f'{place}.{key}', number)
+
+
+def is_transform(kind: Any) -> bool:
+    """Whether a type is no user's own, whose p may mean anything.
+
+    Those of torchvision may not be registered.
+    """
+    found = TRANSFORMS.get(kind) if isinstance(kind, str) else kind
+    return found is None and kind is not None or \
+        isinstance(found, type) and not host.is_own(found)
 
 
 def check_bands(runner) -> None:
