@@ -162,6 +162,8 @@ class LoadImage(LoadImageFromFile):
             return super().transform(results)
         content = fileio.get(
             results['img_path'], backend_args=self.backend_args)
+        if not content:
+            raise ValueError('the file is empty')
         check_pixels(content)
         img = None
         any_depth = self.any_depth or self.bgr and is_misread(content)

@@ -81,9 +81,11 @@ def test_colours_are_bgr(tmp_path):
 def test_corrupt_file_is_named(name, tmp_path, caplog):
     path = tmp_path / name
     path.write_bytes(CORRUPT[name])
-    with pytest.raises(OSError, match=f'{name} as an image: repair or'):
+    with pytest.raises(OSError, match=f'{name} as an image: repair or') as e:
         load(path, on_corrupt='raise')
     assert load(path) is None
+    assert ('the file is empty' in str(e.value.__cause__)) == (
+        name == 'empty.jpg')
 
 
 def test_skipped_file_is_logged_once(tmp_path, capfd):
