@@ -177,7 +177,7 @@ def tensor(numbers: torch.TypedStorage, offset: int, size: tuple,
 
 
 # What a pickle of data may name, where numpy._core is numpy.core. A range or a
-# tensor may have more items than the file has bytes, a list has not.
+# tensor may have more items than the file has bytes; a list does not.
 KNOWN = {
     'builtins.set':
     lambda items=(): set(list.copy(items)),

@@ -3,7 +3,6 @@ import copy
 from typing import Iterator, Sequence, Tuple
 
 import torch
-from mmcv.transforms import Resize
 from mmengine.dataset import (BaseDataset, Compose, DefaultSampler,
                               default_collate)
 from mmengine.dist import all_reduce
@@ -12,8 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from mmregioncl.datasets.box_store import BoxStore
-from mmregioncl.datasets.transforms import loading_steps
-from mmregioncl.datasets.transforms.image_ops import resize_crop
+from mmregioncl.datasets.transforms import ResizeBands, loading_steps
 from mmregioncl.models.utils import (Threshold, backbone_outputs, covered,
                                      feature_map, heatmap_to_boxes, preprocess)
 from mmregioncl.registry import TRANSFORMS
@@ -36,25 +34,6 @@ def whole_image_steps(image_size: Tuple[int, int]) -> list:
         ResizeBands(scale=tuple(image_size[::-1]), backend='pillow'),
         TRANSFORMS.build(pack)
     ]
-
-
-class ResizeBands(Resize):
-    """``Resize`` of mmcv, for any number of bands.
-
-    Pillow would take the last of two or four bands for alpha, by which it
-    weighs the others, and knows no other numbers but three.
-    """
-
-    def _resize_img(self, results: dict) -> None:
-        img = results['img']
-        if img.ndim == 2 or img.shape[2] == 3:
-            super()._resize_img(results)
-            return
-        size = results['scale'][::-1]
-        results['img'] = resize_crop(
-            img, (0, 0), img.shape[:2], size,
-            backend='pillow').reshape(*size, img.shape[2])
-        results['img_shape'] = size
 
 
 def whole_image_maps(model: BaseModel,

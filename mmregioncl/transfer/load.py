@@ -59,7 +59,7 @@ def load_backbone(model: nn.Module,
         weights,
         f'{" and ".join(parts)} of {type(model).__name__}',
         # such as norms of the first maps
-        if_missing=', or name weights that are new in new of PretrainedHook')
+        if_missing=', or list the missing ones in `new` of PretrainedHook')
     for name, value in found.items():
         wanted[name].copy_(value)  # shares the memory of the parameter
     return len(found)
@@ -138,19 +138,23 @@ def describe(weights: Weights) -> str:
     kind = kind_of(weights)
     if kind is None:
         return f'a network with weights such as {shortened([*weights])}'
-    if not kind.split()[1].startswith('ResNet'):
-        return kind
-    blocks = {*re.findall(r'\blayer\d\.\d+\.', ' '.join(weights))}
-    deep = any('.conv3.' in name for name in weights)
-    depth = DEPTHS.get((len(blocks), deep))
-    return f'{kind} of depth {depth}' if depth else kind
+    owner, name = kind
+    depth = None
+    if name.startswith('ResNet'):
+        blocks = {*re.findall(r'\blayer\d\.\d+\.', ' '.join(weights))}
+        deep = any('.conv3.' in name for name in weights)
+        depth = DEPTHS.get((len(blocks), deep))
+    return f'{owner} {name}' + (f' of depth {depth}' if depth else '')
 
 
-def kind_of(weights: Weights) -> Optional[str]:
-    """Type of the network that weights are of, and who names it so."""
+def kind_of(weights: Weights) -> Optional[Tuple[str, str]]:
+    """Who names the network that weights are of, and its type.
+
+    Such as "timm's" and 'ResNetV1d', or 'a' and that.
+    """
     own = family_of(weights)
     if own and FAMILIES[own].small:
-        return f'a {FAMILIES[own].small["type"]}'
+        return 'a', FAMILIES[own].small['type']
     forms = {*map(form, weights)}
     return next(
         (kind
@@ -159,7 +163,7 @@ def kind_of(weights: Weights) -> Optional[str]:
 
 
 @cache
-def forms_of_others() -> Dict[str, Set[str]]:
+def forms_of_others() -> Dict[Tuple[str, str], Set[str]]:
     """Forms of the names of each kind of network in other packages."""
     found = {}
     for cfg in filter(None, (family.small for family in FAMILIES.values())):
@@ -167,9 +171,8 @@ def forms_of_others() -> Dict[str, Set[str]]:
         for layout in LAYOUTS[1:]:
             with suppress(ValueError):  # without names for such a backbone
                 names = to_layout(small.state_dict(), layout)
-                found[f"{layout}'s {cfg['type']}"] = {
-                    *map(form, without(NEEDLESS, names))
-                }
+                found[f"{layout}'s",
+                      cfg['type']] = {*map(form, without(NEEDLESS, names))}
     return found
 
 

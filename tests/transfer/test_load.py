@@ -77,7 +77,8 @@ def test_what_does_not_fit_is_named_and_nothing_loaded(change, fault):
             ValueError, match=rf'backbone and head .*\({fault}\)') as error:
         load_backbone(model, weights, **C4)
     # Weights that pre-training has not are missing; others are not.
-    assert ('PretrainedHook' in str(error.value)) == ('missing' in fault)
+    assert ('missing ones in `new` of PretrainedHook'
+            in str(error.value)) == ('missing' in fault)
     assert all(
         torch.equal(before[n], v) for n, v in model.state_dict().items())
 

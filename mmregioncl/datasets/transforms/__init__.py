@@ -1,6 +1,7 @@
 from . import augmentations, views
 from .augmentations import (ColorJitter, RandomFlip, RandomGaussianBlur,
                             RandomGrayscale, RandomResizedCrop, RandomSolarize)
+from .bands import ResizeBands
 from .batch_views import BatchViews
 from .contrastive_crop import ContrastiveCrop, check_alpha
 from .loading import LoadImage
@@ -15,7 +16,7 @@ __all__ = [
     'BatchViews', 'ColorJitter', 'ContrastiveCrop', 'FAST', 'LoadImage',
     'MultiView', 'PackSeededInputs', 'PackSelfSupInputs', 'RandomFlip',
     'RandomGaussianBlur', 'RandomGrayscale', 'RandomResizedCrop',
-    'RandomSolarize', 'channels_of', 'check_alpha', 'check_color_steps',
-    'crop_settings', 'is_crop', 'is_loading', 'kinds_of', 'loading_steps',
-    'steps_of'
+    'RandomSolarize', 'ResizeBands', 'channels_of', 'check_alpha',
+    'check_color_steps', 'crop_settings', 'is_crop', 'is_loading', 'kinds_of',
+    'loading_steps', 'steps_of'
 ]

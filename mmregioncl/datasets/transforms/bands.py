@@ -6,6 +6,9 @@ from typing import NamedTuple, Optional, Sequence, Tuple, Union
 
 import cv2
 import numpy as np
+from mmcv.transforms import Resize
+
+from .image_ops import resize_crop
 
 try:
     import tifffile
@@ -340,3 +343,22 @@ def check_value_range(value_range: Union[Ranges, Sequence]) -> Ranges:
             ' become 0 and 255, the lower one first, or a pair for each band')
     pairs = array.tolist()
     return tuple(pairs) if array.ndim == 1 else tuple(map(tuple, pairs))
+
+
+class ResizeBands(Resize):
+    """``Resize`` of mmcv, for any number of bands.
+
+    Pillow would take the last of two or four bands for alpha, by which it
+    weighs the others, and knows no other numbers but three.
+    """
+
+    def _resize_img(self, results: dict) -> None:
+        img = results['img']
+        if img.ndim == 2 or img.shape[2] == 3:
+            super()._resize_img(results)
+            return
+        size = results['scale'][::-1]
+        results['img'] = resize_crop(
+            img, (0, 0), img.shape[:2], size,
+            backend='pillow').reshape(*size, img.shape[2])
+        results['img_shape'] = size
