@@ -46,11 +46,12 @@ def check_probabilities(runner) -> None:
 def is_transform(kind: Any) -> bool:
     """Whether a type is no user's own, whose p may mean anything.
 
-    Those of torchvision may not be registered.
+    Those of torchvision are partials of a wrapper, or not registered.
     """
+    if not isinstance(kind, (str, type)):
+        return False
     found = TRANSFORMS.get(kind) if isinstance(kind, str) else kind
-    return found is None and kind is not None or \
-        isinstance(found, type) and not host.is_own(found)
+    return found is None or not host.is_own(getattr(found, 'func', found))
 
 
 def check_bands(runner) -> None:
