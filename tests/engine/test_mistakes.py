@@ -52,6 +52,8 @@ def schedule_of(part: dict) -> None:
      'the module that registers it'),
     (HOOKS.build, dict(type='GuardHook', _scope_='mmengine'),
      "part.type='GuardHook' is not known (mmregioncl.GuardHook?): correct it"),
+    (HOOKS.build, dict(type='MyHook'),
+     "part.type='MyHook' is not known: correct it"),
     (HOOKS.build, dict(type='mmregioncl.GuardHook', intervl=5),
      'part.intervl is no setting of GuardHook (interval?): correct its name'),
     (HOOKS.build, dict(type='CheckpointHook', save_best=3),
