@@ -152,7 +152,7 @@ def explain_type(failure: Failure) -> Optional[str]:
     for key, value in failure.settings().items():
         if value == name and key.endswith('type'):
             known = registered_names(values['registry'].root)
-            near = known.get(similar(name.rpartition('.')[2], known, 0.7))
+            near = known.get(similar(name.rpartition('.')[2], known, 0.8))
             hint = f' ({near}?)' if near else ''
             return (f'{key}={name!r} is not known{hint}: correct it, or let '
                     'custom_imports import the module that registers it')
