@@ -1,7 +1,7 @@
 from difflib import get_close_matches
 from inspect import getmro, isclass, signature
 from numbers import Real
-from typing import Any, Callable, Iterable, Sequence, Set
+from typing import Any, Callable, Iterable, Optional, Sequence, Set
 
 
 def check_whole_number(name: str, value: float, low: int, owner: str) -> int:
@@ -58,6 +58,11 @@ def listed(value: Any) -> Sequence:
 def similar(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
     """The known name that is most like another one; '' if none is."""
     return next(iter(get_close_matches(name, known, 1, cutoff)), '')
+
+
+def proposal(name: Optional[str]) -> str:
+    """What a user may have meant, for a message; '' if that is not known."""
+    return f' ({name}?)' if name else ''
 
 
 def arguments_of(kind: Callable) -> Set[str]:

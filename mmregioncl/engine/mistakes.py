@@ -15,7 +15,7 @@ from mmengine.registry import Registry
 
 from mmregioncl import host
 from mmregioncl.datasets.nested import dotted_items, type_name
-from mmregioncl.validation import arguments_of, similar
+from mmregioncl.validation import arguments_of, proposal, similar
 
 # Errors that pass through other packages may be a user's own.
 LIBRARIES = {'__main__', *host.PACKAGES, *sys.stdlib_module_names}
@@ -153,9 +153,9 @@ def explain_type(failure: Failure) -> Optional[str]:
         if value == name and key.endswith('type'):
             known = registered_names(values['registry'].root)
             near = known.get(similar(name.rpartition('.')[2], known, 0.8))
-            hint = f' ({near}?)' if near else ''
-            return (f'{key}={name!r} is not known{hint}: correct it, or let '
-                    'custom_imports import the module that registers it')
+            return (f'{key}={name!r} is not known{proposal(near)}: correct it,'
+                    ' or let custom_imports import the module that registers '
+                    'it')
     return None
 
 
@@ -182,8 +182,7 @@ def explain_build(failure: Failure) -> Optional[str]:
     found = re.search(r'got an unexpected keyword argument .(\w+)',
                       failure.text)
     if found and f'{key}.{found[1]}' in settings and found[1] not in known:
-        near = similar(found[1], known)
-        hint = f' ({near}?)' if near else ''
+        hint = proposal(similar(found[1], known))
         return (f'{key}.{found[1]} is no setting of {kind.__name__}{hint}: '
                 'correct its name')
     found = re.search(r'missing \d+ required .+ arguments?: (.+)',
