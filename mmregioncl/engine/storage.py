@@ -1,6 +1,6 @@
 """Write checkpoints atomically and find the latest one."""
 from pathlib import Path
-from typing import Optional, Tuple, Union
+from typing import Any, Callable, Optional, Tuple, Union
 
 import torch
 from mmengine.fileio import LocalBackend, register_backend
@@ -82,6 +82,20 @@ def loaded_from(runner) -> Optional[str]:
     ``resume=True`` alone.
     """
     return runner._load_from or find_latest_checkpoint(runner.work_dir)
+
+
+def saved_state(runner, checkpoint: dict, name: str,
+                is_whole: Callable[[Any], bool]) -> Any:
+    """What a hook saved in a checkpoint; None if the run is not resumed.
+
+    Raises:
+        ValueError: If it is damaged.
+    """
+    state = checkpoint.get(name) if runner._resume else None
+    if state is not None and not is_whole(state):
+        raise ValueError(f'{loaded_from(runner)} is damaged ({name}): resume '
+                         'from another checkpoint')
+    return state
 
 
 def written_at(path: Path) -> Tuple[str, int]:

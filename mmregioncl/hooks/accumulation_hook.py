@@ -6,7 +6,7 @@ from mmengine.model import BaseAveragedModel
 from mmengine.optim import OptimWrapperDict
 from torch import nn
 
-from mmregioncl.engine.storage import loaded_from
+from mmregioncl.engine.storage import saved_state
 from mmregioncl.models.utils.modules import unwrap
 from mmregioncl.models.utils.weights import same_form
 from mmregioncl.registry import HOOKS
@@ -38,13 +38,9 @@ class AccumulationHook(Hook):
         Raises:
             ValueError: If it is damaged.
         """
-        if not runner._resume or checkpoint.get('unfinished') is None:
-            return
-        self.unfinished = checkpoint['unfinished']
-        if not is_update(self.unfinished, unwrap(runner.model)):
-            raise ValueError(
-                f'the unfinished update of {loaded_from(runner)} is damaged: '
-                'resume from another checkpoint')
+        self.unfinished = saved_state(
+            runner, checkpoint, 'unfinished',
+            lambda state: is_update(state, unwrap(runner.model)))
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
         """Save an unfinished update."""

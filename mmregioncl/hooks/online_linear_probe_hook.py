@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from mmregioncl.datasets.nested import innermost
 from mmregioncl.datasets.transforms import kinds_of
-from mmregioncl.engine.storage import loaded_from
+from mmregioncl.engine.storage import saved_state
 from mmregioncl.evaluation import (check_finite, check_same_classes,
                                    extract_rows, gather_rows, online_probe,
                                    rank_batches, read_labels)
@@ -108,12 +108,7 @@ class OnlineLinearProbeHook(EvaluationHook):
         Raises:
             ValueError: If it is damaged.
         """
-        if not runner._resume or checkpoint.get('online_linear') is None:
-            return
-        self.state = checkpoint['online_linear']
-        if not is_probe(self.state):
-            raise ValueError(f'the linear probe of {loaded_from(runner)} is '
-                             'damaged: resume from another checkpoint')
+        self.state = saved_state(runner, checkpoint, 'online_linear', is_probe)
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
         """Save the classifier."""

@@ -9,7 +9,7 @@ from mmregioncl.datasets.box_store import BoxStore, attach_boxes, is_saved
 from mmregioncl.datasets.fingerprint import fingerprint
 from mmregioncl.datasets.nested import innermost
 from mmregioncl.datasets.transforms import ContrastiveCrop, steps_of
-from mmregioncl.engine.storage import loaded_from
+from mmregioncl.engine.storage import loaded_from, saved_state
 from mmregioncl.evaluation.frozen import frozen_evaluation
 from mmregioncl.evaluation.localization import localize
 from mmregioncl.models.utils import Threshold, check_threshold, covered
@@ -155,15 +155,10 @@ class SemanticLocalizationHook(Hook):
         Raises:
             ValueError: If they belong to other data, or are damaged.
         """
-        if not runner._resume:
+        state = saved_state(runner, checkpoint, 'ccrop', is_saved)
+        self.missing = runner._resume and state is None
+        if state is None:
             return
-        self.missing = 'ccrop' not in checkpoint
-        if self.missing:
-            return
-        state = checkpoint['ccrop']
-        if not is_saved(state):
-            raise ValueError(f'the crop boxes of {loaded_from(runner)} are '
-                             'damaged: resume from another checkpoint')
         counts = [len(edges) for edges in state['edges']]
         found = [len(store) for store in self.stores]
         if (counts != found or state['fingerprints'] != self.fingerprints

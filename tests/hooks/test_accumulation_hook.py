@@ -94,7 +94,7 @@ def test_a_damaged_update_is_refused(damage):
     assert hook.unfinished is state
     damaged = 3 if damage is None else dict(state, **damage)
     with pytest.raises(
-            ValueError, match='the unfinished update of a.pth is damaged'):
+            ValueError, match=r'a.pth is damaged \(unfinished\): resume'):
         hook.after_load_checkpoint(runner, dict(unfinished=damaged))
 
 

@@ -649,7 +649,7 @@ def test_a_damaged_probe_is_refused(damage):
         damage = dict(
             optimizer=dict(state['optimizer'], **damage['optimizer']))
     damaged = 3 if damage is None else dict(state, **damage)
-    with pytest.raises(ValueError, match='probe of a.pth is damaged: resume'):
+    with pytest.raises(ValueError, match=r'a.pth is damaged \(online_li'):
         hook.after_load_checkpoint(runner, dict(online_linear=damaged))
 
 
