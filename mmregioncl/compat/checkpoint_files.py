@@ -89,7 +89,7 @@ def load_from_local(filename: str, map_location=None) -> dict:
     try:
         weights = torch.load(
             os.path.expanduser(filename), map_location, weights_only=True)
-    except (FileNotFoundError, PermissionError):
+    except PermissionError:
         raise
     except Exception as error:  # broken bytes may raise anything
         # These RuntimeErrors are about memory or devices, not the file.

@@ -9,12 +9,8 @@ from typing import Callable
 
 import numpy as np
 from mmengine.logging import HistoryBuffer
+from numpy._core import multiarray
 from torch.serialization import add_safe_globals
-
-try:
-    from numpy._core import multiarray
-except ImportError:  # numpy < 1.26
-    from numpy.core import multiarray
 
 STATISTICS = ('min', 'max', 'current', 'mean')
 

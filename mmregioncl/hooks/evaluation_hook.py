@@ -1,4 +1,5 @@
 import math
+from abc import ABC, abstractmethod
 from contextlib import contextmanager
 from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
 
@@ -19,7 +20,7 @@ from mmregioncl.validation import check_whole_number
 SHARE = 0.03  # of the training between two evaluations
 
 
-class EvaluationHook(Hook):
+class EvaluationHook(Hook, ABC):
     """Evaluate the model every few epochs, and after the last one.
 
     Subclasses evaluate in :meth:`evaluate`, name in :meth:`metric_names` what
@@ -73,12 +74,11 @@ class EvaluationHook(Hook):
 
     def epochs_between(self, runner) -> int:
         """Epochs between two evaluations, chosen if they are not set."""
-        if self.interval is not None:
-            return self.interval
         # One view, forward and backward, of a model that does not tell
         training = getattr(unwrap(runner.model), 'passes_per_image', 3) * len(
             runner.train_dataloader.dataset)
-        return max(1, math.ceil(self.passes(runner) / (SHARE * training)))
+        return self.interval or max(
+            1, math.ceil(self.passes(runner) / (SHARE * training)))
 
     def before_train_epoch(self, runner) -> None:
         """Publish metrics of the last epoch, if the loop has not."""
@@ -124,13 +124,13 @@ class EvaluationHook(Hook):
             for hook in averages:
                 hook.after_val_epoch(runner)
 
+    @abstractmethod
     def evaluate(self, runner) -> Dict[str, float]:
         """Evaluate the model, log the result, and return the metrics."""
-        raise NotImplementedError
 
+    @abstractmethod
     def metric_names(self, runner) -> List[str]:
         """Names of the metrics."""
-        raise NotImplementedError
 
     def passes(self, runner) -> int:
         """Images that one evaluation passes through the backbone."""

@@ -257,9 +257,6 @@ class SeededViews(Dataset):
         self.dataset = dataset
         self.rows = np.linspace(0, len(dataset) - 1, count).round().astype(int)
 
-    def __len__(self) -> int:
-        return len(self.rows)
-
     def __getitem__(self, index: int) -> dict:
         seed_draws(index)
         return self.dataset[int(self.rows[index])]

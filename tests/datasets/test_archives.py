@@ -97,6 +97,14 @@ def test_labelled_folders_in_an_archive(packed):
                                                       NAMES[3]).read_bytes()
 
 
+def test_a_text_in_an_archive(tmp_path):
+    with zipfile.ZipFile(tmp_path / 'x.zip', 'w') as archive:
+        archive.writestr('names.txt', 'a\n')
+    assert fileio.get_text(f'archive://{tmp_path}/x.zip/names.txt') == 'a\n'
+    with pytest.raises(FileNotFoundError, match='no.txt leads to no zip or t'):
+        fileio.get_text(f'archive://{tmp_path}/no.txt')
+
+
 def test_a_tar_with_links_and_names_that_are_no_text(tmp_path):
     folder = tmp_path / 'folder'
     folder.mkdir()
@@ -196,7 +204,7 @@ def test_an_archive_that_changes_is_not_read_on(packed, tmp_path):
     assert fileio.get(path) == (packed / 'folder/a/1.png').read_bytes()
 
 
-def test_a_small_file_does_not_fill_the_memory(tmp_path):
+def test_a_small_file_does_not_fill_the_memory(tmp_path, monkeypatch):
     with zipfile.ZipFile(tmp_path / 'x.zip', 'w',
                          zipfile.ZIP_DEFLATED) as archive:
         archive.writestr('1.png', bytes(2**20))
@@ -207,3 +215,6 @@ def test_a_small_file_does_not_fill_the_memory(tmp_path):
     (tmp_path / 'x.zip').write_bytes(content)
     path = ImageFolder(str(tmp_path / 'x.zip'))[0]['img_path']
     assert len(fileio.get(path)) == 5
+    monkeypatch.setattr(archives, 'MOST_BYTES', 4)
+    with pytest.raises(ValueError, match='5 bytes are no image'):
+        fileio.get(path)

@@ -44,6 +44,11 @@ def test_imagenet_subset(tmp_path):
         build('ImageNetSubset', tmp_path, classes=str(tmp_path / 'some.txt'))
     with pytest.raises(FileNotFoundError, match='has no folder n01443537'):
         build('ImageNetSubset', tmp_path, classes='imagenet200')
+    with pytest.raises(
+            FileNotFoundError, match='neither a file nor one of im'):
+        build('ImageNetSubset', tmp_path, classes='imagenet20')
+    with pytest.raises(FileNotFoundError, match='is not a folder: name the o'):
+        build('ImageNetSubset', tmp_path / 'no', classes='imagenet200')
 
 
 def test_tiny_imagenet(tmp_path):

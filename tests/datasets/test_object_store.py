@@ -53,6 +53,10 @@ def test_a_bucket_is_read_as_its_folder(store, image_folder):
     assert labelled.metainfo['classes'] == ('a', 'b')
     assert fileio.get(labelled[6]['img_path']) == (image_folder /
                                                    'b/c/00.png').read_bytes()
+    store.pipe('bucket/names.txt', b'a')
+    assert fileio.get_text('s3://bucket/names.txt') == 'a'
+    assert fileio.exists('s3://bucket/names.txt')
+    assert not fileio.exists('s3://bucket/no.txt')
     with pytest.raises(FileNotFoundError, match='is not a folder: set'):
         ImageFolder('s3://bucket/nowhere')
 

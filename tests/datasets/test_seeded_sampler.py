@@ -230,6 +230,18 @@ def test_an_extended_data_set_is_what_it_was(image_folder):
     assert 'inputs' in dataset.__getitems__([0])[0]
 
 
+def test_a_data_set_that_pickles_in_its_own_way(image_folder):
+
+    class Own(ImageFolder):
+
+        def __reduce__(self) -> tuple:
+            return folder_set, (image_folder, )
+
+    dataset = folder_set(image_folder, Own)
+    SeededSampler(dataset)
+    assert type(pickle.loads(pickle.dumps(dataset))) is ImageFolder
+
+
 def test_draws_of_the_training_process_go_on(image_folder):
     """Without workers, loading does not touch its random state."""
     dataset = folder_set(image_folder)

@@ -381,6 +381,9 @@ def test_errors_in_the_code_of_a_config_stay_what_they_are(tmp_path):
     path.write_text("model = dict(depth=int('x'))")
     with pytest.raises(ValueError, match='^invalid literal for int'):
         load_config(path)
+    path.write_text("names = open('/no/names.txt').read()")
+    with pytest.raises(FileNotFoundError, match="directory: '/no/names.txt'"):
+        load_config(path)
 
 
 @pytest.fixture

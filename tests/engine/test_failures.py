@@ -8,6 +8,7 @@ import pytest
 import torch
 from mmengine.dist import all_reduce, get_rank
 from torch._utils import ExceptionWrapper
+from torch.distributed import HashStore
 
 from mmregioncl.engine import failures
 from mmregioncl.engine.failures import explain_failures, is_refusal
@@ -149,6 +150,20 @@ def test_ranks_wait_for_one_that_hangs_for_a_set_time(tmp_path):
     assert waits.exitcode == 1
     assert (tmp_path / '0').read_text().startswith(
         'rank 0: another process ended or hangs: look for the first')
+
+
+def test_the_first_failure_is_kept(monkeypatch):
+    monkeypatch.setattr(failures.distributed, 'is_initialized', lambda: True)
+    monkeypatch.setattr(failures, 'store', lambda common=HashStore(): common)
+    assert failures.first_failure() is None
+    for told in ('first', 'second'):
+        failures.note_failure(told)
+    assert failures.first_failure() == 'first'
+
+
+def test_an_interrupt_stays_what_it_is():
+    with pytest.raises(KeyboardInterrupt):
+        explain_failures(Mock(side_effect=KeyboardInterrupt))
 
 
 def test_a_lost_pipe_of_a_worker_is_explained():

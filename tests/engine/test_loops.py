@@ -233,6 +233,14 @@ def test_other_samplers_cannot_begin_in_the_middle(seeded_cfg, tmp_path):
             load_from=str(tmp_path / 'run' / 'stopped.pth'))
 
 
+def test_a_step_of_another_epoch_is_refused():
+    """The data or the batch size have changed, and no ResumeHook counts."""
+    loop = Mock(begins_anywhere=True, iter=7, epoch=1, dataloader=range(3))
+    with pytest.raises(
+            ValueError, match='of step 7, which is not in epoch 2 '):
+        SeededTrainLoop.skip(loop, 4)
+
+
 def test_epochs_have_as_many_batches_as_they_say(seeded_cfg, group_by_shape):
     """AspectRatioBatchSampler drops a whole last batch, of both groups."""
     group_by_shape(seeded_cfg)

@@ -1,3 +1,5 @@
+from unittest.mock import Mock
+
 from mmregioncl.engine import malloc
 
 
@@ -22,3 +24,8 @@ print(min(faults() for _ in range(16)))  # once the heap has grown
 """)
     returned, kept = map(int, done.stdout.split())
     assert kept < returned / 10
+
+
+def test_other_c_libraries_have_no_settings(monkeypatch):
+    monkeypatch.setattr(malloc.ctypes, 'CDLL', Mock(side_effect=OSError))
+    assert not malloc.keep_freed_memory()

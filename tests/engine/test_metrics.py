@@ -9,7 +9,7 @@ from mmengine.dist import get_rank
 from mmengine.hooks import CheckpointHook, Hook
 from mmengine.runner import Runner
 
-from mmregioncl.engine.metrics import Metrics, measured
+from mmregioncl.engine.metrics import Metrics, measured, plateaus
 from mmregioncl.evaluation import class_folder, extract_features, load_model
 from mmregioncl.hooks import (EarlyStoppingHook, OnlineKNNHook,
                               SafeCheckpointHook)
@@ -315,3 +315,9 @@ def test_averages_are_evaluated(metric_cfg, image_folder):
     assert not all(
         torch.equal(raw[name], value)
         for name, value in model.state_dict().items())
+
+
+def test_schedules_of_several_optimizers():
+    plateau, plain = Mock(need_val_args=True), Mock(need_val_args=False)
+    runner = Mock(param_schedulers=dict(neck=[plain], head=[plateau]))
+    assert plateaus(runner) == [plateau]

@@ -141,6 +141,16 @@ def test_the_schedule_of_the_config_is_followed(step):
         assert first.state_dict() == second.state_dict()
 
 
+@pytest.mark.filterwarnings('ignore')
+def test_epochs_count_that_had_fewer_steps():
+    """The data has grown."""
+    runner, fresh = make_run(0.1, 6, 3, LENGTH)
+    runner.build_param_scheduler = lambda cfg: schedules(
+        runner.optim_wrapper, 8)
+    reset_schedule(runner, fresh)
+    assert runner.param_schedulers[1]._global_step == 3
+
+
 def test_weight_decay_and_momentum_are_those_of_the_config():
     runner, fresh = make_run(0.1, 6, 0, 0)
     runner.param_schedulers = None

@@ -4,13 +4,14 @@ import pytest
 import torch
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook
-from mmengine.optim import OptimWrapper
+from mmengine.optim import AmpOptimWrapper, OptimWrapper, OptimWrapperDict
 from mmengine.registry import MODELS
 from torch.profiler import ProfilerActivity, profile
 
 from mmregioncl.engine.optimizers import AutocastOptimWrapper
-from mmregioncl.engine.step_memory import (estimate_step, group_room,
-                                           host_room, missing_states, rehearse)
+from mmregioncl.engine.step_memory import (autocast_dtype, estimate_step,
+                                           free_memory, group_room, host_room,
+                                           missing_states, rehearse)
 from mmregioncl.hooks import GradientCheckpointHook
 from toy import method_cfgs
 
@@ -100,6 +101,9 @@ def test_what_saves_memory_is_estimated(method, build):
 def test_states_of_the_optimizer(kind, settings, states):
     run = make_run(torch.nn.Linear(9, 9, bias=False), kind, **settings)
     assert missing_states(run) == states * 81 * 4
+    run.optim_wrapper = OptimWrapperDict(first=run.optim_wrapper)
+    assert missing_states(run) == states * 81 * 4
+    run.optim_wrapper = run.optim_wrapper['first']
     run.model(torch.ones(9)).sum().backward()
     run.optim_wrapper.optimizer.step()
     assert missing_states(run) == 0 or not states
@@ -116,6 +120,12 @@ def test_hooks_of_the_run_do_not_listen(method, build):
     run = make_run(build(method[0]))
     run.model.backbone.register_forward_hook(Listener().note)
     estimate(run)
+
+
+def test_mixed_precision_of_a_gpu():
+    wrapper = object.__new__(AmpOptimWrapper)  # which needs one
+    wrapper.cast_dtype = None
+    assert autocast_dtype(wrapper, torch.device('cuda')) is torch.float16
 
 
 def one_process_estimates() -> None:
@@ -135,6 +145,8 @@ def test_room_of_the_host(tmp_path):
     path.write_text('MemTotal: 900 kB\nMemAvailable:  400 kB\n')
     assert [*host_room(str(path))] == [400 * 1024]
     assert [*host_room('/no/such/file')] == []
+    assert [*group_room('/no/such/file')] == []
+    assert free_memory(torch.device('meta')) is None
 
 
 def test_room_of_a_container(tmp_path):

@@ -4,6 +4,7 @@ import signal
 import time
 from multiprocessing import get_context
 from unittest.mock import Mock
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import pytest
 import torch
@@ -125,6 +126,8 @@ def test_truncated_file_is_skipped(work_dir):
     path.write_bytes(path.read_bytes()[:-100])
     shutil.copy(work_dir / 'epoch_9.pth', work_dir / 'epoch_11.pth.part')
     torch.save({}, work_dir / 'weights.pth')
+    with ZipFile(work_dir / 'epoch_12.pth', 'w', ZIP_DEFLATED) as bomb:
+        bomb.writestr('a', bytes(9))
     assert find_checkpoint(work_dir) == str(work_dir / 'epoch_9.pth')
 
 

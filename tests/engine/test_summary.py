@@ -5,6 +5,7 @@ from unittest.mock import Mock
 
 import pytest
 from mmengine.runner import Runner
+from torch import nn
 
 from mmregioncl.engine.summary import describe_data, end_of_run, next_commands
 from mmregioncl.hooks import RunSummaryHook
@@ -95,3 +96,14 @@ def test_a_run_without_checkpoints():
 def test_the_end_has_a_date_if_it_is_far_away():
     assert len(end_of_run(1, 60)) == len('12:34')
     assert len(end_of_run(1, 100000)) == len('2026-12-01 12:34')
+
+
+def test_the_best_checkpoint_is_named():
+    hub = Mock(
+        get_info=lambda name: 'run/epoch_2.pth',
+        runtime_info=dict(
+            best_ckpt_knn='run/best_knn.pth', best_ckpt_std=None))
+    runner = Mock(
+        message_hub=hub, model=nn.Identity(), cfg={}, log_dir='', work_dir='')
+    lines = next_commands(runner, 'mine.py', Path('tools')).splitlines()
+    assert lines[2].split() == ['best', 'run/best_knn.pth']

@@ -1,19 +1,21 @@
 import errno
 import os
 import signal
+from unittest.mock import Mock
 
 import pytest
 
+from mmregioncl.engine import work_dir
 from mmregioncl.engine.failures import is_refusal
 from mmregioncl.engine.work_dir import claim_work_dir
 
 
-def hold(work_dir) -> int:
+def hold(folder) -> int:
     """A process that claims the work dir, and then sleeps."""
     ready, told = os.pipe()
     child = os.fork()
     if child == 0:
-        lock = claim_work_dir(work_dir)
+        lock = claim_work_dir(folder)
         os.write(told, b'.')
         signal.pause()
         lock.close()
@@ -75,4 +77,19 @@ def test_a_read_only_folder_is_refused(tmp_path, monkeypatch):
 
     monkeypatch.setattr('builtins.open', refuse)
     with pytest.raises(OSError, match='Read-only file system.*: give another'):
+        claim_work_dir(tmp_path)
+
+
+def test_without_locks_runs_are_not_told_apart(tmp_path, monkeypatch):
+    """On some network file systems, and on Windows."""
+    monkeypatch.setattr(work_dir.fcntl, 'lockf', Mock(side_effect=OSError))
+    assert claim_work_dir(tmp_path) is None
+    monkeypatch.setattr(work_dir, 'fcntl', None)
+    assert claim_work_dir(tmp_path) is None
+
+
+def test_a_full_disk_is_named(tmp_path, monkeypatch):
+    full = Mock(side_effect=OSError(errno.ENOSPC, 'No space left on device'))
+    monkeypatch.setattr(work_dir.socket, 'gethostname', full)
+    with pytest.raises(OSError, match='No space left on device.: make room'):
         claim_work_dir(tmp_path)

@@ -91,3 +91,30 @@ def test_files_that_cannot_be_read_are_counted(bands):
         'of type uint16, 4 band(s)': 11,
         f'that cannot be read, such as {broken}': 1
     }
+
+
+def test_what_cannot_be_measured_is_refused(bands, tmp_path):
+
+    def measured(root, channels: int, **settings):
+        load = dict(type='mmregioncl.LoadImage', channels=channels)
+        folder = ImageFolder(data_root=str(root), pipeline=[load], **settings)
+        return measure.measure_values(folder, channels, 2)
+
+    with pytest.raises(ValueError, match='cannot measure .*a/0.tif: '):
+        measured(bands, 5)
+    (tmp_path / 'broken').mkdir()
+    (tmp_path / 'broken/0.png').write_bytes(b'nothing')
+    with pytest.raises(ValueError, match='cannot measure .*broken/0.png: '):
+        measured(tmp_path / 'broken', 3)
+    with pytest.raises(ValueError, match='holds its images in memory'):
+        measure.measure_values([], 3, 2)
+    constant = np.full((9, 1), 7, 'uint16')
+    with pytest.raises(ValueError, match='has the value 7.0 nearly everywhe'):
+        measure.value_range(constant, (0, 100))
+    assert not [*measure.find_fill(constant, (0, 100))]
+
+
+def test_images_that_need_no_range():
+    full = np.array([[0], [255]], 'uint8')
+    assert measure.value_range(full, (0, 100)) is None
+    assert measure.uses_range(*np.float32([0, 1e-9]))

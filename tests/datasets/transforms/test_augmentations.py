@@ -177,7 +177,7 @@ def test_invalid_settings_are_refused(name, settings, message):
         ROOT.build(dict(type=f'mmregioncl.{name}', **settings))
 
 
-def test_jitter_tells_its_ranges():
+def test_steps_tell_their_settings():
     """A half width stays above 0, and one of 0 changes nothing."""
     jitter = ROOT.build(
         dict(
@@ -189,6 +189,14 @@ def test_jitter_tells_its_ranges():
     assert repr(jitter) == (
         'ColorJitter(brightness=(0.75, 1.25), contrast=(0, 3), '
         'saturation=None, hue=(-0.5, 0.5), backend=cv2)')
+    blur, solarize = (ROOT.build(
+        dict(type=f'mmregioncl.Random{name}', **settings))
+                      for name, settings in (('GaussianBlur',
+                                              dict(sigma_min=1, sigma_max=2)),
+                                             ('Solarize', {})))
+    assert repr(blur) == (
+        'RandomGaussianBlur(sigma_min=1, sigma_max=2, prob=0.5)')
+    assert repr(solarize) == 'RandomSolarize(threshold=128, prob=0.5)'
 
 
 @pytest.mark.parametrize('sigma', [0.1, 0.3, 0.49, 0.51, 0.8, 1.3, 2.])

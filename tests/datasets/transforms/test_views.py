@@ -87,8 +87,19 @@ def test_packs_no_data_samples_unless_asked(img):
     assert sample['data_samples'].gt_label.value == 3
     assert sample['data_samples'].img_path == 'a.png'
     assert torch.equal(sample['inputs'][0], packed['inputs'][0])
+    sample = pack(pseudo_label_keys=['angle'])(
+        dict(img=img.astype('float32'), angle=2))
+    assert sample['data_samples'].pseudo_label.angle == 2
+    assert torch.equal(sample['inputs'][0], packed['inputs'][0].float())
 
 
 def test_what_is_no_image_keeps_its_layout():
     video = np.zeros((1, 2, 3, 4, 4), dtype='float32')
     assert pack()(dict(img=video))['inputs'][0].shape == video.shape
+
+
+def test_each_pipeline_has_a_number_of_views():
+    flip = dict(type='mmregioncl.RandomFlip', prob=0.5)
+    assert '2 views: ' in repr(MultiView([[flip]], 2))
+    with pytest.raises(ValueError, match='for each of the 1 pipelines'):
+        MultiView([[flip]], [2, 1])
