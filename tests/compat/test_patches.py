@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from unittest.mock import Mock
 
 import mmcv
 import numpy as np
@@ -17,7 +18,7 @@ from mmengine.runner import Runner
 from PIL import Image
 
 from mmregioncl import host
-from mmregioncl.compat import adjust_hue, apply, package_utils
+from mmregioncl.compat import adjust_hue, apply, package_utils, slow_imports
 
 HOST = host.NAME
 BASES = dict(mmselfsup='mmselfsup::selfsup/', mmpretrain='mmpretrain::')
@@ -318,7 +319,7 @@ def test_hue_refuses_what_upstream_refuses(args, error):
         adjust_hue.adjust_hue(*args)
 
 
-def test_packages_are_found_without_pkg_resources():
+def test_packages_are_found_without_pkg_resources(tmp_path, monkeypatch):
     package = importlib.import_module(HOST)
     assert package_utils.get_installed_path(HOST) == package.__path__[0]
     assert package_utils.get_installed_path('mmcv-lite') == str(
@@ -327,6 +328,24 @@ def test_packages_are_found_without_pkg_resources():
     assert not package_utils.is_installed('no_such_package')
     with pytest.raises(ModuleNotFoundError):
         package_utils.get_installed_path('no_such_package')
+    (tmp_path / 'several').mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(RuntimeError, match='several has no module folder'):
+        package_utils.get_installed_path('several')
+
+
+def test_scikit_learn_is_left_out_unless_it_is_there(monkeypatch):
+    """While the package is imported that takes k-means from it."""
+    memories = Mock(__spec__=Mock(_initializing=True))
+    monkeypatch.setitem(sys.modules, 'mmselfsup.models.memories', memories)
+    stand_ins = slow_imports.StandIns()
+    for loader, left_out in ((stand_ins, True), (None, False)):
+        there = Mock(__spec__=Mock(loader=loader))
+        monkeypatch.setitem(sys.modules, 'sklearn', there)
+        spec = stand_ins.find_spec('sklearn.cluster', None)
+        assert (spec is not None) == left_out
+    monkeypatch.setitem(sys.modules, 'sklearn.cluster', Mock(KMeans=dict))
+    assert slow_imports.lazy_k_means(n_clusters=2) == dict(n_clusters=2)
 
 
 def test_workers_draw_new_numbers_each_epoch():

@@ -5,8 +5,9 @@ import torch
 from mmengine.hooks import LoggerHook
 from mmengine.runner import Runner
 from mmengine.visualization import TensorboardVisBackend
+from torch import nn
 
-from mmregioncl.hooks.dry_run_hook import log_of
+from mmregioncl.hooks.dry_run_hook import duration, log_of, regions_of
 
 
 @pytest.mark.parametrize('loop, settings, words, steps', [
@@ -42,3 +43,12 @@ def test_losses_are_logged_when_a_dry_run_says(runner_cfg, loop, settings,
     if steps:
         assert told.endswith(
             'to terminal, log file, TensorBoard and scalars.json')
+
+
+def test_times_have_the_unit_that_suits_them():
+    assert [*map(duration, (119, 120, 7200, 345600))
+            ] == ['119 s', '2 min', '2 h', '4 days']
+
+
+def test_a_model_without_regions_has_no_line_of_them():
+    assert not regions_of(nn.Identity(), (), (32, 32))

@@ -4,12 +4,15 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.dataset import Compose
 from mmengine.registry import MODELS
 from PIL import Image
 
 from mmregioncl.models.utils import Region
 from mmregioncl.visualization import (box_sheet, browse_boxes, browse_views,
                                       to_images, view_sheet)
+from mmregioncl.visualization.browse import crop_of, localization_hook
+from mmregioncl.visualization.sheets import to_colors
 
 
 def test_sheet_outlines_the_region_in_the_last_column(tmp_path):
@@ -82,6 +85,21 @@ def test_boxes_of_a_config(image_folder, model_cfg, tmp_path):
     browse_boxes(
         cfg, str(tmp_path / 'epoch_5.pth'), tmp_path / 'b.png', count=3)
     assert Image.open(tmp_path / 'b.png').size[1] > plain[1] + 200
+
+
+def test_two_bands_are_shown_as_gray():
+    assert to_colors(np.array([[3, 9]])).tolist() == [[3, 3, 3]]
+
+
+def test_crops_need_a_random_crop():
+    with pytest.raises(ValueError, match='has no RandomResizedCrop or Contra'):
+        crop_of(Compose([]), None)
+
+
+def test_boxes_are_found_as_in_the_config():
+    hook = dict(type='mmregioncl.SemanticLocalizationHook', threshold=0.3)
+    cfg = Config(dict(default_hooks=dict(logger=None, boxes=hook)))
+    assert localization_hook(cfg).threshold == 0.3
 
 
 def test_box_is_drawn_where_it_is(tmp_path):

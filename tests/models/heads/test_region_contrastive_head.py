@@ -86,6 +86,13 @@ def test_another_loss_is_refused(loss):
         MODELS.build(dict(type='mmregioncl.RegionContrastiveHead', loss=loss))
 
 
+def test_a_weight_without_a_loss_is_refused():
+    loss = dict(type='mmregioncl.CrossEntropyLoss', loss_weight=0)
+    with pytest.raises(
+            ValueError, match='loss_weight=0 of the loss of Region'):
+        MODELS.build(dict(type='mmregioncl.RegionContrastiveHead', loss=loss))
+
+
 @pytest.mark.parametrize('temperature', [0, -0.2, float('nan')])
 def test_temperature_without_a_softmax_is_refused(temperature):
     with pytest.raises(ValueError, match='has to be positive'):

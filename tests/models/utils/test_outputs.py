@@ -35,6 +35,12 @@ def test_grid_of_tokens_has_the_proportions_of_the_image(extra):
     assert (token is None) == (not extra)
 
 
+def test_outputs_that_are_no_maps_are_refused():
+    for outputs in (None, [], [[torch.rand(2, 8), torch.rand(2, 9, 8)]]):
+        with pytest.raises(ValueError, match='something else than feature m'):
+            feature_map(outputs)
+
+
 def test_outputs_without_rows_and_columns_are_refused():
     for shape in [(2, 8), (2, 15, 8)]:
         with pytest.raises(

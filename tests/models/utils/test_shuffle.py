@@ -1,7 +1,8 @@
 import torch
+from mmengine.logging import MessageHub
 from torch import nn
 
-from mmregioncl.models.utils import local_batch_norms
+from mmregioncl.models.utils import local_batch_norms, shuffle
 
 
 def test_local_batch_norms_are_what_an_output_depends_by():
@@ -27,3 +28,11 @@ def test_synchronised_batch_norm_does_not_know_its_process():
     """Its statistics are of all processes, in whatever order they stand."""
     mixed = nn.Sequential(nn.SyncBatchNorm(8), nn.BatchNorm1d(8))
     assert local_batch_norms(mixed) == [mixed[1]]
+
+
+def test_a_run_without_a_seed_draws_one(monkeypatch):
+    hub = MessageHub.get_instance('without a seed')
+    monkeypatch.setattr(MessageHub, 'get_current_instance', lambda: hub)
+    assert isinstance(shuffle.shared_seed(), int)
+    hub.update_info('seed', 7)
+    assert shuffle.shared_seed() == 7
