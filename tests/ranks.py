@@ -21,7 +21,7 @@ def free_port() -> int:
 
 
 def serve(rank: int, world: int, port: int, calls, timeout: int) -> None:
-    """Join the group, then run what is sent until None is."""
+    """Join the group, and run what is sent until it is killed."""
     os.environ.update(
         RANK=str(rank),
         LOCAL_RANK=str(rank),
@@ -30,13 +30,12 @@ def serve(rank: int, world: int, port: int, calls, timeout: int) -> None:
         MASTER_PORT=str(port))
     torch.set_num_threads(1)
     distributed.init_process_group('gloo', timeout=timedelta(seconds=timeout))
-    while call := calls.recv():
-        function, args, kwargs = call
+    while True:
+        function, args, kwargs = calls.recv()
         try:
             calls.send((function(*args, **kwargs), None))
         except BaseException:
             calls.send((None, traceback.format_exc()))
-    distributed.destroy_process_group()
 
 
 class Ranks:

@@ -7,8 +7,9 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 
-def write_digits(root: Union[str, Path], size: int = 32) -> Path:
-    """Write scikit-learn's handwritten digits to folders of images.
+def write_digits(root: Union[str, Path]) -> Path:
+    """Write scikit-learn's handwritten digits to folders of images, 32 pixels
+    wide.
 
     The data are 1,797 scans of 8x8 pixels (UCI, E. Alpaydin and C. Kaynak,
     1998). Two thirds go to ``root/train`` and one third to ``root/test``, with
@@ -16,7 +17,6 @@ def write_digits(root: Union[str, Path], size: int = 32) -> Path:
 
     Args:
         root (str or Path): Folder to create. Nothing is written if it exists.
-        size (int): Side of the images in pixels. Defaults to 32.
 
     Returns:
         Path: The root.
@@ -40,7 +40,7 @@ def write_digits(root: Union[str, Path], size: int = 32) -> Path:
             folder = part / split / str(digits.target[index])
             folder.mkdir(parents=True, exist_ok=True)
             scan = Image.fromarray(scans[index])
-            scan.resize((size, size),
+            scan.resize((32, 32),
                         Image.BICUBIC).save(folder / f'{index:04d}.png')
     part.rename(root)
     return root

@@ -197,8 +197,7 @@ def low_shot_map(train: Split,
                  shots: Sequence[int] = SHOTS,
                  samples: int = 5,
                  costs: Sequence[float] = COSTS,
-                 seed: int = 0,
-                 workers: int = -1) -> Dict[int, Tuple[float, float]]:
+                 seed: int = 0) -> Dict[int, Tuple[float, float]]:
     """Train SVMs on a few images of each class.
 
     The low-shot protocol of the same paper, Sec. 6.2. Several draws are made
@@ -214,7 +213,6 @@ def low_shot_map(train: Split,
         costs (Sequence[float]): Costs to choose from. Defaults to the
             published ones.
         seed (int): Seed of the draws. Defaults to 0.
-        workers (int): Number of processes. Defaults to -1, one per core.
 
     Returns:
         dict[int, tuple[float, float]]: Mean and standard deviation of the mAP
@@ -237,7 +235,7 @@ def low_shot_map(train: Split,
     total = len(shots) * samples * len(costs)
     maps = list(
         with_progress(
-            Parallel(workers, return_as='generator')(jobs), 'low-shot, SVMs',
+            Parallel(-1, return_as='generator')(jobs), 'low-shot, SVMs',
             total))
     tables = np.reshape(maps, (len(shots), samples, len(costs)))
     best = tables.mean(1).argmax(1)

@@ -186,7 +186,7 @@ def form(name: str) -> str:
     return re.sub(r'(?<!downsample\.)\d+', '', name)
 
 
-def shortened(names: List[str], most: int = 3) -> str:
-    """List the first names, and how many more there are."""
-    rest = len(names) - most
-    return ', '.join(names[:most]) + (f' and {rest} more' if rest > 0 else '')
+def shortened(names: List[str]) -> str:
+    """List the first three names, and how many more there are."""
+    rest = len(names) - 3
+    return ', '.join(names[:3]) + (f' and {rest} more' if rest > 0 else '')

@@ -17,6 +17,10 @@ from mmregioncl.models.utils import preprocess
 from .curves import plain_label
 from .sheets import save, to_images, view_sheet
 
+POINTS = 2000  # test images that are drawn as points, at random
+QUERIES = 6  # those whose nearest train images are drawn
+NEIGHBOURS = 7
+
 
 def embed_2d(features: Tensor, seed: int = 0) -> np.ndarray:
     """Embed features in two dimensions with t-SNE.
@@ -38,21 +42,17 @@ def embed_2d(features: Tensor, seed: int = 0) -> np.ndarray:
     return tsne.fit_transform(rows)
 
 
-def draw_features(run: EvaluationRun,
-                  path: Union[str, Path],
-                  count: int = 2000) -> None:
+def draw_features(run: EvaluationRun, path: Union[str, Path]) -> None:
     """Draw test features in two dimensions, coloured by class.
 
     Args:
         run (EvaluationRun): Run with the features.
         path (str or Path): PNG file to write.
-        count (int): Largest number of points, drawn at random. Defaults to
-            2000.
     """
     features, labels = run.features('test')
     if labels.ndim > 1:
         labels = labels.argmax(1)  # the first class of an image
-    rows = np.random.default_rng(run.seed).permutation(len(features))[:count]
+    rows = np.random.default_rng(run.seed).permutation(len(features))[:POINTS]
     points = embed_2d(features[rows], run.seed)
     classes = int(labels.max()) + 1
     names = run.dataset('test').metainfo.get('classes')
@@ -84,23 +84,18 @@ def draw_features(run: EvaluationRun,
     save(figure, path)
 
 
-def draw_neighbours(run: EvaluationRun,
-                    path: Union[str, Path],
-                    count: int = 6,
-                    k: int = 7) -> None:
+def draw_neighbours(run: EvaluationRun, path: Union[str, Path]) -> None:
     """Draw random test images and their nearest train images.
 
     Args:
         run (EvaluationRun): Run with the features.
         path (str or Path): PNG file to write.
-        count (int): Number of test images. Defaults to 6.
-        k (int): Number of neighbours. Defaults to 7.
     """
     train, _ = run.features('train')
     test, _ = run.features('test')
-    rows = np.random.default_rng(run.seed).permutation(len(test))[:count]
-    k = min(k, len(train))
-    _, found = nearest(train, torch.arange(len(train)), test[rows], k)
+    rows = np.random.default_rng(run.seed).permutation(len(test))[:QUERIES]
+    _, found = nearest(train, torch.arange(len(train)), test[rows],
+                       min(NEIGHBOURS, len(train)))
     train_set, test_set = map(run.dataset, ('train', 'test'))
     preprocessor = run.model.data_preprocessor
     columns = dict(test=pictures(test_set, rows.tolist(), preprocessor))

@@ -22,8 +22,8 @@ BOTH_NETWORKS = dict(
     COMPILED, modules=['backbone.layer1', 'encoder_k.module.0.layer1'])
 
 
-def weights(work_dir, epoch=2):
-    return torch.load(work_dir / f'epoch_{epoch}.pth')['state_dict']
+def weights(work_dir):
+    return torch.load(work_dir / 'epoch_2.pth')['state_dict']
 
 
 @pytest.fixture

@@ -78,7 +78,7 @@ def test_colours_are_bgr(tmp_path):
 
 
 @pytest.mark.parametrize('name', CORRUPT)
-def test_corrupt_file_is_named(name, tmp_path, caplog):
+def test_corrupt_file_is_named(name, tmp_path):
     path = tmp_path / name
     path.write_bytes(CORRUPT[name])
     with pytest.raises(OSError, match=f'{name} as an image: repair or') as e:

@@ -139,7 +139,7 @@ def densecl(model, inputs, regions):
     maps_q, maps_k = maps_q[0], maps_k[0]
     q, grid_q, _ = model.neck([maps_q])
     with torch.no_grad():  # the first update copies the query encoder
-        k, grid_k, mean_k = model.neck([maps_k])
+        k, grid_k, _ = model.neck([maps_k])
         maps_q, maps_k = maps_q.flatten(2), maps_k.flatten(2)
     count, queue, queue2 = len(view_q), model.queue.T, model.queue2.T
 
