@@ -86,31 +86,18 @@ def adopt_backbone(cfg: Config, run: EvaluationRun) -> None:
     Raises:
         ValueError: If the recipe cannot take what the backbone returns.
     """
-    model = model_config(run.cfg)
-    backbone = dict(getattr(run.model, 'backbone_cfg', model['backbone']))
-    for name in ('frozen_stages', 'stop_grad_conv1'):  # of pre-training
-        backbone.pop(name, None)
-    if 'frozen_stages' in cfg.model.backbone:
-        backbone['frozen_stages'] = cfg.model.backbone.frozen_stages
-    name = model['backbone']['type']
-    backbone['type'] = name
-    if '.' not in name:  # the classifier has a scope of its own
-        backbone['type'] = f'{host.scope_of(run.cfg)}.{name}'
-    norm = backbone.get('norm_cfg') or {}
-    if norm.get('type') in ('SyncBN', 'MMSyncBN'):  # one process, maybe on CPU
-        backbone['norm_cfg'] = dict(norm, type='BN')
-    cfg.model.backbone = backbone
-    preprocessor = model['data_preprocessor']
-    for key in ('mean', 'std'):
-        cfg.data_preprocessor[key] = preprocessor[key]
+    cfg.model.backbone = backbone_config(run, cfg.model.backbone)
+    preprocessor = model_config(run.cfg)['data_preprocessor']
+    cfg.data_preprocessor.update(
+        mean=preprocessor['mean'], std=preprocessor['std'])
     loading = loading_step(run.cfg)
-    for key in ('channels', 'value_range'):
+    given = {
+        k: loading[k]
+        for k in ('channels', 'value_range') if k in loading
+    }
+    if given:
         for step in filter(is_loading, typed_dicts(cfg._cfg_dict)):
-            if key in loading:
-                step.update({
-                    'type': 'mmregioncl.LoadImage',
-                    key: loading[key]
-                })
+            step.update(given, type='mmregioncl.LoadImage')
     channels = loading.get('channels', 3)
     if channels != 3:
         cfg.data_preprocessor['to_rgb'] = False
@@ -123,10 +110,28 @@ def adopt_backbone(cfg: Config, run: EvaluationRun) -> None:
     if not issubclass(kind or object, FeatureClassifier) and \
             (last.ndim != 4 or token is not None):
         raise ValueError(
-            f'the recipe averages feature maps, and {name} does not return '
-            "one alone: set model.type='mmregioncl.FeatureClassifier' and "
+            'the recipe averages feature maps, and '
+            f'{type(run.model.backbone).__name__} does not return one alone: '
+            "set model.type='mmregioncl.FeatureClassifier' and "
             'model.neck=None')
     cfg.model.head.in_channels = image_features(outputs).shape[1]
+
+
+def backbone_config(run: EvaluationRun, recipe: dict) -> dict:
+    """Config of the run's backbone, for one process, frozen as in a recipe."""
+    model = model_config(run.cfg)
+    backbone = dict(getattr(run.model, 'backbone_cfg', model['backbone']))
+    for name in ('frozen_stages', 'stop_grad_conv1'):  # of pre-training
+        backbone.pop(name, None)
+    if 'frozen_stages' in recipe:
+        backbone['frozen_stages'] = recipe['frozen_stages']
+    backbone['type'] = name = model['backbone']['type']
+    if '.' not in name:  # the classifier has a scope of its own
+        backbone['type'] = f'{host.scope_of(run.cfg)}.{name}'
+    norm = backbone.get('norm_cfg') or {}
+    if norm.get('type') in ('SyncBN', 'MMSyncBN'):  # maybe on a CPU
+        backbone['norm_cfg'] = dict(norm, type='BN')
+    return backbone
 
 
 def input_size(*cfgs: Config) -> int:

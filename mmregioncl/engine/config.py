@@ -1,5 +1,4 @@
 """Reading a config, and what the arguments of the tools change in it."""
-from itertools import chain
 from pathlib import Path
 from typing import Optional, Union
 
@@ -188,30 +187,32 @@ def check_data(cfg: Config, *settings: str) -> None:
         given = cfg[setting]
         if setting.endswith('dataloader'):
             given = dict(dataset=given.get('dataset', {}))
-        for key, part in chain.from_iterable(
-                innermost_items(f'{setting}.{name}', dataset)
-                for name, dataset in given.items()):
-            if part.get('download'):
-                continue
-            root = part.get('data_root') or ''
-            if not isinstance(root, (str, Path)):
-                raise ValueError(
-                    f'{key}.data_root={root} is no path: for several folders, '
-                    f'set {key}.type to ConcatDataset, with datasets')
-            root = str(root)
-            if root != root.encode(errors='replace').decode():
-                raise ValueError(
-                    f'{key}.data_root={root!r} is not valid UTF-8, as configs '
-                    'have to be: name a link to it that is')
-            kind = type_name(part)
-            if kind in FOLDERS and address(root) == f'{ARCHIVE}{root}':
-                raise ValueError(f'{kind} takes {key}.data_root={root!r} for a'
-                                 f' folder: write {ARCHIVE}{root}')
-            prefix = part.get('data_prefix') or {}
-            names = prefix.values() if isinstance(prefix, dict) else [prefix]
-            for name in ('', part.get('ann_file'), *names):
-                path = join(root, name) if name else root
-                if path and is_missing(path):
-                    raise FileNotFoundError(
-                        f'{key} reads {path}, which is not there: link the '
-                        f'data there, or set {key}.data_root')
+        for name, dataset in given.items():
+            for key, part in innermost_items(f'{setting}.{name}', dataset):
+                if not part.get('download'):
+                    check_files(key, part)
+
+
+def check_files(key: str, part: dict) -> None:
+    """Check the files of the data set that `key` sets, as check_data does."""
+    root = part.get('data_root') or ''
+    if not isinstance(root, (str, Path)):
+        raise ValueError(
+            f'{key}.data_root={root} is no path: for several folders, set '
+            f'{key}.type to ConcatDataset, with datasets')
+    root = str(root)
+    if root != root.encode(errors='replace').decode():
+        raise ValueError(f'{key}.data_root={root!r} is not valid UTF-8, as '
+                         'configs have to be: name a link to it that is')
+    kind = type_name(part)
+    if kind in FOLDERS and address(root) == f'{ARCHIVE}{root}':
+        raise ValueError(f'{kind} takes {key}.data_root={root!r} for a folder'
+                         f': write {ARCHIVE}{root}')
+    prefix = part.get('data_prefix') or {}
+    names = prefix.values() if isinstance(prefix, dict) else [prefix]
+    for name in ('', part.get('ann_file'), *names):
+        path = join(root, name) if name else root
+        if path and is_missing(path):
+            raise FileNotFoundError(
+                f'{key} reads {path}, which is not there: link the data there,'
+                f' or set {key}.data_root')

@@ -153,6 +153,17 @@ def reset_schedule(runner, groups: List[dict]) -> None:
         return
     runner.param_schedulers = runner.build_param_scheduler(
         runner.cfg.param_scheduler)
+    catch_up(runner)
+    for scheduler, before, values in zip(runner.param_schedulers, known,
+                                         shares):
+        if values and type(scheduler) is type(before):
+            scheduler.load_state_dict(before.state_dict())
+            for group, share in zip(scheduler.optimizer.param_groups, values):
+                group[scheduler.param_name] *= share
+
+
+def catch_up(runner) -> None:
+    """Let new schedulers take their steps, but for those of a metric."""
     steady = [
         part for part in runner.param_schedulers
         if not getattr(part, 'need_val_args', False)
@@ -172,12 +183,6 @@ def reset_schedule(runner, groups: List[dict]) -> None:
                     scheduler.step()
         for scheduler in by_epoch * (runner.epoch - epochs):
             scheduler.step()  # epochs that were longer
-    for scheduler, before, values in zip(runner.param_schedulers, known,
-                                         shares):
-        if values and type(scheduler) is type(before):
-            scheduler.load_state_dict(before.state_dict())
-            for group, share in zip(scheduler.optimizer.param_groups, values):
-                group[scheduler.param_name] *= share
 
 
 def plateau_shares(scheduler) -> List[float]:

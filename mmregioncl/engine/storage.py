@@ -1,6 +1,6 @@
 """Write checkpoints atomically and find the latest one."""
 from pathlib import Path
-from typing import Any, Callable, Optional, Tuple, Union
+from typing import Any, Callable, Dict, Optional, Tuple, Union
 
 import torch
 from mmengine.fileio import LocalBackend, register_backend
@@ -57,9 +57,7 @@ def find_checkpoint(work_dir: Union[str, Path],
     }
     if note.exists():
         named = Path(note.read_text().strip())
-        if named.parent.resolve() != note.parent.resolve() and any(
-                time == written_at(named.with_name(path.name)) > ('', 0)
-                for path, time in written.items()):
+        if is_copied(note.parent, named.parent, written):
             print_log(
                 f'left out {named}: {named.parent} is the work dir of another '
                 'run', 'current')
@@ -73,6 +71,14 @@ def find_checkpoint(work_dir: Union[str, Path],
             f'{note} names {note.read_text().strip()}, and there is no '
             'complete checkpoint there or beside it: name one to resume from')
     return None
+
+
+def is_copied(work_dir: Path, other: Path,
+              written: Dict[Path, Tuple[str, int]]) -> bool:
+    """Whether a work dir has a checkpoint of another folder."""
+    return other.resolve() != work_dir.resolve() and any(
+        time == written_at(other / path.name) > ('', 0)
+        for path, time in written.items())
 
 
 def loaded_from(runner) -> Optional[str]:

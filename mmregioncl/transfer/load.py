@@ -96,19 +96,24 @@ def fitting(wanted: Weights,
             for rules, given in ways_to_fit(wanted, part)]
     rules, given, faults = min(
         ways, key=lambda way: sum(map(len, way[2].values())))
-    if not faults:
-        return undo_rules(rules, wanted, given)
+    if faults:
+        raise ValueError(f'the pre-trained backbone does not fit {place}: '
+                         f'{misfit(wanted, part, faults, if_missing)}')
+    return undo_rules(rules, wanted, given)
+
+
+def misfit(wanted: Weights, given: Weights, faults: Dict[str, List[str]],
+           if_missing: str) -> str:
+    """What is wrong with given weights, and what to do."""
     lists = '; '.join(f'{len(names)} {fault}: {shortened(names)}'
                       for fault, names in faults.items())
-    ours, theirs = describe(wanted), describe(part)
+    ours, theirs = describe(wanted), describe(given)
     kinds = f'it is {theirs} where {ours} is wanted; '
     if theirs == ours:
         kinds = ''
     advice = if_missing if [*faults] == ['missing'] else ''
-    raise ValueError(
-        f'the pre-trained backbone does not fit {place}: {kinds}set type, '
-        f'depth, width, stem and image size as in pre-training{advice} '
-        f'({lists})')
+    return (f'{kinds}set type, depth, width, stem and image size as in '
+            f'pre-training{advice} ({lists})')
 
 
 def ways_to_fit(wanted: Weights,

@@ -156,18 +156,22 @@ def number_rows(runs: Sequence[EvaluatedRun]) -> List[dict]:
 
     Numbers of runs share a row if protocol and images are the same.
     """
+
+    def row_of(protocol: str, what='', how='', data=None) -> dict:
+        """The row of a number, or of a protocol without any."""
+        return rows.setdefault((protocol, how, str(data), what),
+                               dict(
+                                   protocol=protocol,
+                                   what=what,
+                                   how=how,
+                                   data=data or {},
+                                   cells=[{} for _ in runs]))
+
     rows: Dict[tuple, dict] = {}
     for column, run in enumerate(runs):
         for protocol, result in run.results['protocols'].items():
             for what, number in result['numbers'].items():
-                row = rows.setdefault(
-                    (protocol, result['how'], str(result['data']), what),
-                    dict(
-                        protocol=protocol,
-                        what=what,
-                        how=result['how'],
-                        data=result['data'],
-                        cells=[{} for _ in runs]))
+                row = row_of(protocol, what, result['how'], result['data'])
                 row['cells'][column] = dict(
                     number=number, spread=result.get('spread', {}).get(what))
     failed = {
@@ -180,17 +184,8 @@ def number_rows(runs: Sequence[EvaluatedRun]) -> List[dict]:
     }
     for protocol, errors in failed.items():
         mine = [row for row in rows.values() if row['protocol'] == protocol]
-        if not mine:
-            mine = [
-                dict(
-                    protocol=protocol,
-                    what='',
-                    how='',
-                    data={},
-                    cells=[{} for _ in runs])
-            ]
-            rows[protocol] = mine[0]
-        for cell, error in zip(mine[0]['cells'], errors):  # first row only
+        first = mine[0] if mine else row_of(protocol)
+        for cell, error in zip(first['cells'], errors):
             cell['error'] = error
     for row in rows.values():
         known = [c['number'] for c in row['cells'] if 'number' in c]

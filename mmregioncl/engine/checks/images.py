@@ -1,4 +1,5 @@
 """Images on the disk: that they are there, and what they hold."""
+from contextlib import suppress
 from copy import copy
 from typing import Dict, Iterator, List
 
@@ -73,26 +74,16 @@ def check_depth(runner) -> None:
             reasons.append(f'{printable(path)}: {error.__cause__ or error}' +
                            ('' if is_ours(load) else other_type(load)))
             continue
-        try:
+        with suppress(Exception):  # only that step can read it
             content = fileio.get(
                 path, backend_args=getattr(load, 'backend_args', None))
             if not notes:  # one tells
                 notes += bands_left_out(load, printable(path), content)
             note_span(spans, load, content)
-        except Exception:  # only that step can read it
-            continue
     if reasons and len(reasons) == len(files):
         raise ValueError(f'none of {len(files)} images that were tried can be '
                          f'read, such as {reasons[0]}')
-    for kind, (low, high) in spans.items():
-        if not uses_range(low, high):
-            limits = np.iinfo(kind)
-            notes.append(
-                f'images of type {kind} hold values from {low} to {high}, of '
-                f'{limits.min} to {limits.max}, so that few shades are left of'
-                ' them: set value_range of mmregioncl.LoadImage, which '
-                'tools/analysis_tools/measure_images.py measures')
-    for note in notes:
+    for note in (*notes, *shades_left_out(spans)):
         runner.logger.warning(note)
 
 
@@ -114,6 +105,18 @@ def bands_left_out(load: BaseTransform, path: str,
         if fourth and not unchanged or is_misread(content, unchanged):
             yield (f'{type(load).__name__} does not read all of {path}'
                    f'{other_type(load)}')
+
+
+def shades_left_out(spans: Dict[np.dtype, np.ndarray]) -> Iterator[str]:
+    """Yield a warning for each type of whose range images use little."""
+    for kind, (low, high) in spans.items():
+        if not uses_range(low, high):
+            limits = np.iinfo(kind)
+            yield (
+                f'images of type {kind} hold values from {low} to {high}, of '
+                f'{limits.min} to {limits.max}, so that few shades are left of'
+                ' them: set value_range of mmregioncl.LoadImage, which '
+                'tools/analysis_tools/measure_images.py measures')
 
 
 def note_span(spans: Dict[np.dtype, np.ndarray], load: BaseTransform,
