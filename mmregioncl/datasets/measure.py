@@ -9,6 +9,7 @@ from mmengine.dataset import BaseDataset
 from .nested import innermost
 from .transforms import is_loading, steps_of
 from .transforms.bands import Ranges, fit_bands, read_values, to_bytes
+from .transforms.tiff import read_header
 
 PIXELS = 10_000  # of an image, spread evenly
 
@@ -68,7 +69,7 @@ def measure_values(dataset: BaseDataset, channels: int,
     for load, path in sample_files(dataset, count):
         try:
             content = fileio.get(path, backend_args=load.backend_args)
-            values = read_values(content, channels)
+            values = read_values(content, channels, read_header(content))
         except Exception as error:  # decoders may raise anything
             unread = unread or (path, error)
             kinds[f'that cannot be read, such as {unread[0]}'] += 1

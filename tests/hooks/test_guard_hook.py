@@ -20,6 +20,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from mmregioncl import host
+from mmregioncl.datasets.transforms.tiff import read_header
 from mmregioncl.engine import checks
 from mmregioncl.engine.checks import check_shared_memory, resources
 from mmregioncl.engine.checks.batches import count_samples, last_batch
@@ -386,7 +387,9 @@ def test_what_opencv_reads_unchanged_is_not_warned_of(kind, bands, warned):
         photometric='rgb' if bands == 4 else 'minisblack',
         planarconfig='contig' if bands > 1 else None)
     load = LoadImageFromFile(color_type='unchanged')
-    assert [*checks.images.bands_left_out(load, 'a.tif', content)] == [
+    assert [
+        *checks.images.bands_left_out(load, 'a.tif', read_header(content))
+    ] == [
         'LoadImageFromFile does not read all of a.tif: set the type of '
         'LoadImageFromFile to mmregioncl.LoadImage'
     ] * warned
@@ -399,7 +402,8 @@ def test_only_opencv_leaves_bands_out():
         photometric='minisblack',
         planarconfig='contig')
     assert not [
-        *checks.images.bands_left_out(LoadImageFromStore(), 'a.tif', content)
+        *checks.images.bands_left_out(LoadImageFromStore(), 'a.tif',
+                                      read_header(content))
     ]
 
 

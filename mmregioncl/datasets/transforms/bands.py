@@ -1,37 +1,24 @@
 """Images of any depth and any number of bands, as 8-bit arrays."""
-import math
 from functools import lru_cache
-from io import BytesIO
-from typing import NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Optional, Sequence, Tuple, Union
 
 import cv2
 import numpy as np
 from mmcv.transforms import Resize
 
+from . import tiff
 from .image_ops import resize_crop
-
-try:
-    import tifffile
-except ImportError:  # an extra: OpenCV reads TIFFs of up to 4 bands
-    tifffile = None
 
 Range = Tuple[float, float]
 Ranges = Union[Range, Tuple[Range, ...]]  # one, or one for each band
-
-TIFF_STARTS = tuple(order + version
-                    for order, version in ((b'II', b'*\0'), (b'II', b'+\0'),
-                                           (b'MM', b'\0*'), (b'MM', b'\0+')))
-# Files in which tifffile may find the bands of an image in several pages
-STACKS = ('shaped', 'lsm', 'mmstack', 'ome', 'imagej', 'ndtiff', 'fluoview',
-          'sis')
 
 
 class UnfitImage(ValueError):
     """An image that other settings of ``LoadImage`` can load."""
 
 
-def read_image(content: bytes, channels: int,
-               value_range: Optional[Ranges]) -> np.ndarray:
+def read_image(content: bytes, channels: int, value_range: Optional[Ranges],
+               header: Optional[tiff.TiffHeader]) -> np.ndarray:
     """Decode an image of any depth and map its values to 8 bits.
 
     Args:
@@ -39,6 +26,7 @@ def read_image(content: bytes, channels: int,
         channels (int): 3 for BGR, 1 for gray; any other number has to be that
             of the bands in the file, which keep their order.
         value_range (Ranges, optional): See :func:`to_bytes`.
+        header (TiffHeader, optional): Of the file, if it is a TIFF.
 
     Returns:
         np.ndarray: Shape (H, W, channels), uint8.
@@ -47,18 +35,20 @@ def read_image(content: bytes, channels: int,
         ValueError: If it cannot be decoded, has other bands, or needs a value
             range.
     """
-    values = fit_bands(read_values(content, channels), channels)
+    values = fit_bands(read_values(content, channels, header), channels)
     img = to_bytes(values, value_range)
     return np.ascontiguousarray(img[..., ::-1]) if channels == 3 else img
 
 
-def read_values(content: bytes, channels: int) -> np.ndarray:
+def read_values(content: bytes, channels: int,
+                header: Optional[tiff.TiffHeader]) -> np.ndarray:
     """Decode an image without changing its values.
 
     Args:
         content (bytes): Content of the file.
         channels (int): The number that is wanted, since OpenCV knows more of
             gray and colour images than of others.
+        header (TiffHeader, optional): Of the file, if it is a TIFF.
 
     Returns:
         np.ndarray: Shape (H, W, C) of any type, in the order of the file: RGB
@@ -68,8 +58,8 @@ def read_values(content: bytes, channels: int) -> np.ndarray:
         ValueError: If no decoder can read it.
     """
     values = None
-    if read_header(content):
-        values = read_tiff(content, channels)
+    if header is not None:
+        values = tiff.read_tiff(header, channels)
     if values is None:
         kinds = {1: cv2.IMREAD_GRAYSCALE, 3: cv2.IMREAD_COLOR}
         flag = cv2.IMREAD_UNCHANGED
@@ -78,157 +68,13 @@ def read_values(content: bytes, channels: int) -> np.ndarray:
         values = cv2.imdecode(np.frombuffer(content, np.uint8), flag)
         if values is None:
             hint = ''
-            if tifffile is None and content.startswith(TIFF_STARTS):
+            if tiff.tifffile is None and content.startswith(tiff.STARTS):
                 hint = ': install tifffile and imagecodecs for this TIFF'
             raise ValueError(f'no decoder can read it{hint}')
         values = values.reshape(*values.shape[:2], -1)
         colors = min(3, values.shape[2])  # and alpha, which stays the last
         values = np.dstack((values[..., colors - 1::-1], values[..., colors:]))
     return values
-
-
-class TiffHeader(NamedTuple):
-    """What a TIFF says of its first image."""
-    width: int
-    height: int
-    depth: int
-    bands: int
-    photometric: int
-    dtype: Optional[np.dtype]
-    has_alpha: bool
-
-
-def read_header(content: bytes) -> Optional[TiffHeader]:
-    """The header of a TIFF.
-
-    None for other files, without tifffile, and for damaged files, which are
-    left to OpenCV.
-    """
-    if tifffile is None or not content.startswith(TIFF_STARTS):
-        return None
-    try:
-        with tifffile.TiffFile(BytesIO(content)) as file:
-            page, image = file.pages[0], first_series(file)
-            bands = math.prod(size
-                              for axis, size in zip(image.axes, image.shape)
-                              if axis in 'SC')
-            return TiffHeader(page.imagewidth, page.imagelength,
-                              page.imagedepth, bands, page.photometric,
-                              page.dtype, has_alpha(page))
-    except Exception:  # damaged bytes may raise anything
-        return None
-
-
-def is_misread(content: bytes, unchanged: bool = False) -> bool:
-    """Whether OpenCV would read less of a TIFF than there is.
-
-    Of several bands that are no colours it reads the first, and of signed
-    numbers those above zero. It cannot make 8 bits of real numbers and of
-    those with 32 bits.
-
-    Args:
-        content (bytes): Content of the file.
-        unchanged (bool): Whether it need not make 8 bits. Defaults to False.
-    """
-    header = read_header(content)
-    if header is None:
-        return False
-    kinds, kind = tifffile.PHOTOMETRIC, header.dtype
-    other = not unchanged and kind is not None and (kind.kind not in 'bu'
-                                                    or kind.itemsize > 2)
-    return other or header.bands > 1 and header.photometric in (
-        kinds.MINISBLACK, kinds.MINISWHITE)
-
-
-def has_fourth_band(content: bytes) -> bool:
-    """Whether a TIFF has a fourth band, which is neither alpha nor ink.
-
-    Such as near infrared. As gray or colour, an image has the first three.
-    """
-    header = read_header(content)
-    return header is not None and not header.has_alpha and (
-        header.bands == 4
-        and header.photometric != tifffile.PHOTOMETRIC.SEPARATED)
-
-
-def first_series(
-    file: 'tifffile.TiffFile'
-) -> Union['tifffile.TiffPage', 'tifffile.TiffPageSeries']:
-    """The first page, or those that may be its bands, as of ImageJ.
-
-    All pages are read for these.
-    """
-    if any(getattr(file, f'is_{kind}') for kind in STACKS):
-        return file.series[0]
-    return file.pages[0]
-
-
-def has_alpha(page: 'tifffile.TiffPage') -> bool:
-    kinds = tifffile.EXTRASAMPLE
-    return not {kinds.ASSOCALPHA, kinds.UNASSALPHA}.isdisjoint(
-        page.extrasamples)
-
-
-def read_tiff(content: bytes, channels: int) -> Optional[np.ndarray]:
-    """Decode the first image of a TIFF.
-
-    Args:
-        content (bytes): Content of the file.
-        channels (int): The number that is wanted.
-
-    Returns:
-        np.ndarray or None: Shape (H, W, C) of any type. None for palettes,
-        YCbCr and turned images, and for CMYK that is to become gray or
-        colour, which are left to OpenCV.
-    """
-    kinds = tifffile.PHOTOMETRIC
-    plain = {kinds.MINISBLACK, kinds.MINISWHITE, kinds.RGB}
-    if channels not in (1, 3):
-        plain.add(kinds.SEPARATED)
-    with tifffile.TiffFile(BytesIO(content)) as file:
-        page = file.pages[0]
-        orientation = page.tags.valueof('Orientation', 1)
-        if orientation != 1 or page.photometric not in plain:
-            return None
-        values, axes = first_image(first_series(file))
-    for axis in reversed(range(len(axes))):  # the first of a volume
-        if axes[axis] not in 'YXSC':
-            values = values.take(0, axis)
-            axes = axes[:axis] + axes[axis + 1:]
-    # One file may have samples and channels.
-    order = [axes.index(axis) for axis in 'YXCS' if axis in axes]
-    values = values.transpose(order)
-    values = values.reshape(*values.shape[:2], -1)  # (H, W, C)
-    if channels in (1, 3) and values.shape[2] == 2 and has_alpha(page):
-        values = values[..., :1]
-    if page.photometric == kinds.MINISWHITE and values.dtype.kind == 'b':
-        values = ~values
-    elif page.photometric == kinds.MINISWHITE and values.dtype.kind == 'u':
-        values = values.dtype.type(2**page.bitspersample - 1) - values
-    return values
-
-
-def first_image(
-    series: Union['tifffile.TiffPage', 'tifffile.TiffPageSeries']
-) -> Tuple[np.ndarray, str]:
-    """Decode the first image of a stack, without the others.
-
-    Returns:
-        tuple[np.ndarray, str]: Its values, and tifffile's names of their axes.
-    """
-    if isinstance(series, tifffile.TiffPage):
-        return series.asarray(), series.axes
-    page = series[0]
-    stacked = series.axes[:series.ndim - page.ndim]  # axes of the pages
-    if 'C' not in stacked:
-        return page.asarray(), page.axes
-    if series.is_truncated:  # whose later images have no page
-        return series.asarray(), series.axes
-    pages = np.arange(len(series)).reshape(series.shape[:len(stacked)])
-    first = pages[tuple(slice(None) if axis == 'C' else 0
-                        for axis in stacked)].tolist()
-    values = series.asarray(key=first)
-    return values.reshape(len(first), *page.shape), f'C{page.axes}'
 
 
 def fit_bands(values: np.ndarray, channels: int) -> np.ndarray:

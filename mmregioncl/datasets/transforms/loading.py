@@ -16,8 +16,8 @@ from mmregioncl.files import printable
 from mmregioncl.registry import TRANSFORMS
 from mmregioncl.validation import check_whole_number
 from ..archives import ArchiveChanged
-from .bands import (Ranges, UnfitImage, check_value_range, is_misread,
-                    read_header, read_image)
+from .bands import Ranges, UnfitImage, check_value_range, read_image
+from .tiff import TiffHeader, read_header
 
 MOST_PIXELS = 178_956_970  # of an image; Pillow refuses more, too
 PNG_START = b'\x89PNG'
@@ -164,9 +164,11 @@ class LoadImage(LoadImageFromFile):
             results['img_path'], backend_args=self.backend_args)
         if not content:
             raise ValueError('the file is empty')
-        check_pixels(content)
+        header = read_header(content)
+        check_pixels(content, header)
         img = None
-        any_depth = self.any_depth or self.bgr and is_misread(content)
+        any_depth = self.any_depth or self.bgr and (header is not None
+                                                    and header.is_misread())
         if self.bgr and not any_depth:
             img = decode_jpeg(content, self.min_side)
         if img is None and not any_depth:
@@ -175,7 +177,7 @@ class LoadImage(LoadImageFromFile):
         if img is None and not self.bgr:
             raise ValueError('no decoder can read it')
         if img is None:  # any depth, or the reason why it cannot be read
-            img = read_image(content, self.channels, self.value_range)
+            img = read_image(content, self.channels, self.value_range, header)
         if self.to_float32:
             img = img.astype(np.float32)
         results.update(
@@ -183,11 +185,12 @@ class LoadImage(LoadImageFromFile):
         return results
 
 
-def check_pixels(content: bytes) -> None:
+def check_pixels(content: bytes, header: Optional[TiffHeader]) -> None:
     """Refuse an image that would fill the memory, by its header.
 
     Args:
         content (bytes): Content of the file.
+        header (TiffHeader, optional): Its header, if it is a TIFF.
 
     Raises:
         ValueError: If it has more than 179 million pixels of up to 4 bands,
@@ -196,9 +199,10 @@ def check_pixels(content: bytes) -> None:
     bands = 4  # at most, in other formats
     if content[:4] == PNG_START:  # faster than Pillow
         width, height = struct.unpack('>II', content[16:24])
-    elif header := read_header(content):  # Pillow knows few bands
-        width, height = header.width, header.height
-        bands = header.depth * header.bands
+    elif header is not None:  # Pillow knows few bands
+        page = header.page
+        width, height = page.imagewidth, page.imagelength
+        bands = page.imagedepth * header.bands
     else:
         try:
             with warnings.catch_warnings():

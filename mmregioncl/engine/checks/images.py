@@ -1,7 +1,7 @@
 """Images on the disk: that they are there, and what they hold."""
 from contextlib import suppress
 from copy import copy
-from typing import Dict, Iterator, List
+from typing import Dict, Iterator, List, Optional
 
 import numpy as np
 from mmcv.transforms import BaseTransform
@@ -10,8 +10,8 @@ from mmengine import fileio
 from mmregioncl.datasets.archives import is_missing
 from mmregioncl.datasets.measure import sample_files, uses_range
 from mmregioncl.datasets.nested import innermost
-from mmregioncl.datasets.transforms.bands import (fit_bands, has_fourth_band,
-                                                  is_misread, read_values)
+from mmregioncl.datasets.transforms.bands import fit_bands, read_values
+from mmregioncl.datasets.transforms.tiff import TiffHeader, read_header
 from mmregioncl.files import printable
 
 
@@ -77,9 +77,10 @@ def check_depth(runner) -> None:
         with suppress(Exception):  # only that step can read it
             content = fileio.get(
                 path, backend_args=getattr(load, 'backend_args', None))
-            if not notes:  # one tells
-                notes += bands_left_out(load, printable(path), content)
-            note_span(spans, load, content)
+            header = read_header(content)
+            if header is not None and not notes:  # one tells
+                notes += bands_left_out(load, printable(path), header)
+            note_span(spans, load, content, header)
     if reasons and len(reasons) == len(files):
         raise ValueError(f'none of {len(files)} images that were tried can be '
                          f'read, such as {reasons[0]}')
@@ -88,21 +89,21 @@ def check_depth(runner) -> None:
 
 
 def bands_left_out(load: BaseTransform, path: str,
-                   content: bytes) -> Iterator[str]:
-    """Yield a warning if an image has bands that do not arrive.
+                   header: TiffHeader) -> Iterator[str]:
+    """Yield a warning if a TIFF has bands that do not arrive.
 
     Args:
         load (BaseTransform): The transform that loads it.
         path (str): Where it is, for the message.
-        content (bytes): Content of the file.
+        header (TiffHeader): Of the file.
     """
-    fourth = has_fourth_band(content)
+    fourth = header.has_fourth_band()
     if is_ours(load) and fourth and load.channels in (1, 3):
         yield (f'{path} has 4 bands, and channels={load.channels} of LoadImage'
                ' leaves out the last: set it to 4')
     if not is_ours(load) and getattr(load, 'imdecode_backend', '') == 'cv2':
         unchanged = load.color_type == 'unchanged'
-        if fourth and not unchanged or is_misread(content, unchanged):
+        if fourth and not unchanged or header.is_misread(unchanged):
             yield (f'{type(load).__name__} does not read all of {path}'
                    f'{other_type(load)}')
 
@@ -120,7 +121,7 @@ def shades_left_out(spans: Dict[np.dtype, np.ndarray]) -> Iterator[str]:
 
 
 def note_span(spans: Dict[np.dtype, np.ndarray], load: BaseTransform,
-              content: bytes) -> None:
+              content: bytes, header: Optional[TiffHeader]) -> None:
     """Add the lowest and highest value of an image to those of its type.
 
     If they are to be shown with 8 bits, without a value range.
@@ -129,7 +130,7 @@ def note_span(spans: Dict[np.dtype, np.ndarray], load: BaseTransform,
     if getattr(load, 'value_range', None) is not None or \
             getattr(load, 'color_type', 'color') == 'unchanged':
         return
-    values = fit_bands(read_values(content, channels), channels)
+    values = fit_bands(read_values(content, channels, header), channels)
     known = spans.get(values.dtype, values)
     spans[values.dtype] = np.array(
         [min(known.min(), values.min()),

@@ -1,6 +1,7 @@
 """Images of any depth and number of bands."""
 from importlib.util import find_spec
 from io import BytesIO
+from unittest.mock import Mock
 
 import cv2
 import numpy as np
@@ -215,6 +216,22 @@ def test_white_is_zero_in_some_tiffs(tmp_path):
     assert (img[..., 0] == scaled(65535 - GRAY, 61440, 65535)).all()
 
 
+@pytest.mark.parametrize('kind', ['float32', 'int16'])
+def test_no_number_of_other_types_is_white(kind, tmp_path):
+    """They stay as they are, as in tifffile, Pillow and OpenCV."""
+    values = (100 * REAL).astype(kind)
+    content = tiff(values, photometric='miniswhite')
+    img = load(content, tmp_path, value_range=(-50, 150))
+    assert (img == scaled(values, -50, 150)[..., None]).all()
+
+
+def test_a_tiff_is_opened_once(tmp_path, monkeypatch):
+    opened = Mock(wraps=tifffile.TiffFile)
+    monkeypatch.setattr(tifffile, 'TiffFile', opened)
+    load(tiff(REAL), tmp_path, value_range=(-1, 1))
+    opened.assert_called_once()
+
+
 def test_bilevel_and_12_bits_of_white_is_zero(tmp_path):
     scan = GRAY > 2000
     for white in (False, True):
@@ -258,7 +275,7 @@ def test_complex_numbers_are_refused(tmp_path):
 
 
 def test_opencv_reads_tiffs_if_there_is_no_tifffile(tmp_path, monkeypatch):
-    monkeypatch.setattr(bands, 'tifffile', None)
+    monkeypatch.setattr('mmregioncl.datasets.transforms.tiff.tifffile', None)
     img = load(tiff(GRAY), tmp_path, channels=1, value_range=(0, 4095))
     assert (img[..., 0] == scaled(GRAY, 0, 4095)).all()
     eight = tiff(BANDS, photometric='minisblack', planarconfig='contig')
