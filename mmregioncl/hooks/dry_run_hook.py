@@ -24,6 +24,7 @@ from mmregioncl.models.utils import RegionSwap, grid_of
 from mmregioncl.models.utils.modules import unwrap
 from mmregioncl.randomness import kept_draws
 from .evaluation_hook import EvaluationHook
+from .representation_health_hook import RepresentationHealthHook
 from .run_summary_hook import RunSummaryHook
 
 STEPS = 3  # of a dry run; the first one, in which memory is taken, is slow
@@ -53,6 +54,15 @@ class DryRunHook(Hook):
         self.handle: Any = None
         self.seen: Optional[tuple] = None  # maps, and the size of the images
 
+    def before_run(self, runner) -> None:
+        """Say what comes before the first step."""
+        views = sum(
+            hook.passes(runner) for hook in runner.hooks
+            if isinstance(hook, RepresentationHealthHook))
+        announce(f'checking settings, {len(runner.train_dataloader.dataset):,}'
+                 ' images and the first step' +
+                 f'; embedding {views:,} views' * (views > 0))
+
     def before_train_epoch(self, runner) -> None:
         """Note weights and memory, and listen to the backbone.
 
@@ -74,6 +84,9 @@ class DryRunHook(Hook):
         self.lines['memory'] = memory_of(runner)
         if hasattr(model, 'backbone'):
             self.handle = model.backbone.register_forward_hook(self.note_map)
+        announce(f'making {min(STEPS, pass_length(runner))} steps of '
+                 f'{images_per_batch(runner.train_dataloader)} images on '
+                 f'{next(model.parameters()).device.type}')
 
     def note_map(self, module: nn.Module, images: tuple, outputs) -> None:
         """Note the first map of a backbone, and the regions in it."""
@@ -114,6 +127,12 @@ class DryRunHook(Hook):
             raise Finished
 
 
+def announce(part: str) -> None:
+    """Say which part comes next, which may take a while."""
+    if is_main_process():
+        print(f'{part} ...', flush=True)
+
+
 def pass_length(runner) -> float:
     """Steps of a pass over the data, inf if a batch is more than they are."""
     return len(runner.train_dataloader) or math.inf
@@ -151,6 +170,7 @@ def time_of(runner, times: List[float]) -> Dict[str, str]:
     loader = runner.train_dataloader
     step = min(times[1:] or times)
     count = min(SAMPLES, len(loader.dataset))
+    announce(f'loading {count} images')
     start = time.perf_counter()
     with kept_draws():
         for index in islice(range(len(loader.dataset)), count):
@@ -240,6 +260,7 @@ def dry_run(cfg: Config) -> Iterator[str]:
         cfg.visualizer.vis_backends = None
     with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         cfg.update(work_dir=folder, log_level='WARNING')
+        announce(f'building {type_name(cfg.model)} and its data sets')
         runner = Runner.from_cfg(cfg)
         hide_needless_lines(runner.logger)
         runner.register_hook(hook)

@@ -1,12 +1,14 @@
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
-from unittest.mock import Mock
+from unittest.mock import Mock, call
 
 import pytest
+from mmengine.device import get_device
 from mmengine.runner import Runner
 from torch import nn
 
+from mmregioncl.datasets.nested import type_name
 from mmregioncl.engine.summary import describe_data, end_of_run, next_commands
 from mmregioncl.hooks import RunSummaryHook
 from mmregioncl.hooks.dry_run_hook import dry_run
@@ -66,8 +68,13 @@ def test_a_run_without_steps_is_refused(runner_cfg, dry):
             runner.train()
 
 
-def test_an_endless_sampler_fills_any_batch(runner_cfg):
-    """Though the length of the loader is zero."""
+def test_an_endless_sampler_fills_any_batch(runner_cfg, monkeypatch):
+    """Though the length of the loader is zero.
+
+    A dry run says what comes next, at once.
+    """
+    said = Mock()
+    monkeypatch.setattr('builtins.print', said)
     runner_cfg.default_hooks = dict(
         checkpoint=None, logger=dict(type='LoggerHook', interval=1))
     runner_cfg.train_cfg = dict(type='IterBasedTrainLoop', max_iters=4)
@@ -79,6 +86,13 @@ def test_an_endless_sampler_fills_any_batch(runner_cfg):
     lines = [*dry_run(runner_cfg)]
     assert 'log          every 1 steps, to terminal and log file' in lines
     assert any('4 in an epoch, 4 in all, on 1 process' in one for one in lines)
+    assert said.mock_calls == [
+        call(line, flush=True) for line in (
+            f'building {type_name(runner_cfg.model)} and its data sets ...',
+            'checking settings, 12 images and the first step ...',
+            f'making 3 steps of 13 images on {get_device()} ...',
+            'loading 8 images ...')
+    ]
 
 
 def test_data_of_any_kind():
