@@ -4,7 +4,7 @@ import weakref
 from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
-from typing import Dict, Iterator, List, Optional
+from typing import Any, Dict, Iterator, List, Optional
 
 import torch
 from mmengine.hooks import Hook
@@ -118,7 +118,7 @@ def estimate_step(runner, views: List[Tensor], batch: int) -> int:
     return total
 
 
-def rehearse(model: nn.Module, views: List[Tensor], batch: int) -> None:
+def rehearse(model: nn.Module, views: List[Tensor], batch: int) -> Any:
     """Make the forward passes of a step with tensors without content.
 
     In eval mode, where PyTorch takes half the time for that.
@@ -128,13 +128,19 @@ def rehearse(model: nn.Module, views: List[Tensor], batch: int) -> None:
         views (list[Tensor]): From :func:`views_of`.
         batch (int): Images.
 
+    Returns:
+        Any: What the backbone makes of the views that it gets first.
+
     Raises:
         Exception: Whatever the model raises in a step, or since it needs
             values of tensors.
     """
-    twin = without_content(model, None).eval()
+    twin, made = without_content(model, None).eval(), []
+    twin.backbone.register_forward_hook(
+        lambda module, images, outputs: made.append(outputs))
     with kept_draws(), alone(), torch.no_grad():
         twin.loss([empty_batch(view, batch, None) for view in views], [])
+    return made[0]
 
 
 def empty_batch(view: Tensor, batch: int,

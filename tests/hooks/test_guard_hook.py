@@ -695,6 +695,24 @@ def test_what_the_first_step_refuses_is_refused_before(runner_cfg, monkeypatch,
         runner.call_hook('before_train')
 
 
+@pytest.mark.parametrize('stem, size, said', [('ResNet', None, True),
+                                              ('ResNet', (1, 1), False),
+                                              ('ResNet_CIFAR', None, False)])
+def test_regions_of_one_cell_are_warned_of(runner_cfg, monkeypatch, stem, size,
+                                           said):
+    """A ResNet makes 1x1 cells of 32 pixels, and here 2x2."""
+    monkeypatch.setattr(checks.views, 'rehearse', rehearse)
+    runner_cfg.model.backbone.update(type=host.qualified(stem))
+    if stem == 'ResNet':
+        runner_cfg.model.backbone.strides = (1, 2, 2, 1)
+        runner_cfg.model.backbone.dilations = (1, 1, 1, 1)
+    runner_cfg.model.region_swap = dict(size=size)
+    assert any(
+        text.startswith('each region is one of 2x2 cells of the feature map: '
+                        'use views of 112 pixels, which have 7x7, or a ')
+        for text in warnings_of(runner_cfg)) == said
+
+
 def test_steps_that_cannot_be_rehearsed_are_made(runner_cfg, monkeypatch):
     """Such as one that needs values of tensors."""
     error = RuntimeError('Cannot copy out of meta tensor; no data!')

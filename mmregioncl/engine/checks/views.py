@@ -11,8 +11,9 @@ from mmregioncl import host
 from mmregioncl.datasets.nested import dotted_items, innermost, type_name
 from mmregioncl.datasets.transforms import channels_of, check_color_steps
 from mmregioncl.datasets.transforms.augmentations import check_probability
-from mmregioncl.models.utils import preprocess
+from mmregioncl.models.utils import RegionSwap, grid_of, preprocess
 from mmregioncl.models.utils.modules import unwrap
+from mmregioncl.models.utils.region import default_size
 from mmregioncl.randomness import kept_draws
 from mmregioncl.registry import TRANSFORMS
 from mmregioncl.validation import is_number, listed
@@ -117,7 +118,8 @@ def check_first_step(runner, views: List[Tensor]) -> None:
     """Refuse before the first step what the model refuses in it.
 
     Such as a region that does not fit on the map. The step is made with
-    tensors without content, in about a second for a ResNet-50.
+    tensors without content, in about a second for a ResNet-50. Warns if the
+    map is so small that regions are all alike.
 
     Args:
         runner (Runner): A run.
@@ -126,12 +128,23 @@ def check_first_step(runner, views: List[Tensor]) -> None:
     Raises:
         Exception: As the model raises it, if it names the remedy.
     """
+    model = unwrap(runner.model)
     batch = images_per_batch(runner.train_dataloader)
     try:
-        rehearse(unwrap(runner.model), views, batch)
+        outputs = rehearse(model, views, batch)
     except Exception as error:  # a step may depend on values
         if is_refusal(error):
             raise
+        return
+    swap = getattr(model, 'region_swap', None)
+    if not isinstance(swap, RegionSwap) or swap.size:
+        return
+    (rows, cols), side = grid_of(outputs), views[0].shape[-2]
+    if default_size((rows, cols)) == (1, 1):
+        runner.logger.warning(
+            f'each region is one of {rows}x{cols} cells of the feature map: '
+            f'use views of {7 * side // rows} pixels, which have 7x7, or a '
+            'backbone with a smaller stride, such as mmregioncl.ResNet_CIFAR')
 
 
 def check_channels(model: nn.Module, views: List[Tensor]) -> None:
