@@ -22,6 +22,8 @@ LIBRARIES = {'__main__', *host.PACKAGES, *sys.stdlib_module_names}
 # Others, as of too many open files, are not the path's.
 PATH_ERRORS = ('FileNotFoundError', 'PermissionError', 'IsADirectoryError',
                'NotADirectoryError')
+# What a part raises that lacks its package
+PACKAGE_ERRORS = ('ImportError', 'ModuleNotFoundError', 'RuntimeError')
 # Others, as of a missing package, are not the settings'.
 SETTING_ERRORS = ('AssertionError', 'KeyError', 'TypeError', 'ValueError')
 FRAME = r'  File "(.+)", line \d+, in (\S+)\n((?:    .*\n)*)'
@@ -84,8 +86,8 @@ def explain_mistake(error: BaseException) -> Optional[str]:
             return None
         if packages[-1] == 'mmregioncl' and failure.refusal():
             return failure.text if failure.in_worker else None
-        return explain_step(failure) or explain_type(failure) or \
-            explain_build(failure)
+        return explain_package(failure) or explain_step(failure) or \
+            explain_type(failure) or explain_build(failure)
     return None
 
 
@@ -118,6 +120,21 @@ def module_of(path: str) -> str:
     return next((name for name, module in [*sys.modules.items()]
                  if getattr(module, '__dict__', {}).get('__file__') == path),
                 '')
+
+
+def explain_package(failure: Failure) -> Optional[str]:
+    """A part of the config whose package is not installed."""
+    said = failure.refusal()
+    if failure.kind not in PACKAGE_ERRORS or 'install' not in (said or ''):
+        return None
+    settings = failure.settings()
+    for call in failure.calls[::-1]:
+        kind = type(call.values.get('self')).__name__
+        for key, part in settings.items():
+            if isinstance(part, dict) and type_name(part) == kind:
+                return (f'{kind} needs a package that is not installed, '
+                        f'install it or remove {key}: {said}')
+    return None
 
 
 def explain_step(failure: Failure) -> Optional[str]:

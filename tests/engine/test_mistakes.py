@@ -1,5 +1,6 @@
 import ipaddress
 import re
+import sys
 from unittest.mock import Mock
 
 import pytest
@@ -9,7 +10,8 @@ from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmengine.dist import init_dist
 from mmengine.optim import build_optim_wrapper
-from mmengine.registry import HOOKS, MODELS, PARAM_SCHEDULERS, TRANSFORMS
+from mmengine.registry import (HOOKS, MODELS, PARAM_SCHEDULERS, TRANSFORMS,
+                               VISBACKENDS)
 from mmengine.utils import import_modules_from_strings
 from torch import nn, optim
 from torch._utils import ExceptionWrapper
@@ -204,6 +206,18 @@ def test_settings_are_to_blame_for_few_errors(error, known):
     MODELS.register_module(module=Needy, force=True)
     cfg = Config(dict(part=dict(type='Needy', error=error)))
     assert bool(told(MODELS.build, cfg.part, cfg=cfg)) == known
+
+
+def test_parts_without_their_package_are_named(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, 'wandb', None)
+    part = dict(type='mmengine.WandbVisBackend', save_dir=str(tmp_path))
+    cfg = Config(dict(visualizer=dict(vis_backends=[part])))
+    backend = VISBACKENDS.build(cfg.visualizer.vis_backends[0])
+    assert told(
+        lambda: backend.experiment, cfg=cfg) == (
+            'WandbVisBackend needs a package that is not installed, install it'
+            ' or remove visualizer.vis_backends.0: Please run "pip install '
+            'wandb" to install wandb')
 
 
 @pytest.mark.parametrize('worker', [False, True])
