@@ -60,6 +60,21 @@ def similar(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
     return next(iter(get_close_matches(name, known, 1, cutoff)), '')
 
 
+def meant(name: str, known: Iterable[str]) -> str:
+    """The known name that a wrong one may stand for; '' if none does.
+
+    A similar one, or its initials: ``lr`` for ``learning_rate``.
+    """
+
+    def initials(words: str) -> str:
+        return ''.join(word[:1] for word in words.split('_'))
+
+    return similar(name, known) or next(
+        (one
+         for one in known if one == initials(name) or initials(one) == name),
+        '')
+
+
 def proposal(name: Optional[str]) -> str:
     """What a user may have meant, for a message; '' if that is not known."""
     return f' ({name}?)' if name else ''

@@ -1,7 +1,7 @@
 import pytest
 
 from mmregioncl.validation import (arguments_of, check_number,
-                                   check_whole_number, listed, similar)
+                                   check_whole_number, listed, meant, similar)
 
 
 def test_whole_numbers():
@@ -66,3 +66,11 @@ def test_similar_names_are_as_near_as_asked():
     known = ('lr_mult', 'decay_mult')
     assert similar('lr_mul', known) == similar('lrmul', known) == 'lr_mult'
     assert similar('lrmul', known, 0.9) == similar('size', known) == ''
+
+
+def test_initials_stand_for_a_name():
+    known = ('lr', 'weight_decay', 'lr_mult')
+    assert meant('learning_rate', known) == 'lr'
+    assert meant('wd', known) == 'weight_decay'
+    assert meant('lrmul', known) == 'lr_mult'
+    assert meant('size', known) == ''

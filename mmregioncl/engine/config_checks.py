@@ -7,7 +7,7 @@ from torch.utils.data import DataLoader
 
 from mmregioncl import host
 from mmregioncl.datasets.nested import type_name, typed_dicts
-from mmregioncl.validation import listed, proposal, similar
+from mmregioncl.validation import listed, meant, proposal
 from .config_reading import other_host
 
 # The momentum of a moving average, by the method
@@ -68,7 +68,7 @@ def check_loaders(cfg: Config) -> None:
         loader = cfg.get(name)
         for key in loader if isinstance(loader, dict) else ():
             if key not in known:
-                hint = proposal(similar(key, known))
+                hint = proposal(meant(key, known))
                 raise ValueError(f'{name}.{key} is no setting of DataLoader'
                                  f'{hint}: correct its name')
 

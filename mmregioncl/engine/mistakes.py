@@ -15,7 +15,7 @@ from mmengine.registry import Registry
 
 from mmregioncl import host
 from mmregioncl.datasets.nested import dotted_items, type_name
-from mmregioncl.validation import arguments_of, proposal, similar
+from mmregioncl.validation import arguments_of, meant, proposal, similar
 
 # Errors that pass through other packages may be a user's own.
 LIBRARIES = {'__main__', *host.PACKAGES, *sys.stdlib_module_names}
@@ -199,7 +199,7 @@ def explain_build(failure: Failure) -> Optional[str]:
     found = re.search(r'got an unexpected keyword argument .(\w+)',
                       failure.text)
     if found and f'{key}.{found[1]}' in settings and found[1] not in known:
-        hint = proposal(similar(found[1], known))
+        hint = proposal(meant(found[1], known))
         return (f'{key}.{found[1]} is no setting of {kind.__name__}{hint}: '
                 'correct its name')
     found = re.search(r'missing \d+ required .+ arguments?: (.+)',

@@ -76,6 +76,8 @@ def schedule_of(part: dict) -> None:
      'SGD refuses its settings in part.optimizer, correct them: Invalid lear'),
     (optimizer_of, dict(optimizer=dict(type='SGD', lr=1., nestrov=True)),
      'part.optimizer.nestrov is no setting of SGD (nesterov?): correct its'),
+    (optimizer_of, dict(optimizer=dict(type='SGD', learning_rate=1.)),
+     'part.optimizer.learning_rate is no setting of SGD (lr?): correct its'),
     (schedule_of, dict(type='CosineAnnealingLR', Tmax=3),
      'part.Tmax is no setting of CosineAnnealingLR'),
     (schedule_of, dict(type='LinearLR', begin=3, end=2),
