@@ -10,7 +10,8 @@ from mmregioncl.datasets.image_folder import join
 from mmregioncl.datasets.nested import innermost_items, type_name
 from mmregioncl.files import ARCHIVE, check_exists
 from .config_checks import (MMENGINE_HOOKS, check_hook_types, check_host,
-                            check_loaders, check_momentum, check_rules)
+                            check_levels, check_loaders, check_momentum,
+                            check_rules)
 from .config_names import (check_imports, check_names, check_options,
                            warn_of_variables)
 from .config_reading import read_file
@@ -64,6 +65,7 @@ def load_config(path: Union[str, Path],
     check_momentum(cfg)
     check_rules(cfg)
     check_hook_types(cfg)
+    check_levels(cfg)
     check_loaders(cfg)
     hooks = cfg.get('default_hooks') or {}
     for name in [name for name, hook in hooks.items() if hook is None]:

@@ -1,12 +1,14 @@
 """Checks of types, hooks and momenta, before anything is built of them."""
 import inspect
+import logging
 
 from mmengine.config import Config
 from mmengine.registry import HOOKS
+from mmengine.runner.priority import Priority, get_priority
 from torch.utils.data import DataLoader
 
 from mmregioncl import host
-from mmregioncl.datasets.nested import type_name, typed_dicts
+from mmregioncl.datasets.nested import dotted_items, type_name, typed_dicts
 from mmregioncl.validation import listed, meant, proposal
 from .config_reading import other_host
 
@@ -55,6 +57,27 @@ def check_hook_types(cfg: Config) -> None:
             del known[name]
             raise ValueError(f'default_hooks.{name} has no type: set it, or '
                              f'name one of {", ".join(known)}')
+
+
+def check_levels(cfg: Config) -> None:
+    """Refuse a level of the log or a priority of a hook that MMEngine lacks.
+
+    Raises:
+        ValueError: If there is one.
+    """
+    level, levels = cfg.get('log_level'), logging.getLevelNamesMapping()
+    if isinstance(level, str) and level not in levels:
+        raise ValueError(f'log_level={level!r} has to be one of '
+                         f'{", ".join(levels)}')
+    hooks = {name: cfg.get(name) for name in ('default_hooks', 'custom_hooks')}
+    for key, hook in dotted_items(hooks):
+        priority = hook.get('priority') if isinstance(hook, dict) else None
+        try:
+            get_priority('NORMAL' if priority is None else priority)
+        except (KeyError, TypeError, ValueError):
+            raise ValueError(
+                f'{key}.priority={priority!r} has to be a number from 0 to 100'
+                f' or one of {", ".join(Priority.__members__)}') from None
 
 
 def check_loaders(cfg: Config) -> None:

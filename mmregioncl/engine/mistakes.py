@@ -217,13 +217,15 @@ def explain_build(failure: Failure) -> Optional[str]:
 def key_of(kind: type, given: dict, settings: Dict[str, Any]) -> str:
     """Dotted key of the part of a config that a class is built of; '' if there
     is none, or if several may be it."""
-    # The algorithms turn necks and heads into their region versions.
+    # The algorithms turn necks and heads into their region versions, and parts
+    # with a type may be built before the whole.
     names = kind.__name__, kind.__name__.removeprefix('Region')
     found = {
         key: part
         for key, part in settings.items()
         if isinstance(part, dict) and type_name(part) in names and all(
             given.get(name) == value
+            or name in given and isinstance(value, dict) and 'type' in value
             for name, value in part.items() if name not in ('type', '_scope_'))
     }
     most = max(map(len, found.values()), default=0)

@@ -267,6 +267,21 @@ def test_variables_that_an_heir_reads_are_used(name, heir, tmp_path):
     assert load_config(path).model.width == 0.1
 
 
+@pytest.mark.parametrize('line, words', [
+    ("log_level = 'info'", "log_level='info' has to be one of .*INFO"),
+    ("custom_hooks = [dict(type='EMAHook', priority='HGIH')]",
+     "custom_hooks.0.priority='HGIH' has to be a number from 0 to 100 or one "
+     'of HIGHEST, .*LOWEST$'),
+    ('default_hooks = dict(logger=dict(priority=101))',
+     'default_hooks.logger.priority=101 has to be'),
+])
+def test_levels_that_mmengine_lacks_are_refused(tmp_path, line, words):
+    path = tmp_path / 'config.py'
+    path.write_text(f"model = dict(type='MoCo')\n{line}")
+    with pytest.raises(ValueError, match=words):
+        load_config(path)
+
+
 def test_a_hook_without_a_type_is_refused(tmp_path):
     path = tmp_path / 'config.py'
     path.write_text("model = dict(type='MoCo')\n"

@@ -39,6 +39,7 @@ def told(call, *args, cfg=None) -> str:
 
 
 def optimizer_of(part: dict) -> None:
+    part.setdefault('type', 'OptimWrapper')
     build_optim_wrapper(nn.Linear(2, 2), part)
 
 
@@ -78,6 +79,9 @@ def schedule_of(part: dict) -> None:
      'part.optimizer.nestrov is no setting of SGD (nesterov?): correct its'),
     (optimizer_of, dict(optimizer=dict(type='SGD', learning_rate=1.)),
      'part.optimizer.learning_rate is no setting of SGD (lr?): correct its'),
+    (optimizer_of,
+     dict(optimizer=dict(type='SGD', lr=1.), clip_grad=dict(type='nrm', a=1)),
+     'OptimWrapper refuses its settings in part, correct them: type of clip_'),
     (schedule_of, dict(type='CosineAnnealingLR', Tmax=3),
      'part.Tmax is no setting of CosineAnnealingLR'),
     (schedule_of, dict(type='LinearLR', begin=3, end=2),

@@ -78,6 +78,17 @@ def test_loops_that_need_predictions_are_refused(settings_cfg, tmp_path, split,
      'cudnn_benchmrk in env_cfg has no effect: name one of cudnn_benchmark,'),
     (dict(sync_bn='trch'), "sync_bn='trch' has to be"),
     ({
+        'optim_wrapper.clip_grad': dict(max_nrom=1.)
+    },
+     'max_nrom in optim_wrapper.clip_grad has no effect: name one of .*max_n'),
+    ({
+        'optim_wrapper.clip_grad': dict(max_norm=-1.)
+    }, 'max_norm=-1.0 of clip_grad has to be a positive number'),
+    ({
+        'optim_wrapper.clip_grad': dict(type='value', clip_val=1.)
+    },
+     'clip_val in optim_wrapper.clip_grad has no effect: name one of clip_v'),
+    ({
         'default_hooks.checkpoint': dict(type='CheckpointHook', intervals=1)
     }, 'intervals in CheckpointHook has no effect: name one of .*, interval,'),
     ({

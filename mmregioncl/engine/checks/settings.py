@@ -11,7 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmregioncl.models.parents import BaseModel
 from mmregioncl.models.utils.modules import get_module, names_of, unwrap
-from mmregioncl.validation import similar
+from mmregioncl.validation import arguments_of, check_number, similar
 from ..metrics import all_schedulers
 
 ENV = ('cudnn_benchmark', 'dist_cfg', 'mp_cfg', 'resource_limit')
@@ -34,8 +34,8 @@ def check_settings(runner) -> None:
         ValueError: If there is one.
     """
     for check in (check_env, check_preprocessor, check_loops, check_hooks,
-                  check_paramwise, check_predictor, check_scaled_lr,
-                  check_recomputed):
+                  check_clipping, check_paramwise, check_predictor,
+                  check_scaled_lr, check_recomputed):
         check(runner)
 
 
@@ -153,6 +153,20 @@ def check_hooks(runner) -> None:
         if not any(isinstance(hook, kind) for hook in runner.hooks):
             raise ValueError(f'default_hooks.{name}=None leaves {use} as at '
                              'the start of the run: remove that setting')
+
+
+def check_clipping(runner) -> None:
+    """Refuse arguments of ``clip_grad`` that fail in the first update.
+
+    Or that turn gradients around, as a limit below zero.
+    """
+    wrapper = runner.optim_wrapper
+    given = getattr(wrapper, 'clip_grad_kwargs', None)
+    if given:
+        known = arguments_of(wrapper.clip_func) - {'parameters'}
+        refuse_unknown('optim_wrapper.clip_grad', given, sorted(known))
+        limit, = known & {'max_norm', 'clip_value'}
+        check_number(limit, given.get(limit), 'clip_grad', positive=True)
 
 
 def check_paramwise(runner) -> None:
