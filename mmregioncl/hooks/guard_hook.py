@@ -65,7 +65,7 @@ class GuardHook(Hook):
         self.first_step = True
         checks.check_batches(runner)
         checks.check_images(runner.train_dataloader.dataset)
-        checks.check_probabilities(runner)
+        checks.check_transforms(runner)
         checks.check_bands(runner)
         checks.check_depth(runner)
         sample = first_sample(runner)

@@ -436,11 +436,26 @@ class PowerNoise(BaseTransform):
     (dict(type='RandomFlip', prob=[0, 1]), None),
     (dict(type='RandomApply', prob=0.5, p='other'), None),
     (dict(type=PowerNoise, p=2), None),
+    (dict(type='mmregioncl.ResizeEdge', scale=-4),
+     'scale=-4 of ResizeEdge has to be whole numbers of pixel'),
+    (dict(type='CenterCrop',
+          crop_size=[32, 0]), 'crop_size=.32, 0. of CenterCrop has'),
+    (dict(type='torchvision/RandomCrop', size=1.5), 'size=1.5 of RandomCrop'),
+    (dict(type='RandomResizedCrop', size=32, scale=(2, 3)),
+     'scale=.2, 3. of RandomResizedCrop has to be a range of shares of the'),
+    (dict(type='torchvision/RandomResizedCrop', size=[32], ratio=(2, 1)),
+     'ratio=.2, 1. of RandomResizedCrop has to be a range of positive'),
+    (dict(type=host.qualified('RandomResizedCrop'),
+          crop_ratio_range=(0, 0)), 'crop_ratio_range=.0, 0. of RandomRe'),
+    (dict(type='RandomResizedCrop', size=32, scale=(0.2, 1.5)), None),
+    (dict(type='RandomResizedCrop', scale=(224, 192)), None),
+    (dict(type='torchvision/RandomAffine', degrees=0, scale=(2, 3)), None),
+    (dict(type='RandomCrop', crop_size=(.3, .6), crop_type='relative'), None),
 ])
 @pytest.mark.parametrize(
     'place',
     ['train_dataloader.dataset.pipeline.0', 'model.data_preprocessor.views'])
-def test_probabilities_go_from_0_to_1(step, words, place):
+def test_transforms_take_what_is_possible(step, words, place):
     """A pooling layer may have a p of its own."""
     cfg = Config(
         dict(
@@ -452,10 +467,10 @@ def test_probabilities_go_from_0_to_1(step, words, place):
     else:
         cfg.train_dataloader.dataset.pipeline = [views]
     if words is None:
-        checks.check_probabilities(Mock(cfg=cfg))
+        checks.check_transforms(Mock(cfg=cfg))
         return
     with pytest.raises(ValueError, match=f'^{place}.transforms.0.0.{words}'):
-        checks.check_probabilities(Mock(cfg=cfg))
+        checks.check_transforms(Mock(cfg=cfg))
 
 
 class LoadImageFromStore:

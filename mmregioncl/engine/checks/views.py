@@ -10,7 +10,8 @@ from torch.utils.data import Dataset
 from mmregioncl import host
 from mmregioncl.datasets.nested import dotted_items, innermost, type_name
 from mmregioncl.datasets.transforms import channels_of, check_color_steps
-from mmregioncl.datasets.transforms.augmentations import check_probability
+from mmregioncl.datasets.transforms.augmentations import (check_probability,
+                                                          is_span)
 from mmregioncl.models.utils import RegionSwap, grid_of, preprocess
 from mmregioncl.models.utils.modules import unwrap
 from mmregioncl.models.utils.region import default_size
@@ -22,26 +23,87 @@ from ..loops import images_per_batch
 from ..step_memory import rehearse
 
 
-def check_probabilities(runner) -> None:
-    """Check that the transforms of images have probabilities from 0 to 1.
+def is_size(sides: Any) -> bool:
+    """Whether a value is a whole number of pixels, or several."""
+    return all(
+        is_number(side) and side >= 1 and side % 1 == 0
+        for side in listed(sides))
 
-    Some of MMCV and torchvision take any number.
+
+def has_area(span: Any) -> bool:
+    """Whether a value is a range of shares of an image, some of which fit."""
+    return is_span(span) and span[0] <= 1 and span[1] > 0
+
+
+def is_ratio(span: Any) -> bool:
+    """Whether a value is a range of positive numbers."""
+    return is_span(span) and span[0] > 0
+
+
+SIZE = is_size, 'whole numbers of pixels from 1 on'
+AREA = has_area, 'a range of shares of the image, the lower one at most 1'
+RATIO = is_ratio, 'a range of positive numbers'
+# What transforms of MMCV, the hosts and torchvision do not check
+CROPS = dict(
+    CenterCrop=dict(crop_size=SIZE, size=SIZE),
+    RandomCrop=dict(crop_size=SIZE, size=SIZE),
+    RandomResizedCrop=dict(
+        size=SIZE,
+        scale=AREA,
+        ratio=RATIO,
+        crop_ratio_range=AREA,
+        aspect_ratio_range=RATIO),
+    ResizeEdge=dict(scale=SIZE))
+
+
+def check_transforms(runner) -> None:
+    """Check that the transforms of images have settings that are possible.
+
+    Some of MMCV and torchvision take any probability, and crops that never
+    fit.
 
     Raises:
-        ValueError: If one has another.
+        ValueError: If one is not.
     """
     model = runner.cfg.get('model') or {}
     parts = {
         'train_dataloader': runner.cfg.get('train_dataloader'),
+        'eval_datasets': runner.cfg.get('eval_datasets'),
         'model.data_preprocessor': model.get('data_preprocessor')
     }
     for place, step in dotted_items(parts):
         if isinstance(step, dict) and is_transform(step.get('type')):
+            check_crop(place, step)
             for key, value in step.items():
                 if key in ('p', 'prob') or key.endswith('_prob'):
                     for number in filter(is_number, listed(value)):
                         check_probability(
                             type_name(step), f'{place}.{key}', number)
+
+
+def check_crop(place: str, step: dict) -> None:
+    """Refuse sizes and shares of a crop that no image has.
+
+    Args:
+        place (str): Dotted key of the transform.
+        step (dict): Its config.
+
+    Raises:
+        ValueError: If there is one.
+    """
+    name = type_name(step).rpartition('/')[2]
+    known = CROPS.get(name, {})
+    for key, value in step.items():
+        if key not in known or value is None:
+            continue
+        # MMPretrain calls the size a scale, and MMDetection has relative ones.
+        if key == 'scale' and name == 'RandomResizedCrop' and \
+                'size' not in step or 'crop_type' in step:
+            continue
+        fits, words = known[key]
+        if not fits(value):
+            raise ValueError(
+                f'{place}.{key}={value!r} of {name} has to be {words}')
 
 
 def is_transform(kind: Any) -> bool:
