@@ -19,6 +19,8 @@ from . import object_store  # noqa: F401: registers a backend
 from .archives import address, archive_of
 from .packed import PackedStrings
 
+NOWHERE = ' that leads nowhere'  # follows the name of such a link
+
 
 class ImageInfos(Sequence):
     """Data infos of images, of which only the names are kept.
@@ -140,10 +142,16 @@ def list_names(root: str,
     Raises:
         FileNotFoundError: If the folder does not exist or has no images.
         OSError: If the folder cannot be listed.
-        ValueError: If the backend lists no files.
+        ValueError: If the backend lists no files, or is not known.
     """
-    backend = get_file_backend(root, backend_args=backend_args)
     shown = printable(root)
+    try:
+        backend = get_file_backend(root, backend_args=backend_args)
+    except KeyError as error:
+        raise ValueError(
+            f'data_root={shown!r} begins with {error}, which MMEngine does not'
+            " know: set backend_args=dict(backend='mmregioncl.fsspec') of "
+            'ImageFolder and of LoadImage') from error
     if not hasattr(backend, 'list_dir_or_file'):
         raise ValueError(f'data_root={shown!r} cannot be listed, as on a web '
                          'server: name its images in ann_file, a text file '
@@ -162,9 +170,11 @@ def list_names(root: str,
         found.update(map(extension, files))
     names = sorted(name for name in files if extension(name) in extensions)
     if not names:
+        lost = sum(name.endswith(NOWHERE) for name in files)
         raise FileNotFoundError(
             f'no image in data_root={shown!r}: none of its '
-            f'files ends in {", ".join(extensions)}')
+            f'files ends in {", ".join(extensions)}' +
+            f', and {lost} link(s) lead nowhere' * (lost > 0))
     return names
 
 
@@ -195,7 +205,10 @@ def list_images(root: str, extensions: Sequence[str]) -> List[str]:
 
 
 def walk(root: str, folder: str = '') -> Iterator[str]:
-    """Yield the paths of all files below a folder that are not hidden."""
+    """Yield the paths of all files below a folder that are not hidden.
+
+    Links that lead nowhere are marked, so that they count as other files.
+    """
     with os.scandir(os.path.join(root, folder)) as entries:
         for entry in entries:
             if entry.name.startswith('.'):
@@ -204,6 +217,8 @@ def walk(root: str, folder: str = '') -> Iterator[str]:
                 yield from walk(root, f'{folder}{entry.name}/')
             elif entry.is_file():
                 yield f'{folder}{entry.name}'
+            elif entry.is_symlink():
+                yield f'{folder}{entry.name}{NOWHERE}'
 
 
 def read_names(path: str,

@@ -24,8 +24,14 @@ class FsspecBackend(BaseStorageBackend):
 
         A file system does not survive a fork. So fsspec keeps it, and makes
         another one in each process.
+
+        Raises:
+            ImportError: If it needs a package that is not installed.
         """
-        return url_to_fs(str(filepath), **self.options)
+        try:
+            return url_to_fs(str(filepath), **self.options)
+        except ImportError as error:
+            raise ImportError(f'cannot read {filepath}: {error}') from error
 
     def get(self, filepath: Union[str, Path]) -> bytes:
         """Read a file."""

@@ -12,6 +12,7 @@ from mmengine.registry import DATASETS
 
 from mmregioncl.datasets import image_folder as module
 from mmregioncl.datasets.fingerprint import fingerprint
+from mmregioncl.engine.summary import describe_data
 
 
 def folder(root, **kwargs):
@@ -48,6 +49,16 @@ def test_home_folder_and_links(tmp_path, monkeypatch):
     (tmp_path / 'images' / 'loop').symlink_to('.')
     with pytest.raises(OSError, match='cannot list data_root=.*: repair'):
         folder('~/images')
+
+
+def test_links_that_lead_nowhere_are_counted(tmp_path):
+    (tmp_path / 'a.png').symlink_to('nowhere.png')
+    with pytest.raises(FileNotFoundError, match=r'and 1 link.s. lead nowhere'):
+        folder(tmp_path)
+    (tmp_path / 'b.png').touch()
+    assert describe_data(folder(tmp_path)) == (
+        f'1 images of {tmp_path} (skipped 1 other files: 1 .png that leads '
+        'nowhere)')
 
 
 def test_missing_folder_is_refused(tmp_path):

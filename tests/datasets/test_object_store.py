@@ -1,7 +1,7 @@
 import fsspec
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
-from fsspec.registry import _registry
+from fsspec.registry import _registry, known_implementations
 from mmengine import fileio
 from mmengine.registry import DATASETS
 from torch.utils.data import DataLoader
@@ -66,3 +66,27 @@ def test_options_go_to_the_file_system(store):
     assert len(ImageFolder('s3://bucket/images', backend_args=options)) == 12
     backend = fileio.get_file_backend('s3://bucket', backend_args=options)
     assert backend.open('s3://bucket')[0].endpoint_url == 'http://localhost:1'
+
+
+def test_other_stores_are_read_by_name(image_folder):
+    files = fsspec.filesystem('memory')
+    files.put(str(image_folder), 'bucket/images', recursive=True)
+    options = dict(backend='mmregioncl.fsspec')
+    load = dict(
+        type='mmregioncl.LoadImage', on_corrupt='raise', backend_args=options)
+    root = 'memory://bucket/images'
+    dataset = ImageFolder(root, backend_args=options, pipeline=[load])
+    assert len(dataset) == 12 and dataset[0]['img'].shape == (40, 40, 3)
+    with pytest.raises(ValueError, match="with 'memory', which MMEngine does"):
+        ImageFolder(root)
+
+
+def test_a_package_that_a_store_lacks_is_named(monkeypatch):
+    monkeypatch.setitem(
+        known_implementations, 'gs',
+        dict(**{'class': 'missing.Store'}, err='Install gcsfs to access'))
+    backend = fileio.get_file_backend(
+        backend_args=dict(backend='mmregioncl.fsspec'))
+    with pytest.raises(
+            ImportError, match='^cannot read gs://bucket/a.png: Install gcs'):
+        backend.get('gs://bucket/a.png')
