@@ -1,13 +1,15 @@
 """Foreign objects in a checkpoint run, and errors do not name the file.
 
 MMEngine 0.10.7 loads addresses by torch.hub, whose default is
-``weights_only=False`` and which unpacks archives of one file, and onedl-
-mmengine tries that whenever True fails. The errors of ``torch.load`` do not
+``weights_only=False``, which unpacks archives of one file, and which takes an
+address for another that ends in the same name. onedl-mmengine tries
+``weights_only=False`` whenever True fails. The errors of ``torch.load`` do not
 say which file is empty, truncated, not a checkpoint or not safe to load. It
 also inflates compressed files, which PyTorch never writes, to any size.
 ``.safetensors``, the format of timm and most published weights, is not read at
 all. No upstream issue is known.
 """
+import hashlib
 import os
 import re
 import zipfile
@@ -53,9 +55,11 @@ def load_from_url(url: str,
         ValueError: As of :func:`load_from_local`.
     """
     folder = Path(model_dir or Path(get_dir(), 'checkpoints'))
-    path = folder / Path(urlparse(url).path).name
+    # Many addresses end in the same name, such as model.safetensors.
+    path = folder / hashlib.sha256(url.encode()).hexdigest()[:8] / Path(
+        urlparse(url).path).name
     if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         try:
             download_url_to_file(url, str(path), progress=progress)
         except (OSError, HTTPException) as error:

@@ -118,6 +118,16 @@ def test_compressed_checkpoints_at_an_address_are_not_inflated(
     assert [path.name for path in tmp_path.rglob('*.*')] == ['bomb.pth'] * 2
 
 
+def test_addresses_that_end_alike_are_different_files(address, tmp_path):
+    for folder in 'ab':
+        (tmp_path / folder).mkdir()
+        torch.save(dict(name=folder), tmp_path / folder / 'model.pth')
+    for folder in 'ab':
+        found = CheckpointLoader.load_checkpoint(
+            f'{address}/{folder}/model.pth')
+        assert found['name'] == folder
+
+
 @pytest.mark.parametrize('path', ['/gone.pth', ''])
 def test_an_address_that_cannot_be_read_is_named(address, path):
     """There is no file, or no server."""
