@@ -5,6 +5,7 @@ Runner passes the key to the collate function, which raises a TypeError for the
 unexpected argument.
 """
 import functools
+import inspect
 from copy import copy
 from typing import Union
 
@@ -14,7 +15,8 @@ from torch.utils.data import DataLoader
 
 def patch() -> None:
     original = Runner.build_dataloader
-    if '_scope_' in original.__code__.co_consts:
+    upstream = inspect.unwrap(original).__code__
+    if hasattr(original, 'drops_scope') or '_scope_' in upstream.co_consts:
         return
 
     @functools.wraps(original)
@@ -29,4 +31,5 @@ def patch() -> None:
             }
         return original(dataloader, *args, **kwargs)
 
+    build_dataloader.drops_scope = True  # any further wrapper has it, too
     Runner.build_dataloader = staticmethod(build_dataloader)
