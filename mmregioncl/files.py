@@ -1,7 +1,8 @@
-"""Files: written completely or not at all, and checkpoints that are there."""
+"""Atomic writes, locks, and checks that checkpoints exist."""
+import fcntl
 import json
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Iterator, Union
 
@@ -39,6 +40,21 @@ def write_json(path: Union[str, Path], content: dict) -> None:
     """Write a dict as JSON, completely or not at all."""
     with atomic_write(path) as part:
         part.write_text(json.dumps(content, indent=2))
+
+
+@contextmanager
+def locked(folder: Union[str, Path]) -> Iterator[None]:
+    """Let one process at a time change what is in a folder.
+
+    Some network file systems cannot lock a folder; there, nothing is locked.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)  # which unlocks it
 
 
 def check_exists(path: Union[str, Path], optional: bool = False) -> None:

@@ -1,5 +1,6 @@
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import torch
 
 from mmregioncl.engine.storage import written_at
 from mmregioncl.evaluation.run import read_features
-from mmregioncl.files import atomic_write, printable, write_json
+from mmregioncl.files import atomic_write, locked, printable, write_json
 
 
 def test_an_error_keeps_the_previous_file(tmp_path):
@@ -35,6 +36,19 @@ def test_a_name_in_the_working_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_json('a.json', {})
     assert [path.name for path in Path().iterdir()] == ['a.json']
+
+
+def test_a_lock_keeps_what_others_write(tmp_path):
+    path = tmp_path / 'a.json'
+    write_json(path, {})
+
+    def add(name):
+        with locked(tmp_path):
+            write_json(path, {**json.loads(path.read_text()), name: 1})
+
+    with ThreadPoolExecutor(8) as pool:
+        [*pool.map(add, map(str, range(100)))]
+    assert len(json.loads(path.read_text())) == 100
 
 
 class Code:

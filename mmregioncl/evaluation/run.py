@@ -15,7 +15,7 @@ from mmengine.model import BaseModel
 from mmengine.registry import DATASETS
 from torch import Tensor
 
-from mmregioncl.files import atomic_write, write_json
+from mmregioncl.files import atomic_write, locked, write_json
 from .data import describe_dataset, eval_dataset
 from .features import check_finite, extract_features
 from .model import load_model
@@ -82,10 +82,11 @@ class EvaluationRun:
     def write(self, name: str) -> None:
         """Write the results, with those that other processes have added."""
         path = self.out / 'results.json'
-        others = json.loads(path.read_text())['protocols']
-        mine = {name: self.results['protocols'][name]}
-        self.results['protocols'] = {**others, **mine}
-        write_json(path, self.results)
+        with locked(self.out):
+            others = json.loads(path.read_text())['protocols']
+            mine = {name: self.results['protocols'][name]}
+            self.results['protocols'] = {**others, **mine}
+            write_json(path, self.results)
 
     @cached_property
     def model(self) -> BaseModel:
@@ -114,7 +115,7 @@ class EvaluationRun:
         if saved is None:
             saved = extract_features(self.model, dataset, self.batch_size,
                                      self.workers)
-            with atomic_write(path) as part:
+            with locked(self.out), atomic_write(path) as part:
                 torch.save((*saved, self.data[split]), part)
         features, labels = saved
         return check_finite(features), labels
