@@ -26,11 +26,10 @@ class Family(NamedTuple):
     Layouts without rules have no counterpart.
     """
     names: str  # regular expression of all names
-    small: Optional[dict] = None  # config of a small one
     mmdet: Optional[Rules] = None
     mmseg: Optional[Rules] = None
     torchvision: Union[Rules, Callable[[Weights], Rules], None] = None
-    timm: Optional[Rules] = None
+    timm: Union[Rules, Callable[[Weights], Rules], None] = None
     detectron2: Optional[Rules] = None
 
 
@@ -148,6 +147,40 @@ def mobilenet_v3_torchvision(weights: Weights) -> Rules:
     )
 
 
+MOBILENET_V3_STAGES = {12: (1, 2, 3, 2, 3, 1), 16: (1, 2, 3, 4, 2, 3, 1)}
+MOBILENET_V3_TIMM = (
+    Rule(r'^layer0\.conv', 'conv_stem'),
+    Rule(r'^layer0\.bn', 'bn1'),
+    # The first block does not expand its input.
+    Rule(r'^layer1\.depthwise_conv\.conv', 'layer1.conv_dw'),
+    Rule(r'^layer1\.depthwise_conv\.bn', 'layer1.bn1'),
+    Rule(r'^layer1\.linear_conv\.conv', 'layer1.conv_pw'),
+    Rule(r'^layer1\.linear_conv\.bn', 'layer1.bn2'),
+    Rule(r'\bexpand_conv\.conv', 'conv_pw'),
+    Rule(r'\bexpand_conv\.bn', 'bn1'),
+    Rule(r'\bdepthwise_conv\.conv', 'conv_dw'),
+    Rule(r'\bdepthwise_conv\.bn', 'bn2'),
+    Rule(r'\blinear_conv\.conv', 'conv_pwl'),
+    Rule(r'\blinear_conv\.bn', 'bn3'),
+    Rule(r'\bse\.conv1\.conv', 'se.conv_reduce'),
+    Rule(r'\bse\.conv2\.conv', 'se.conv_expand'),
+    Rule(r'^(layer1[26])\.bn', r'\1.bn1'),
+)
+
+
+def mobilenet_v3_timm(weights: Weights) -> Rules:
+    """Rules with the stage of each layer, as timm counts."""
+    last = max(int(name[len('layer'):].partition('.')[0]) for name in weights)
+    places = [(stage, block)
+              for stage, blocks in enumerate(MOBILENET_V3_STAGES[last])
+              for block in range(blocks)]
+    return (
+        *MOBILENET_V3_TIMM,
+        *(Rule(rf'^layer{layer}\.', f'blocks.{stage}.{block}.')
+          for layer, (stage, block) in enumerate(places, 1)),
+    )
+
+
 CONVNEXT_TIMM = (
     Rule(r'^downsample_layers\.0', 'stem'),
     Rule(r'^downsample_layers\.(\d)', r'stages.\1.downsample'),
@@ -238,7 +271,6 @@ VALUES = r'\.(weight|bias|running_mean|running_var|num_batches_tracked)'
 STAGES = (r'layer[1-4]\.\d+\.(conv[123]|bn[123]|downsample\.[01])' + VALUES)
 STEM = r'(conv1|bn1)' + VALUES
 LINEAR = r'\.(weight|bias)'
-NARROW = dict(depth=18, stem_channels=2, base_channels=2)
 VIT = (rf'cls_token|pos_embed|(patch_embed\.projection|ln1|layers\.\d+\.'
        rf'(ln[12]|attn\.(qkv|proj)|ffn\.layers\.(0\.0|1))){LINEAR}')
 
@@ -247,13 +279,11 @@ FAMILIES = dict(
     timm=Family(r'timm_model\..+', mmseg=(), timm=TIMM_BACKBONE),
     regnet=Family(
         f'{STEM}|{STAGES}',
-        small=dict(type='RegNet', arch='regnetx_400mf'),
         mmdet=(),
         torchvision=REGNET_TORCHVISION,
         timm=REGNET_TIMM),
     resnet=Family(
         f'{STEM}|{STAGES}',
-        small=dict(type='ResNet', **NARROW),
         mmdet=(),
         mmseg=(),
         torchvision=(),
@@ -261,20 +291,17 @@ FAMILIES = dict(
         detectron2=RESNET_DETECTRON2),
     resnet_v1c=Family(
         rf'stem\.\d\.(conv|bn){VALUES}|{STAGES}',
-        small=dict(type='ResNetV1c', **NARROW),
         mmdet=DEEP_STEM,
         mmseg=DEEP_STEM,
         timm=TIMM_STEM),
     resnet_v1d=Family(
         rf'stem\.\d\.(conv|bn){VALUES}|{STAGES}|'
         rf'layer[2-4]\.0\.downsample\.2{VALUES}',
-        small=dict(type='ResNetV1d', **NARROW),
         mmdet=DEEP_STEM + POOL_FIRST,
         mmseg=DEEP_STEM + POOL_FIRST,
         timm=TIMM_STEM + POOL_FIRST),
     mobilenet_v2=Family(
         rf'(layer\d\.\d\.conv\.\d|conv[12])\.(conv|bn){VALUES}',
-        small=dict(type='MobileNetV2', widen_factor=0.25),
         mmdet=MOBILENET_V2_MMDET,
         mmseg=MOBILENET_V2_MMSEG,
         torchvision=MOBILENET_V2_TORCHVISION,
@@ -282,14 +309,12 @@ FAMILIES = dict(
     mobilenet_v3=Family(
         rf'layer\d+\.((expand_conv|depthwise_conv|linear_conv)\.)?(conv|bn)'
         rf'{VALUES}|layer\d+\.se\.conv[12]\.conv{LINEAR}',
-        small=dict(type='MobileNetV3', arch='small_050'),
         mmseg=(),
-        torchvision=mobilenet_v3_torchvision),
+        torchvision=mobilenet_v3_torchvision,
+        timm=mobilenet_v3_timm),
     convnext=Family(
         rf'(downsample_layers\.\d\.[01]|norm3){LINEAR}|stages\.\d\.\d+\.'
         rf'(gamma|(depthwise_conv|norm|pointwise_conv[12]){LINEAR})',
-        small=dict(
-            type='ConvNeXt', arch=dict(depths=[1] * 4, channels=[4, 8, 8, 8])),
         torchvision=CONVNEXT_TORCHVISION,
         timm=CONVNEXT_TIMM),
     swin=Family(
@@ -297,26 +322,12 @@ FAMILIES = dict(
         rf'(downsample\.(norm|reduction){LINEAR}|blocks\.\d+\.'
         rf'((norm[12]|attn\.w_msa\.(qkv|proj)|ffn\.layers\.(0\.0|1)){LINEAR}|'
         r'attn\.w_msa\.relative_position_(bias_table|index)))',
-        small=dict(
-            type='SwinTransformer',
-            arch=dict(embed_dims=8, depths=[1] * 4, num_heads=[1] * 4)),
         mmdet=(),
         mmseg=(),
         torchvision=SWIN_TORCHVISION,
         timm=SWIN_TIMM),
     vit=Family(
-        VIT,
-        small=dict(
-            type='VisionTransformer',
-            arch=dict(
-                embed_dims=8,
-                num_layers=1,
-                num_heads=2,
-                feedforward_channels=16),
-            img_size=32),
-        mmseg=VIT_MMSEG,
-        torchvision=VIT_TORCHVISION,
-        timm=VIT_TIMM),
+        VIT, mmseg=VIT_MMSEG, torchvision=VIT_TORCHVISION, timm=VIT_TIMM),
     deit_distilled=Family(rf'dist_token|{VIT}', timm=VIT_TIMM),
 )
 

@@ -314,6 +314,5 @@ def test_backbone_alone_is_enough(cfg, checkpoint, tmp_path):
     assert torch.equal(alone.features('test')[0], whole)
     torch.save(dict(weight=torch.ones(1)), tmp_path / 'other.pth')
     other = open_run(cfg, tmp_path / 'other.pth', tmp_path / '3')
-    with pytest.raises(
-            ValueError, match='it is a network with weights such as weight'):
+    with pytest.raises(ValueError, match='1 unexpected: weight'):
         other.add('knn', FEATURE_PROTOCOLS['knn'], **KNN)

@@ -117,6 +117,7 @@ ROWS = {
         576,
         levels=dict(out_indices=(0, 1, 3, 8)),
         mmseg=dict(type='mmseg.MobileNetV3', arch='small'),
+        timm=of_timm('mobilenetv3_small_100', bn_eps=1e-3),
         torchvision=models.mobilenet_v3_small),
     'ConvNeXt':
     Row(dict(type='ConvNeXt', arch='tiny'),
@@ -315,7 +316,8 @@ def convert(row: Row, model: nn.Module, package: str) -> str:
     network = getattr(row, package)()
     found = network.load_state_dict(weights, strict=False)
     # The last norm of a vision transformer is no feature in timm.
-    spare = r'fc|heads?|classifier' + '|norm' * ('features_only' in row.cfg)
+    spare = r'fc|heads?|classifier|conv_head'
+    spare += '|norm' * ('features_only' in row.cfg)
     assert not found.unexpected_keys, found
     assert all(re.match(spare, name) for name in found.missing_keys), found
     model.backbone.eval()
