@@ -3,6 +3,8 @@ from inspect import getmro, isclass, signature
 from numbers import Real
 from typing import Any, Callable, Iterable, Optional, Sequence, Set
 
+import numpy as np
+
 
 def check_whole_number(name: str, value: float, low: int, owner: str) -> int:
     """Return a setting as an int if it is a whole number.
@@ -51,7 +53,8 @@ def is_number(value: Any) -> bool:
 
 def listed(value: Any) -> Sequence:
     """Return one value or several as a sequence."""
-    several = isinstance(value, Sequence) and not isinstance(value, str)
+    several = isinstance(
+        value, (Sequence, np.ndarray)) and not isinstance(value, str)
     return value if several else [value]
 
 

@@ -3,8 +3,9 @@ from typing import Optional, Sequence
 from mmengine.hooks import Hook
 
 from mmregioncl.engine.switches import cannot_compile
-from mmregioncl.models.utils.modules import get_module, names_of, unwrap
+from mmregioncl.models.utils.modules import get_module, unwrap
 from mmregioncl.registry import HOOKS
+from mmregioncl.validation import listed
 
 # The backbone, and those of the moving averages of MoCo, BYOL and MoCo v3
 BACKBONES = ('backbone', 'encoder_k.module.0', 'target_net.module.0',
@@ -29,7 +30,7 @@ class CompileHook(Hook):
     def __init__(self,
                  modules: Optional[Sequence[str]] = None,
                  **kwargs) -> None:
-        self.modules = None if modules is None else names_of(modules)
+        self.modules = None if modules is None else listed(modules)
         self.kwargs = kwargs
 
     def before_train(self, runner) -> None:

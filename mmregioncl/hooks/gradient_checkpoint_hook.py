@@ -9,8 +9,9 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
-from mmregioncl.models.utils.modules import get_module, names_of
+from mmregioncl.models.utils.modules import get_module
 from mmregioncl.registry import HOOKS
+from mmregioncl.validation import listed
 
 
 @contextmanager
@@ -71,7 +72,7 @@ class GradientCheckpointHook(Hook):
         modules: Sequence[str] = ('backbone.layer1', 'backbone.layer2',
                                   'backbone.layer3', 'backbone.layer4')
     ) -> None:
-        self.modules = names_of(modules)
+        self.modules = listed(modules)
 
     def before_train(self, runner) -> None:
         """Wrap the forward pass of the blocks.

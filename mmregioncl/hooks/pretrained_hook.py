@@ -4,9 +4,10 @@ from typing import Optional, Sequence
 from mmengine.hooks import Hook
 
 from mmregioncl.engine.storage import loaded_from
-from mmregioncl.models.utils.modules import get_module, names_of, unwrap
+from mmregioncl.models.utils.modules import get_module, unwrap
 from mmregioncl.registry import HOOKS
 from mmregioncl.transfer import load_backbone, read_weights
+from mmregioncl.validation import listed
 
 
 @HOOKS.register_module()
@@ -46,7 +47,7 @@ class PretrainedHook(Hook):
                              f'regular expression ({error}): correct it, or '
                              'leave it out') from None
         self.checkpoint = checkpoint
-        self.parts = names_of(parts)
+        self.parts = listed(parts)
         self.new = new
         self.loaded: Optional[str] = None
 

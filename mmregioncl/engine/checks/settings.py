@@ -10,8 +10,8 @@ from mmengine.runner import (EpochBasedTrainLoop, IterBasedTrainLoop, TestLoop,
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmregioncl.models.parents import BaseModel
-from mmregioncl.models.utils.modules import get_module, names_of, unwrap
-from mmregioncl.validation import arguments_of, check_number, similar
+from mmregioncl.models.utils.modules import get_module, unwrap
+from mmregioncl.validation import arguments_of, check_number, listed, similar
 from ..metrics import all_schedulers
 
 ENV = ('cudnn_benchmark', 'dist_cfg', 'mp_cfg', 'resource_limit')
@@ -238,7 +238,7 @@ def check_recomputed(runner) -> None:
 
     It would move the running statistics twice in each step.
     """
-    for name in names_of(runner.cfg.get('activation_checkpointing') or []):
+    for name in listed(runner.cfg.get('activation_checkpointing') or []):
         module = get_module(runner.model, name)
         if any(isinstance(part, _BatchNorm) for part in module.modules()):
             raise ValueError(

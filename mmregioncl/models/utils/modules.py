@@ -1,6 +1,4 @@
 """Access to a model and its modules, and copies to its device."""
-from typing import Sequence, Union
-
 import torch
 from mmengine.model import is_model_wrapper
 from torch import Tensor, nn
@@ -9,11 +7,6 @@ from torch import Tensor, nn
 def unwrap(model: nn.Module) -> nn.Module:
     """Return the model inside wrappers such as DistributedDataParallel."""
     return model.get_submodule('module') if is_model_wrapper(model) else model
-
-
-def names_of(modules: Union[str, Sequence[str]]) -> Sequence[str]:
-    """Return one name or several as a sequence."""
-    return [modules] if isinstance(modules, str) else modules
 
 
 def get_module(model: nn.Module, name: str) -> nn.Module:
