@@ -24,7 +24,7 @@ from mmengine.registry import TRANSFORMS
 from mmengine.runner.checkpoint import CheckpointLoader
 from PIL import Image
 
-from mmregioncl.compat import annotation_files
+from mmregioncl.compat import data_pickles
 from mmregioncl.datasets import ImageFolder
 from mmregioncl.datasets.box_store import BoxStore, is_saved
 from mmregioncl.engine.resuming import changes, read_settings
@@ -149,7 +149,7 @@ def test_only_arrays_have_a_state(tmp_path):
     path.write_bytes(b"cnumpy.core.multiarray\nscalar\n(N(S'note'\nI1\ndtb.")
     with pytest.raises(ValueError, match='file holds a state of a function'):
         mmengine.load(path)
-    assert not hasattr(annotation_files.scalar, 'note')
+    assert not hasattr(data_pickles.scalar, 'note')
 
 
 def test_numbers_are_no_addresses(tmp_path):
@@ -187,6 +187,79 @@ def test_a_few_bytes_do_not_fill_the_memory(tmp_path, content):
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[0] < 2**23 < peaks[1]
+
+
+# A tuple of one, then 14 that hold the one before twice
+KEY = b'K\x01\x85' + b'2\x86' * 14
+
+
+@pytest.mark.parametrize('content', [
+    b'}' + KEY + b'Ns.',
+    b'}(' + KEY + b'Nu.',
+    b'(' + KEY + b'Nd.',
+    b'\x8f(' + KEY + b'\x90.',
+    b'(' + KEY + b'\x91.',
+    b'cbuiltins\nset\n(]' + KEY + b'atR.',
+    b'cbuiltins\nfrozenset\n(]' + KEY + b'atR.',
+    pickle.dumps({(frozenset(range(1001)), )}),
+])
+def test_keys_whose_hash_would_take_for_ever_are_refused(tmp_path, content):
+    """Or overflow the stack: Python hashes tuples without a limit."""
+    path = tmp_path / 'a.pkl'
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match='a key has more than 1000 parts'):
+        mmengine.load(path)
+
+
+def doubled(first: str, form: str, last: str) -> str:
+    """YAML of which each line names the one before twice."""
+    lines = (f'- &a{row} ' + form.format(f'*a{row - 1}, *a{row - 1}')
+             for row in range(1, 18))
+    return '\n'.join([f'- &a0 {first}', *lines, f'- {last}'])
+
+
+@pytest.mark.parametrize(
+    'text, words',
+    [('[' * 10**5, 'more than 1000 levels'),
+     (doubled('!!python/tuple [1]', '!!python/tuple [{}]',
+              '{? *a17 : 1}'), 'a key has more than 1000 parts'),
+     (doubled('{x: 1}', '{{<<: [{}]}}',
+              ''), 'more than 100000 items are merged by <<')],
+    ids=['deep', 'key', 'merged'])
+def test_short_yaml_takes_little_time(tmp_path, text, words):
+    path = tmp_path / 'a.yml'
+    path.write_text(text)
+    with pytest.raises(ValueError, match=f'a.yml, which is broken .*{words}'):
+        mmengine.load(path)
+
+
+ARRAY = (b'cnumpy.core.multiarray\n_reconstruct\n)R(I1\n(I8\ntcnumpy\ndtype\n'
+         b"(S'u1'\nI0\nI1\ntRI00\nS'12345678'\ntb")
+
+
+def test_arrays_keep_their_numbers(tmp_path):
+    """Others may be views of these, which numpy would free."""
+    path = tmp_path / 'a.pkl'
+    path.write_bytes(ARRAY + b'.')
+    assert mmengine.load(path).tobytes() == b'12345678'
+    path.write_bytes(ARRAY + b'Nb.')
+    with pytest.raises(ValueError, match='file holds a state of a ndarray'):
+        mmengine.load(path)
+    path.write_bytes(ARRAY + b'\x98.')
+    with pytest.raises(ValueError, match='a.pkl, which is broken'):
+        mmengine.load(path)
+
+
+@pytest.mark.parametrize('content', [
+    ARRAY + b'I0\nI9\ns.', ARRAY + b'(I0\nI9\nu.', b']I1\naI0\nI9\ns.',
+    b'](I1\n\x90.'
+])
+def test_dicts_and_sets_alone_have_items(tmp_path, content):
+    """One tensor may show a number a billion times, and be filled."""
+    path = tmp_path / 'a.pkl'
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match='TypeError: descriptor'):
+        mmengine.load(path)
 
 
 ANNOTATIONS = dict(

@@ -5,9 +5,6 @@ and ``.yaml`` by PyYAML's loader for files that are trusted. Both call whatever
 function a file names. So does MMSegmentation 1.2.2 with
 ``decode_backend='pickle'``. No upstream issue is known.
 """
-import datetime
-import pickle
-import struct
 import sys
 from contextlib import contextmanager
 from importlib.abc import MetaPathFinder
@@ -16,23 +13,15 @@ from io import BytesIO
 from types import ModuleType, SimpleNamespace
 from typing import Any, Iterator, Optional
 
-import numpy as np
-import torch
-import yaml
 from mmengine.fileio import load as load_any
 from mmengine.fileio import register_handler
 from mmengine.fileio.handlers import PickleHandler, YamlHandler
-from yaml import FullLoader
 
+from .data_pickles import DataUnpickler, NotData
+from .data_yaml import DataLoader
 from .substitute import substitute
 
-try:
-    from yaml import CSafeLoader as SafeLoader
-except ImportError:  # PyYAML without its extension
-    from yaml import SafeLoader  # type: ignore[assignment]
-
 MMSEG_IO = 'mmseg.utils.io'
-PYTHON = 'tag:yaml.org,2002:python/'
 
 
 def patch() -> None:
@@ -61,19 +50,6 @@ def load(file, *args, **kwargs) -> Any:
         fault = ' '.join(str(error).split())
         raise ValueError(f'cannot read {file}, which is broken ({fault}): '
                          'create it again') from error
-
-
-class NotData(ValueError):
-    """A file names a function or a class.
-
-    Args:
-        name (str): That name.
-    """
-
-    def __init__(self, name: str) -> None:
-        super().__init__(
-            f'the file holds {name}, which might run code: if you trust it, '
-            'write it again with lists, dicts, text, numbers and arrays alone')
 
 
 @contextmanager
@@ -114,149 +90,6 @@ class DataYamlHandler(YamlHandler):
         kwargs.setdefault('Loader', DataLoader)
         with broken_bytes():
             return super().load_from_fileobj(file, **kwargs)
-
-
-class DataLoader(SafeLoader):
-    """PyYAML's loader of data, with the types that its dumper writes."""
-
-
-def refuse(loader: DataLoader, name: str, node: yaml.Node) -> None:
-    raise NotData(name)
-
-
-for kind in ('none', 'bool', 'str', 'unicode', 'bytes', 'int', 'long', 'float',
-             'complex', 'list', 'tuple', 'dict'):
-    DataLoader.add_constructor(PYTHON + kind,
-                               FullLoader.yaml_constructors[PYTHON + kind])
-DataLoader.add_multi_constructor(PYTHON, refuse)
-
-
-class Kind:
-    """Stands for the dtype of an array while a pickle is read.
-
-    That of numpy takes any state, also one in which numbers are addresses.
-    """
-
-    def __init__(self, code: str, align: bool, copy: bool) -> None:
-        self.dtype = np.dtype(code)
-        if self.dtype.kind not in 'biufcSU':
-            raise NotData(f'an array of {code}')
-
-    def set_state(self, state: tuple) -> None:
-        self.dtype = self.dtype.newbyteorder(state[1])
-
-
-def scalar(kind: Kind, data: bytes) -> np.generic:
-    if not kind.dtype.itemsize:  # an empty string
-        return kind.dtype.type()
-    return np.frombuffer(data, kind.dtype)[0]
-
-
-def from_buffer(data: bytes, kind: Kind, shape: tuple,
-                order: str) -> np.ndarray:
-    return np.frombuffer(data, kind.dtype).reshape(shape, order=order)
-
-
-def empty_array(*args) -> np.ndarray:
-    """An array that gets its state next."""
-    return np.empty(0)
-
-
-def storage(content: bytes) -> torch.TypedStorage:
-    """Numbers of tensors, which upstream unpickles without a check."""
-    if content.startswith(b'PK'):
-        raise ValueError('compressed')
-    return torch.load(BytesIO(content), 'cpu', weights_only=True)
-
-
-def tensor(numbers: torch.TypedStorage, offset: int, size: tuple,
-           stride: tuple, *_) -> torch.Tensor:
-    """A tensor of numbers that there are; upstream would make room."""
-    whole = torch.empty(0, dtype=numbers.dtype).set_(numbers)
-    return whole.as_strided(size, stride, offset)
-
-
-# What a pickle of data may name, where numpy._core is numpy.core. A range or a
-# tensor may have more items than the file has bytes; a list does not.
-KNOWN = {
-    'builtins.set':
-    lambda items=(): set(list.copy(items)),
-    'builtins.frozenset':
-    lambda items=(): frozenset(list.copy(items)),
-    'builtins.complex':
-    complex,
-    'builtins.list':
-    lambda: [],
-    'collections.OrderedDict':
-    lambda: {},
-    'collections.defaultdict':
-    lambda *kind: {},
-    'datetime.datetime':
-    datetime.datetime,
-    'datetime.date':
-    datetime.date,
-    'builtins.bytes':
-    lambda: b'',
-    'builtins.bytearray':
-    lambda data=b'', code='latin1': bytearray(
-        data if isinstance(data, bytes) else data.encode(code)),
-    '_codecs.encode':
-    lambda text, code: text.encode('latin1'),
-    'numpy.ndarray':
-    None,
-    'numpy.dtype':
-    Kind,
-    'numpy.core.multiarray._reconstruct':
-    empty_array,
-    'numpy.core.multiarray.scalar':
-    scalar,
-    'numpy.core.numeric._frombuffer':
-    from_buffer,
-    'torch.storage._load_from_bytes':
-    storage,
-    'torch._utils._rebuild_tensor_v2':
-    tensor
-}
-
-
-class DataUnpickler(pickle._Unpickler):
-    """Unpickles lists, dicts, text, numbers, arrays and tensors of these.
-
-    Nothing else is called, and nothing else gets a state. The unpickler in C
-    also takes as much memory as a few bytes ask for.
-    """
-    dispatch = dict(pickle._Unpickler.dispatch)
-
-    def find_class(self, module: str, name: str) -> Any:
-        """The function of a name.
-
-        Raises:
-            NotData: If it is none of :data:`KNOWN`.
-        """
-        place = module.replace('__builtin__',
-                               'builtins').replace('numpy._core', 'numpy.core')
-        if f'{place}.{name}' not in KNOWN:
-            raise NotData(f'{module}.{name}')
-        return KNOWN[f'{place}.{name}']
-
-    def load_build(self) -> None:
-        """Set the state of an array or of its kind."""
-        state, found = self.stack.pop(), self.stack[-1]
-        if isinstance(found, Kind):
-            found.set_state(state)
-        elif isinstance(found, np.ndarray):
-            _, shape, kind, is_fortran, data = state
-            found.__setstate__((1, shape, kind.dtype, is_fortran, data))
-        else:
-            raise NotData(f'a state of a {type(found).__name__}')
-
-    def load_bytearray8(self) -> None:
-        """Read bytes; upstream makes room for as many as the file says."""
-        size, = struct.unpack('<Q', self.read(8))
-        self.append(bytearray(self.read(size)))
-
-    dispatch[pickle.BUILD[0]] = load_build
-    dispatch[pickle.BYTEARRAY8[0]] = load_bytearray8
 
 
 class DataPickles(MetaPathFinder):

@@ -28,10 +28,11 @@ OTHERS = dict(
     a={1, 2},
     b=frozenset('x'),
     c=OrderedDict(x=1),
-    d=(None, True, -3, 2**70, 0.5, 1j, b'\0\xff'),
+    d=(None, True, -3, 2**70, 0.5, 1j, b'\0\xff', b'', bytearray()),
     e=defaultdict(list, x=[1]),
     f=bytearray(b'\0\xff'),
-    g=datetime.datetime(2026, 11, 30))
+    g=datetime.datetime(2026, 11, 30),
+    h={(1, (2, frozenset('x'))): 3})
 
 
 class Opened:
@@ -87,6 +88,8 @@ def test_yaml_holds_what_pyyaml_writes_of_data(tmp_path):
     path.write_text("[!!python/unicode 'a', !!python/str b, !!python/int 3, "
                     '!!python/none ]')
     assert mmengine.load(path) == ['a', 'b', 3, None]
+    path.write_text('a: &a {x: 1}\nb: {<<: [*a, {y: 2}], x: 3}')
+    assert mmengine.load(path) == dict(a=dict(x=1), b=dict(y=2, x=3))
 
 
 def test_yaml_with_a_key_that_is_none_is_named(tmp_path):
