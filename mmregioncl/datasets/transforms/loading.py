@@ -1,12 +1,14 @@
 import logging
 import struct
 import warnings
+import zlib
 from io import BytesIO
-from typing import Optional, Set
+from typing import Optional
 
 import cv2
 import mmcv
 import numpy as np
+import torch
 from mmcv.transforms import LoadImageFromFile
 from mmengine import fileio
 from mmengine.logging import print_log
@@ -35,8 +37,8 @@ class LoadImage(LoadImageFromFile):
     Plain JPEGs are decoded by simplejpeg, slightly faster than by OpenCV and
     to the same pixels. Grayscale, palette, CMYK and 16-bit images are
     converted to 8-bit BGR. Alpha is dropped. A skipped file is replaced by
-    another image, drawn at random, and logged once per worker. If too many
-    are skipped, an error ends the run.
+    another image, drawn at random, and logged once in a run. If too many are
+    skipped, an error ends the run.
 
     Args:
         channels (int): 3 for BGR, 1 for gray. Any other number has to be that
@@ -92,7 +94,8 @@ class LoadImage(LoadImageFromFile):
         self.on_corrupt = on_corrupt
         self.most_corrupt = most_corrupt
         self.min_side = min_side
-        self.skipped: Set[str] = set()
+        # By a hash of the path, in memory that workers share
+        self.logged = torch.zeros(2**16, dtype=torch.bool).share_memory_()
         self.files = self.failures = 0  # of this worker
 
     def check_decoder(self) -> None:
@@ -147,8 +150,8 @@ class LoadImage(LoadImageFromFile):
                 f'too many files cannot be read as images, {count}, such as '
                 f'{path} ({reason}): repair or remove them, or raise '
                 f'most_corrupt={self.most_corrupt} of LoadImage')
-        if path not in self.skipped:
-            self.skipped.add(path)
+        if not (logged := self.logged[zlib.crc32(path.encode()) % 2**16]):
+            logged.fill_(True)
             print_log(
                 f'skipped {path}, which cannot be read as an image ({reason}; '
                 f'{count})',

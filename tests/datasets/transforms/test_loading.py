@@ -8,6 +8,7 @@ from mmengine.logging import MMLogger
 from mmengine.registry import DATASETS, TRANSFORMS
 from PIL import Image, UnidentifiedImageError
 from sklearn.datasets import load_sample_image
+from torch.utils.data import DataLoader
 
 from mmregioncl.datasets import ImageFolder
 from mmregioncl.datasets.transforms.loading import decode_jpeg
@@ -88,16 +89,22 @@ def test_corrupt_file_is_named(name, tmp_path):
         name == 'empty.jpg')
 
 
-def test_skipped_file_is_logged_once(tmp_path, capfd):
-    from mmengine.logging import MMLogger
+def test_skipped_files_are_logged_once_in_a_run(tmp_path, capfd):
+    """By one of the workers, and not by those of the next epoch again."""
     MMLogger.get_instance('skips', log_level=logging.WARNING)
-    path = tmp_path / 'broken.jpg'
-    path.write_bytes(b'x')
-    transform = TRANSFORMS.build(dict(type='mmregioncl.LoadImage'))
-    for _ in range(3):
-        assert transform(dict(img_path=str(path))) is None
-    out, err = capfd.readouterr()
-    assert (out + err).count(f'skipped {path}') == 1
+    for name in 'abc':
+        (tmp_path / f'{name}.jpg').write_bytes(b'x')
+    (tmp_path / 'd.png').write_bytes(PNG)
+    dataset = ImageFolder(
+        str(tmp_path),
+        pipeline=[dict(type='mmregioncl.LoadImage', most_corrupt=1)])
+    loader = DataLoader(
+        dataset, batch_size=None, sampler=[0, 1, 2], num_workers=1)
+    for _ in range(2):
+        list(loader)
+    text = ''.join(capfd.readouterr())
+    for name in 'abc':
+        assert text.count(f'skipped {tmp_path}/{name}.jpg') == 1
 
 
 def test_a_folder_of_corrupt_files_ends_the_run(tmp_path):
@@ -127,7 +134,7 @@ def test_the_share_of_corrupt_files_is_limited(tmp_path, share, ends):
     for _ in range(20):
         transform = TRANSFORMS.build(dict(type='mmregioncl.LoadImage'))
         transform.decode = lambda results: 1 / (draw.random() > share)
-        transform.skipped.add('x')
+        transform.logged[:] = True
         try:
             for _ in range(2000):
                 transform(dict(img_path='x'))
