@@ -9,6 +9,8 @@ import re
 import warnings
 
 PYTHON = (
+    # check_workers says so once, of all data sets.
+    'This DataLoader will create',
     # Batches are copied from ordinary memory, which a CPU reads anyway.
     "'pin_memory' argument is set as true but no accelerator is found",
     # With accumulation or a loss scale, the first batches make no update.

@@ -70,6 +70,7 @@ class GuardHook(Hook):
         checks.check_depth(runner)
         sample = first_sample(runner)
         checks.check_shared_memory(runner, sample)
+        checks.check_workers(runner)
         self.views = views_of(runner, sample)
         if self.views is not None:
             checks.check_channels(unwrap(runner.model), self.views)

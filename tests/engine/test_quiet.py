@@ -85,6 +85,7 @@ def test_warnings_of_the_installed_packages(hidden):
     """The text of the list is the one that they use."""
     with warnings.catch_warnings(record=True) as shown:
         list(DataLoader([1], pin_memory=True))
+        DataLoader([1], num_workers=999)
         image = Image.new('P', (2, 2))
         image.info['transparency'] = bytes(4)
         image.convert('RGB')

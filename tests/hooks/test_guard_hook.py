@@ -816,6 +816,19 @@ def test_little_shared_memory_is_told(monkeypatch):
     assert not runner.logger.warning.called
 
 
+def test_more_workers_than_cores_are_told_once(monkeypatch):
+    monkeypatch.setattr(resources.os, 'cpu_count', lambda: 8)
+    monkeypatch.setenv('LOCAL_WORLD_SIZE', '2')
+    for workers, told in ((4, False), (5, True)):
+        runner = Mock()
+        runner.train_dataloader.num_workers = workers
+        checks.check_workers(runner)
+        assert runner.logger.warning.called == told
+    assert runner.logger.warning.call_args[0][0] == (
+        '10 data workers on 8 processor cores take memory and rarely load '
+        'faster: set train_dataloader.num_workers=4')
+
+
 def test_views_that_are_not_packed_are_refused(runner_cfg):
     runner_cfg.train_dataloader.dataset.pipeline.pop()
     with pytest.raises(ValueError, match='packs no views for the model: end'):

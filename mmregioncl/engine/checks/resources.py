@@ -74,6 +74,18 @@ def check_shared_memory(runner, sample: dict) -> None:
             'prefetch_factor of train_dataloader')
 
 
+def check_workers(runner) -> None:
+    """Warn once, where PyTorch does for each loader, of too many workers."""
+    processes = int(os.environ.get('LOCAL_WORLD_SIZE', 1))
+    workers = processes * runner.train_dataloader.num_workers
+    cores = os.cpu_count()
+    if workers > cores:
+        runner.logger.warning(
+            f'{workers} data workers on {cores} processor cores take memory '
+            'and rarely load faster: set train_dataloader.num_workers='
+            f'{max(1, cores // processes)}')
+
+
 def check_disk(runner) -> None:
     """Warn if the checkpoints that are kept do not fit on the disk."""
     size = present(runner) + missing_states(runner)
