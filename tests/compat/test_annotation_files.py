@@ -88,6 +88,8 @@ def test_yaml_holds_what_pyyaml_writes_of_data(tmp_path):
     path.write_text("[!!python/unicode 'a', !!python/str b, !!python/int 3, "
                     '!!python/none ]')
     assert mmengine.load(path) == ['a', 'b', 3, None]
+    path.write_text('[' + 'a, ' * 1001 + ']')
+    assert mmengine.load(path) == ['a'] * 1001
     path.write_text('a: &a {x: 1}\nb: {<<: [*a, {y: 2}], x: 3}')
     assert mmengine.load(path) == dict(a=dict(x=1), b=dict(y=2, x=3))
 
