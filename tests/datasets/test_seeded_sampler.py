@@ -6,6 +6,7 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 import torch
+from mmcv.transforms import BaseTransform
 from mmengine.dataset import ClassBalancedDataset, ConcatDataset, RepeatDataset
 from torch.utils.data import DataLoader
 
@@ -15,7 +16,17 @@ from mmregioncl.datasets import (ImageFolder, SeededBatchSampler,
 from mmregioncl.datasets.transforms import PackSeededInputs
 
 COUNT = 12
-# Draws of Python and of NumPy, by our transforms and the host.s
+
+
+class Roll(BaseTransform):
+    """Draws from PyTorch."""
+
+    def transform(self, results: dict) -> dict:
+        shift = int(torch.randint(16, ()))
+        return dict(results, img=np.roll(results['img'], shift, 0))
+
+
+# Draws of Python, NumPy and PyTorch, by our transforms, the host's and others
 STEPS = [
     dict(
         type='mmregioncl.ContrastiveCrop',
@@ -24,7 +35,8 @@ STEPS = [
     dict(type='mmregioncl.RandomResizedCrop', size=16),
     dict(type='mmregioncl.ColorJitter', brightness=0.4, hue=0.1),
     dict(type=host.qualified('RandomGrayscale'), prob=0.5, keep_channels=True),
-    dict(type='mmregioncl.RandomFlip', prob=0.5)
+    dict(type='mmregioncl.RandomFlip', prob=0.5),
+    dict(type=Roll)
 ]
 
 
@@ -50,9 +62,9 @@ def folder_set(root, kind: type = ImageFolder) -> ImageFolder:
         ])
 
 
-def epochs(dataset, workers=0, persistent=False, skip=0) -> list:
+def epochs(dataset, workers=0, persistent=False, skip=0, seed=3) -> list:
     """Views of two epochs by position, as a loader gives them."""
-    sampler = SeededSampler(dataset, seed=3)
+    sampler = SeededSampler(dataset, seed=seed)
     loader = DataLoader(
         dataset,
         batch_size=3,
@@ -97,12 +109,11 @@ def test_seeds_of_views_do_not_depend_on_workers(image_folder):
     assert len(torch.cat(drawn).unique()) == 2 * COUNT
 
 
-def test_epochs_differ_and_begin_anywhere(image_folder):
+def test_epochs_and_seeds_differ_and_epochs_begin_anywhere(image_folder):
     first, second = epochs(folder_set(image_folder))
-    assert len(
-        torch.cat(
-            (first,
-             second)).flatten(2).flatten(0, 1).unique(dim=0)) == 2 * 2 * COUNT
+    other, _ = epochs(folder_set(image_folder), seed=4)
+    views = torch.cat((first, second, other)).flatten(2).flatten(0, 1)
+    assert len(views.unique(dim=0)) == 3 * 2 * COUNT
     rest = epochs(folder_set(image_folder), skip=6)
     assert torch.equal(rest[0], first[6:])
     assert torch.equal(rest[1], second[6:])
