@@ -177,6 +177,7 @@ def test_a_run_of_steps_validates_once():
         hub.update_info('validated', known)
         loop.run()
         assert validated == wanted
+        assert hub.get_info('validated') == 5
 
 
 def test_a_loop_of_steps_needs_its_sampler(iterations_cfg):
@@ -275,6 +276,7 @@ def test_each_epoch_is_validated_once():
         hub.update_info('validated', known)
         loop.run()
         assert validated == wanted
+        assert hub.get_info('validated') == 4
     assert runner.logger.warning.call_args.args[0].startswith(
         'nothing is left to train after epoch 4: raise')
     validated.clear()
