@@ -24,6 +24,9 @@ def test_file_is_replaced(backend, tmp_path):
     for content in (b'first', b'second'):
         backend.put(content, path)
         assert path.read_bytes() == content
+    with open(path, 'rb') as before:  # which is not written into
+        backend.put(b'third', path)
+        assert before.read() == b'second'
     assert list(path.parent.iterdir()) == [path]
 
 

@@ -33,14 +33,10 @@ def test_no_scalar_is_lost_on_a_full_disk(tmp_path, full, monkeypatch):
         full['full'] = step in (2, 3)
         backend.add_scalars(dict(loss=step / 2), step, f'{step // 3}.json')
         backend.add_scalar('lr', 0.1, step)
-    rows = [
-        json.loads(line)
-        for line in (tmp_path / 'scalars.json').read_text().splitlines()
-    ]
-    assert [row['step']
-            for row in rows] == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
-    for name in ('0.json', '1.json'):
-        assert len((tmp_path / name).read_text().splitlines()) == 3
+    for name, steps in (('scalars', [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5,
+                                     5]), ('0', [0, 1, 2]), ('1', [3, 4, 5])):
+        lines = (tmp_path / f'{name}.json').read_text().splitlines()
+        assert [json.loads(line)['step'] for line in lines] == steps
     line, *_ = warned.call_args.args
     assert warned.call_count == 1
     assert line.endswith('No space left on device): make room')
