@@ -27,6 +27,7 @@ from mmregioncl.engine.checks.batches import count_samples, last_batch
 from mmregioncl.engine.failures import explain_failures
 from mmregioncl.engine.step_memory import rehearse
 from mmregioncl.hooks.evaluation_hook import EvaluationHook
+from mmregioncl.hooks.guard_hook import NEVER, GuardHook
 from ranks import Ranks
 from toy import method_cfgs
 
@@ -614,6 +615,21 @@ def test_ranks_with_other_data_are_named(runner_cfg, two_ranks):
         'has 3 batches of 2, the last of 2, from 12 images: give all processes'
         ' the same data and batch_size in train_dataloader'
     ]
+
+
+def stop_of_rank() -> str:
+    """What GuardHook says where the loss of rank 1 was bad in step 3."""
+    guard = GuardHook()
+    guard.first_bad = dict(loss=torch.tensor((NEVER, 3)[get_rank()]))
+    with pytest.raises(FloatingPointError) as info:
+        guard.check_losses(Mock())
+    return str(info.value)
+
+
+def test_all_ranks_stop_if_a_loss_of_one_is_bad(two_ranks):
+    first, second = two_ranks(stop_of_rank)
+    assert first.startswith('loss became NaN or inf at step 3')
+    assert second.startswith('loss became NaN or inf at step 3')
 
 
 class Uneven(Hook):
