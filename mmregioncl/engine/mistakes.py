@@ -87,7 +87,8 @@ def explain_mistake(error: BaseException) -> Optional[str]:
         if packages[-1] == 'mmregioncl' and failure.refusal():
             return failure.text if failure.in_worker else None
         return explain_package(failure) or explain_step(failure) or \
-            explain_type(failure) or explain_build(failure)
+            explain_type(failure) or explain_build(failure) or \
+            explain_input(failure)
     return None
 
 
@@ -211,6 +212,19 @@ def explain_build(failure: Failure) -> Optional[str]:
             isinstance(last.values.get('self'), kind):
         return (f'{kind.__name__} refuses its settings in {key}, correct '
                 f'them: {failure.refusal()}')
+    return None
+
+
+def explain_input(failure: Failure) -> Optional[str]:
+    """Images that the backbone refuses, as those smaller than its windows."""
+    name = type_name(failure.settings().get('model.backbone', {}))
+    own = [
+        call for call in failure.calls if call.function == 'forward'
+        and type(call.values.get('self')).__name__ == name
+    ]
+    if own and failure.kind == 'AssertionError' and failure.refusal():
+        return (f'{name} refuses its images, correct their size or the '
+                f'settings in model.backbone: {failure.refusal()}')
     return None
 
 

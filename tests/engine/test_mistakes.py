@@ -110,6 +110,19 @@ def test_one_of_several_parts_of_a_type_is_named(first, second, sentence):
     assert said is None if sentence is None else said.startswith(sentence)
 
 
+def test_images_that_a_backbone_refuses_are_named():
+    backbone = dict(
+        type='mmregioncl.SwinTransformer',
+        arch=dict(embed_dims=4, depths=[1], num_heads=[1]),
+        out_indices=(0, ))
+    cfg = Config(dict(model=dict(backbone=backbone)))
+    assert told(MODELS.build(backbone), torch.ones(1, 3, 16, 16), cfg=cfg) == (
+        'SwinTransformer refuses its images, correct their size or the '
+        'settings in model.backbone: The input shape (4, 4) is smaller than '
+        'the window size (7). Please set `pad_small_map=True`, or decrease '
+        'the `window_size`.')
+
+
 def test_parts_that_an_algorithm_replaces_are_named():
     model = method_cfgs('RegionCLMoCo')[0]
     model['head'] = dict(type=f'{host.NAME}.ContrastiveHead', temperatures=0.2)
