@@ -1,4 +1,4 @@
-"""Warnings of other packages that ask nothing of a user.
+"""Lines of other packages that ask nothing of a user.
 
 Each is named by how it begins, and why it needs no attention. All others are
 shown.
@@ -24,6 +24,12 @@ PYTHON = (
     'urllib3 (',
     # How mmcv's Hsigmoid was before 2022
     'In MMCV v1.4.4',
+    # MMSegmentation calls it itself.
+    '``build_loss`` would be deprecated soon',
+    # How its published recipes average their losses
+    'Default ``avg_non_ignore`` is False',
+    # Nor does a recipe ask for pictures.
+    'The draw is False',
 )
 LOGGED = (
     # CheckpointHook and LoggerHook of MMEngine call it themselves.
@@ -31,6 +37,12 @@ LOGGED = (
     r'"HardDiskBackend" is the alias of "LocalBackend"',
     # Moving averages and frozen stages, of which an optimizer takes none
     r'\S+ is skipped since its requires_grad=False$',
+    # A line for each weight of a setting in paramwise_cfg, which has it
+    'paramwise_options -- ',
+    # Said of Swin before PretrainedHook loads its weights
+    r'No pre-trained weights for \w+, training start from scratch$',
+    # Metrics keep the names of their package.
+    'The prefix is not set in metric class',
 )
 
 
@@ -45,6 +57,6 @@ def hide_needless_warnings() -> None:
 
 
 def hide_needless_lines(logger: logging.Logger) -> None:
-    """Hide warnings that MMEngine writes to a log."""
+    """Hide those that MMEngine and its kin write to a log."""
     logger.addFilter(lambda record: not any(
         re.match(text, record.getMessage()) for text in LOGGED))
