@@ -85,7 +85,11 @@ def thin(backbone) -> dict:
                 num_layers=1,
                 num_heads=2,
                 feedforward_channels=64))
-    return dict(depth=10, stem_channels=8, base_channels=8)
+    return dict(
+        type=f'mmregioncl.Toy{backbone.type}',
+        depth=10,
+        stem_channels=8,
+        base_channels=8)
 
 
 def shrink(cfg, folders, work_dir):

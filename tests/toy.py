@@ -4,11 +4,15 @@ from copy import deepcopy
 from mmengine.registry import MODELS
 
 from mmregioncl import host
+from mmregioncl.registry import MODELS as OURS
 
-# A ResNet of one block a stage, which no host has
-for name in ('mmregioncl.ResNet', host.qualified('ResNet')):
-    depths = MODELS.get(name).arch_settings
-    depths[10] = (depths[18][0], (1, 1, 1, 1))
+# ResNets of one block a stage, which no host has
+for parent in map(MODELS.get,
+                  ('mmregioncl.ResNet', 'mmregioncl.ResNet_CIFAR')):
+    block, _ = parent.arch_settings[18]
+    OURS.register_module(
+        module=type(f'Toy{parent.__name__}', (
+            parent, ), dict(arch_settings={10: (block, (1, 1, 1, 1))})))
 
 CROSS_ENTROPY = host.qualified('CrossEntropyLoss')
 
@@ -23,7 +27,7 @@ MODEL = dict(
         std=(58.395, 57.12, 57.375),
         bgr_to_rgb=True),
     backbone=dict(
-        type=host.qualified('ResNet_CIFAR'),
+        type='mmregioncl.ToyResNet_CIFAR',
         depth=10,
         stem_channels=8,
         base_channels=8),

@@ -30,7 +30,7 @@ KNN = dict(k=[1, 5], temperature=[0.1])
 @pytest.fixture
 def run(model_cfg, image_folder, tmp_path):
     folder = class_folder(str(image_folder), 32)
-    model_cfg['backbone']['type'] = 'ResNet_CIFAR'  # as configs name it
+    model_cfg['backbone']['type'] = 'ToyResNet_CIFAR'  # as configs name it
     cfg = Config(
         dict(
             model=model_cfg,
