@@ -16,7 +16,7 @@ model = dict(
 view_pipeline = [
     dict(
         type='mmregioncl.RandomResizedCrop',
-        size=32,
+        size=24,
         scale=(0.5, 1.),
         backend='pillow'),
     dict(type='mmregioncl.ColorJitter', brightness=0.2, contrast=0.2),
@@ -54,7 +54,7 @@ eval_datasets = dict(
         data_root=data_root + 'test',
         pipeline=eval_pipeline))
 
-optim_wrapper = dict(optimizer=dict(lr=0.01))
+optim_wrapper = dict(optimizer=dict(lr=0.03))
 param_scheduler = [
     dict(type='CosineAnnealingLR', T_max=20, by_epoch=True, begin=0, end=20)
 ]

@@ -8,7 +8,7 @@ from sklearn.model_selection import train_test_split
 
 
 def write_digits(root: Union[str, Path]) -> Path:
-    """Write scikit-learn's handwritten digits to folders of images, 32 pixels
+    """Write scikit-learn's handwritten digits to folders of images, 24 pixels
     wide.
 
     The data are 1,797 scans of 8x8 pixels (UCI, E. Alpaydin and C. Kaynak,
@@ -40,7 +40,7 @@ def write_digits(root: Union[str, Path]) -> Path:
             folder = part / split / str(digits.target[index])
             folder.mkdir(parents=True, exist_ok=True)
             scan = Image.fromarray(scans[index])
-            scan.resize((32, 32),
+            scan.resize((24, 24),
                         Image.BICUBIC).save(folder / f'{index:04d}.png')
     part.rename(root)
     return root

@@ -16,7 +16,7 @@ def test_two_thirds_are_for_training(tmp_path):
     for path in root.glob('test/*/*.png'):
         assert digits.target[int(path.stem)] == int(path.parent.name)
     scan = Image.open(next(root.glob('train/0/*.png')))
-    assert scan.size == (32, 32)
+    assert scan.size == (24, 24)
     assert np.ptp(np.array(scan)) > 200
 
 

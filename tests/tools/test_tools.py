@@ -117,10 +117,10 @@ def test_a_dry_run_tells_and_leaves_nothing(run_tool, tmp_path, options):
     lines = dict(
         line.split(maxsplit=1) for line in done.stdout.splitlines()
         if line[:1].isalpha())
-    assert lines['batch'].startswith('2 tensors of (32, 3, 32, 32) from 96 im')
-    assert lines['backbone'] == '(32, 3, 32, 32) to (32, 128, 4, 4)'
-    assert lines['regions'] == ('sides of 2 to 3 cells of 8 pixels, on a grid '
-                                'of 4x4 cells')
+    assert lines['batch'].startswith('2 tensors of (32, 3, 24, 24) from 96 im')
+    assert lines['backbone'] == '(32, 3, 24, 24) to (32, 128, 3, 3)'
+    assert lines['regions'] == ('sides of 1 to 2 cells of 8 pixels, on a grid '
+                                'of 3x3 cells')
     assert lines['weights'].startswith('733,200 learned, 733,200 frozen or')
     assert re.match(r'about 0\.0\d GiB in a step', lines['memory'])
     assert re.match(r'loss [\d.]+, loss_instance ', lines['losses'])
@@ -296,7 +296,7 @@ def test_localization(run_tool, tmp_path, digits):
                     images, '--objects', 'objects.txt', '--count', '8',
                     '--thresholds', '0.5', 'mean', '--workers', '0')
     assert done.stdout.startswith('8 images with 1.0 objects on average, at '
-                                  '32x32 pixels')
+                                  '24x24 pixels')
     rows = dict(re.findall(r'^(\S.*?) {2,}(\d\.\d.*)$', done.stdout, re.M))
     # Half of the whole image, and a quarter of that of the centre and object
     assert rows['whole image'].split()[:6] == [
