@@ -193,7 +193,8 @@ class TimedCheckpointHook(SafeCheckpointHook):
             path for path in Path(self.out_dir).glob(TIMED.format('*'))
             if is_timed(str(path))
         ]
-        paths.sort(key=lambda path: path.stat().st_mtime)
+        newest = Path(self.last_ckpt or '').name  # even if a clock went back
+        paths.sort(key=lambda p: (p.name == newest, p.stat().st_mtime))
         for path in paths[:len(paths) - keep]:
             self.remove(str(path))
 

@@ -99,6 +99,22 @@ def test_accumulated_updates_are_finished_first(timed_cfg):
     assert timed == ['resume_iter_2.pth', 'resume_iter_4.pth']
 
 
+def test_clock_that_went_back_keeps_the_newest(timed_cfg):
+    """Older checkpoints seem newer than the one that was just written."""
+    timed_cfg.train_cfg.max_epochs = 1
+    work_dir = Path(timed_cfg.work_dir)
+    work_dir.mkdir(parents=True)
+    for name in ('resume_iter_100.pth', 'resume_iter_101.pth'):
+        (work_dir / name).touch()
+        os.utime(work_dir / name, (2e9, 2e9))
+    watch = Watch()
+    runner = Runner.from_cfg(timed_cfg)
+    runner.register_hook(watch)
+    runner.train()
+    assert watch.files[:2] == [['resume_iter_1.pth', 'resume_iter_101.pth'],
+                               ['resume_iter_101.pth', 'resume_iter_2.pth']]
+
+
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGUSR1])
 @pytest.mark.parametrize('stop_at', [2, 3])
 def test_a_signal_stops_at_the_end_of_the_step(timed_cfg, tmp_path, number,
