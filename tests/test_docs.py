@@ -7,9 +7,13 @@ from pathlib import Path
 from typing import Iterator, Set, Tuple
 
 import pytest
+import torch
 from mmengine.config import Config
 
 from mmregioncl import host
+from mmregioncl.models import heads
+from mmregioncl.registry import MODELS
+from toy import MODEL, NON_LINEAR
 
 OTHER, = host.SCOPES.keys() - {host.NAME}
 ROOT = Path(__file__).parents[1]
@@ -67,6 +71,33 @@ def test_python_of_a_page_is_valid(page, tmp_path):
             config = tmp_path / f'{number}.py'
             config.write_text(code)
             assert Config.fromfile(config).model
+
+
+@pytest.mark.mmselfsup
+@pytest.mark.parametrize('count, share', [(8, None), (7, None), (8, 0.5)])
+def test_example_of_a_method_trains(count, share, monkeypatch):
+    """Also on odd batches, and on images that are shown whole."""
+    monkeypatch.setattr(MODELS, '_module_dict', dict(MODELS._module_dict))
+    page = (ROOT / 'docs' / 'architecture.md').read_text()
+    for part, kind in (('heads', 'RegionCrossCorrelationHead'),
+                       ('algorithms', 'RegionCLBarlowTwins')):
+        block, = re.findall(rf'```python\n((?:(?!```).)*?class {kind}.*?)```',
+                            page, re.S)
+        package = f'mmregioncl.models.{part}'
+        exec(block, dict(__name__=f'{package}.new', __package__=package))
+        monkeypatch.setattr(heads, kind, MODELS.get(kind), raising=False)
+    model = MODELS.build(
+        dict(
+            type='RegionCLBarlowTwins',
+            backbone=MODEL['backbone'],
+            neck=dict(NON_LINEAR, type='NonLinearNeck'),
+            head=dict(
+                type='LatentCrossCorrelationHead',
+                in_channels=16,
+                loss=dict(type='CrossCorrelationLoss')),
+            region_share=share))
+    losses = model.loss([torch.randn(count, 3, 32, 32) for _ in range(2)])
+    assert sum(losses.values()).isfinite()
 
 
 @pytest.mark.parametrize('folder', ['regioncl', 'benchmarks'])
