@@ -72,7 +72,7 @@ def whole_image_maps(model: BaseModel,
     for batch in with_progress(loader, 'crop boxes, batches'):
         inputs, samples = preprocess(model.data_preprocessor, batch)
         rows = torch.cat([sample.sample_idx.value for sample in samples])
-        yield rows, feature_map(backbone_outputs(model, inputs))
+        yield rows, feature_map(backbone_outputs(model, inputs), image_size)
 
 
 def localize(model: BaseModel,

@@ -68,20 +68,21 @@ def browse_views(cfg: Config, path: str, count: int = 8) -> None:
 
     region_swap = TRANSFORMS.build(
         cfg.model.get('region_swap', dict(type='mmregioncl.RegionSwap')))
+    image_size = view_q.shape[-2:]
+    with torch.random.fork_rng(), torch.no_grad():
+        backbone = MODELS.build(
+            with_settings(cfg.model.backbone, MAP_SETTINGS))
+        backbone.eval()
+        grid = grid_of(backbone(view_q[:1]), image_size)
     if isinstance(region_swap, RegionSwap):
-        with torch.random.fork_rng(), torch.no_grad():
-            backbone = MODELS.build(
-                with_settings(cfg.model.backbone, MAP_SETTINGS))
-            backbone.eval()
-            grid = grid_of(backbone(view_q[:1]))
-        region_swap = region_swap.fit(grid, view_q.shape[-2:])
+        region_swap = region_swap.fit(grid, image_size)
     composites, region = region_swap(view_q)
 
     columns = {'view 1': view_q, 'view 2': view_k, 'composite': composites}
     view_sheet(path, {
         title: to_images(views, preprocessor)
         for title, views in columns.items()
-    }, region.scale(region_swap.stride))
+    }, region.scale(image_size[0] // grid[0]))
 
 
 def browse_boxes(cfg: Config,
@@ -175,7 +176,7 @@ def localize_image(
         dict(
             inputs=[view[None] for view in sample['inputs']],
             data_samples=[sample['data_samples']]))
-    maps = feature_map(backbone_outputs(model, inputs))
+    maps = feature_map(backbone_outputs(model, inputs), image_size)
     heat, _ = heat_maps(maps, image_size)
     boxes, _ = heatmap_to_boxes(maps, image_size, threshold)
     return heat[0].cpu().numpy(), tuple(boxes[0].tolist())

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from mmregioncl.evaluation.localization import find_boxes
 from mmregioncl.evaluation.objects import (best_iou, images_with_objects,
                                            random_boxes, read_objects, score)
+from mmregioncl.visualization.browse import localize_image
 
 # Two squares of a quarter of the image, and a smaller one
 LEFT, RIGHT = [0., 0., .5, .5], [0., .5, .5, 1.]
@@ -146,6 +147,13 @@ class Brightness(BaseModel):
         return F.avg_pool2d(view, 4),
 
 
+class BrightnessTokens(Brightness):
+    """The same, with one token for each cell."""
+
+    def forward(self, *args, **kwargs):
+        return super().forward(*args, **kwargs)[0].flatten(2).mT,
+
+
 PIPELINE = Config(
     dict(
         train_dataloader=dict(
@@ -188,6 +196,20 @@ def test_boxes_of_a_network_that_sees_the_objects(lights):
     assert score(half, objects).corloc == 1
     # A low threshold adds the 2 pixels over which the map falls.
     assert low[0].tolist() == [6 / 32, 10 / 32, 18 / 32, 30 / 32]
+
+
+def test_tokens_fill_a_grid_of_the_shape_of_the_image(lights):
+    dataset, _ = lights
+    maps, tokens = (
+        kind(dict(type='mmregioncl.SelfSupDataPreprocessor'))
+        for kind in (Brightness, BrightnessTokens))
+    assert find_boxes(tokens, dataset, (16, 64), [.5], 2, 0).equal(
+        find_boxes(maps, dataset, (16, 64), [.5], 2, 0))
+    view = torch.zeros(3, 16, 64, dtype=torch.uint8)
+    view[:, 4:8, 16:36] = 255
+    sample = dict(inputs=[view], data_samples=[])
+    assert localize_image(tokens, sample, (16, 64), .5)[1] == localize_image(
+        maps, sample, (16, 64), .5)[1] == (.25, .25, .4375, 35 / 64)
 
 
 def test_images_without_objects_are_refused(lights, tmp_path):

@@ -8,7 +8,8 @@ from mmengine.dataset import Compose
 from mmengine.registry import MODELS
 from PIL import Image
 
-from mmregioncl.models.utils import Region
+from mmregioncl.models.utils import Region, swap_region
+from mmregioncl.registry import TRANSFORMS
 from mmregioncl.visualization import (box_sheet, browse_boxes, browse_views,
                                       to_images, view_sheet)
 from mmregioncl.visualization.browse import crop_of, localization_hook
@@ -45,8 +46,18 @@ def test_images_come_back_from_normalised_views(model_cfg):
     assert np.array_equal(to_images(views, preprocessor), rgb)
 
 
-def test_boxes_of_a_config(image_folder, model_cfg, tmp_path):
+@TRANSFORMS.register_module()
+class MiddleSwap:
+    """A region swap of one's own."""
+
+    def __call__(self, views):
+        region = Region(1, 1, 2, 2)
+        return swap_region(views, region.scale(8)), region
+
+
+def test_sheets_of_a_config(image_folder, model_cfg, tmp_path):
     """One that crops at random as well; the sheet grows by a histogram."""
+    model_cfg['region_swap'] = dict(type='mmregioncl.MiddleSwap')
     crop = dict(type='mmregioncl.RandomResizedCrop', size=32)
     cfg = Config(
         dict(
