@@ -1,7 +1,9 @@
 from difflib import get_close_matches
 from inspect import getmro, isclass, signature
+from math import inf
 from numbers import Real
-from typing import Any, Callable, Iterable, Optional, Sequence, Set
+from typing import (Any, Callable, Iterable, Optional, Sequence, Set, Tuple,
+                    Union)
 
 import numpy as np
 
@@ -39,16 +41,67 @@ def check_number(name: str,
     Raises:
         ValueError: If it is not.
     """
-    if not is_number(value) or not 0 <= value < float('inf') or (positive and
-                                                                 value == 0):
+    if not is_number(value) or not 0 <= value < inf or (positive
+                                                        and value == 0):
         wanted = 'a positive number' if positive else '0 or a positive number'
         raise ValueError(f'{name}={value!r} of {owner} has to be {wanted}')
     return value
 
 
+def check_size(size: Union[int, Sequence[int]], owner: str) -> Tuple[int, int]:
+    """Return height and width of a size in pixels.
+
+    Args:
+        size (int or Sequence[int]): Height and width, or one number for both.
+        owner (str): Class that has the setting.
+
+    Raises:
+        ValueError: If they are not whole numbers from 1 on.
+    """
+    sides = (size, size) if is_number(size) else size
+    if not isinstance(sides, Sequence) or len(sides) != 2 or not all(
+            is_number(side) and side >= 1 and side % 1 == 0 for side in sides):
+        raise ValueError(f'size={size!r} of {owner} has to be a number of '
+                         'pixels, or height and width')
+    height, width = map(int, sides)
+    return height, width
+
+
+def check_choice(name: str, value: str, choices: Sequence[str],
+                 owner: str) -> str:
+    """Return a setting if it is one of the choices.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    if value not in choices:
+        raise ValueError(f'{name}={value!r} of {owner} has to be one of '
+                         f'{", ".join(choices)}')
+    return value
+
+
+def check_probability(name: str, value: float, owner: str) -> float:
+    """Return a setting if it is a number from 0 to 1.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    if not is_number(value) or not 0 <= value <= 1:
+        raise ValueError(f'{name}={value!r} of {owner} has to be a '
+                         'probability, from 0 to 1')
+    return value
+
+
 def is_number(value: Any) -> bool:
-    """Whether a value is a number; True and False are none."""
+    """Whether a value is a number, and not True or False."""
     return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def is_span(value: Any, low: float = 0, high: float = inf) -> bool:
+    """Whether a value is two finite numbers within limits, the lower first."""
+    return isinstance(value, Sequence) and len(value) == 2 and all(
+        map(is_number, value)) and low <= value[0] <= value[1] <= high and \
+        value[1] < inf
 
 
 def listed(value: Any) -> Sequence:

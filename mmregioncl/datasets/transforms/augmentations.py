@@ -15,7 +15,8 @@ from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
 
 from mmregioncl.registry import TRANSFORMS
-from mmregioncl.validation import check_whole_number, is_number
+from mmregioncl.validation import (check_choice, check_probability, check_size,
+                                   check_whole_number, is_number, is_span)
 from .image_ops import (gaussian_blur, jitter_bands, jitter_colors,
                         resize_crop, solarize, weighted_gray)
 
@@ -25,6 +26,8 @@ __all__ = [
 ]
 
 Range = Union[float, Sequence[float]]
+Size = Tuple[int, int]
+Span = Tuple[float, float]
 
 BACKENDS = ('cv2', 'pillow')
 INTERPOLATIONS = ('nearest', 'bilinear', 'bicubic', 'area', 'lanczos')
@@ -52,23 +55,24 @@ class RandomResizedCrop(BaseTransform):
 
     def __init__(self,
                  size: Union[int, Sequence[int]],
-                 scale: Tuple[float, float] = (0.08, 1.0),
-                 ratio: Tuple[float, float] = (3. / 4., 4. / 3.),
+                 scale: Span = (0.08, 1.0),
+                 ratio: Span = (3. / 4., 4. / 3.),
                  max_attempts: int = 10,
                  interpolation: str = 'bilinear',
                  backend: str = 'cv2') -> None:
-        self.size = check_size(self, size)
+        owner = type(self).__name__
+        self.size = check_size(size, owner)
         for name, span in (('scale', scale), ('ratio', ratio)):
             if not is_span(span) or span[0] == 0:
-                raise ValueError(f'{name}={span} of {type(self).__name__} has '
-                                 'to be a range of positive numbers')
+                raise ValueError(f'{name}={span} of {owner} has to be a range '
+                                 'of positive numbers')
         self.scale = scale
         self.ratio = ratio
-        self.max_attempts = check_whole_number('max_attempts', max_attempts, 0,
-                                               type(self).__name__)
-        self.interpolation = check_choice(self, 'interpolation', interpolation,
-                                          INTERPOLATIONS)
-        self.backend = check_choice(self, 'backend', backend, BACKENDS)
+        self.max_attempts = check_whole_number('max_attempts', max_attempts, 1,
+                                               owner)
+        self.interpolation = check_choice('interpolation', interpolation,
+                                          INTERPOLATIONS, owner)
+        self.backend = check_choice('backend', backend, BACKENDS, owner)
 
     def transform(self, results: dict) -> dict:
         """Replace ``img`` (H, W, C) by a resized random crop."""
@@ -92,9 +96,9 @@ class RandomResizedCrop(BaseTransform):
                 f'interpolation={self.interpolation}, backend={self.backend})')
 
 
-def draw_crop(shape: Tuple[int, int],
-              scale: Tuple[float, float],
-              ratio: Tuple[float, float],
+def draw_crop(shape: Size,
+              scale: Span,
+              ratio: Span,
               max_attempts: int = 10) -> Tuple[int, int, int, int]:
     """Draw a crop of an image.
 
@@ -105,6 +109,17 @@ def draw_crop(shape: Tuple[int, int],
     Returns:
         tuple[int, int, int, int]: Top, left, height and width in pixels.
     """
+    size = draw_crop_size(shape, scale, ratio, max_attempts)
+    if size is None:
+        return central_crop(shape, ratio)
+    top, left = (random.randint(0, length - side)
+                 for length, side in zip(shape, size))
+    return top, left, *size
+
+
+def draw_crop_size(shape: Size, scale: Span, ratio: Span,
+                   max_attempts: int) -> Optional[Size]:
+    """Draw height and width of a crop; None if no draw fits the image."""
     rows, cols = shape
     logs = math.log(ratio[0]), math.log(ratio[1])
     for _ in range(max_attempts):
@@ -113,15 +128,17 @@ def draw_crop(shape: Tuple[int, int],
         width = int(round(math.sqrt(area * aspect)))
         height = int(round(math.sqrt(area / aspect)))
         if 0 < width <= cols and 0 < height <= rows:
-            top = random.randint(0, rows - height)
-            left = random.randint(0, cols - width)
-            return top, left, height, width
+            return height, width
+    return None
+
+
+def central_crop(shape: Size, ratio: Span) -> Tuple[int, int, int, int]:
+    """The largest central crop within a range of aspect ratios."""
     height, width = largest_crop(shape, ratio)
-    return (rows - height) // 2, (cols - width) // 2, height, width
+    return (shape[0] - height) // 2, (shape[1] - width) // 2, height, width
 
 
-def largest_crop(shape: Tuple[int, int],
-                 ratio: Tuple[float, float]) -> Tuple[int, int]:
+def largest_crop(shape: Size, ratio: Span) -> Size:
     """Height and width of the largest crop within a range of ratios."""
     rows, cols = shape
     if cols / rows < min(ratio):
@@ -159,7 +176,8 @@ class ColorJitter(BaseTransform):
         self.contrast = factor_range('contrast', contrast)
         self.saturation = factor_range('saturation', saturation)
         self.hue = factor_range('hue', hue, neutral=0, low=-0.5, high=0.5)
-        self.backend = check_choice(self, 'backend', backend, BACKENDS)
+        self.backend = check_choice('backend', backend, BACKENDS,
+                                    type(self).__name__)
 
     def transform(self, results: dict) -> dict:
         """Jitter the colours of ``img`` (H, W, C).
@@ -227,7 +245,7 @@ def factor_range(name: str,
                  given: Range,
                  neutral: float = 1,
                  low: float = 0,
-                 high: float = math.inf) -> Optional[Tuple[float, float]]:
+                 high: float = math.inf) -> Optional[Span]:
     """Range of a factor, None if it changes nothing.
 
     Args:
@@ -239,14 +257,14 @@ def factor_range(name: str,
     Raises:
         ValueError: If the range is empty or exceeds the limits.
     """
-    if isinstance(given, (int, float)):
-        span = (max(low, neutral - given), neutral + given)
-    else:
-        span = tuple(given)
-    if len(span) != 2 or not low <= span[0] <= span[1] <= high:
+    span = given
+    if is_number(given):
+        width = float(given)
+        span = (max(low, neutral - width), neutral + width)
+    if not is_span(span, low, high):
         raise ValueError(f'{name}={given} of ColorJitter has to be a number '
                          f'from 0 on, or a range within ({low}, {high})')
-    return None if span == (neutral, neutral) else span
+    return None if tuple(span) == (neutral, neutral) else tuple(span)
 
 
 @TRANSFORMS.register_module()
@@ -295,7 +313,7 @@ class RandomGaussianBlur(BaseTransform):
                 'RandomGaussianBlur have to be a range of numbers from 0 on')
         self.sigma_min = sigma_min
         self.sigma_max = sigma_max
-        self.prob = check_probability(type(self).__name__, 'prob', prob)
+        self.prob = check_probability('prob', prob, type(self).__name__)
 
     def transform(self, results: dict) -> dict:
         """Blur ``img`` (H, W, C)."""
@@ -322,7 +340,7 @@ class RandomSolarize(BaseTransform):
 
     def __init__(self, threshold: int = 128, prob: float = 0.5) -> None:
         self.threshold = threshold
-        self.prob = check_probability(type(self).__name__, 'prob', prob)
+        self.prob = check_probability('prob', prob, type(self).__name__)
 
     def transform(self, results: dict) -> dict:
         """Invert the bright pixels of ``img`` (H, W, C)."""
@@ -338,58 +356,6 @@ class RandomSolarize(BaseTransform):
     def __repr__(self) -> str:
         return (f'{type(self).__name__}(threshold={self.threshold}, '
                 f'prob={self.prob})')
-
-
-def check_size(step: BaseTransform,
-               size: Union[int, Sequence[int]]) -> Tuple[int, int]:
-    """Return height and width.
-
-    Raises:
-        ValueError: If they are not whole numbers from 1 on.
-    """
-    sides = (size, size) if is_number(size) else size
-    if not isinstance(sides, Sequence) or len(sides) != 2 or not all(
-            is_number(side) and side >= 1 and side % 1 == 0 for side in sides):
-        raise ValueError(f'size={size!r} of {type(step).__name__} has to be a '
-                         'number of pixels, or height and width')
-    height, width = map(int, sides)
-    return height, width
-
-
-def is_span(span: Sequence[float]) -> bool:
-    """Whether a value is two finite numbers from 0 on, the lower one first."""
-    return isinstance(span, Sequence) and len(span) == 2 and \
-        all(map(is_number, span)) and 0 <= span[0] <= span[1] < math.inf
-
-
-def check_choice(step: BaseTransform, name: str, value: str,
-                 choices: Sequence[str]) -> str:
-    """Return the value of a setting.
-
-    Raises:
-        ValueError: If it is not one of the choices.
-    """
-    if value not in choices:
-        raise ValueError(f'{name}={value!r} of {type(step).__name__} has to '
-                         f'be one of {", ".join(choices)}')
-    return value
-
-
-def check_probability(owner: str, name: str, value: float) -> float:
-    """Return a probability.
-
-    Args:
-        owner (str): Class that has the setting.
-        name (str): Name of the setting.
-        value (float): Its value.
-
-    Raises:
-        ValueError: If it is not from 0 to 1.
-    """
-    if not 0 <= value <= 1:
-        raise ValueError(f'{name}={value} of {owner} has to be a probability, '
-                         'from 0 to 1')
-    return value
 
 
 @TRANSFORMS.register_module()

@@ -1,9 +1,9 @@
-import math
 import random
 from typing import Optional, Sequence, Tuple
 
 from mmregioncl.registry import TRANSFORMS
-from .augmentations import RandomResizedCrop, draw_crop
+from .augmentations import (RandomResizedCrop, Size, central_crop,
+                            draw_crop_size)
 
 Box = Tuple[float, float, float, float]
 
@@ -74,11 +74,6 @@ class ContrastiveCrop(RandomResizedCrop):
                  **kwargs) -> None:
         super().__init__(size, scale, ratio, **kwargs)
         check_alpha(alpha)
-        for name, (low, high), most in (('scale', scale, 1), ('ratio', ratio,
-                                                              math.inf)):
-            if not 0 < low <= high <= most:
-                raise ValueError(f'{name}={(low, high)} of ContrastiveCrop '
-                                 f'has to be a range within (0, {most}]')
         self.alpha = alpha
         self.fixed_box = None if fixed_box is None else check_box(fixed_box)
 
@@ -108,7 +103,7 @@ class ContrastiveCrop(RandomResizedCrop):
         return self.set_crop(results,
                              *self.draw_crop(results['img'].shape[:2], box))
 
-    def draw_crop(self, image_size: Tuple[int, int],
+    def draw_crop(self, image_size: Size,
                   box: Box) -> Tuple[int, int, int, int]:
         """Draw a crop with the same distribution of sizes as the parent.
 
@@ -121,17 +116,14 @@ class ContrastiveCrop(RandomResizedCrop):
             tuple[int, int, int, int]: Top, left, height and width in pixels.
             If no size fits in max_attempts, the central crop of the parent.
         """
-        height, width = image_size
-        for _ in range(self.max_attempts):
-            area = random.uniform(*self.scale) * height * width
-            ratio = math.exp(random.uniform(*map(math.log, self.ratio)))
-            rows = round(math.sqrt(area / ratio))
-            columns = round(math.sqrt(area * ratio))
-            if 0 < rows <= height and 0 < columns <= width:
-                return (place_crop(height, rows, box[0], box[2], self.alpha),
-                        place_crop(width, columns, box[1], box[3],
-                                   self.alpha), rows, columns)
-        return draw_crop(image_size, self.scale, self.ratio, max_attempts=0)
+        size = draw_crop_size(image_size, self.scale, self.ratio,
+                              self.max_attempts)
+        if size is None:
+            return central_crop(image_size, self.ratio)
+        top, left = (place_crop(length, side, low, high, self.alpha)
+                     for length, side, low, high in zip(
+                         image_size, size, box[:2], box[2:]))
+        return top, left, *size
 
     def __repr__(self) -> str:
         return (f'{super().__repr__()[:-1]}, alpha={self.alpha}, '

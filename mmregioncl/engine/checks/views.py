@@ -10,14 +10,12 @@ from torch.utils.data import Dataset
 from mmregioncl import host
 from mmregioncl.datasets.nested import dotted_items, innermost, type_name
 from mmregioncl.datasets.transforms import channels_of, check_color_steps
-from mmregioncl.datasets.transforms.augmentations import (check_probability,
-                                                          is_span)
 from mmregioncl.models.utils import RegionSwap, grid_of, preprocess
 from mmregioncl.models.utils.modules import unwrap
 from mmregioncl.models.utils.region import default_size
 from mmregioncl.randomness import kept_draws
 from mmregioncl.registry import TRANSFORMS
-from mmregioncl.validation import is_number, listed
+from mmregioncl.validation import check_probability, is_number, is_span, listed
 from ..failures import is_refusal
 from ..loops import images_per_batch
 from ..step_memory import rehearse
@@ -77,8 +75,8 @@ def check_transforms(runner) -> None:
             for key, value in step.items():
                 if key in ('p', 'prob') or key.endswith('_prob'):
                     for number in filter(is_number, listed(value)):
-                        check_probability(
-                            type_name(step), f'{place}.{key}', number)
+                        check_probability(f'{place}.{key}', number,
+                                          type_name(step))
 
 
 def check_crop(place: str, step: dict) -> None:

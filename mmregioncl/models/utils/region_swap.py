@@ -1,10 +1,10 @@
-import operator
 from copy import copy
 from typing import Optional, Tuple
 
 from torch import Tensor
 
 from mmregioncl.registry import TRANSFORMS
+from mmregioncl.validation import check_whole_number, is_span
 from .region import (Region, check_pairs, default_size, sample_region,
                      swap_region)
 
@@ -29,21 +29,14 @@ class RegionSwap:
     def __init__(self,
                  size: Optional[Tuple[int, int]] = None,
                  stride: Optional[int] = None) -> None:
-        valid = True
-        try:
-            if size is not None:
-                low, high = map(operator.index, size)
-                size, valid = (low, high), 1 <= low <= high
-            if stride is not None:
-                stride = operator.index(stride)
-                valid = valid and stride >= 1
-        except (TypeError, ValueError):
-            valid = False
-        if not valid:
-            raise ValueError(
-                f'RegionSwap(size={size}, stride={stride}) takes two whole '
-                'numbers of cells, (shortest, longest) from 1 on, and a stride'
-                ' of at least 1 pixel')
+        if size is not None:
+            if not is_span(size, 1) or any(side % 1 for side in size):
+                raise ValueError(
+                    f'size={size!r} of RegionSwap has to be two whole numbers '
+                    'of cells, the shortest and the longest side of a region')
+            size = int(size[0]), int(size[1])
+        if stride is not None:
+            stride = check_whole_number('stride', stride, 1, 'RegionSwap')
         self.size = size
         self.stride = stride
 

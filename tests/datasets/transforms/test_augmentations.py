@@ -162,7 +162,7 @@ def test_what_has_no_factor_stays(photographs):
     ('RandomResizedCrop', dict(size=(8, )), r'size=\(8,\) of .* number of pi'),
     ('RandomGaussianBlur', dict(sigma_min=-1, sigma_max=2), 'sigma_min=-1'),
     ('RandomGaussianBlur', dict(sigma_min=0, sigma_max=math.inf), 'sigma_min'),
-    ('RandomResizedCrop', dict(size=4, max_attempts=1.5), 'max_attempts=1.5'),
+    ('RandomResizedCrop', dict(size=4, max_attempts=0), 'max_attempts=0'),
     ('RandomGaussianBlur', dict(sigma_min=2, sigma_max=1), 'sigma_min=2 and'),
     ('ColorJitter', dict(backend='PIL'),
      "backend='PIL' of ColorJitter has to"),
@@ -170,6 +170,8 @@ def test_what_has_no_factor_stays(photographs):
     ('ColorJitter', dict(contrast=(0.2, 0.1)), 'contrast='),
     ('ColorJitter', dict(hue=0.6), 'hue=0.6 of ColorJitter has to'),
     ('ColorJitter', dict(hue=-0.1), 'hue=-0.1'),
+    ('ColorJitter', dict(hue='0.1'), 'hue=0.1'),
+    ('RandomSolarize', dict(prob='1'), "prob='1' of RandomSolarize"),
     ('RandomSolarize', dict(prob=2), 'prob=2 of RandomSolarize'),
 ])
 def test_invalid_settings_are_refused(name, settings, message):
@@ -184,10 +186,10 @@ def test_steps_tell_their_settings():
             type='mmregioncl.ColorJitter',
             brightness=0.25,
             contrast=2,
-            hue=0.5,
+            hue=np.float32(0.5),
             backend='cv2'))
     assert repr(jitter) == (
-        'ColorJitter(brightness=(0.75, 1.25), contrast=(0, 3), '
+        'ColorJitter(brightness=(0.75, 1.25), contrast=(0, 3.0), '
         'saturation=None, hue=(-0.5, 0.5), backend=cv2)')
     blur, solarize = (ROOT.build(
         dict(type=f'mmregioncl.Random{name}', **settings))
