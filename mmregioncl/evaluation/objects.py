@@ -14,6 +14,7 @@ from torch import Tensor
 
 from mmregioncl.datasets import ImageFolder
 from mmregioncl.datasets.transforms.augmentations import draw_crop
+from mmregioncl.models.utils import are_whole, areas
 from mmregioncl.randomness import kept_draws
 from .data import eval_pipeline, loading_step
 
@@ -124,11 +125,6 @@ def best_iou(boxes: Tensor, objects: Sequence[Tensor]) -> Tensor:
     return ious.new_zeros(len(boxes)).scatter_reduce(0, owner, ious, 'amax')
 
 
-def areas(boxes: Tensor) -> Tensor:
-    """Areas (N,) of boxes (N, 4)."""
-    return (boxes[:, 2:] - boxes[:, :2]).prod(1)
-
-
 class Score(NamedTuple):
     """How well the boxes of N images find objects, with standard errors."""
     corloc: float  # share of images with an IoU of at least 0.5
@@ -167,13 +163,11 @@ def score(boxes: Tensor, objects: Sequence[Tensor]) -> Score:
     others = best_iou(torch.cat((second, first, odd)), objects)
     hits, by_chance = ((found >= 0.5).double() for found in (ious, others))
     gains = (hits - by_chance)[:2 * half]
-    shares = areas(boxes)
-    whole = (shares > 1 - 1e-6).double()
     return Score(*mean_and_error(hits), by_chance[:2 * half].mean().item(),
                  *mean_and_error(gains.view(2, half).mean(0)),
                  *mean_and_error(ious),
-                 shares.mean().item(),
-                 whole.mean().item())
+                 areas(boxes).mean().item(),
+                 are_whole(boxes).double().mean().item())
 
 
 def mean_and_error(values: Tensor) -> Tuple[float, float]:

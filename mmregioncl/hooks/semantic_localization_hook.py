@@ -12,7 +12,8 @@ from mmregioncl.datasets.transforms import ContrastiveCrop, steps_of
 from mmregioncl.engine.storage import loaded_from, saved_state
 from mmregioncl.evaluation.frozen import frozen_evaluation
 from mmregioncl.evaluation.localization import localize
-from mmregioncl.models.utils import Threshold, check_threshold, covered
+from mmregioncl.models.utils import (Threshold, are_whole, areas,
+                                     check_threshold, covered)
 from mmregioncl.registry import HOOKS
 from mmregioncl.validation import check_whole_number
 
@@ -200,16 +201,17 @@ class SemanticLocalizationHook(Hook):
         """Log statistics of the boxes, and keep the histogram of areas."""
         boxes = torch.cat([store.boxes for store in self.stores])
         boxes = covered(boxes, self.image_size)
-        areas = (boxes[:, 2:] - boxes[:, :2]).prod(1)
-        whole = (areas == 1).float().mean()
-        self.histograms[epoch] = torch.histc(areas, BINS, 0, 1).long().tolist()
+        shares = areas(boxes)
+        whole = are_whole(boxes).float().mean()
+        self.histograms[epoch] = torch.histc(shares, BINS, 0,
+                                             1).long().tolist()
         runner.logger.info(
             f'crop boxes of {len(boxes)} images found in {seconds:.1f} s '
-            f'after epoch {epoch}: mean area {areas.mean():.3f}, {whole:.1%} '
+            f'after epoch {epoch}: mean area {shares.mean():.3f}, {whole:.1%} '
             f'whole images, {degenerate} of them degenerate maps')
         runner.visualizer.add_scalars(
             {
-                'ccrop/mean_area': areas.mean().item(),
+                'ccrop/mean_area': shares.mean().item(),
                 'ccrop/whole_images': whole.item(),
                 'ccrop/degenerate': degenerate / len(boxes)
             },

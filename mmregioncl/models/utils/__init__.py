@@ -2,8 +2,8 @@ from .data_preprocessor import SelfSupDataPreprocessor, normalize
 from .ema import ForeachCosineEMA, ForeachEMA
 from .forward import backbone_outputs, preprocess
 from .info_nce import info_nce, nt_xent
-from .localize import (Threshold, check_threshold, covered, heat_maps,
-                       heatmap_to_boxes)
+from .localize import (Threshold, are_whole, areas, check_threshold, covered,
+                       heat_maps, heatmap_to_boxes)
 from .outputs import (MAP_SETTINGS, class_token, feature_map, grid_of,
                       image_features, split_tokens)
 from .queue import enqueue
@@ -17,12 +17,12 @@ from .weights import check_weights, count_fitting, faults_of
 
 __all__ = [
     'ForeachCosineEMA', 'ForeachEMA', 'MAP_SETTINGS', 'Region', 'RegionSwap',
-    'SelfSupDataPreprocessor', 'Threshold', 'UpdateClock', 'backbone_outputs',
-    'check_region', 'check_threshold', 'check_weights', 'class_token',
-    'count_fitting', 'covered', 'default_size', 'draw_order', 'enqueue',
-    'faults_of', 'feature_map', 'grid_of', 'heat_maps', 'heatmap_to_boxes',
-    'image_features', 'info_nce', 'local_batch_norms', 'neighbours',
-    'normalize', 'nt_xent', 'paired', 'partner', 'plan_exchange',
-    'pool_region', 'preprocess', 'redistribute', 'sample_region',
-    'shared_seed', 'split_tokens', 'swap_region'
+    'SelfSupDataPreprocessor', 'Threshold', 'UpdateClock', 'are_whole',
+    'areas', 'backbone_outputs', 'check_region', 'check_threshold',
+    'check_weights', 'class_token', 'count_fitting', 'covered', 'default_size',
+    'draw_order', 'enqueue', 'faults_of', 'feature_map', 'grid_of',
+    'heat_maps', 'heatmap_to_boxes', 'image_features', 'info_nce',
+    'local_batch_norms', 'neighbours', 'normalize', 'nt_xent', 'paired',
+    'partner', 'plan_exchange', 'pool_region', 'preprocess', 'redistribute',
+    'sample_region', 'shared_seed', 'split_tokens', 'swap_region'
 ]

@@ -108,3 +108,20 @@ def covered(boxes: Tensor, image_size: Tuple[int, int]) -> Tensor:
     """
     pixel = 1 / boxes.new_tensor(image_size)
     return torch.cat((boxes[:, :2], (boxes[:, 2:] + pixel).clamp(max=1)), 1)
+
+
+def areas(boxes: Tensor) -> Tensor:
+    """Areas (N,) of boxes (N, 4)."""
+    return (boxes[:, 2:] - boxes[:, :2]).prod(1)
+
+
+def are_whole(boxes: Tensor) -> Tensor:
+    """Which boxes (N, 4), in fractions of the image, are the whole image.
+
+    Args:
+        boxes (Tensor): With their last row and column.
+
+    Returns:
+        Tensor: Shape (N,), bool.
+    """
+    return areas(boxes) > 1 - 1e-6  # up to rounding

@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from mmregioncl.models.utils import check_threshold, heatmap_to_boxes
+from mmregioncl.models.utils import (are_whole, check_threshold, covered,
+                                     heatmap_to_boxes)
 
 
 def slow_box(features, image_size, threshold):
@@ -94,3 +95,12 @@ def test_thresholds_that_mean_nothing_are_refused(threshold):
 
 def test_a_threshold_may_be_text():
     assert [check_threshold(text) for text in ('.1', 'mean')] == [.1, 'mean']
+
+
+@pytest.mark.parametrize('side', [7, 224, 699, 1333, 32767])
+def test_largest_boxes_are_whole_up_to_rounding(side):
+    """A pixel less on one side is not."""
+    ends = (
+        torch.tensor([[0, 0, side - 1, side - 1], [0, 1, side - 1, side],
+                      [0, 0, side - 1, side - 2]]) / side)
+    assert are_whole(covered(ends, (side, side))).tolist() == [1, 0, 0]
