@@ -9,7 +9,7 @@ from importlib import import_module
 
 from mmregioncl import host
 from mmregioncl.datasets import transforms
-from mmregioncl.models.utils import SelfSupDataPreprocessor
+from mmregioncl.models.data_preprocessors import SelfSupDataPreprocessor
 
 if host.NAME != 'mmselfsup':  # MMEngine hides the text of an ImportError
     raise ValueError(

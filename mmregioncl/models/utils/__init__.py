@@ -1,4 +1,3 @@
-from .data_preprocessor import SelfSupDataPreprocessor, normalize
 from .ema import ForeachCosineEMA, ForeachEMA
 from .forward import backbone_outputs, preprocess
 from .info_nce import info_nce, nt_xent
@@ -17,12 +16,12 @@ from .weights import check_weights, count_fitting, faults_of
 
 __all__ = [
     'ForeachCosineEMA', 'ForeachEMA', 'MAP_SETTINGS', 'Region', 'RegionSwap',
-    'SelfSupDataPreprocessor', 'Threshold', 'UpdateClock', 'are_whole',
-    'areas', 'backbone_outputs', 'check_region', 'check_threshold',
-    'check_weights', 'class_token', 'count_fitting', 'covered', 'default_size',
-    'draw_order', 'enqueue', 'faults_of', 'feature_map', 'grid_of',
-    'heat_maps', 'heatmap_to_boxes', 'image_features', 'info_nce',
-    'local_batch_norms', 'neighbours', 'normalize', 'nt_xent', 'paired',
-    'partner', 'plan_exchange', 'pool_region', 'preprocess', 'redistribute',
-    'sample_region', 'shared_seed', 'split_tokens', 'swap_region'
+    'Threshold', 'UpdateClock', 'are_whole', 'areas', 'backbone_outputs',
+    'check_region', 'check_threshold', 'check_weights', 'class_token',
+    'count_fitting', 'covered', 'default_size', 'draw_order', 'enqueue',
+    'faults_of', 'feature_map', 'grid_of', 'heat_maps', 'heatmap_to_boxes',
+    'image_features', 'info_nce', 'local_batch_norms', 'neighbours', 'nt_xent',
+    'paired', 'partner', 'plan_exchange', 'pool_region', 'preprocess',
+    'redistribute', 'sample_region', 'shared_seed', 'split_tokens',
+    'swap_region'
 ]

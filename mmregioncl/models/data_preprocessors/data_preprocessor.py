@@ -7,7 +7,7 @@ from mmregioncl.registry import MODELS, TRANSFORMS
 from ..parents import Batch
 from ..parents import SelfSupDataPreprocessor as Parent
 from ..parents import join_batch
-from .precision import no_autocast
+from ..utils.precision import no_autocast
 
 
 def normalize(view: Tensor, scale: Tensor, shift: Tensor,

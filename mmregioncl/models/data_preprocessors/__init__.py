@@ -1,0 +1,3 @@
+from .data_preprocessor import SelfSupDataPreprocessor
+
+__all__ = ['SelfSupDataPreprocessor']
