@@ -56,17 +56,17 @@ def split_batch(batch: Batch) -> Tuple[List[Tensor], list]:
 
 
 def criterion_of(head: LatentPredictHead) -> nn.Module:
-    """What a head of the host compares predictions and targets by."""
+    """The loss module of a head of the host."""
     return head.loss if host.NAME == 'mmselfsup' else head.loss_module
 
 
 def replaced(momentum: float) -> float:
-    """The share of an average that a step replaces, by the host's momentum."""
+    """Convert the host's momentum to the share that a step replaces."""
     return 1 - host.kept(momentum)
 
 
 def class_of(cfg: dict) -> Optional[type]:
-    """The class of a config, as the parent builds it; None if it has none."""
+    """The class that the parent builds of a config; None without a type."""
     kind = (cfg or {}).get('type')
     if isinstance(kind, str):
         with HOST_MODELS.switch_scope_and_registry(
@@ -76,7 +76,7 @@ def class_of(cfg: dict) -> Optional[type]:
 
 
 def with_settings(backbone: dict, settings: dict) -> dict:
-    """Config of a backbone with settings that it has and that are not set.
+    """Add settings that a backbone has and its config does not set.
 
     Args:
         backbone (dict): Config of a backbone.
@@ -100,8 +100,8 @@ def map_advice(backbone: dict, settings: dict) -> str:
 
     Args:
         backbone (dict): Config of a backbone.
-        settings (dict): Settings with which backbones that have them return
-            one. :func:`with_settings` has added those of this one.
+        settings (dict): Settings that make backbones return a map, as added by
+            :func:`with_settings`.
     """
     name = getattr(class_of(backbone), '__name__', 'the backbone')
     if name == 'TIMMBackbone':
@@ -113,7 +113,7 @@ def map_advice(backbone: dict, settings: dict) -> str:
     ]
     if others:
         return f'set {" and ".join(others)}'
-    return (f'{name} has no setting with which it gives one, take an '
+    return (f'{name} has no option to return one, take an '
             f'architecture that does, {SUCH}')
 
 

@@ -17,8 +17,8 @@ from .region_swap_mixin import RegionSwapMixin
 class MomentumContrastMixin(RegionSwapMixin):
     """What RegionCL-M and -D share: a key encoder and a queue of keys.
 
-    Each adds ``project(features, neck)``, which returns everything that its
-    losses need of whole views, as a named tuple.
+    Subclasses define ``project(features, neck)``, which returns a named tuple
+    of everything that their losses need of whole views.
 
     Args:
         *args, **kwargs: Arguments of the parents.
@@ -42,18 +42,18 @@ class MomentumContrastMixin(RegionSwapMixin):
 
     @property
     def passes_per_image(self) -> int:
-        """Passes of the backbone for an image, a backward pass being two."""
+        """Backbone passes per image, a backward pass counting as two."""
         return 4 if self.region_share else 7  # of queries, composites, keys
 
     @torch.no_grad()
     def encode_keys(self, view: Tensor):
-        """Move the key encoder, then encode whole views with it.
+        """Update the key encoder, then encode whole views with it.
 
         Args:
             view (Tensor): Shape (N, 3, H, W).
 
         Returns:
-            NamedTuple: What ``project`` gives, without gradient.
+            NamedTuple: The result of ``project``, without gradient.
         """
         self.encoder_k.update_parameters(
             nn.Sequential(self.backbone, self.neck),
@@ -93,7 +93,7 @@ class MomentumContrastMixin(RegionSwapMixin):
         self.enqueue_later('queue', keys)
 
     def enqueue_later(self, name: str, keys: Tensor) -> None:
-        """Enqueue keys, those of all batches of an update at its end.
+        """Enqueue the keys of all batches of an update when it ends.
 
         Args:
             name (str): The queue's buffer; its pointer is ``NAME_ptr``.

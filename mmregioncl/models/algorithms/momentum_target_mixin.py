@@ -11,8 +11,8 @@ from .symmetric_region_mixin import SymmetricRegionMixin
 class MomentumTargetMixin(SymmetricRegionMixin):
     """What RegionCL on BYOL and on MoCo v3 share.
 
-    Views and regions predict the projection of the other whole view by a
-    moving average of backbone and neck.
+    Views and regions predict how a moving average of backbone and neck
+    projects the other whole view.
 
     Args:
         *args, **kwargs: Arguments of the parents.
@@ -38,7 +38,7 @@ class MomentumTargetMixin(SymmetricRegionMixin):
 
     @property
     def passes_per_image(self) -> int:
-        """Passes of the backbone for an image, a backward pass being two."""
+        """Backbone passes per image, a backward pass counting as two."""
         return super().passes_per_image + 2  # of the moving average
 
     def loss(self,

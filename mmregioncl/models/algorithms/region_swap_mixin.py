@@ -15,8 +15,8 @@ class RegionSwapMixin(BaseModel):
     """What every RegionCL algorithm adds to its parent.
 
     Args:
-        backbone (dict): With one feature map as output. Settings that make it
-            return one, in the place of a vector, are added.
+        backbone (dict): With one feature map as output. Options that make it
+            return a map are set unless given.
         neck (dict): Config of the neck. The parent's type is replaced by its
             region neck.
         head (dict): Config of the head. The parent's type is replaced by its
@@ -26,22 +26,21 @@ class RegionSwapMixin(BaseModel):
             the region in them. Defaults to ``mmregioncl.RegionSwap``.
         region_weight (float): Weight of the region loss, 0 or more. Defaults
             to 1.0.
-        region_share (float, optional): Share of the images whose first view
-            is shown as a composite in the place of whole, between 0 and 1. A
-            step then makes as many passes as the parent's. Defaults to None,
-            as published: the first view of all images is shown both ways.
+        region_share (float, optional): Share of the images whose first view is
+            shown only as a composite, between 0 and 1. A step then takes as
+            many passes as the parent's. Defaults to None, as published: the
+            first view of every image is shown both whole and as a composite.
         **kwargs: Further arguments of the parent, which refuses unknown ones.
 
     Raises:
-        TypeError: If neck or head are none, or cannot project or compare
-            regions.
+        TypeError: If neck or head is missing or does not support regions.
         ValueError: If region_weight is not a finite number from 0 on, or
-            region_share not a number between 0 and 1.
+            region_share is not between 0 and 1.
     """
     # The region neck and head, subclasses of the parent's
     neck_type: type
     head_type: type
-    map_settings = MAP_SETTINGS  # of the backbone, where it has them
+    map_settings = MAP_SETTINGS  # of backbones that have them
 
     def __init__(self,
                  backbone: dict,
@@ -67,7 +66,7 @@ class RegionSwapMixin(BaseModel):
             if not isinstance(module, wanted):
                 scope = wanted.__module__.partition('.')[0]
                 raise TypeError(
-                    f'{name} takes a {part} that knows regions,'
+                    f'{name} needs a {part} that supports regions,'
                     f' not {type(module).__name__}: set {part}.type to '
                     f'{scope}.{wanted.__name__} or a subclass')
         self.backbone_cfg = backbone
@@ -86,7 +85,7 @@ class RegionSwapMixin(BaseModel):
 
     @property
     def least_whole(self) -> int:
-        """Images that the losses of whole views need."""
+        """Smallest number of whole images that the losses take."""
         return 2
 
     @property
@@ -159,7 +158,7 @@ class RegionSwapMixin(BaseModel):
             that is odd.
         """
         swap = self.region_swap
-        if isinstance(swap, RegionSwap):  # any callable may take its place
+        if isinstance(swap, RegionSwap):  # not for any other callable
             swap = swap.fit(grid, (views.shape[2], views.shape[3]))
         composites, region = swap(paired(views))
         check_region(region, grid)

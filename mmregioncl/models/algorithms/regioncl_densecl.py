@@ -23,7 +23,7 @@ class DenseProjection(NamedTuple):
 class RegionCLDenseCL(MomentumContrastMixin, DenseCL):
     """RegionCL-D: DenseCL with region swapping.
 
-    DenseCL is unchanged; composites take no part in its dense loss. The region
+    DenseCL is unchanged; composites do not enter its dense loss. The region
     loss of RegionCL-M, computed with the global branch of the neck, the global
     key and the global queue, is added to it with a weight of 1, as in M. This
     is the package's definition: the authors report results of the method, but
@@ -38,8 +38,8 @@ class RegionCLDenseCL(MomentumContrastMixin, DenseCL):
         head (dict): The parent's, or ``mmregioncl.RegionContrastiveHead``.
         region_swap (dict): Defaults to ``mmregioncl.RegionSwap``.
         region_weight (float): Weight of the region loss. Defaults to 1.0.
-        region_share (float, optional): Share of the images that are shown as
-            composites in the place of whole. Defaults to None, as published.
+        region_share (float, optional): Share of images shown only as
+            composites. Defaults to None: all are shown both ways.
         **kwargs: Further arguments of ``DenseCL``: queue_len, feat_dim,
             momentum, loss_lambda, pretrained, data_preprocessor, init_cfg.
     """
@@ -49,7 +49,7 @@ class RegionCLDenseCL(MomentumContrastMixin, DenseCL):
              inputs: List[Tensor],
              data_samples: Optional[list] = None,
              **kwargs) -> Dict[str, Tensor]:
-        """One step of RegionCL-D; moves the key encoder and both queues.
+        """One step of RegionCL-D; updates the key encoder and both queues.
 
         Args:
             inputs (list[Tensor]): Two views, (N, 3, H, W) each.

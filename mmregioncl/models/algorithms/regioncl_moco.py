@@ -22,8 +22,8 @@ class RegionCLMoCo(MomentumContrastMixin, MoCo):
     `RegionCL: Exploring Contrastive Region Pairs for Self-supervised
     Representation Learning <https://arxiv.org/abs/2111.12309>`_.
 
-    Parameters and buffers have the names that they have in the host's
-    ``MoCo``, so checkpoints load from and into it.
+    Parameters and buffers have the same names as in the host's ``MoCo``, so
+    checkpoints load from and into it.
 
     Args:
         backbone (dict): With one feature map as output.
@@ -31,8 +31,8 @@ class RegionCLMoCo(MomentumContrastMixin, MoCo):
         head (dict): The parent's, or ``mmregioncl.RegionContrastiveHead``.
         region_swap (dict): Defaults to ``mmregioncl.RegionSwap``.
         region_weight (float): Weight of the region loss. Defaults to 1.0.
-        region_share (float, optional): Share of the images that are shown as
-            composites in the place of whole. Defaults to None, as published.
+        region_share (float, optional): Share of images shown only as
+            composites. Defaults to None: all are shown both ways.
         **kwargs: Further arguments of ``MoCo``: queue_len, feat_dim,
             momentum, pretrained, data_preprocessor, init_cfg.
     """
@@ -43,7 +43,7 @@ class RegionCLMoCo(MomentumContrastMixin, MoCo):
              inputs: List[Tensor],
              data_samples: Optional[list] = None,
              **kwargs) -> Dict[str, Tensor]:
-        """One step of RegionCL-M; moves the key encoder and the queue.
+        """One step of RegionCL-M; updates the key encoder and the queue.
 
         Args:
             inputs (list[Tensor]): Two views, (N, 3, H, W) each.

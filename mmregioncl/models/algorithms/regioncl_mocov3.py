@@ -18,17 +18,17 @@ class RegionCLMoCoV3(MomentumTargetMixin, MoCoV3):
 
     Canvas and paste are the means of their patch tokens. They pass projector
     and predictor, and are contrasted with the momentum encoder's projections
-    of the other whole views: that of their image is the positive, those of
-    all other images are negatives, and so is the projection of the neighbour
-    in the composite, without gradient as in RegionCL-M. This is the package's
-    definition; no paper has one. The region loss is twice the mean over views,
-    as MoCo v3's own loss is, so that both have the same scale at a weight of
-    1, as in RegionCL-M.
+    of the other whole views. The positive is the projection of their own
+    image. Negatives are the projections of all other images and of the
+    neighbour in the composite, which gets no gradient, as in RegionCL-M. This
+    is the package's definition; no paper has one. The region loss is twice the
+    mean over views, as MoCo v3's own loss is, so that both have the same scale
+    at a weight of 1, as in RegionCL-M.
 
     Whole views are projected from the class token, as in MoCo v3, so that the
     parent's loss is unchanged, and from the mean of the map of a backbone that
-    returns no class token. Other tokens, as the distillation token of DeiT,
-    take part in the attention alone: they are neither image nor patch.
+    returns no class token. Other tokens, such as the distillation token of
+    DeiT, are used in the attention only.
 
     Checkpoints load from and into the host's ``MoCoV3``.
 
@@ -41,8 +41,8 @@ class RegionCLMoCoV3(MomentumTargetMixin, MoCoV3):
             Defaults to None: they are, unless region_share is set.
         region_swap (dict): Defaults to ``mmregioncl.RegionSwap``.
         region_weight (float): Weight of the region loss. Defaults to 1.0.
-        region_share (float, optional): Share of the images that are shown as
-            composites in the place of whole. Defaults to None, as published.
+        region_share (float, optional): Share of images shown only as
+            composites. Defaults to None: all are shown both ways.
         **kwargs: Further arguments of ``MoCoV3``: base_momentum, pretrained,
             data_preprocessor, init_cfg.
     """
@@ -62,10 +62,10 @@ class RegionCLMoCoV3(MomentumTargetMixin, MoCoV3):
 
 
 def shape_tokens(backbone: nn.Module, images: tuple, outputs: tuple) -> list:
-    """Return a map and the class token in the place of tokens.
+    """Replace tokens by a map and the class token.
 
-    A forward hook; maps stay. Tokens alone do not tell how many rows and
-    columns they have.
+    A forward hook, since the size of the images gives the rows and columns.
+    Maps are left unchanged.
 
     Raises:
         ValueError: If an output has neither a map nor all patch tokens.

@@ -33,8 +33,8 @@ class RegionCLSimCLR(SymmetricRegionMixin, SimCLR):
             Defaults to None: they are, unless region_share is set.
         region_swap (dict): Defaults to ``mmregioncl.RegionSwap``.
         region_weight (float): Weight of the region loss. Defaults to 1.0.
-        region_share (float, optional): Share of the images that are shown as
-            composites in the place of whole. Defaults to None, as published.
+        region_share (float, optional): Share of images shown only as
+            composites. Defaults to None: all are shown both ways.
         **kwargs: Further arguments of ``SimCLR``: pretrained,
             data_preprocessor, init_cfg.
     """

@@ -19,7 +19,7 @@ class RegionCLSimSiam(SymmetricRegionMixin, SimSiam):
     of the other whole view of their image. This is the package's definition:
     the authors report results of the method, but released no code. SimSiam has
     no negatives, so regions have none either. The weight of 1 and the mean
-    over both regions are those of RegionCL-M.
+    over both regions follow RegionCL-M.
 
     Checkpoints load from and into the host's ``SimSiam``.
 
@@ -31,8 +31,8 @@ class RegionCLSimSiam(SymmetricRegionMixin, SimSiam):
             Defaults to None: they are, unless region_share is set.
         region_swap (dict): Defaults to ``mmregioncl.RegionSwap``.
         region_weight (float): Weight of the region loss. Defaults to 1.0.
-        region_share (float, optional): Share of the images that are shown as
-            composites in the place of whole. Defaults to None, as published.
+        region_share (float, optional): Share of images shown only as
+            composites. Defaults to None: all are shown both ways.
         **kwargs: Further arguments of ``SimSiam``: pretrained,
             data_preprocessor, init_cfg.
     """
@@ -41,10 +41,10 @@ class RegionCLSimSiam(SymmetricRegionMixin, SimSiam):
 
     @property
     def least_whole(self) -> int:
-        """Images that the projector can tell apart.
+        """Smallest batch for which batch norm keeps images distinct.
 
-        Its last layer is batch norm, which turns any two rows into plus and
-        minus one.
+        The projector ends in batch norm, which turns any two rows into plus
+        and minus one.
         """
         synced = any(
             isinstance(module, nn.SyncBatchNorm)

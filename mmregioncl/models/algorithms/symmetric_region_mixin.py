@@ -35,7 +35,7 @@ class SymmetricRegionMixin(RegionSwapMixin):
 
     @property
     def passes_per_image(self) -> int:
-        """Passes of the backbone for an image, a backward pass being two."""
+        """Backbone passes per image, a backward pass counting as two."""
         if self.region_share:
             return 6  # whole views and composites share the first three
         return 12 if self.symmetric else 9  # views and composites, 3 each

@@ -9,19 +9,18 @@ from ..utils import image_features, split_tokens
 
 @MODELS.register_module()
 class FeatureClassifier(ImageClassifier):
-    """The host's classifier on one vector of each image, from any backbone.
+    """The host's classifier on one vector per image, for any backbone.
 
     The vector is the class token if the backbone returns one, else the mean of
-    its last feature map: what whole views were projected from in pre-training,
-    and what evaluations take for the features of an image.
+    its last feature map: the same vector that pre-training projects and
+    evaluations use.
 
     Args:
         backbone (dict): Any backbone.
-        neck (dict, optional): Takes the vector. Defaults to None, as there is
-            no need of one.
+        neck (dict, optional): Applied to the vector. Defaults to None.
         *args: Further arguments of ``ImageClassifier``.
-        frozen (bool): Whether the backbone stays as it is, statistics of batch
-            norm included. Defaults to False.
+        frozen (bool): Whether to freeze the backbone, including the statistics
+            of batch norm. Defaults to False.
         **kwargs: Further arguments of ``ImageClassifier``.
 
     Raises:
@@ -59,7 +58,7 @@ class FeatureClassifier(ImageClassifier):
 
 
 def keep_features(backbone: nn.Module, images: tuple, outputs) -> tuple:
-    """Return the features of images, (N, C), in the place of all outputs.
+    """Replace the outputs by the features of the images, (N, C).
 
     A forward hook.
     """

@@ -47,16 +47,16 @@ def labels_alone(samples: list) -> bool:
 class SelfSupDataPreprocessor(Parent):
     """``SelfSupDataPreprocessor`` of the host, in one pass over each view.
 
-    The parent takes four passes (cast, channel order, difference, quotient)
-    and waits for the device once. It knows one or three channels.
+    The parent takes four passes (cast, channel order, difference, quotient),
+    waits for the device once, and supports only one or three channels.
 
     With `views` it makes the views of a batch of images, on the device. The
     loader then packs one image, by ``mmregioncl.PackSeededInputs``. Batches
     without seeds, as in evaluations, are normalised as they are.
 
     Args:
-        mean, std (Sequence[float], optional): Of each channel, of any number
-            of them. Default to None, no normalisation.
+        mean, std (Sequence[float], optional): One value per channel, for any
+            number of channels. Default to None, no normalisation.
         views (dict, optional): Settings of ``mmregioncl.BatchViews``. Defaults
             to None, the loader makes the views.
         non_blocking (bool): Whether copies to the device overlap with work
@@ -74,8 +74,8 @@ class SelfSupDataPreprocessor(Parent):
         statistics = dict(mean=mean, std=std)
         if mean is not None and std is not None and len(mean) != len(std):
             raise ValueError(
-                f'mean={mean} and std={std} of data_preprocessor have to be of'
-                ' one length: give one number for each channel')
+                f'mean={mean} and std={std} of data_preprocessor have '
+                'different lengths: give one number for each channel')
         known = mean is None or std is None or len(mean) in (1, 3)
         super().__init__(
             **(statistics if known else {}),
@@ -165,7 +165,7 @@ class SelfSupDataPreprocessor(Parent):
         return dict(inputs=views, data_samples=data['data_samples'])
 
     def takes(self, data: dict) -> bool:
-        """Whether a batch has that form; others are left to the parent."""
+        """Whether this class normalises a batch, not the parent."""
         if not isinstance(data, dict) or \
                 not {'inputs', 'data_samples'} <= data.keys():
             return False

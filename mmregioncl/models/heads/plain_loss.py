@@ -7,7 +7,7 @@ def check_plain(head: nn.Module,
                 loss: dict,
                 temperature: float,
                 allowed: Sequence[str] = ()) -> None:
-    """Refuse settings of a contrastive head that region losses do not have.
+    """Refuse settings of a contrastive head that region losses do not support.
 
     Args:
         head (nn.Module): The head, for the message.
@@ -16,7 +16,7 @@ def check_plain(head: nn.Module,
         allowed (Sequence[str]): Settings that the loss may have.
 
     Raises:
-        ValueError: If the loss is another or has other settings, or if the
+        ValueError: If the loss is not a plain cross entropy, or if the
             temperature is not positive.
     """
     name = type(head).__name__

@@ -17,7 +17,7 @@ class RegionMoCoV3Head(MoCoV3Head):
 
     Args:
         predictor (dict): The parent's.
-        loss (dict): The parent's ``CrossEntropyLoss``, of which loss_weight
+        loss (dict): The parent's ``CrossEntropyLoss``. Only its loss_weight
             may be set.
         temperature (float): Temperature of both losses. Defaults to 1.0, as
             in the parent.
@@ -48,7 +48,7 @@ class RegionMoCoV3Head(MoCoV3Head):
 
     def loss_region(self, canvas: Tensor, paste: Tensor,
                     target: Tensor) -> Tensor:
-        """The parent's loss with regions in the place of their view.
+        """The parent's loss with regions instead of their view.
 
         The neighbour in the composite is one more negative. It is compared by
         its projection, as keys are, and gets no gradient. The loss is the mean

@@ -43,7 +43,7 @@ class RegionNTXentHead(PlainContrastiveHead):
 
     def loss_region(self, regions: Tensor, neighbours: Tensor, views: Tensor,
                     source: int) -> Tensor:
-        """NT-Xent with regions in place of the views they were cut from.
+        """NT-Xent with regions instead of the views they were cut from.
 
         The positive is the other view of the region's image. The negatives are
         the given views of all other images, and the neighbour in the

@@ -18,9 +18,9 @@ class RegionNeckMixin(BaseModule):
     pooled over its cells, and the global pool leaves the resulting 1x1 map
     unchanged. No parameter is added or renamed.
     """
-    with_avg_pool = True  # where a neck has no such setting
+    with_avg_pool = True  # for necks without this setting
     takes_tokens = False
-    # The algorithm knows the backbone, and says more.
+    # The algorithm knows the backbone and sets more specific advice.
     map_advice = ANOTHER
     stage_advice = ONE_STAGE
 
@@ -42,7 +42,7 @@ class RegionNeckMixin(BaseModule):
         return super().forward(self.parent_input(features))
 
     def parent_input(self, features: List) -> List:
-        """What the parent's forward takes of the outputs of a backbone.
+        """Convert the outputs of a backbone for the parent's forward.
 
         Args:
             features (list[Tensor]): One feature map, (N, C, H, W).
@@ -60,7 +60,7 @@ class RegionNeckMixin(BaseModule):
         return features
 
     def check_channels(self, features: Sequence) -> None:
-        """Refuse outputs that the first layer does not take.
+        """Check that the outputs of a backbone fit the first layer.
 
         Args:
             features (Sequence): Outputs of a backbone.
@@ -75,7 +75,7 @@ class RegionNeckMixin(BaseModule):
             raise ValueError(
                 f'the backbone returns maps (N, H, W, C), of shapes {shapes}, '
                 'and the neck takes (N, C, H, W): take SwinTransformer of '
-                'mmcls or MMPretrain in the place of one of timm')
+                'mmcls or MMPretrain instead of one of timm')
         given = [shape[1] for shape in shapes]
         if given != [wanted]:
             stage = f', and {self.stage_advice}' if len(given) > 1 else ''
@@ -90,8 +90,8 @@ class RegionNeckMixin(BaseModule):
         Batch norm in the neck, if any, sees canvas and paste together.
 
         Args:
-            features (list): Of the composites, as :func:`feature_map` takes
-                it: one map of shape (N, C, H, W) in most cases.
+            features (list): Outputs of the backbone for the composites,
+                usually one map of shape (N, C, H, W).
             region (Region): Rectangle in cells.
 
         Returns:

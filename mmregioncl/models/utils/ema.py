@@ -13,9 +13,9 @@ from ..parents import CosineEMA, replaced
 class ForeachEMA(ExponentialMovingAverage):
     """MMEngine's moving average, updated by ``torch._foreach``.
 
-    Results and state-dict keys are those of the parent. All parameters are
-    updated in one call instead of a Python loop. Steps are counted on the host
-    as well, where the parent reads them from the device twice per step.
+    Results and state-dict keys are the same as the parent's. All parameters
+    are updated in one call instead of a Python loop. Steps are counted on the
+    host as well, where the parent reads them from the device twice per step.
 
     Attributes:
         count (int, optional): Steps, as known to the host; None if they have
@@ -31,7 +31,7 @@ class ForeachEMA(ExponentialMovingAverage):
 
     def _load_from_state_dict(self, *args, **kwargs) -> None:
         super()._load_from_state_dict(*args, **kwargs)
-        self.count = None  # `steps` was loaded: read it anew
+        self.count = None  # read the loaded `steps` again
 
     def share(self, steps: int) -> float:
         """Weight of the model in the average after some steps."""
@@ -58,7 +58,7 @@ class ForeachEMA(ExponentialMovingAverage):
         elif move and self.count % self.interval == 0:
             torch._foreach_lerp_(average, source, self.share(self.count))
         buffers = list(self.module.buffers())
-        if buffers:  # group norm has none, and foreach wants some
+        if buffers:  # foreach refuses empty lists
             torch._foreach_copy_(buffers, list(model.buffers()))
         self.steps += 1
         self.count += 1
@@ -68,10 +68,10 @@ class ForeachCosineEMA(ForeachEMA, CosineEMA):
     """``CosineEMA`` of the host, the average of BYOL, by foreach."""
 
     def share(self, steps: int) -> float:
-        """Falls along a cosine, as the parent's.
+        """Follow a cosine, like the parent.
 
-        It stays at its end if a finished run is trained further; the parent's
-        cosine would rise again.
+        After ``max_iters`` it stays at its final value; the parent's would
+        rise again.
         """
         total = MessageHub.get_current_instance().get_info('max_iters')
         rest = (1 + cos(pi * min(steps / total, 1))) / 2

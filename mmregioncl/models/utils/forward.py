@@ -1,4 +1,4 @@
-"""A step of any host's model, by hand."""
+"""Forward passes that work under either host."""
 from typing import List, Tuple
 
 from mmengine.model import BaseModel

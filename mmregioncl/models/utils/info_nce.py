@@ -105,7 +105,7 @@ def nt_xent(query: Tensor,
     query i belongs to the view `own[i]`, its positive is the view
     `positive_index[i]`, and all other views are negatives. The loss is the
     mean over the rows, in float32 at least. With `own=None` it is the loss of
-    MoCo v3, Alg. 1 (https://arxiv.org/abs/2104.02057), but for its factor of
+    MoCo v3, Alg. 1 (https://arxiv.org/abs/2104.02057), without its factor of
     twice the temperature; `views` are the keys.
 
     Args:
@@ -113,7 +113,7 @@ def nt_xent(query: Tensor,
         views (Tensor): Normalised, shape (M, D). Get gradient as well.
         positive_index (Tensor): Indices of views, shape (N,), int64.
         own (Tensor, optional): Indices of the views left out, shape (N,),
-            int64. None leaves none out.
+            int64. None keeps all views.
         temperature (float): The temperature.
         extra (Tensor, optional): One more negative for each row, shape
             (N, D). Defaults to None.

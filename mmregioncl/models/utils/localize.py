@@ -13,7 +13,7 @@ Threshold = Union[float, str]  # of the scaled response, or 'mean'
 
 
 def check_threshold(threshold: Threshold) -> Threshold:
-    """Return a threshold, which may be the text of a number, if it is valid.
+    """Return a threshold as a number, or 'mean'.
 
     Raises:
         ValueError: If it is neither in [0, 1) nor 'mean'.
@@ -42,18 +42,17 @@ def heat_maps(features: Tensor,
         image_size (tuple[int, int]): Height and width in pixels.
 
     Returns:
-        tuple[Tensor, Tensor]: Maps (N, H, W), float32; and whether a map
-        tells anything, (N,) bool: it is finite, and not constant but for
-        rounding.
+        tuple[Tensor, Tensor]: Maps (N, H, W), float32; and whether a map is
+        informative, (N,) bool: finite, and not constant up to rounding.
     """
     heat = features.float().sum(1, keepdim=True)  # (N, 1, Hf, Wf)
     low = heat.amin((1, 2, 3), keepdim=True)
     high = heat.amax((1, 2, 3), keepdim=True)
     rounding = torch.finfo(heat.dtype).eps * features.size(1)
-    telling = high - low > rounding * torch.maximum(low.abs(), high.abs())
+    informative = high - low > rounding * torch.maximum(low.abs(), high.abs())
     heat = F.interpolate(
         (heat - low) / (high - low), image_size, mode='bilinear')
-    return heat[:, 0], telling.flatten()  # False for NaN and inf, too
+    return heat[:, 0], informative.flatten()  # False for NaN and inf, too
 
 
 def heatmap_to_boxes(features: Tensor, image_size: Tuple[int, int],
@@ -61,8 +60,9 @@ def heatmap_to_boxes(features: Tensor, image_size: Tuple[int, int],
     """Boxes around the pixels with a strong response.
 
     The box reaches from the first to the last row and column that holds a
-    value above the threshold, as in the official code: its far edges are where
-    these begin, so that the largest box ends one pixel short of the image.
+    value above the threshold, as in the official code: its far edges are the
+    start of the last row and column, so the largest box ends one pixel short
+    of the image.
 
     Args:
         features (Tensor): Shape (N, C, Hf, Wf).
@@ -75,11 +75,11 @@ def heatmap_to_boxes(features: Tensor, image_size: Tuple[int, int],
 
     Returns:
         tuple[Tensor, Tensor]: Boxes (N, 4), float32, as top, left, bottom and
-        right, in fractions of the image; and whether a map was degenerate,
-        (N,) bool: it tells nothing, or is never above the threshold. Its box
-        is the whole image.
+        right, in fractions of the image; and whether a map is degenerate, (N,)
+        bool: not informative, or nowhere above the threshold. Its box is the
+        whole image.
     """
-    heat, telling = heat_maps(features, image_size)
+    heat, informative = heat_maps(features, image_size)
     limit = heat.mean((1, 2), keepdim=True) if threshold == 'mean' else \
         heat.new_tensor(float(threshold))
     hot = heat > limit  # (N, H, W)
@@ -91,13 +91,13 @@ def heatmap_to_boxes(features: Tensor, image_size: Tuple[int, int],
         last = length - 1 - along.flip(1).argmax(1)
         ends.append(torch.stack((first, last)) / length)  # (2, N)
     boxes = torch.stack(ends, 1).flatten(0, 1).T  # (N, 4)
-    degenerate = ~(telling & hot.flatten(1).any(1))
+    degenerate = ~(informative & hot.flatten(1).any(1))
     boxes[degenerate] = boxes.new_tensor((0., 0., 1., 1.))
     return boxes, degenerate
 
 
 def covered(boxes: Tensor, image_size: Tuple[int, int]) -> Tensor:
-    """Boxes with their last row and column.
+    """Extend boxes by their last row and column.
 
     Args:
         boxes (Tensor): Of :func:`heatmap_to_boxes`, (N, 4).

@@ -8,8 +8,8 @@ Outputs = Union[Tensor, Sequence]
 Size = Tuple[int, int]
 Token = Optional[Tensor]
 
-NO_MAP = ('the backbone gives something else than feature maps (N, C, H, W), '
-          'of shapes {}: {}')
+NO_MAP = ('the backbone does not return feature maps (N, C, H, W), but shapes '
+          '{}: {}')
 ANOTHER = 'take a backbone or settings with which it returns a map'
 # Settings with which backbones that have them return a map
 MAP_SETTINGS = dict(
@@ -23,7 +23,7 @@ MAP_SETTINGS = dict(
 def split_outputs(outputs: Outputs) -> Tuple[Tensor, Token]:
     """The last stage of a backbone's output, and its class token if any.
 
-    A distillation token may follow, which is neither.
+    A distillation token may follow, which is ignored.
     """
     last = outputs if isinstance(outputs, Tensor) or not outputs else \
         outputs[-1]
@@ -38,7 +38,7 @@ def split_outputs(outputs: Outputs) -> Tuple[Tensor, Token]:
 
 
 def split_tokens(backbone: nn.Module, output: Outputs) -> Outputs:
-    """Part the patch tokens of a stage from the class token.
+    """Split class token and patch tokens.
 
     Other tokens are left out: the distillation token of DeiT, and registers.
 
@@ -47,9 +47,9 @@ def split_tokens(backbone: nn.Module, output: Outputs) -> Outputs:
         output (Tensor or Sequence): One of its stages.
 
     Returns:
-        Tensor or Sequence: Patch tokens (N, L, C), with the class token (N, C)
-        if there is one, of tokens. Other stages, and tokens of backbones that
-        do not tell how many of them are no patches, stay as they are.
+        Tensor or Sequence: Patch tokens (N, L, C) and, if there is one, the
+        class token (N, C). Maps are returned unchanged, and so are tokens if
+        the backbone does not state how many of them are not patches.
     """
     network = getattr(backbone, 'timm_model', backbone)
     extra = getattr(network, 'num_extra_tokens',
@@ -66,8 +66,8 @@ def grid_of(outputs: Outputs, image_size: Size = (1, 1)) -> Size:
 
     Args:
         outputs (Tensor or Sequence): As in :func:`feature_map`.
-        image_size (tuple[int, int]): Height and width of the images, which
-            tell the shape of a grid of tokens. Defaults to a square.
+        image_size (tuple[int, int]): Height and width of the images, to infer
+            the grid of tokens. Defaults to a square.
 
     Raises:
         ValueError: If the last output has no rows and columns.
@@ -89,9 +89,10 @@ def grid_of(outputs: Outputs, image_size: Size = (1, 1)) -> Size:
 
 
 def nearest_grid(count: int, rows: float) -> Size:
-    """Rows and columns of all patches, nearest to a number of rows.
+    """Rows and columns of a number of patches, nearest to a number of rows.
 
-    Views whose sides are no multiples of a patch have other proportions.
+    Views whose sides are not multiples of the patch size have other
+    proportions.
     """
     divisors = [n for n in range(1, count + 1) if count % n == 0]
     nearest = min(divisors, key=lambda n: abs(math.log(n / rows)))
@@ -103,12 +104,12 @@ def feature_map(outputs: Outputs, image_size: Size = (1, 1)) -> Tensor:
 
     Args:
         outputs (Tensor or Sequence): A map or tokens, or the outputs of
-            several stages of which the last one counts. A stage of a vision
+            several stages, whose last one is used. A stage of a vision
             transformer may be tokens (N, L, C), with or without a class token
             in front, or a list of a map and the class token, and maybe a
             distillation token.
-        image_size (tuple[int, int]): Height and width of the images, which
-            tell the shape of a grid of tokens. Defaults to a square.
+        image_size (tuple[int, int]): Height and width of the images, to infer
+            the grid of tokens. Defaults to a square.
 
     Returns:
         Tensor: Shape (N, C, H, W).
@@ -142,7 +143,7 @@ def class_token(outputs: Outputs, image_size: Size = (1, 1)) -> Token:
 
 
 def image_features(outputs: Outputs, image_size: Size = (1, 1)) -> Tensor:
-    """One vector for each image: what an algorithm projects of whole views.
+    """One vector per image, as algorithms project it.
 
     Args:
         outputs (Tensor or Sequence): As in :func:`feature_map`, or vectors.

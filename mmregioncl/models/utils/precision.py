@@ -5,10 +5,10 @@ import torch
 
 
 def no_autocast(device: torch.device) -> ContextManager:
-    """Compute in the precision of the tensors, whatever autocast is on.
+    """Compute in the precision of the tensors, even under autocast.
 
     Args:
-        device (torch.device): Of the tensors, also one that knows no autocast.
+        device (torch.device): Of the tensors. It need not support autocast.
     """
     if torch.amp.is_autocast_available(device.type):
         return torch.autocast(device.type, enabled=False)

@@ -5,15 +5,15 @@ from torch import Tensor
 
 @torch.no_grad()
 def enqueue(queue: Tensor, pointer: Tensor, keys: Tensor) -> None:
-    """Write keys over the oldest ones, in place, as one by one in a ring.
+    """Replace the oldest keys of a ring buffer, in place.
 
-    No value is read back to the host, so that a GPU is not waited for.
+    No value is read back to the host, which would wait for the GPU.
 
     Args:
         queue (Tensor): Keys in columns, shape (D, K).
         pointer (Tensor): Column of the oldest key, shape (1,), int64.
-        keys (Tensor): New keys, shape (N, D), N of any size. Of more than K
-            the last K stay.
+        keys (Tensor): New keys, shape (N, D), for any N. If N > K, the last K
+            are kept.
     """
     length = queue.shape[1]
     count = keys.shape[0]

@@ -13,7 +13,7 @@ from .precision import no_autocast
 
 
 class Region(NamedTuple):
-    """Rectangle on a grid, in feature cells unless said otherwise."""
+    """Rectangle on a grid, in feature cells unless stated otherwise."""
     top: int
     left: int
     height: int
@@ -36,9 +36,9 @@ def sample_region(grid: Tuple[int, int],
     """Draw a region that fits on a grid and leaves some canvas.
 
     The official code draws the start over all pixels and clamps it to one
-    pixel short of the last place, which parts the pasted pixels from the
-    pooled cells in 87 % of its steps. Here the start is a cell, uniform over
-    every place where the region fits.
+    pixel short of the last place, so that pasted pixels and pooled cells
+    differ in 87 % of its steps. Here the start is a cell, uniform over every
+    place where the region fits.
 
     Args:
         grid (tuple[int, int]): Rows and columns of the feature map, in cells.
@@ -75,7 +75,7 @@ def sample_region(grid: Tuple[int, int],
 
 
 def check_region(region: Region, grid: Tuple[int, int]) -> None:
-    """Refuse a region without cells, or that leaves no canvas.
+    """Refuse a region that is empty or leaves no canvas.
 
     Means over no cell are NaN.
 
@@ -114,7 +114,7 @@ def check_pairs(count: int) -> None:
 
 
 def paired(images: Tensor) -> Tensor:
-    """The images that make pairs: the last of an odd number sits out.
+    """Drop the last of an odd number of images, which has no partner.
 
     Args:
         images (Tensor): Shape (N, ...).
@@ -128,8 +128,8 @@ def paired(images: Tensor) -> Tensor:
 def default_size(grid: Tuple[int, int]) -> Tuple[int, int]:
     """Shortest and longest side of a region: 3/7 to 5/7 of a grid, rounded.
 
-    The official regions have 3 to 5 of 7 cells on a side. A grid of 4 gives 2
-    to 3 cells, one of 8 gives 3 to 6, and one of 12 gives 5 to 9.
+    The official regions have 3 to 5 of 7 cells on a side. A grid of 4 has
+    regions of 2 to 3 cells, one of 8 of 3 to 6, and one of 12 of 5 to 9.
 
     Args:
         grid (tuple[int, int]): Rows and columns of the feature map, in cells.
@@ -139,7 +139,7 @@ def default_size(grid: Tuple[int, int]) -> Tuple[int, int]:
 
 
 def partner(rows: Tensor) -> Tensor:
-    """Each row's partner: row N-1-i in the place of row i.
+    """Each row's partner: row N-1-i at position i.
 
     This is the one place that knows how images are paired. The partner's
     partner is the row itself. Composite i holds the canvas of image i and the
@@ -161,7 +161,8 @@ def neighbours(canvas: Tensor, paste: Tensor) -> Tensor:
         paste (Tensor): Shape (N, D), row i shows image i.
 
     Returns:
-        Tensor: Those of all canvases, then of all pastes, shape (2N, D).
+        Tensor: The neighbours of all canvases, then of all pastes, shape (2N,
+        D).
     """
     return torch.cat((partner(paste), partner(canvas))).detach()
 
@@ -169,14 +170,14 @@ def neighbours(canvas: Tensor, paste: Tensor) -> Tensor:
 def swap_region(views: Tensor, region: Region) -> Tensor:
     """Paste onto each image the same patch of its partner.
 
-    Swapping the same region twice gives the views back.
+    Swapping the same region twice restores the views.
 
     Args:
         views (Tensor): Images of shape (N, C, H, W).
         region (Region): Rectangle in pixels.
 
     Returns:
-        Tensor: Composites of shape (N, C, H, W); `views` is left as it is.
+        Tensor: Composites of shape (N, C, H, W); `views` is not changed.
     """
     composites = views.clone()
     composites[region.window] = partner(views[region.window])

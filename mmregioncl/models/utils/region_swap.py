@@ -93,7 +93,7 @@ class RegionSwap:
         if height % stride or width % stride:
             raise ValueError(
                 f'RegionSwap got images of {height}x{width} pixels, which are '
-                f'no multiple of stride={stride}: change the size of the '
+                f'not multiples of stride={stride}: change the size of the '
                 'views, or set stride to that of the backbone')
 
     def __call__(self, views: Tensor) -> Tuple[Tensor, Region]:

@@ -12,9 +12,9 @@ from .modules import to_device
 
 
 def shared_seed() -> int:
-    """The seed of the run, as rank 0 has it; a random one if there is none.
+    """The seed of the run on rank 0, or a random one if there is none.
 
-    All processes have to call it.
+    All processes must call it.
     """
     hub = MessageHub.get_current_instance()
     if 'seed' not in hub.runtime_info:
@@ -25,7 +25,7 @@ def shared_seed() -> int:
 
 
 def local_batch_norms(encoder: nn.Module) -> List[_BatchNorm]:
-    """Batch-norm layers that use this process's batch statistics.
+    """Batch-norm layers that use the batch statistics of this process.
 
     Frozen and synchronised layers are not among them.
     """

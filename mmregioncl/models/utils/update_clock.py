@@ -1,5 +1,5 @@
 class UpdateClock:
-    """Tells which batches begin and end an update of the weights.
+    """Tracks which batches begin and end an update of the weights.
 
     With gradient accumulation, several batches make one update. A key encoder
     should then move once per update, when the weights have changed, and a
@@ -35,5 +35,5 @@ class UpdateClock:
         return (self.batch + 1) % self.per_update == 0
 
     def tick(self) -> None:
-        """Go on to the next batch."""
+        """Advance to the next batch."""
         self.batch += 1

@@ -24,7 +24,7 @@ def same_form(found: Any, wanted: Any) -> bool:
 
 def faults_of(wanted: Dict[str, Tensor],
               weights: Dict[str, Tensor]) -> Dict[str, List[str]]:
-    """Names by what is wrong with them: missing, unexpected, misshapen.
+    """Group names that do not fit: missing, unexpected, misshapen.
 
     Args:
         wanted (dict[str, Tensor]): Of a model.
@@ -44,7 +44,7 @@ def faults_of(wanted: Dict[str, Tensor],
 
 def count_fitting(wanted: Dict[str, Tensor], weights: Dict[str,
                                                            Tensor]) -> int:
-    """How many weights of a model a checkpoint has, by name and shape."""
+    """Count the weights of a model that a checkpoint has."""
     weights = without_module(weights)
     faults = faults_of(wanted, weights)
     return len(wanted) - sum(
@@ -52,12 +52,12 @@ def count_fitting(wanted: Dict[str, Tensor], weights: Dict[str,
 
 
 def without_module(weights: Dict[str, Tensor]) -> Dict[str, Tensor]:
-    """Weights by their names without what DistributedDataParallel adds."""
+    """Remove the prefix of DistributedDataParallel from names."""
     return {name.removeprefix('module.'): weights[name] for name in weights}
 
 
 def check_weights(model: nn.Module, weights: dict) -> dict:
-    """Refuse weights that are not those of a model, by name and shape.
+    """Check that weights fit a model by name and shape.
 
     Args:
         model (nn.Module): The model.

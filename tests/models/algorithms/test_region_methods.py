@@ -414,7 +414,7 @@ def test_composites_leave_batch_norm_of_whole_views_alone(method, build):
     ([torch.zeros(4, 3, 32, 32),
       torch.zeros(4, 3, 24, 24)], 'takes views of one size'),
     ([torch.zeros(1, 3, 32, 32)] * 2, 'images in a batch and got 1: set a l'),
-    ([torch.zeros(4, 3, 36, 36)] * 2, '36x36 pixels, which are no multiple'),
+    ([torch.zeros(4, 3, 36, 36)] * 2, '36x36 pixels, which are not multip'),
 ])
 def test_bad_input_is_refused(method, build, inputs, message):
     with pytest.raises(ValueError, match=message):
@@ -454,7 +454,7 @@ def test_outputs_that_are_no_maps_are_refused(method, build, output):
         return
     with pytest.raises(
             ValueError,
-            match='ResNet_CIFAR has no setting with which it gives one, take '
+            match='ResNet_CIFAR has no option to return one, take '
             'an architecture that does, such as ResNet, '):
         model(views(4), mode='loss')
 
@@ -477,7 +477,7 @@ def test_advice_names_only_settings_of_the_backbone(name):
     names = TAKEN[name][host.NAME == 'mmpretrain'].split()
     cfg = with_settings(dict(type=name), MAP_SETTINGS)
     assert {*cfg} == {'type', *names}
-    none = f'{name} has no setting with which it gives one, take an ' \
+    none = f'{name} has no option to return one, take an ' \
         'architecture that does, such as ResNet, ConvNeXt, SwinTransformer ' \
         'or VisionTransformer'
     assert map_advice(cfg, MAP_SETTINGS) == none
@@ -512,8 +512,8 @@ HRNET = dict(
 
 
 @pytest.mark.parametrize('name, backbone, message', [
-    ('RegionCLMoCo', MIXER, 'MlpMixer has no setting'),
-    ('RegionCLMoCoV3', MIXER, 'MlpMixer has no setting'),
+    ('RegionCLMoCo', MIXER, 'MlpMixer has no option'),
+    ('RegionCLMoCoV3', MIXER, 'MlpMixer has no option'),
     ('RegionCLMoCo', HRNET,
      'neck, and multiscale_output=False of the backbone$'),
 ])
@@ -649,7 +649,7 @@ def test_missing_neck_or_head_is_refused(method, part):
 
 @pytest.mark.parametrize('region', [(0, 0, 4, 4), (0, 0, 0, 2), (3, 0, 2, 2)])
 def test_region_without_canvas_or_cells_is_refused(build, method, region):
-    """Of any callable in the place of RegionSwap; means of none are NaN."""
+    """Of any callable instead of RegionSwap; means of no cells are NaN."""
     model = build(method[0])
     model.region_swap = lambda views: (views, Region(*region))
     with pytest.raises(

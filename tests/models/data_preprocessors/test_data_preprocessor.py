@@ -84,7 +84,7 @@ def test_any_number_of_channels(channels):
 
 
 def test_mean_and_std_belong_together():
-    with pytest.raises(ValueError, match='have to be of one length'):
+    with pytest.raises(ValueError, match='have different lengths'):
         MODELS.build(
             dict(
                 type='mmregioncl.SelfSupDataPreprocessor',

@@ -37,7 +37,7 @@ def test_grid_of_tokens_has_the_proportions_of_the_image(extra):
 
 def test_outputs_that_are_no_maps_are_refused():
     for outputs in (None, [], [[torch.rand(2, 8), torch.rand(2, 9, 8)]]):
-        with pytest.raises(ValueError, match='something else than feature m'):
+        with pytest.raises(ValueError, match='does not return feature m'):
             feature_map(outputs)
 
 

@@ -45,7 +45,7 @@ def test_impossible_settings_are_refused(kwargs):
 @pytest.mark.parametrize('shape, kwargs, message', [
     ((3, 3, 224, 224), {}, 'got a batch of 3: leave one of them out'),
     ((1, 3, 224, 224), {}, 'got a batch of 1: leave one of them out'),
-    ((2, 3, 200, 224), {}, '200x224 pixels, which are no multiple of stride'),
+    ((2, 3, 200, 224), {}, '200x224 pixels, which are not multiples of stri'),
     ((2, 3, 160, 160), dict(size=(3, 5)),
      'a region of 5x5 cells does not fit'),
     ((2, 3, 32, 32), dict(size=(3, 4),
