@@ -1,4 +1,5 @@
 """What a run does, and what can be done with its result."""
+import os
 import shlex
 import time
 from pathlib import Path
@@ -86,7 +87,8 @@ def next_commands(runner, config: str, tools: Path) -> str:
         lines['best'] = ', '.join(best)
 
     def command(tool: str, *arguments) -> str:
-        return shlex.join(map(str, ('python', tools / tool, *arguments)))
+        path = os.path.normpath(tools / tool)
+        return shlex.join(map(str, ('python', path, *arguments)))
 
     if isinstance(unwrap(runner.model), BaseModel):
         results = Path(runner.work_dir) / 'evaluation'
@@ -100,9 +102,15 @@ def next_commands(runner, config: str, tools: Path) -> str:
                                      checkpoint)
     elif runner.cfg.get('test_dataloader'):
         lines['evaluate'] = command('test.py', config, checkpoint)
-    longer = 'a larger patience of EarlyStoppingHook' if getattr(
-        runner.train_loop, 'stop_training', False) else 'a longer train_cfg'
     lines['go on'] = command('train.py', config, '--work-dir', runner.work_dir,
-                             '--resume') + f', with {longer}'
+                             '--resume')
+    if getattr(runner.train_loop, 'stop_training', False):
+        lines['go on'] += '  # with a larger patience of EarlyStoppingHook'
+    else:
+        setting = 'max_iters' if isinstance(
+            runner.train_loop, IterBasedTrainLoop) else 'max_epochs'
+        longer = 2 * getattr(runner, setting)
+        lines['go on'] += (f' --cfg-options train_cfg.{setting}={longer}'
+                           '  # and lengthen param_scheduler')
     width = max(map(len, lines)) + 2
     return '\n'.join(f'{name:{width}}{text}' for name, text in lines.items())

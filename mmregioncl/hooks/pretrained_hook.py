@@ -58,11 +58,16 @@ class PretrainedHook(Hook):
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
         """Refuse to resume a run that was fine-tuned from elsewhere.
 
+        If no checkpoint is set, it is that of the resumed run.
+
         Raises:
             ValueError: If the pre-trained checkpoint was another one.
         """
+        if not runner._resume:
+            return
         began = checkpoint.get('pretrained', self.checkpoint)
-        if runner._resume and began != self.checkpoint:
+        self.checkpoint = self.checkpoint or began
+        if began != self.checkpoint:
             raise ValueError(
                 f'{loaded_from(runner)} was fine-tuned from {began}, not from '
                 f'{self.checkpoint}: set another --work-dir')

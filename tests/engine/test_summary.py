@@ -49,7 +49,8 @@ def test_a_run_says_what_it_does_and_when_it_ends(runner, tmp_path):
         f'{checkpoint} backbone.pth',
         f'fine-tune   python tools/train.py CONFIG --pretrained {checkpoint}',
         f'go on       python tools/train.py mine.py --work-dir {tmp_path}/run '
-        '--resume, with a longer train_cfg',
+        '--resume --cfg-options train_cfg.max_epochs=4  # and lengthen '
+        'param_scheduler',
     ]
     assert Path(told.splitlines()[1].split()[1]).exists()
 
@@ -119,5 +120,7 @@ def test_the_best_checkpoint_is_named():
             best_ckpt_knn='run/best_knn.pth', best_ckpt_std=None))
     runner = Mock(
         message_hub=hub, model=nn.Identity(), cfg={}, log_dir='', work_dir='')
-    lines = next_commands(runner, 'mine.py', Path('tools')).splitlines()
+    tools = Path('tools/benchmarks/mmdetection/../..')  # as train.sh has it
+    lines = next_commands(runner, 'mine.py', tools).splitlines()
+    assert ' python tools/train.py mine.py ' in lines[3]
     assert lines[2].split() == ['best', 'run/best_knn.pth']

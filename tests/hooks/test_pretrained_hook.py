@@ -61,7 +61,7 @@ def test_resumed_run_keeps_its_own_weights(fine_tune, pretrained, tmp_path):
     fine_tune(str(pretrained))
     pretrained.unlink()  # not needed any more
     runner = fine_tune(
-        str(pretrained),
+        None,  # that of the checkpoint
         resume=True,
         load_from=str(tmp_path / 'run/epoch_1.pth'),
         train_cfg=dict(max_epochs=2))
