@@ -7,11 +7,14 @@ from unittest.mock import Mock
 
 import pytest
 import torch
+from mmengine.registry import PARAM_SCHEDULERS
 from mmengine.runner import Runner
 from tensorboard.backend.event_processing.event_accumulator import \
     EventAccumulator
+from torch import nn
 
 from mmregioncl import host
+from mmregioncl.engine.checks import check_schedule
 from mmregioncl.engine.checks.settings import refuse_unknown
 from mmregioncl.visualization import read_scalars
 
@@ -213,6 +216,22 @@ def test_others_are_warned_of(settings_cfg, tmp_path, settings, words):
     runner.train()
     said = [call.args[0] for call in warned.call_args_list]
     assert any(re.search(words, line) for line in said), said
+
+
+@pytest.mark.parametrize('scheduler, warned', [
+    (dict(type='LinearLR', start_factor=0.1, end=2), 0),
+    (dict(type='ConstantLR', factor=0.1, end=2), 0),
+    (dict(type='LinearLR', end_factor=0.5, end=2), 1),
+    (dict(type='LinearLR', start_factor=0.1, end=9), 1),
+])
+def test_a_warm_up_alone_may_end_early(scheduler, warned):
+    """If it leaves the rate at that of the optimizer."""
+    optimizer = torch.optim.SGD(nn.Linear(1, 1).parameters(), 0.1)
+    built = PARAM_SCHEDULERS.build(
+        dict(scheduler, optimizer=optimizer, by_epoch=False))
+    runner = Mock(train_dataloader=[0], param_schedulers=[built], max_iters=6)
+    check_schedule(runner)
+    assert runner.logger.warning.call_count == warned
 
 
 def test_keys_of_parameter_groups_may_be_ones_own():

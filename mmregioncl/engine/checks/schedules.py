@@ -1,6 +1,6 @@
 """Schedules, and hooks that wait for something, before training."""
 from mmengine.hooks import CheckpointHook, EarlyStoppingHook, Hook
-from mmengine.optim import OptimWrapperDict
+from mmengine.optim import ConstantParamScheduler, OptimWrapperDict
 from mmengine.optim.scheduler.param_scheduler import INF
 from mmengine.runner import EpochBasedTrainLoop
 
@@ -44,7 +44,8 @@ def check_schedule(runner) -> None:
         return
     setting = 'max_epochs' if last.by_epoch else 'max_iters'
     total = getattr(runner, setting)
-    if end_of(last) != total:
+    if end_of(last) != total and not (end_of(last) < total
+                                      and ends_at_the_rate(last)):
         spans = [name for name in SPANS if hasattr(last, name)]
         runner.logger.warning(
             f'the learning rate is scheduled for {end_of(last)} of {total} '
@@ -82,6 +83,12 @@ def end_of(scheduler) -> int:
         if span is not None and not end - begin <= span <= end:
             return begin + span
     return end
+
+
+def ends_at_the_rate(scheduler) -> bool:
+    """Whether a schedule is a warm-up, to the rate of the optimizer."""
+    return isinstance(scheduler, ConstantParamScheduler) or getattr(
+        scheduler, 'end_factor', None) == 1
 
 
 def check_metrics(runner) -> None:
