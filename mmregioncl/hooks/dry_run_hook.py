@@ -63,6 +63,12 @@ class DryRunHook(Hook):
                  ' images and the first step' +
                  f'; embedding {views:,} views' * (views > 0))
 
+    def before_train(self, runner) -> None:
+        """Let signals end the process: there is nothing to write."""
+        for hook in runner.hooks:
+            for number, handler in getattr(hook, 'handlers', {}).items():
+                signal.signal(number, handler)
+
     def before_train_epoch(self, runner) -> None:
         """Note weights and memory, and listen to the backbone.
 
@@ -270,10 +276,6 @@ def dry_run(cfg: Config) -> Iterator[str]:
             runner.train()
         except Finished:
             pass
-        finally:
-            for part in hooks:  # that listen to signals
-                for number, handler in getattr(part, 'handlers', {}).items():
-                    signal.signal(number, handler)
     hook.lines.update(plan_of(runner, hooks, backends))
     if is_main_process():
         hook.lines['work dir'] = f'{work_dir}, where nothing was written now'

@@ -15,7 +15,7 @@ from mmengine.runner import Runner
 from mmregioncl.engine.signals import STOP_SIGNALS
 from mmregioncl.engine.storage import find_checkpoint
 from mmregioncl.hooks import (SafeCheckpointHook, TimedCheckpointHook,
-                              timed_checkpoint_hook)
+                              dry_run_hook, timed_checkpoint_hook)
 from ranks import Ranks
 
 
@@ -133,6 +133,16 @@ def test_a_signal_stops_at_the_end_of_the_step(timed_cfg, tmp_path, number,
     runner = run(timed_cfg, watch := Watch())
     assert len(watch.files) == 6 - stop_at and runner.epoch == 2
     assert not [*(tmp_path / 'run').glob('resume_*')]
+
+
+def test_a_signal_ends_a_dry_run_at_once(timed_cfg, monkeypatch):
+    """By the handler of before: a checkpoint would be gone at once."""
+    signal.signal(signal.SIGTERM, Mock(side_effect=KeyboardInterrupt))
+    monkeypatch.setattr(
+        dry_run_hook, 'announce', lambda part: part.startswith('making') and
+        signal.raise_signal(signal.SIGTERM))
+    with pytest.raises(KeyboardInterrupt):
+        next(dry_run_hook.dry_run(timed_cfg))
 
 
 def stop_a_rank(cfg, rank: int) -> None:
