@@ -33,6 +33,7 @@ def main() -> None:
     from mmregioncl.evaluation.protocols import FEATURE_PROTOCOLS
     from mmregioncl.evaluation.run import EvaluationRun
     from mmregioncl.hooks import RunSummaryHook
+    from mmregioncl.hooks.timed_checkpoint_hook import is_timed
     from mmregioncl.visualization import draw_run, write_report
 
     hide_tracebacks()
@@ -46,6 +47,9 @@ def main() -> None:
     cfg.work_dir = str(out / 'run')
     # The same run in less time on a CPU
     cfg.default_hooks.channels_last = dict(type='mmregioncl.ChannelsLastHook')
+    last = find_checkpoint(cfg.work_dir)
+    if last and is_timed(last):  # of a demo that was stopped
+        cfg.update(resume=True, load_from=last)
 
     runner = Runner.from_cfg(cfg)
     hide_needless_lines(runner.logger)

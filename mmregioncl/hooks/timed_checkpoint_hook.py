@@ -181,8 +181,7 @@ class TimedCheckpointHook(SafeCheckpointHook):
         runner.logger.warning(
             f'told to stop: ended at step {runner.iter + 1}; ' +
             ('no checkpoint was written yet' if missing else
-             f'the last checkpoint is {known.get("last_ckpt")}, resume with '
-             '--resume'))
+             f'a resumed run goes on from {known.get("last_ckpt")}'))
         for number in self.handlers:  # further signals would change the code
             signal.signal(number, signal.SIG_IGN)
         sys.exit(1 if missing else STOPPED)

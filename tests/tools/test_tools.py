@@ -3,6 +3,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -17,6 +18,8 @@ from mmengine.runner import Runner
 from PIL import Image
 
 from mmregioncl.datasets.digits import write_digits
+from mmregioncl.engine.signals import STOP_SIGNALS
+from mmregioncl.hooks import RunSummaryHook
 
 ROOT = Path(__file__).parents[2]
 TOOLS = ROOT / 'tools'
@@ -588,16 +591,29 @@ def test_evaluate(run_tool, tmp_path, digits):
         assert sentence in done.stderr.strip().splitlines()[-1]
 
 
-def test_demo(run_tool, tmp_path):
-    """What `make demo` runs, for one epoch of a few digits."""
-    done = run_tool(
+def test_demo(run_tool, tmp_path, monkeypatch):
+    """What `make demo` runs, for one epoch of a few digits.
+
+    It is stopped after a step, and goes on when it is called again.
+    """
+    handlers = [(sig, signal.getsignal(sig)) for sig in STOP_SIGNALS]
+    command = [
         'demo.py', '--cfg-options', 'train_cfg.max_epochs=1',
         'train_dataloader.dataset.indices=64',
         'default_hooks.logger.interval=1', *[
             f'eval_datasets.{split}.indices='
             f'{[*range(0, count, step)]}'.replace(' ', '')
             for split, count, step in (('train', 1198, 4), ('test', 599, 5))
-        ])
+        ]
+    ]
+    with monkeypatch.context() as patch:
+        patch.setattr(RunSummaryHook, 'before_train_iter',
+                      lambda *args, **kwargs: signal.raise_signal(15))
+        assert run_tool(*command, check=False).returncode == 75
+    for number, handler in handlers:
+        signal.signal(number, handler)
+    done = run_tool(*command)
+    assert 'resumed epoch: 0, iter: 1' in done.stdout + done.stderr
     summary = done.stdout[done.stdout.index('k-NN accuracy'):]
     for title in ('untrained backbone', 'after RegionCL-M'):
         assert float(summary.split(title)[1].split('%')[0]) > 50
