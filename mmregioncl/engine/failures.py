@@ -1,4 +1,5 @@
-"""How errors reach a user: with their cause, without a needless traceback."""
+"""Report errors with their cause, and without a needless traceback."""
+import linecache
 import os
 import re
 import signal
@@ -6,13 +7,14 @@ import sys
 from contextlib import suppress
 from datetime import timedelta
 from threading import current_thread, main_thread
+from traceback import walk_tb
 from types import TracebackType
 from typing import Any, Callable, Optional
 
 from mmengine.dist import get_rank
 from torch import distributed
 
-from .mistakes import explain_mistake, failure_of
+from .mistakes import explain_mistake
 
 LOST = 'another process ended or hangs'
 # What PyTorch says, the cause, and what to do
@@ -45,11 +47,10 @@ TRACEBACK = 'MMREGIONCL_TRACEBACK'
 
 
 def hide_tracebacks() -> None:
-    """Let refusals end this process with their sentence alone.
+    """Print errors that a setting or a file causes as one sentence.
 
-    So do settings and files that other packages refuse. Other errors keep
-    their traceback. For all to have one, set the environment variable
-    ``MMREGIONCL_TRACEBACK`` to anything.
+    Other errors keep their traceback. To see the traceback of every error, set
+    the environment variable ``MMREGIONCL_TRACEBACK`` to any value.
     """
     if not os.environ.get(TRACEBACK):
         sys.excepthook = print_error
@@ -68,30 +69,32 @@ def print_error(kind: type, error: BaseException,
 
 
 def is_refusal(error: BaseException) -> bool:
-    """Whether an error is a sentence of this package that names the remedy.
+    """Whether a ``raise`` statement of this package or its tools made an
+    error.
 
-    That is what a ``raise`` statement of the package or of its tools makes. It
-    is none if it explains another error, which says where that happened.
+    Its message says what to do. A RuntimeError raised from another error is
+    not a refusal: the traceback shows the cause.
     """
     explained = isinstance(error, RuntimeError) and error.__cause__
     if not isinstance(error, Exception) or explained or not error.args:
         return False
-    failure = failure_of(error)
-    return not failure.in_worker and failure.is_raised() and \
-        failure.calls[-1].module.partition('.')[0] in ('mmregioncl',
-                                                       '__main__')
+    *_, (frame, line) = walk_tb(error.__traceback__)
+    code = linecache.getline(frame.f_code.co_filename, line).strip()
+    package = frame.f_globals.get('__name__', '').partition('.')[0]
+    return code.startswith('raise ') and package in ('mmregioncl', '__main__')
 
 
 def explain_failures(call: Callable[[], Any]) -> Any:
-    """Say the rank and the cause of errors that PyTorch leaves unexplained.
+    """Add rank and cause to errors that PyTorch leaves unexplained.
 
-    Processes that end because one of them failed say what it said.
+    A process that ends because another one failed repeats the message of that
+    one.
 
     Args:
-        call (Callable): Trains, as ``runner.train``. Its result is returned.
+        call (Callable): Trains, like ``runner.train``. Its result is returned.
 
     Raises:
-        RuntimeError: In the place of PyTorch's.
+        RuntimeError: Instead of PyTorch's error.
     """
     try:
         try:
@@ -119,14 +122,14 @@ def explain_failures(call: Callable[[], Any]) -> Any:
 
 
 def note_failure(told: str) -> None:
-    """Leave word of a failure for other processes."""
-    with suppress(RuntimeError):  # that which keeps the store may have ended
+    """Tell the other processes why this one failed."""
+    with suppress(RuntimeError):  # the process with the store may be gone
         if distributed.is_initialized():
             store().compare_set(NOTE, '', told)
 
 
 def first_failure() -> Optional[str]:
-    """What a process that failed has said; None if it could not."""
+    """The message of the process that failed first, if it left one."""
     with suppress(RuntimeError):
         if distributed.is_initialized() and store().check([NOTE]):
             return store().get(NOTE).decode()
@@ -134,8 +137,7 @@ def first_failure() -> Optional[str]:
 
 
 def store() -> 'distributed.Store':
-    """What the processes have in common; one that is lost is not waited
-    for."""
+    """The store that all processes share, with a short timeout."""
     common = distributed.distributed_c10d._get_default_store()
     common.set_timeout(timedelta(seconds=10))
     return common
@@ -144,14 +146,14 @@ def store() -> 'distributed.Store':
 def forget_workers() -> None:
     """Stop PyTorch from raising an error when a data worker ends.
 
-    It does so at any moment, as while the first error is printed.
+    That can happen at any time, even while the first error is printed.
     """
     if hasattr(signal, 'SIGCHLD') and current_thread() is main_thread():
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
 
 def explain(error: Exception) -> Optional[str]:
-    """The cause of an error and what to do; None if it is not known."""
+    """Return the cause of an error and what to do, None if unknown."""
     text = str(error)
     if isinstance(error, MemoryError) and not text.startswith('Caught '):
         text = f'{type(error).__name__}: {text}'
@@ -160,8 +162,8 @@ def explain(error: Exception) -> Optional[str]:
         text = 'DataLoader worker exited unexpectedly'
     elif not isinstance(error, (RuntimeError, MemoryError)):
         return None
-    # "Caught ..." repeats the error of a worker, with its traceback. Only
-    # those of memory are not the user's.
+    # "Caught ..." repeats the error of a worker with its traceback. Only a
+    # lack of memory is explained there.
     causes = CAUSES[:2] if text.startswith('Caught ') else CAUSES
     for pattern, cause, advice in causes:
         if re.search(pattern, text):

@@ -1,15 +1,13 @@
-"""Errors of other packages that a setting or a file causes, in a sentence.
-
-The traceback is hidden only if a setting, an image or a file is certain to be
-the cause.
-"""
+"""Explain errors of other packages that a part of the config causes."""
 import linecache
 import re
 import sys
-import traceback
 from contextlib import suppress
-from typing import Any, Dict, List, NamedTuple, Optional
+from pathlib import Path
+from traceback import walk_tb
+from typing import Dict, Optional
 
+import mmengine.registry
 from mmengine.config import Config
 from mmengine.registry import Registry
 
@@ -17,232 +15,142 @@ from mmregioncl import host
 from mmregioncl.datasets.nested import dotted_items, type_name
 from mmregioncl.validation import arguments_of, meant, proposal, similar
 
-# Errors that pass through other packages may be a user's own.
+# An error that passes through other packages may be a bug of the user's.
 LIBRARIES = {'__main__', *host.PACKAGES, *sys.stdlib_module_names}
-# Others, as of too many open files, are not the path's.
-PATH_ERRORS = ('FileNotFoundError', 'PermissionError', 'IsADirectoryError',
-               'NotADirectoryError')
-# What a part raises that lacks its package
-PACKAGE_ERRORS = ('ImportError', 'ModuleNotFoundError', 'RuntimeError')
-# Others, as of a missing package, are not the settings'.
-SETTING_ERRORS = ('AssertionError', 'KeyError', 'TypeError', 'ValueError')
-FRAME = r'  File "(.+)", line \d+, in (\S+)\n((?:    .*\n)*)'
-
-
-class Call(NamedTuple):
-    """A call on the way to an error."""
-    module: str
-    function: str
-    line: str  # of its code
-    values: dict  # of its variables; not known of a data worker
-
-
-class Failure(NamedTuple):
-    """An error, and the calls that led to it, the last one last."""
-    kind: str
-    text: str
-    calls: List[Call]
-    in_worker: bool
-
-    def is_raised(self) -> bool:
-        """Whether a ``raise`` statement made it."""
-        return self.calls[-1].line.startswith('raise ')
-
-    def refusal(self) -> Optional[str]:
-        """What a statement said that raised it; None if none did."""
-        if self.is_raised() or self.kind == 'AssertionError':
-            return self.text.partition('\n')[0][:300] or None
-        return None
-
-    def values_of(self, name: str) -> Dict[str, Any]:
-        """Variables of the last call that has one of this name."""
-        return next((call.values
-                     for call in self.calls[::-1] if name in call.values), {})
-
-    def settings(self) -> Dict[str, Any]:
-        """The config of the run, by dotted keys."""
-        for call in self.calls[::-1]:
-            for value in call.values.values():
-                if isinstance(value, Config):
-                    return dict(dotted_items(value._cfg_dict))
-        return {}
+PACKAGE = str(Path(__file__).parents[1])
+PATH_ERRORS = (FileNotFoundError, PermissionError, IsADirectoryError,
+               NotADirectoryError)
+REGISTRIES = [
+    value for value in vars(mmengine.registry).values()
+    if isinstance(value, Registry)
+]
+FRAME = r'  File "(.+)", line \d+, in \S+\n((?:    .*\n)*)'
+# What MMEngine and Python say of a class that cannot be built
+NOT_BUILT = (r'([\w.]+?)(?:\.__init__)?(?: is not in the \S+ registry|\(\) '
+             r"missing .+|\(\) got an unexpected keyword argument '(\w+)')")
 
 
 def explain_mistake(error: BaseException) -> Optional[str]:
-    """Say which setting or file is at fault, and what to do.
+    """Name the part of the config that another package rejects.
+
+    That is the part whose class raised the error or could not be built. Other
+    errors may come from a bug and are not explained.
 
     Args:
-        error (BaseException): Of this process, or repeated from a data worker.
+        error (BaseException): Any error.
 
     Returns:
-        str or None: A sentence; None if that is not known for sure.
+        str or None: A sentence that says what to correct.
     """
-    with suppress(Exception):  # which would take the place of the error
-        failure = failure_of(error)
-        packages = [call.module.partition('.')[0] for call in failure.calls]
-        if '__main__' in packages:  # What calls a tool does not matter.
-            del packages[:packages.index('__main__')]
-        if not LIBRARIES.issuperset(packages):
-            return None
-        if packages[-1] == 'mmregioncl' and failure.refusal():
-            return failure.text if failure.in_worker else None
-        return explain_package(failure) or explain_step(failure) or \
-            explain_type(failure) or explain_build(failure) or \
-            explain_input(failure)
+    with suppress(Exception):  # it would hide the error that is explained
+        return refusal_of_worker(str(error)) or explain(error)
     return None
 
 
-def failure_of(error: BaseException) -> Failure:
-    """Read what has happened, also in a data worker."""
-    text = str(error)
-    if isinstance(error, KeyError) and len(error.args) == 1:
-        text = str(error.args[0])  # without quotes
-    if re.match(r'Caught \w+ in DataLoader worker', text):
-        last = text.rpartition('Traceback (most recent call last):\n')[2]
-        calls = [
-            Call(module_of(path), function, code.strip(), {})
-            for path, function, code in re.findall(FRAME, last)
-        ]
-        kind, _, text = re.sub(FRAME, '', last).strip().partition(': ')
-        return Failure(kind, text, calls, in_worker=True)
-    calls = [
-        Call(
-            frame.f_globals.get('__name__', ''), frame.f_code.co_name,
-            linecache.getline(frame.f_code.co_filename, line).strip(),
-            frame.f_locals)
-        for frame, line in traceback.walk_tb(error.__traceback__)
-    ]
-    return Failure(type(error).__name__, text, calls, in_worker=False)
+def refusal_of_worker(text: str) -> Optional[str]:
+    """The message of this package in an error of a data worker."""
+    last = text.rpartition('Traceback (most recent call last):\n')[2]
+    calls = re.findall(FRAME, last)
+    if text.startswith('Caught ') and calls:
+        path, code = calls[-1]
+        if path.startswith(PACKAGE) and code.strip().startswith('raise '):
+            return re.sub(FRAME, '', last).strip().partition(': ')[2]
+    return None
 
 
-def module_of(path: str) -> str:
-    """Name of the module that is in a file; '' if it is not imported."""
-    # getattr would make lazy modules import what they stand for.
-    return next((name for name, module in [*sys.modules.items()]
-                 if getattr(module, '__dict__', {}).get('__file__') == path),
-                '')
-
-
-def explain_package(failure: Failure) -> Optional[str]:
-    """A part of the config whose package is not installed."""
-    said = failure.refusal()
-    if failure.kind not in PACKAGE_ERRORS or 'install' not in (said or ''):
+def explain(error: BaseException) -> Optional[str]:
+    """Explain an error of this process."""
+    frames, lines = zip(*walk_tb(error.__traceback__))
+    modules = [frame.f_globals.get('__name__', '') for frame in frames]
+    packages = [name.partition('.')[0] for name in modules]
+    if '__main__' in packages:  # what calls a tool does not matter
+        del packages[:packages.index('__main__')]
+    if not LIBRARIES.issuperset(packages):
         return None
-    settings = failure.settings()
-    for call in failure.calls[::-1]:
-        kind = type(call.values.get('self')).__name__
-        for key, part in settings.items():
-            if isinstance(part, dict) and type_name(part) == kind:
-                return (f'{kind} needs a package that is not installed, '
-                        f'install it or remove {key}: {said}')
-    return None
+    last = frames[-1]
+    if isinstance(error, PATH_ERRORS) and modules[-1].startswith(
+            'mmengine.fileio') and last.f_code.co_name.startswith('get'):
+        return (f'cannot read {error.filename} ({error.strerror}): correct it,'
+                ' or the setting or list that names it')
 
-
-def explain_step(failure: Failure) -> Optional[str]:
-    """A step of a pipeline that lacks what it reads, or a missing file."""
-    last, name = failure.calls[-1], failure.text.strip("'")
-    if failure.kind == 'KeyError' and \
-            re.search(rf'\bresults\[.{re.escape(name)}.\]', last.line):
-        step = last.values.get('self')
-        owner = type(step).__name__ if step else last.module
-        remedy = 'mmregioncl.LoadImage' if name == 'img' else \
-            'the step that does'
-        return (f'{owner} needs {name!r}, which no step before it in the '
-                f'pipeline makes: add {remedy}')
-    found = re.match(r'\[Errno \d+\] (.+): [\'"](.+)[\'"]$', failure.text)
-    if found and failure.kind in PATH_ERRORS and \
-            last.module.startswith('mmengine.fileio') and \
-            last.function.startswith('get'):
-        return (f'cannot read {found[2]} ({found[1]}): correct it, or the '
-                'setting or list that names it')
-    return None
-
-
-def explain_type(failure: Failure) -> Optional[str]:
-    """A type that no registry knows."""
-    values = failure.values_of('registry')
-    if values.get('obj_cls', '') is None:
-        name = values['obj_type']
-    elif values.get('optimizer_cls', '') is None:
-        name = values['optimizer_cfg']['type']
-    else:
+    parts = parts_of_config(frames)
+    text = str(error.args[0] if isinstance(error, KeyError) else error)
+    if text == 'None is not a callable object':  # MMEngine of an optimizer
+        kind = next(parts[key]['type'] for key in parts
+                    if key.endswith('optimizer'))
+        text = f'{kind} is not in the mmengine::optimizer registry'
+    types = {short(type_name(part)) for part in parts.values()}
+    owner, name = next(
+        ((frame, name)
+         for frame in frames[::-1] if (name := class_of(frame)) in types),
+        (None, ''))
+    found = re.match(NOT_BUILT, text)
+    code = linecache.getline(last.f_code.co_filename, lines[-1]).strip()
+    if found:
+        text, named = found[0], short(found[1].rpartition('.')[2])
+        name = named if named in types else name
+    elif isinstance(error, KeyError) and f"results['{text}']" in code:
+        text = f'needs {text!r}, which no step before it makes'
+    elif packages[-1] == 'mmregioncl' or \
+            not isinstance(error, AssertionError) and \
+            not code.startswith('raise ') or \
+            owner is not last and owner.f_code.co_name != '__init__':
         return None
-    for key, value in failure.settings().items():
-        if value == name and key.endswith('type'):
-            known = registered_names(values['registry'].root)
-            near = known.get(similar(name.rpartition('.')[2], known, 0.8))
-            return (f'{key}={name!r} is not known{proposal(near)}: correct it,'
-                    ' or let custom_imports import the module that registers '
-                    'it')
-    return None
+    keyword = found[2] if found else None
+    blamed: Dict[str, dict] = {}
+    for key, part in parts.items():
+        if short(type_name(part)) == name and (keyword or 'type') in part and \
+                part not in blamed.values():  # as copies of a variable are
+            blamed[key] = part
+    if not blamed or not text:
+        return None
+    part = next(iter(blamed.values()))
+    remedy = 'type, or import its module by custom_imports' if \
+        text.endswith(' registry') else 'settings'
+    return (f'{type_name(part)} in {" or ".join(blamed)}: '
+            f'{text.splitlines()[0][:300]}: correct its {remedy}'
+            f'{proposal(name_meant(part["type"], keyword))}')
+
+
+def parts_of_config(frames: tuple) -> Dict[str, dict]:
+    """Dicts with a type in the config of the run, by dotted keys."""
+    cfg = next(value for frame in frames for value in frame.f_locals.values()
+               if isinstance(value, Config))
+    return {
+        key: part
+        for key, part in dotted_items(cfg._cfg_dict)
+        if isinstance(part, dict) and type_name(part)
+    }
+
+
+def class_of(frame) -> str:
+    """Short name of the class whose method a frame runs."""
+    return short(type(frame.f_locals.get('self')).__name__)
+
+
+def short(name: str) -> str:
+    """Name of a head or neck before an algorithm adds ``Region`` to it."""
+    return name.removeprefix('Region')
+
+
+def name_meant(kind, keyword: Optional[str]) -> str:
+    """A similar type, or a similar argument of the type; '' without one."""
+    known: Dict[str, str] = {}
+    for registry in REGISTRIES:
+        if isinstance(kind, str):
+            with registry.switch_scope_and_registry(None) as current:
+                kind = current.get(kind) or kind
+    if not isinstance(kind, str):
+        return meant(keyword, arguments_of(kind)) if keyword else ''
+    for registry in REGISTRIES:
+        known.update(registered_names(registry))
+    return known.get(similar(kind.rpartition('.')[2], known, 0.8), '')
 
 
 def registered_names(registry: Registry) -> Dict[str, str]:
-    """Names in a registry and in those below it, and what to write for them.
-
-    Those of MMEngine need no prefix.
-    """
+    """Names in a registry and its children, and how a config writes them."""
     prefix = f'{registry.scope}.' if registry.parent else ''
     found = {name: prefix + name for name in registry.module_dict}
     for part in registry.children.values():
         found = registered_names(part) | found
     return found
-
-
-def explain_build(failure: Failure) -> Optional[str]:
-    """A part of the config that the class refuses which is built of it."""
-    last, values = failure.calls[-1], failure.values_of('obj_cls')
-    kind, settings = values.get('obj_cls'), failure.settings()
-    key = kind and key_of(kind, values['args'], settings)
-    if not key:
-        return None
-    known = arguments_of(kind)
-    found = re.search(r'got an unexpected keyword argument .(\w+)',
-                      failure.text)
-    if found and f'{key}.{found[1]}' in settings and found[1] not in known:
-        hint = proposal(meant(found[1], known))
-        return (f'{key}.{found[1]} is no setting of {kind.__name__}{hint}: '
-                'correct its name')
-    found = re.search(r'missing \d+ required .+ arguments?: (.+)',
-                      failure.text)
-    if found and last.function == 'build_from_cfg':
-        return f'{kind.__name__} lacks {found[1]}: set it in {key}'
-    if failure.kind in SETTING_ERRORS and failure.refusal() and \
-            last.function == '__init__' and \
-            isinstance(last.values.get('self'), kind):
-        return (f'{kind.__name__} refuses its settings in {key}, correct '
-                f'them: {failure.refusal()}')
-    return None
-
-
-def explain_input(failure: Failure) -> Optional[str]:
-    """Images that the backbone refuses, as those smaller than its windows."""
-    name = type_name(failure.settings().get('model.backbone', {}))
-    own = [
-        call for call in failure.calls if call.function == 'forward'
-        and type(call.values.get('self')).__name__ == name
-    ]
-    if own and failure.kind == 'AssertionError' and failure.refusal():
-        return (f'{name} refuses its images, correct their size or the '
-                f'settings in model.backbone: {failure.refusal()}')
-    return None
-
-
-def key_of(kind: type, given: dict, settings: Dict[str, Any]) -> str:
-    """Dotted key of the part of a config that a class is built of; '' if there
-    is none, or if several may be it."""
-    # The algorithms turn necks and heads into their region versions, and parts
-    # with a type may be built before the whole.
-    names = kind.__name__, kind.__name__.removeprefix('Region')
-    found = {
-        key: part
-        for key, part in settings.items()
-        if isinstance(part, dict) and type_name(part) in names and all(
-            given.get(name) == value
-            or name in given and isinstance(value, dict) and 'type' in value
-            for name, value in part.items() if name not in ('type', '_scope_'))
-    }
-    most = max(map(len, found.values()), default=0)
-    first, *others = [key for key in found if len(found[key]) == most] or ['']
-    # What is wrong with one is wrong with its copies, as in a variable.
-    return first if all(found[key] == found[first] for key in others) else ''
