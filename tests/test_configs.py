@@ -17,7 +17,7 @@ from mmregioncl import host
 from mmregioncl.datasets.class_folders import CLASS_LISTS
 from mmregioncl.datasets.nested import typed_dicts
 from mmregioncl.datasets.transforms import FAST
-from mmregioncl.engine.old_configs import check_removed
+from mmregioncl.engine.old_configs import check_old
 from mmregioncl.models.parents import MoCo, with_settings
 from mmregioncl.models.utils import MAP_SETTINGS, RegionSwap, grid_of
 
@@ -221,7 +221,7 @@ def test_views_are_those_of_mmselfsup(method):
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
 def test_config_keeps_the_rules(path):
     cfg = read(path)
-    check_removed(cfg)
+    check_old(cfg)
     assert cfg.train_dataloader.pin_memory
     # Otherwise every epoch repeats the random numbers of the first.
     assert cfg.train_dataloader.persistent_workers

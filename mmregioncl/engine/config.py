@@ -1,4 +1,4 @@
-"""Reading a config, and what the arguments of the tools change in it."""
+"""Read the config of a run, and apply the arguments of the tools to it."""
 from pathlib import Path
 from typing import Optional, Union
 
@@ -9,19 +9,17 @@ from mmregioncl.datasets.archives import address, is_missing
 from mmregioncl.datasets.image_folder import join
 from mmregioncl.datasets.nested import innermost_items, type_name
 from mmregioncl.files import ARCHIVE, check_exists
-from .config_checks import (MMENGINE_HOOKS, check_hook_types, check_host,
+from .config_checks import (MMENGINE_HOOKS, check_host, check_imports,
                             check_levels, check_loaders, check_momentum,
-                            check_rules)
-from .config_names import (check_imports, check_names, check_options,
-                           warn_of_variables)
+                            check_options, warn_of_variables)
 from .config_reading import read_file
-from .old_configs import check_old, check_removed
+from .old_configs import check_old
 from .switches import amp_is_slow
 
-# Data sets of the hosts that take a path into an archive for a folder
+# Data sets of the hosts that mistake a path into an archive for a folder
 FOLDERS = ('CustomDataset', 'ImageNet', 'ImageNet21k')
 
-# Of mixed precision
+# Settings of mixed precision that a CPU does not have
 GPU_SETTINGS = ('dtype', 'loss_scale', 'use_fsdp')
 
 
@@ -50,21 +48,17 @@ def load_config(path: Union[str, Path],
             ``{'train_cfg.max_epochs': 100}``. Defaults to None.
 
     Raises:
-        ValueError: If a setting or an option would have no effect, or is for
-            the other host.
+        ValueError: If a setting or an option has no effect, or needs the other
+            host.
     """
     cfg = read_config(path)
     check_old(cfg)
-    check_removed(cfg)
-    check_names(cfg)
     check_imports(cfg)
     check_options(cfg, options or {})
     cfg.merge_from_dict(options or {})
     warn_of_variables(cfg)
     check_host(cfg)
     check_momentum(cfg)
-    check_rules(cfg)
-    check_hook_types(cfg)
     check_levels(cfg)
     check_loaders(cfg)
     hooks = cfg.get('default_hooks') or {}
@@ -84,14 +78,14 @@ def set_pretrained(cfg: Config, checkpoint: str) -> None:
 
     Raises:
         ValueError: If the config has no such hook.
-        FileNotFoundError: If there is no such checkpoint.
+        FileNotFoundError: If the checkpoint does not exist.
     """
     if checkpoint != 'none':
         check_exists(checkpoint, optional=True)
     hook = cfg.get('default_hooks', {}).get('pretrained')
     if hook is None:
         raise ValueError(
-            f'{cfg.filename} has no default_hooks.pretrained to take '
+            f'{cfg.filename} has no default_hooks.pretrained for '
             '--pretrained: choose a config of configs/benchmarks, or load '
             'a checkpoint of the same model with --cfg-options load_from=...')
     hook.checkpoint = checkpoint
@@ -102,12 +96,12 @@ def set_amp(cfg: Config, device: str) -> None:
 
     Args:
         cfg (Config): Config of a run. On a GPU, ``optim_wrapper.dtype`` may
-            name another type.
+            set another type.
         device (str): Type of the device.
 
     Raises:
-        ValueError: If that takes longer on this machine. A config that names
-            the wrapper is not refused.
+        ValueError: If mixed precision is slower on this machine, unless the
+            config sets the wrapper itself.
     """
     wrapper = cfg.optim_wrapper
     kind, dtype = 'AmpOptimWrapper', wrapper.get('dtype') or 'float16'
@@ -116,8 +110,8 @@ def set_amp(cfg: Config, device: str) -> None:
     slow = amp_is_slow(device, getattr(torch, dtype))
     if slow and wrapper.get('type') != kind:
         raise ValueError(
-            f'--amp computes in {dtype}, and {slow}, so that it would take '
-            'longer than without: leave --amp out, or set '
+            f'--amp computes in {dtype}, which is slower than float32 here, '
+            f'since {slow}: leave --amp out, or set '
             f'optim_wrapper.type={kind}')
     wrapper.type = kind
     if device == 'cpu':
@@ -128,7 +122,7 @@ def set_amp(cfg: Config, device: str) -> None:
 
 
 def check_amp(cfg: Config, device: str) -> None:
-    """Refuse MMEngine's mixed precision on a CPU, as MMEngine does later.
+    """Reject MMEngine's mixed precision on a CPU.
 
     Raises:
         ValueError: If the config sets it.
@@ -147,12 +141,12 @@ def enable_scaled_lr(cfg: Config) -> None:
     """Let the Runner scale the learning rate by the batch.
 
     Raises:
-        ValueError: If the config does not say which batch the rate is for.
+        ValueError: If the config does not set the batch size of its rate.
     """
     if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
         raise ValueError(
             f'{cfg.filename} does not say for which batch its learning rate '
-            'is: add --cfg-options auto_scale_lr.base_batch_size=...')
+            'is meant: add --cfg-options auto_scale_lr.base_batch_size=...')
     cfg.auto_scale_lr.enable = True
 
 
@@ -172,18 +166,18 @@ def checkpoint_name(checkpoint: str) -> str:
 def check_data(cfg: Config, *settings: str) -> None:
     """Check that data folders and annotation files exist.
 
-    This needs no data set to be built. Remote files, and those that a data set
-    downloads, are not checked.
+    No data set is built. Remote files, and files that a data set downloads,
+    are not checked.
 
     Args:
         cfg (Config): Config of a run.
-        *settings (str): Keys of dataloaders, such as 'train_dataloader', or of
-            data sets by their names, such as 'eval_datasets'.
+        *settings (str): Names of data loaders, such as 'train_dataloader', or
+            of dicts of data sets, such as 'eval_datasets'.
 
     Raises:
-        FileNotFoundError: If one is missing.
-        ValueError: If a data root is not valid UTF-8, or an archive that the
-            data set does not know.
+        FileNotFoundError: If a folder or file is missing.
+        ValueError: If a data root is not valid UTF-8, or is an archive that
+            the data set cannot read.
     """
     for setting in filter(cfg.get, settings):
         given = cfg[setting]
@@ -196,7 +190,7 @@ def check_data(cfg: Config, *settings: str) -> None:
 
 
 def check_files(key: str, part: dict) -> None:
-    """Check the files of the data set that `key` sets, as check_data does."""
+    """Check the files of one data set, whose config is at `key`."""
     root = part.get('data_root') or ''
     if not isinstance(root, (str, Path)):
         raise ValueError(

@@ -1,18 +1,29 @@
-"""Checks of types, hooks and momenta, before anything is built of them."""
+"""Check a config before anything is built from it."""
+import ast
 import inspect
 import logging
+from pathlib import Path
+from typing import Iterator, Set, Tuple
 
 from mmengine.config import Config
-from mmengine.registry import HOOKS
+from mmengine.logging import print_log
+from mmengine.runner import Runner
 from mmengine.runner.priority import Priority, get_priority
 from torch.utils.data import DataLoader
 
 from mmregioncl import host
 from mmregioncl.datasets.nested import dotted_items, type_name, typed_dicts
-from mmregioncl.validation import listed, meant, proposal
+from mmregioncl.validation import meant, proposal, similar
 from .config_reading import other_host
+from .launch import is_main_process
+from .old_configs import OLD_SETTINGS
 
-# The momentum of a moving average, by the method
+# Settings that Runner and our tools read besides the arguments of Runner
+ALSO_READ = ('activation_checkpointing', 'compile', 'efficient_conv_bn_eval',
+             'eval_datasets', 'find_unused_parameters', 'model_wrapper_cfg',
+             'sync_bn')
+
+# The argument with the momentum of the moving average, by method
 AVERAGES = dict(
     BYOL='base_momentum',
     DenseCL='momentum',
@@ -25,12 +36,12 @@ MMENGINE_HOOKS = ('runtime_info', 'timer', 'sampler_seed', 'logger',
 
 
 def check_host(cfg: Config) -> None:
-    """Refuse a config of the host that is not extended.
+    """Reject a config of the other host.
 
     MMEngine would only say that there is no such class.
 
     Raises:
-        ValueError: If the default scope or a type is the other host's.
+        ValueError: If the default scope or a type belongs to the other host.
     """
     named = {host.scope_of(cfg): 'default_scope'}
     for part in typed_dicts(cfg._cfg_dict):
@@ -43,24 +54,8 @@ def check_host(cfg: Config) -> None:
                 raise other_host(cfg.filename, other, named[scope])
 
 
-def check_hook_types(cfg: Config) -> None:
-    """Refuse a hook without a type, as by a misspelt name.
-
-    Raises:
-        ValueError: If there is one.
-    """
-    hooks = cfg.get('default_hooks') or {}
-    for name, hook in hooks.items():
-        if isinstance(hook, dict) and 'type' not in hook and \
-                name not in MMENGINE_HOOKS:
-            known = dict.fromkeys([*MMENGINE_HOOKS, *hooks])
-            del known[name]
-            raise ValueError(f'default_hooks.{name} has no type: set it, or '
-                             f'name one of {", ".join(known)}')
-
-
 def check_levels(cfg: Config) -> None:
-    """Refuse a level of the log or a priority of a hook that MMEngine lacks.
+    """Reject unknown log levels and unknown priorities of hooks.
 
     Raises:
         ValueError: If there is one.
@@ -81,7 +76,7 @@ def check_levels(cfg: Config) -> None:
 
 
 def check_loaders(cfg: Config) -> None:
-    """Refuse settings of data loaders that PyTorch's does not take.
+    """Reject settings that PyTorch's ``DataLoader`` does not have.
 
     Raises:
         ValueError: If there is one.
@@ -96,44 +91,127 @@ def check_loaders(cfg: Config) -> None:
                                  f'{hint}: correct its name')
 
 
-def check_rules(cfg: Config) -> None:
-    """Refuse to wait for the best of a metric if it is not known what that is.
-
-    Raises:
-        ValueError: If a hook does not tell by the name whether higher is
-            better, and sets no ``rule``.
-    """
-    hooks = [cfg.get('default_hooks') or {}, cfg.get('custom_hooks') or []]
-    for hook in typed_dicts(hooks):
-        setting = 'save_best' if 'save_best' in hook else 'monitor'
-        names = listed(hook.get(setting) or [])
-        if hook.get('rule') or not names:
-            continue
-        kind = hook['type']
-        if isinstance(kind, str):
-            scope = host.scope_of(cfg)
-            with HOOKS.switch_scope_and_registry(scope) as registry:
-                kind = registry.get(kind)
-        known = [
-            key.lower() for rule in ('greater', 'less')
-            for key in getattr(kind, f'_default_{rule}_keys', ())
-        ]
-        for name in names:
-            if known and name != 'auto' and \
-                    not any(key in name.lower() for key in known):
-                raise ValueError(
-                    f'{setting}={name!r} of {kind.__name__} does not say '
-                    'whether higher is better: set its rule to "greater" '
-                    'or "less"')
-
-
 def check_momentum(cfg: Config) -> None:
-    """Refuse the momentum of a moving average of the other host.
+    """Reject a momentum that follows the convention of the other host.
 
     Raises:
-        ValueError: If the average would hardly keep anything.
+        ValueError: If the moving average would hardly keep anything.
     """
     kind = type_name(cfg.model)
     name = AVERAGES.get(kind.removeprefix('RegionCL'))
     if name in cfg.model:
         host.check_momentum(kind, name, cfg.model[name])
+
+
+def check_imports(cfg: Config) -> None:
+    """Reject ``custom_imports`` that MMEngine does not import.
+
+    Raises:
+        ValueError: If a pure Python config has some.
+    """
+    if 'custom_imports' in cfg and Config._is_lazy_import(cfg.filename):
+        raise ValueError(
+            f'MMEngine ignores custom_imports of a pure Python config: import '
+            f'the modules in {cfg.filename}, and remove the setting')
+
+
+def settings_read() -> Set[str]:
+    """Names that the Runner and our tools read from a config."""
+    return {*inspect.signature(Runner.__init__).parameters, *ALSO_READ}
+
+
+def check_options(cfg: Config, options: dict) -> None:
+    """Reject options that MMEngine would ignore silently.
+
+    Warns of names that only a user's own code can read.
+
+    Raises:
+        ValueError: If a name is misspelt or of MMSelfSup 0.x, if a list has no
+            such entry, or if there is no such hook to remove.
+    """
+    known = settings_read()
+    hooks = [*(cfg.get('default_hooks') or {}), *MMENGINE_HOOKS]
+    for key, value in options.items():
+        name, *rest = key.split('.')
+        near = similar(name, known, 0.8)
+        if name in OLD_SETTINGS and name not in cfg:
+            raise ValueError(f'{key} is a setting of MMSelfSup 0.x: set '
+                             f'{OLD_SETTINGS[name]}')
+        if name not in known and near and name not in cfg:
+            raise ValueError(f'{key} is not a setting, did you mean {near}?')
+        if name not in known and is_main_process():
+            print_log(
+                f'{key} is no setting of the Runner, and variables have no '
+                'effect after the config was read: override the setting that '
+                'uses it, such as train_dataloader.dataset.data_root',
+                'current', logging.WARNING)
+        check_lists(cfg, key)
+        if name == 'default_hooks' and value is None and len(rest) == 1 and \
+                rest[0] not in hooks:
+            raise ValueError(f'there is no hook {rest[0]} to remove: name one '
+                             f'of {", ".join(hooks)}')
+
+
+def check_lists(cfg: Config, key: str) -> None:
+    """Reject a dotted key that does not give the index of an entry of a list.
+
+    Raises:
+        ValueError: If the list has no such entry.
+    """
+    known, names = dict(dotted_items(cfg._cfg_dict)), key.split('.')
+    for end in range(1, len(names)):
+        where = '.'.join(names[:end])
+        entries = known.get(where)
+        if isinstance(entries, (list, tuple)) and \
+                f'{where}.{names[end]}' not in known:
+            raise ValueError(
+                f'{key} names no entry of {where}, a list of {len(entries)}: '
+                f'count them from 0, as in {where}.0')
+
+
+def warn_of_variables(cfg: Config) -> None:
+    """Warn of variables that a child config assigns too late.
+
+    Bases are read first. If a base has used the variable, as in
+    ``dict(batch_size=batch_size)``, its settings keep the old value.
+    """
+    if Config._is_lazy_import(cfg.filename) or not is_main_process():
+        return
+    files = [(path, *names_in(path)) for path in lineage(cfg.filename)]
+    used = settings_read() | {'_base_'}  # or assigned again, in a child
+    for number, (path, assigned, read) in enumerate(files, 1):
+        used |= read
+        before = {
+            name
+            for _, *parts in files[number:]
+            for name in parts[0] & parts[1]
+        }
+        for name in sorted((assigned & before) - used):
+            print_log(
+                f'{name} in {path} has no effect, since a base has used its '
+                'value before: override the settings that use it', 'current',
+                logging.WARNING)
+        used |= assigned
+
+
+def lineage(path: str) -> Iterator[str]:
+    """Yield a Python config and its bases, except those of packages."""
+    if not path.endswith('.py') or not Path(path).is_file():
+        return
+    yield path
+    for base in Config._get_base_files(path):
+        if '::' not in base:
+            yield from lineage(Config._get_cfg_path(base, path)[0])
+
+
+def names_in(path: str) -> Tuple[Set[str], Set[str]]:
+    """Names that a config assigns, and names that it reads."""
+    assigned: Set[str] = set()
+    read: Set[str] = set()
+    for node in ast.walk(ast.parse(Path(path).read_text(encoding='utf-8'))):
+        if isinstance(node, ast.Name):
+            names = assigned if isinstance(node.ctx, ast.Store) else read
+            names.add(node.id)
+        elif isinstance(node, ast.Attribute):
+            read.add(node.attr)  # as in _base_.batch_size
+    return assigned, read

@@ -1,4 +1,4 @@
-"""Reading a config file, and what is wrong if that fails."""
+"""Read a config file, or say what is wrong with it."""
 import re
 from pathlib import Path
 from traceback import extract_tb, walk_tb
@@ -7,7 +7,6 @@ from typing import Optional, Union
 from mmengine.config import Config
 
 from mmregioncl import host
-from .old_configs import ESSENTIAL, OLD_SETTINGS, translations
 
 # What reads one file in MMEngine
 READERS = ('_file2dict', '_is_lazy_import', '_parse_lazy_import')
@@ -17,8 +16,8 @@ def read_file(path: Union[str, Path]) -> Config:
     """Read any config.
 
     Raises:
-        FileNotFoundError: If it or a base is not there.
-        ValueError: If it or a base has a syntax error, is damaged, or is of
+        FileNotFoundError: If it or a base does not exist.
+        ValueError: If it or a base has a syntax error, is damaged, or needs
             the other host.
     """
     try:
@@ -32,7 +31,7 @@ def read_file(path: Union[str, Path]) -> Config:
         name = file_of(error)
         if name is None or name.endswith('.py'):
             raise
-        # The message of MMEngine names a copy, which is gone.
+        # MMEngine's message names a temporary copy.
         fault = ' '.join(str(error.__cause__ or error).split())
         raise ValueError(
             f'the config {name} cannot be read: {fault}') from error
@@ -44,7 +43,7 @@ def read_file(path: Union[str, Path]) -> Config:
 
 
 def file_of(error: BaseException) -> Optional[str]:
-    """The config, or the base, that MMEngine was reading when it failed."""
+    """The config or base that MMEngine was reading when it failed."""
     names = [
         frame.f_locals['filename'] for frame, _ in walk_tb(error.__traceback__)
         if frame.f_code.co_name in READERS
@@ -54,36 +53,25 @@ def file_of(error: BaseException) -> Optional[str]:
 
 def missing_file(path: Union[str, Path],
                  error: FileNotFoundError) -> FileNotFoundError:
-    """Say what to do if a config, or one of its bases, is not there.
-
-    A config of MMSelfSup 0.x is taken from its folder often.
+    """Say what to do if a config or one of its bases does not exist.
 
     Args:
         path (str or Path): The config.
-        error (FileNotFoundError): Of MMEngine.
+        error (FileNotFoundError): MMEngine's error.
     """
     if not Path(path).is_file():
         return FileNotFoundError(
             f'there is no config {path}: name a file that exists')
     found = re.search('["\'](.+\\.py)["\']', str(error))
-    if not found:  # what its own code opens
+    if not found:  # a file that the code of the config opens
         return error
-    text = Path(path).read_text(errors='replace')
-    names = {*re.findall(r'^(\w+) *=', text, re.M)}
-    given = names & OLD_SETTINGS.keys()
-    if given and not ESSENTIAL & names:
-        return FileNotFoundError(
-            f'{path} is a config of MMSelfSup 0.x, MMClassification 0.x or '
-            f'MMDetection 2.x, and its base {found[1]} is not there: take the '
-            'config of the same name from the installed version, or translate '
-            f'{translations(given)}')
     return FileNotFoundError(
         f'{path} cannot be read, since its base {found[1]} is not there: '
         'correct _base_, or copy the config with its bases')
 
 
 def imported_host(error: BaseException) -> Optional[str]:
-    """Name of the other host, if an error comes from importing it."""
+    """Name of the other host if importing it caused an error."""
     name = getattr(error, 'name', None)
     if name in host.SCOPES.keys() - {host.NAME}:
         return name
@@ -92,7 +80,7 @@ def imported_host(error: BaseException) -> Optional[str]:
 
 
 def naming_setting(error: BaseException) -> str:
-    """The setting of a config that MMEngine was reading when it failed."""
+    """The setting that MMEngine was reading when it failed."""
     readers = dict(
         _get_cfg_path='_base_', import_modules_from_strings='custom_imports')
     calls = [frame.name for frame in extract_tb(error.__traceback__)]
@@ -104,12 +92,12 @@ def naming_setting(error: BaseException) -> str:
 
 
 def other_host(path: Union[str, Path], other: str, setting: str) -> ValueError:
-    """What to do with a config of the host that is not extended.
+    """Say what to do with a config that needs the other host.
 
     Args:
         path (str or Path): The config.
-        other (str): The host it is for.
-        setting (str): What tells so.
+        other (str): The other host.
+        setting (str): The setting that needs it.
     """
     return ValueError(
         f'{path} is a config of {other}, by {setting}: '
