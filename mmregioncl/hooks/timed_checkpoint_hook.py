@@ -94,7 +94,7 @@ class TimedCheckpointHook(SafeCheckpointHook):
             return
         meta = dict(epoch=runner.epoch, iter=runner.iter + 1)
         if self.any_process(self.stopping):
-            self.save_and_stop(runner, meta if self.anywhere else None)
+            self.save_and_stop(runner, meta, self.anywhere)
         # At the end of an epoch, evaluations come first.
         ends_epoch = isinstance(runner.train_loop,
                                 EpochBasedTrainLoop) and self.end_of_epoch(
@@ -112,8 +112,8 @@ class TimedCheckpointHook(SafeCheckpointHook):
     def before_train_epoch(self, runner) -> None:
         """Stop before an epoch, after a validation, if told to."""
         if self.any_process(self.stopping):
-            self.save_and_stop(runner,
-                               dict(epoch=runner.epoch, iter=runner.iter))
+            meta = dict(epoch=runner.epoch, iter=runner.iter)
+            self.save_and_stop(runner, meta)
 
     def after_train(self, runner) -> None:
         """Remove checkpoints that a complete run does not need."""
@@ -161,25 +161,25 @@ class TimedCheckpointHook(SafeCheckpointHook):
             self.due = min(self.due, time.monotonic() + RETRY)
         return written
 
-    def save_and_stop(self, runner, meta: Optional[dict]) -> None:
-        """Write a checkpoint and end the process; all have to call it.
+    def save_and_stop(self, runner, meta: dict, save: bool = True) -> None:
+        """Write a checkpoint and end the process; all ranks have to call it.
 
         Args:
             runner (Runner): The run.
-            meta (dict, optional): ``epoch`` and ``iter`` that the run goes on
-                with. None does not write one.
+            meta (dict): ``epoch`` and ``iter`` from which the run continues.
+            save (bool): Whether to write a checkpoint. Defaults to True.
 
         Raises:
             SystemExit: With code 75, or 1 if there is no checkpoint at all.
         """
-        if is_main_process() and meta is not None:
+        if is_main_process() and save:
             self.save_timed(runner, meta)
         # The others wait here: launchers kill them when one has ended.
         known = runner.message_hub.runtime_info
         missing = is_main_process() and known.get('last_ckpt') is None
         missing = self.any_process(missing)
         runner.logger.warning(
-            f'told to stop: ended at step {runner.iter + 1}; ' +
+            f'told to stop: ended after step {meta["iter"]}; ' +
             ('no checkpoint was written yet' if missing else
              f'a resumed run goes on from {known.get("last_ckpt")}'))
         for number in self.handlers:  # further signals would change the code

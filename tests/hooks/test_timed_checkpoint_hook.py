@@ -176,8 +176,12 @@ def test_a_signal_between_epochs_stops_there(timed_cfg, tmp_path):
         def after_train_epoch(self, runner) -> None:
             os.kill(os.getpid(), signal.SIGUSR1)
 
+    runner = Runner.from_cfg(timed_cfg)
+    runner.register_hook(Signal())
+    runner.logger.warning = warned = Mock()
     with pytest.raises(SystemExit):
-        run(timed_cfg, Signal())
+        runner.train()
+    assert 'ended after step 3;' in warned.call_args.args[0]
     meta = torch.load(tmp_path / 'run/resume_iter_3.pth')['meta']
     assert (meta['epoch'], meta['iter']) == (1, 3)
 
