@@ -8,18 +8,26 @@ from typing import (Any, Callable, Iterable, Optional, Sequence, Set, Tuple,
 import numpy as np
 
 
-def check_whole_number(name: str, value: float, low: int, owner: str) -> int:
+def check_whole_number(name: str,
+                       value: Any,
+                       low: int,
+                       owner: str,
+                       optional: bool = False) -> Any:
     """Return a setting as an int if it is a whole number.
 
     Args:
         name (str): Name of the setting.
-        value (float): Its value.
+        value (float, optional): Its value.
         low (int): Smallest value allowed.
         owner (str): Class that has the setting.
+        optional (bool): Whether None is allowed and returned. Defaults to
+            False.
 
     Raises:
         ValueError: If the value is below `low` or not a whole number.
     """
+    if optional and value is None:
+        return None
     if not (is_number(value) and value >= low and value % 1 == 0):
         raise ValueError(f'{name}={value} of {owner} has to be a whole number '
                          f'from {low} on')

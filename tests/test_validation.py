@@ -7,11 +7,13 @@ from mmregioncl.validation import (arguments_of, check_number,
 def test_whole_numbers():
     assert check_whole_number('k', 3, 3, 'Hook') == 3
     assert type(check_whole_number('k', 2.0, 0, 'Hook')) is int
+    assert check_whole_number('k', None, 3, 'Hook', optional=True) is None
 
 
 @pytest.mark.parametrize(
     'value',
-    [2, 3.5, float('nan'), float('inf'), '5', True])
+    [2, 3.5, None, float('nan'),
+     float('inf'), '5', True])
 def test_other_values_are_refused(value):
     with pytest.raises(
             ValueError,

@@ -23,7 +23,7 @@ from mmregioncl.engine.step_memory import (estimate_step, first_sample,
 from mmregioncl.models.utils import RegionSwap, grid_of
 from mmregioncl.models.utils.modules import unwrap
 from mmregioncl.randomness import kept_draws
-from .evaluation_hook import EvaluationHook
+from .evaluation_hook import OFF, EvaluationHook
 from .representation_health_hook import RepresentationHealthHook
 from .run_summary_hook import RunSummaryHook
 
@@ -236,7 +236,7 @@ def plan_of(runner, hooks: List[Hook], backends: List[dict]) -> Dict[str, str]:
             lines['checkpoints'] = f'every {hook.interval} {unit}' + (
                 f' and {pause / 60:g} minutes'
                 if pause < math.inf else '') + f', {size / GIB:.2f} GiB each'
-        elif isinstance(hook, EvaluationHook):
+        elif isinstance(hook, EvaluationHook) and hook.interval != OFF:
             epochs = hook.epochs_between(runner)
             when = f'every {epochs} epochs' if epochs < runner.max_epochs \
                 else 'after the last epoch'

@@ -18,6 +18,7 @@ from mmregioncl.models.utils.modules import unwrap
 from mmregioncl.validation import check_whole_number
 
 SHARE = 0.03  # of the training between two evaluations
+OFF = -1  # as MMEngine's intervals
 
 
 class EvaluationHook(Hook, ABC):
@@ -31,7 +32,7 @@ class EvaluationHook(Hook, ABC):
         interval (int, optional): Epochs between two evaluations. None chooses
             the smallest number at which an evaluation costs at most 3 % of the
             training since the last one, counted in forward passes of the
-            backbone. A backward pass counts as two.
+            backbone. A backward pass counts as two. -1 switches the hook off.
         batch_size (int): Images per batch of an evaluation on each rank.
         num_workers (int, optional): Workers that load them; None for as many
             as in training.
@@ -41,18 +42,22 @@ class EvaluationHook(Hook, ABC):
     def __init__(self, interval: Optional[int], batch_size: int,
                  num_workers: Optional[int]) -> None:
         owner = type(self).__name__
-        if interval is not None:
-            interval = check_whole_number('interval', interval, 1, owner)
-        self.interval = interval
+        self.interval = interval if interval == OFF else check_whole_number(
+            'interval', interval, 1, owner, optional=True)
         self.batch_size = check_whole_number('batch_size', batch_size, 1,
                                              owner)
-        if num_workers is not None:
-            num_workers = check_whole_number('num_workers', num_workers, 0,
-                                             owner)
-        self.num_workers = num_workers
+        self.num_workers = check_whole_number(
+            'num_workers', num_workers, 0, owner, optional=True)
         self.evaluated: Dict[str, BaseDataset] = {}  # by their setting
 
     def before_run(self, runner) -> None:
+        """Prepare for training, or leave the run if switched off."""
+        if self.interval == OFF:
+            runner._hooks = [part for part in runner.hooks if part is not self]
+        elif not isinstance(runner._train_loop, (dict, type(None))):
+            self.prepare(runner)  # this run trains
+
+    def prepare(self, runner) -> None:
         """Warn if the loop has no epochs."""
         if isinstance(runner._train_loop, IterBasedTrainLoop):
             runner.logger.warning(
@@ -136,10 +141,10 @@ class EvaluationHook(Hook, ABC):
         """Images that one evaluation passes through the backbone."""
         raise NotImplementedError
 
-    def workers(self, runner) -> Dict[str, Any]:
-        """Arguments of a loader: how many workers, and how they start."""
-        loader = runner.train_dataloader
-        count = self.num_workers
-        if count is None:
-            count = loader.num_workers
-        return dict(num_workers=count, context=loader.multiprocessing_context)
+
+def workers_of(runner, count: Optional[int]) -> Dict[str, Any]:
+    """Worker arguments of an evaluation's loader; None is as in training."""
+    loader = runner.train_dataloader
+    return dict(
+        num_workers=loader.num_workers if count is None else count,
+        context=loader.multiprocessing_context)

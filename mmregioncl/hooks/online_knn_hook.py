@@ -11,7 +11,7 @@ from mmregioncl.evaluation import (check_finite, check_neighbours,
                                    rank_batches, rows_of)
 from mmregioncl.registry import HOOKS
 from mmregioncl.validation import check_number, check_whole_number, listed
-from .evaluation_hook import EvaluationHook
+from .evaluation_hook import EvaluationHook, workers_of
 
 
 @HOOKS.register_module()
@@ -119,7 +119,8 @@ class OnlineKNNHook(EvaluationHook):
         ]
         with self.frozen(runner) as model:
             train, test = (check_finite(
-                extract_rows(model, part, share, **self.workers(runner)))
+                extract_rows(model, part, share,
+                             **workers_of(runner, self.num_workers)))
                            for part, share in zip((self.train_set,
                                                    self.test_set), shares))
             device = next(model.parameters()).device

@@ -19,7 +19,7 @@ from mmregioncl.models.utils.modules import to_device, unwrap
 from mmregioncl.models.utils.weights import same_form
 from mmregioncl.registry import HOOKS
 from mmregioncl.validation import check_number
-from .evaluation_hook import EvaluationHook
+from .evaluation_hook import EvaluationHook, workers_of
 
 
 @HOOKS.register_module()
@@ -65,15 +65,13 @@ class OnlineLinearProbeHook(EvaluationHook):
         self.whole = slice(None)  # which images have such a view
         self.handles: list = []
 
-    def before_run(self, runner) -> None:
+    def prepare(self, runner) -> None:
         """Add labels to the samples, before workers copy the data set.
 
         Raises:
             ValueError: If the training set has no labels.
         """
-        super().before_run(runner)
-        if isinstance(runner._train_loop, (dict, type(None))):
-            return  # this run does not train
+        super().prepare(runner)
         labels = []
         for part in innermost(runner.train_dataloader.dataset):
             labels.append(read_labels(part, single=True, partial=True))
@@ -231,7 +229,7 @@ class OnlineLinearProbeHook(EvaluationHook):
         with frozen_evaluation(runner.model) as model:
             rows = check_finite(
                 extract_rows(model, self.test_set, batches,
-                             **self.workers(runner)))
+                             **workers_of(runner, self.num_workers)))
         test = gather_rows(rows, batches, len(self.test_set))
         self.probe.eval()
         with torch.no_grad():

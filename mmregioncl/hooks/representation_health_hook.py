@@ -18,7 +18,7 @@ from mmregioncl.models.utils.modules import unwrap
 from mmregioncl.randomness import seed_draws
 from mmregioncl.registry import HOOKS
 from mmregioncl.validation import check_whole_number
-from .evaluation_hook import EvaluationHook
+from .evaluation_hook import EvaluationHook, workers_of
 
 GONE = 4  # A spread has gone if it was this many times as large before.
 RECOVER = ('lower the learning rate, and check that the target gets no '
@@ -80,11 +80,10 @@ class RepresentationHealthHook(EvaluationHook):
         self.samples = int(samples)
         self.collapse = collapse
 
-    def before_run(self, runner) -> None:
-        """Say that so few images cannot be measured."""
-        super().before_run(runner)
-        if not isinstance(runner._train_loop, (dict, type(None))) and \
-                self.count(runner) < LEAST:
+    def prepare(self, runner) -> None:
+        """Warn that so few images cannot be measured."""
+        super().prepare(runner)
+        if self.count(runner) < LEAST:
             images = len(runner.train_dataloader.dataset)
             runner.logger.warning(
                 f'{type(self).__name__} measures nothing on {images} images: '
@@ -136,7 +135,7 @@ class RepresentationHealthHook(EvaluationHook):
         batches = rank_batches(count, self.batch_size)
         # A rank without a batch embeds one pair and keeps none of its rows.
         views = batch_loader(sample, batches or [[0, 1]],
-                             **self.workers(runner))
+                             **workers_of(runner, self.num_workers))
         parts: Dict[str, List[Tensor]] = {}
         with self.frozen(runner) as model:
             for number, batch in enumerate(views):

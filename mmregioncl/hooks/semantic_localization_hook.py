@@ -1,4 +1,5 @@
 import time
+from functools import partial
 from typing import Dict, List, Optional, Tuple, Union
 
 import torch
@@ -16,6 +17,7 @@ from mmregioncl.models.utils import (Threshold, are_whole, areas,
                                      check_threshold, covered)
 from mmregioncl.registry import HOOKS
 from mmregioncl.validation import check_whole_number
+from .evaluation_hook import workers_of
 
 BINS = 20  # of the histogram of box areas
 
@@ -66,6 +68,8 @@ class SemanticLocalizationHook(Hook):
             raise ValueError(
                 f'image_size={image_size} of SemanticLocalizationHook has to '
                 'be a height and a width')
+        whole_number = partial(
+            check_whole_number, owner=type(self).__name__, optional=True)
         self.warmup_epochs = whole_number('warmup_epochs', warmup_epochs, 0)
         self.interval = whole_number('interval', interval, 1)
         self.threshold = check_threshold(threshold)
@@ -183,15 +187,12 @@ class SemanticLocalizationHook(Hook):
         start = time.time()
         degenerate = 0
         loader = runner.train_dataloader
-        num_workers = self.num_workers
-        if num_workers is None:
-            num_workers = loader.num_workers
+        workers = workers_of(runner, self.num_workers)
         with frozen_evaluation(runner.model) as model:
             for part, store in zip(innermost(loader.dataset), self.stores):
                 edges, count = localize(model, part, store, self.threshold,
                                         self.batch_size or loader.batch_size,
-                                        num_workers,
-                                        loader.multiprocessing_context)
+                                        **workers)
                 store.update(edges)
                 degenerate += count
         self.report(runner, epoch, degenerate, time.time() - start)
@@ -216,10 +217,3 @@ class SemanticLocalizationHook(Hook):
                 'ccrop/degenerate': degenerate / len(boxes)
             },
             step=runner.iter)
-
-
-def whole_number(name: str, value: Optional[int], low: int) -> Optional[int]:
-    """Return a setting if it is None or a whole number."""
-    if value is None:
-        return None
-    return check_whole_number(name, value, low, 'SemanticLocalizationHook')

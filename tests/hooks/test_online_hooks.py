@@ -22,6 +22,7 @@ from mmregioncl.evaluation import (check_same_classes, class_folder,
                                    rankme, relative_std)
 from mmregioncl.hooks import (GuardHook, OnlineKNNHook, OnlineLinearProbeHook,
                               RepresentationHealthHook)
+from mmregioncl.hooks.evaluation_hook import EvaluationHook
 from mmregioncl.hooks.representation_health_hook import chance_loss
 from mmregioncl.visualization import read_scalars
 
@@ -455,6 +456,18 @@ def test_one_number_is_a_list_of_one():
 def test_settings_are_checked(hook, settings, words):
     with pytest.raises(ValueError, match=words):
         hook(**settings)
+
+
+def test_a_negative_interval_switches_off(online_cfg, tmp_path):
+    """As in MMEngine: no labels are needed, and nothing is measured."""
+    online_cfg.pop('eval_datasets')
+    online_cfg.default_hooks = {
+        kind: dict(type=f'mmregioncl.{kind}Hook', interval=-1)
+        for kind in ('OnlineKNN', 'OnlineLinearProbe', 'RepresentationHealth')
+    }
+    runner, lines = train(online_cfg, tmp_path / 'run')
+    assert not any(isinstance(part, EvaluationHook) for part in runner.hooks)
+    assert not any('embeddings' in line for line in lines)
 
 
 def test_health_of_three_images_is_not_measured(online_cfg, tmp_path):
