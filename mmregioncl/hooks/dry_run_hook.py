@@ -24,7 +24,7 @@ from mmregioncl.models.utils import RegionSwap, grid_of
 from mmregioncl.models.utils.modules import unwrap
 from mmregioncl.randomness import kept_draws
 from .evaluation_hook import OFF, EvaluationHook
-from .representation_health_hook import RepresentationHealthHook
+from .representation_health_hook import PASSES, RepresentationHealthHook
 from .run_summary_hook import RunSummaryHook
 
 STEPS = 3  # of a dry run; the first one, in which memory is taken, is slow
@@ -56,9 +56,8 @@ class DryRunHook(Hook):
 
     def before_run(self, runner) -> None:
         """Say what comes before the first step."""
-        views = sum(
-            hook.passes(runner) for hook in runner.hooks
-            if isinstance(hook, RepresentationHealthHook))
+        views = sum(PASSES * hook.first_count(runner) for hook in runner.hooks
+                    if isinstance(hook, RepresentationHealthHook))
         announce(f'checking settings, {len(runner.train_dataloader.dataset):,}'
                  ' images and the first step' +
                  f'; embedding {views:,} views' * (views > 0))

@@ -79,11 +79,8 @@ class EvaluationHook(Hook, ABC):
 
     def epochs_between(self, runner) -> int:
         """Epochs between two evaluations, chosen if they are not set."""
-        # One view, forward and backward, of a model that does not tell
-        training = getattr(unwrap(runner.model), 'passes_per_image', 3) * len(
-            runner.train_dataloader.dataset)
         return self.interval or max(
-            1, math.ceil(self.passes(runner) / (SHARE * training)))
+            1, math.ceil(self.passes(runner) / (SHARE * epoch_passes(runner))))
 
     def before_train_epoch(self, runner) -> None:
         """Publish metrics of the last epoch, if the loop has not."""
@@ -140,6 +137,13 @@ class EvaluationHook(Hook, ABC):
     def passes(self, runner) -> int:
         """Images that one evaluation passes through the backbone."""
         raise NotImplementedError
+
+
+def epoch_passes(runner) -> int:
+    """Passes through the backbone in an epoch; a backward pass is two."""
+    # By default one view, forward and backward
+    per_image = getattr(unwrap(runner.model), 'passes_per_image', 3)
+    return per_image * len(runner.train_dataloader.dataset)
 
 
 def workers_of(runner, count: Optional[int]) -> Dict[str, Any]:

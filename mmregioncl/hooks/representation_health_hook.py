@@ -1,24 +1,20 @@
 import math
 from typing import Dict, List, Optional
 
-import numpy as np
 import torch
 from mmengine.dist import get_rank, get_world_size
 from mmengine.logging import MessageHub
-from torch import Tensor, nn
-from torch.utils.data import Dataset
+from torch import Tensor
 
 from mmregioncl.engine.loops import images_per_batch
-from mmregioncl.evaluation import (alignment, batch_loader, gather_rows,
-                                   rank_batches, rankme, relative_std,
-                                   uniformity)
-from mmregioncl.models.parents import MoCoV3, SimCLR
-from mmregioncl.models.utils import grid_of, image_features, preprocess
+from mmregioncl.evaluation import batch_loader, gather_rows, rank_batches
+from mmregioncl.evaluation.embeddings import (SeededViews, chance_loss, embed,
+                                              statistics)
+from mmregioncl.models.utils import preprocess
 from mmregioncl.models.utils.modules import unwrap
-from mmregioncl.randomness import seed_draws
 from mmregioncl.registry import HOOKS
 from mmregioncl.validation import check_whole_number
-from .evaluation_hook import EvaluationHook, workers_of
+from .evaluation_hook import SHARE, EvaluationHook, epoch_passes, workers_of
 
 GONE = 4  # A spread has gone if it was this many times as large before.
 RECOVER = ('lower the learning rate, and check that the target gets no '
@@ -28,6 +24,7 @@ LEARN = (
     'crop less, lower head.temperature, let the key encoder follow faster '
     '(model.momentum), train for more steps, or start from published '
     'weights by load_from')
+PASSES = 3  # of an image: both views and the composite
 LEAST = 4  # images; RankMe cannot exceed their number, and 2 is a collapse
 
 
@@ -95,9 +92,17 @@ class RepresentationHealthHook(EvaluationHook):
         dataset = runner.train_dataloader.dataset
         return min(self.samples, len(dataset)) // 2 * 2
 
+    def first_count(self, runner) -> int:
+        """Images to embed before training, within 3 % of an epoch.
+
+        At least a batch, since the spread of a few images is not accurate.
+        """
+        allowed = int(SHARE * epoch_passes(runner) / PASSES) // 2 * 2
+        return min(self.count(runner), max(allowed, self.batch_size))
+
     def passes(self, runner) -> int:
         """Both views and the composite of each image."""
-        return 3 * self.count(runner)
+        return PASSES * self.count(runner)
 
     def metric_names(self, runner) -> List[str]:
         """One for each part and statistic."""
@@ -114,24 +119,26 @@ class RepresentationHealthHook(EvaluationHook):
 
     def before_train(self, runner) -> None:
         """Note how far the embeddings of the untrained network spread."""
-        if runner.iter == 0 and self.count(runner) >= LEAST:
-            scalars = self.measure(runner)
+        count = self.first_count(runner)
+        if runner.iter == 0 and count >= LEAST:
+            runner.logger.info(f'embedding {count} images before training, to '
+                               'compare later embeddings with')
+            scalars = self.measure(runner, count)
             self.note_widest(runner.message_hub, scalars)
             log(runner, scalars, 'before training')
 
     def evaluate(self, runner) -> Dict[str, float]:
         """Log the statistics, and warn if embeddings are nearly equal."""
-        if self.count(runner) < LEAST:
+        count = self.count(runner)
+        if count < LEAST:
             return {}
-        scalars = self.measure(runner)
+        scalars = self.measure(runner, count)
         self.report(runner, scalars)
         return {f'health/{name}': value for name, value in scalars.items()}
 
-    def measure(self, runner) -> Dict[str, float]:
+    def measure(self, runner, count: int) -> Dict[str, float]:
         """Embed some training images and return the statistics."""
-        dataset = runner.train_dataloader.dataset
-        count = self.count(runner)
-        sample = SeededViews(dataset, count)
+        sample = SeededViews(runner.train_dataloader.dataset, count)
         batches = rank_batches(count, self.batch_size)
         # A rank without a batch embeds one pair and keeps none of its rows.
         views = batch_loader(sample, batches or [[0, 1]],
@@ -149,7 +156,7 @@ class RepresentationHealthHook(EvaluationHook):
             name: gather_rows(torch.cat(rows)[:mine], batches, count)
             for name, rows in parts.items()
         }
-        return measure(embeddings)
+        return statistics(embeddings)
 
     def report(self, runner, scalars: Dict[str, float]) -> None:
         """Log statistics, and warn if embeddings are nearly equal."""
@@ -209,30 +216,6 @@ def log(runner, scalars: Dict[str, float], when: str) -> None:
     runner.logger.info(f'embeddings {when}: {told}')
 
 
-def chance_loss(model: nn.Module, images: int) -> Optional[float]:
-    """Loss of an algorithm that guesses which key is the positive.
-
-    It has this loss as long as all embeddings are equal.
-
-    Args:
-        model (nn.Module): A pre-training algorithm.
-        images (int): Images of a batch, on all ranks.
-
-    Returns:
-        float or None: None for algorithms without negatives.
-    """
-    weight = 1 + getattr(model, 'region_weight', 0)
-    if hasattr(model, 'queue_len'):
-        return weight * math.log(1 + model.queue_len)
-    if isinstance(model, SimCLR):
-        return weight * math.log(2 * images - 1)
-    if isinstance(model, MoCoV3):  # the sum over both views
-        scale = next(part.loss_weight for part in model.head.modules()
-                     if hasattr(part, 'loss_weight'))
-        return 2 * weight * scale * math.log(images)
-    return None
-
-
 def recent_loss(hub: MessageHub) -> Optional[float]:
     """Mean loss of the last steps, 50 at most."""
     losses = hub.log_scalars.get('train/loss')
@@ -242,57 +225,3 @@ def recent_loss(hub: MessageHub) -> Optional[float]:
 def is_chance(loss: float, chance: float) -> bool:
     """Whether the positive is at most twice as likely as by guessing."""
     return loss > chance - math.log(2)
-
-
-class SeededViews(Dataset):
-    """Some images of a data set, with the same views every time.
-
-    Args:
-        dataset (Dataset): With random views.
-        count (int): Number of images, spread evenly.
-    """
-
-    def __init__(self, dataset: Dataset, count: int) -> None:
-        self.dataset = dataset
-        self.rows = np.linspace(0, len(dataset) - 1, count).round().astype(int)
-
-    def __getitem__(self, index: int) -> dict:
-        seed_draws(index)
-        return self.dataset[int(self.rows[index])]
-
-
-def embed(model: nn.Module, inputs: List[Tensor]) -> Dict[str, Tensor]:
-    """Features and embeddings of a batch.
-
-    Args:
-        model (nn.Module): A pre-training algorithm in eval mode.
-        inputs (list[Tensor]): Its views, (N, 3, H, W) each.
-
-    Returns:
-        dict[str, Tensor]: ``features`` (N, C), ``view`` (N, D), and where
-        there are a second view or regions ``second``, ``canvas``, ``paste``.
-    """
-    features = model.backbone(inputs[0])
-    parts = dict(features=image_features(features))
-    if not model.with_neck:
-        return parts
-    parts['view'] = model.neck(features)[0]
-    if len(inputs) > 1:
-        parts['second'] = model.neck(model.backbone(inputs[1]))[0]
-    if hasattr(model, 'project_regions'):
-        parts['canvas'], parts['paste'] = model.project_regions(
-            inputs[0], grid_of(features))
-    return parts
-
-
-def measure(embeddings: Dict[str, Tensor]) -> Dict[str, float]:
-    """All statistics of all embeddings, by names such as ``canvas/std``."""
-    second = embeddings.pop('second', None)
-    scalars = {'features/rankme': rankme(embeddings.pop('features'))}
-    for name, rows in embeddings.items():
-        scalars[f'{name}/std'] = relative_std(rows)
-        scalars[f'{name}/rankme'] = rankme(rows)
-        scalars[f'{name}/uniformity'] = uniformity(rows)
-        if second is not None:
-            scalars[f'{name}/alignment'] = alignment(rows, second)
-    return scalars

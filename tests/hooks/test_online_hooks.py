@@ -20,10 +20,10 @@ from tensorboard.backend.event_processing.event_accumulator import \
 from mmregioncl.evaluation import (check_same_classes, class_folder,
                                    extract_features, knn_accuracy, load_model,
                                    rankme, relative_std)
+from mmregioncl.evaluation.embeddings import chance_loss
 from mmregioncl.hooks import (GuardHook, OnlineKNNHook, OnlineLinearProbeHook,
                               RepresentationHealthHook)
 from mmregioncl.hooks.evaluation_hook import EvaluationHook
-from mmregioncl.hooks.representation_health_hook import chance_loss
 from mmregioncl.visualization import read_scalars
 
 KNN = dict(
@@ -468,6 +468,15 @@ def test_a_negative_interval_switches_off(online_cfg, tmp_path):
     runner, lines = train(online_cfg, tmp_path / 'run')
     assert not any(isinstance(part, EvaluationHook) for part in runner.hooks)
     assert not any('embeddings' in line for line in lines)
+
+
+@pytest.mark.parametrize('images, first', [(100_000, 1024), (10_001, 300),
+                                           (500, 64), (30, 30)])
+def test_health_before_training_is_cheap(images, first):
+    """It costs 3 % of an epoch, or one batch."""
+    runner = Mock(model=Mock(passes_per_image=3))
+    runner.train_dataloader.dataset = range(images)
+    assert RepresentationHealthHook().first_count(runner) == first
 
 
 def test_health_of_three_images_is_not_measured(online_cfg, tmp_path):
