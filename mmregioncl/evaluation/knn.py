@@ -6,6 +6,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
+def accuracy(found: Tensor, labels: Tensor) -> float:
+    """Share of predicted labels (N,) that are right."""
+    return (found == labels).float().mean().item()
+
+
 def nearest(train_features: Tensor,
             values: Tensor,
             test_features: Tensor,
@@ -186,4 +191,4 @@ def knn_accuracy(train_features: Tensor,
     """Share of test features that :func:`knn_classify` labels correctly."""
     labels = knn_classify(train_features, train_labels, test_features, k,
                           temperature)
-    return (labels == test_labels).float().mean().item()
+    return accuracy(labels, test_labels)

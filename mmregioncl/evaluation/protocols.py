@@ -11,7 +11,7 @@ from mmengine.device import get_device
 from mmengine.logging import print_log
 from torch import Tensor
 
-from .knn import knn_predict
+from .knn import accuracy, knn_predict
 from .linear import linear_probes
 from .run import EvaluationRun
 from .svm import COSTS, SHOTS, Split, low_shot_map, make_split, svm_map
@@ -53,8 +53,7 @@ def knn(
                         test.to(get_device()), k, temperature)
     return dict(
         numbers={
-            f'top-1, k={number}, T={value}':
-            (labels == test_labels).float().mean().item()
+            f'top-1, k={number}, T={value}': accuracy(labels, test_labels)
             for (number, value), labels in found.items()
         },
         how='exact cosine k-NN with votes of exp(similarity / T), on '

@@ -5,7 +5,7 @@ from mmengine.dist import all_gather
 from torch import Tensor
 from torch.nn import functional as F
 
-from mmregioncl.evaluation import (check_finite, check_neighbours,
+from mmregioncl.evaluation import (accuracy, check_finite, check_neighbours,
                                    check_same_classes, extract_rows,
                                    gather_rows, keep_best, knn_votes, nearest,
                                    rank_batches, rows_of)
@@ -100,7 +100,7 @@ class OnlineKNNHook(EvaluationHook):
         votes = knn_votes(*self.find_neighbours(runner), self.k,
                           self.temperature, classes)
         scores = {
-            setting: (found.cpu() == self.test_labels).float().mean().item()
+            setting: accuracy(found.cpu(), self.test_labels)
             for setting, found in votes.items()
         }
         told = ', '.join(f'{score:.4f} (k={k}, T={t})'

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from mmregioncl.datasets.nested import innermost
 from mmregioncl.datasets.transforms import kinds_of
 from mmregioncl.engine.storage import saved_state
-from mmregioncl.evaluation import (check_finite, check_same_classes,
+from mmregioncl.evaluation import (accuracy, check_finite, check_same_classes,
                                    extract_rows, gather_rows, online_probe,
                                    rank_batches, read_labels)
 from mmregioncl.evaluation.frozen import frozen_evaluation
@@ -236,7 +236,7 @@ class OnlineLinearProbeHook(EvaluationHook):
             found = self.probe(test.to(device)).argmax(1).cpu()
         self.probe.train()
         scores = dict(
-            accuracy=(found == self.test_labels).float().mean().item(),
+            accuracy=accuracy(found, self.test_labels),
             train_accuracy=float(self.right / self.seen))
         runner.logger.info(
             f'linear probe after epoch {runner.epoch + 1}: '

@@ -41,9 +41,9 @@ def main() -> None:
     from mmregioncl.engine.config import check_data, load_config
     from mmregioncl.engine.failures import hide_tracebacks
     from mmregioncl.engine.quiet import hide_needless_warnings
-    from mmregioncl.evaluation import (check_class_folders, eval_dataset,
-                                       extract_features, knn_predict,
-                                       load_model)
+    from mmregioncl.evaluation import (accuracy, check_class_folders,
+                                       eval_dataset, extract_features,
+                                       knn_predict, load_model)
 
     hide_tracebacks()
     hide_needless_warnings()
@@ -64,8 +64,8 @@ def main() -> None:
         for dataset in sets)
     found = knn_predict(train, train_labels, test, args.k, [args.temperature])
     for (k, temperature), labels in found.items():
-        accuracy = (labels == test_labels).float().mean()
-        print(f'k-NN accuracy {accuracy:.4f} (k={k}, T={temperature}, '
+        share = accuracy(labels, test_labels)
+        print(f'k-NN accuracy {share:.4f} (k={k}, T={temperature}, '
               f'{len(train)} train and {len(test)} test images)')
 
 
