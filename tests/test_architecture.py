@@ -17,7 +17,7 @@ LAYERS = (
     ('evaluation', ),
     ('engine', ),
     ('hooks', ),
-    ('visualization', ),
+    ('visualization', 'dry_run'),
 )
 
 

@@ -58,6 +58,7 @@ def main() -> None:
     from mmengine.device import get_device
     from mmengine.runner import Runner
 
+    from mmregioncl.dry_run import dry_run
     from mmregioncl.engine.config import (check_amp, check_data,
                                           checkpoint_name, enable_scaled_lr,
                                           load_config, set_amp, set_pretrained)
@@ -72,7 +73,6 @@ def main() -> None:
     from mmregioncl.engine.work_dir import claim_work_dir
     from mmregioncl.files import check_exists
     from mmregioncl.hooks import RunSummaryHook
-    from mmregioncl.hooks.dry_run_hook import dry_run
 
     hide_tracebacks()
     hide_needless_warnings()

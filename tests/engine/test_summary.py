@@ -9,9 +9,9 @@ from mmengine.runner import Runner
 from torch import nn
 
 from mmregioncl.datasets.nested import type_name
+from mmregioncl.dry_run import dry_run
 from mmregioncl.engine.summary import describe_data, end_of_run, next_commands
 from mmregioncl.hooks import RunSummaryHook
-from mmregioncl.hooks.dry_run_hook import dry_run
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
+"""Make the first steps of a run, to show what it will do."""
 import math
 import signal
 import time
-from itertools import islice
 from tempfile import TemporaryDirectory
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
@@ -20,16 +20,17 @@ from mmregioncl.engine.quiet import hide_needless_lines
 from mmregioncl.engine.step_memory import (estimate_step, first_sample,
                                            free_memory, missing_states,
                                            present, views_of)
+from mmregioncl.hooks import RunSummaryHook
+from mmregioncl.hooks.evaluation_hook import OFF, EvaluationHook
+from mmregioncl.hooks.representation_health_hook import (
+    PASSES, RepresentationHealthHook)
 from mmregioncl.models.utils import RegionSwap, grid_of
 from mmregioncl.models.utils.modules import unwrap
 from mmregioncl.randomness import kept_draws
-from .evaluation_hook import OFF, EvaluationHook
-from .representation_health_hook import PASSES, RepresentationHealthHook
-from .run_summary_hook import RunSummaryHook
 
-STEPS = 3  # of a dry run; the first one, in which memory is taken, is slow
-SAMPLES = 8  # images that are loaded to see how long that takes
-# What visualization backends write
+STEPS = 3  # the first one allocates memory and is slow
+SAMPLES = 8  # images to measure the loading time with
+# Where visualization backends write
 WRITTEN = dict(
     LocalVisBackend='scalars.json',
     SafeVisBackend='scalars.json',
@@ -37,25 +38,26 @@ WRITTEN = dict(
 
 
 class Finished(Exception):
-    """The dry run has made its steps."""
+    """Raised after the last step of a dry run."""
 
 
 class DryRunHook(Hook):
-    """Note what a run does in its first steps, then end it.
+    """Record what a run does in its first steps, then end it.
 
     Attributes:
-        lines (dict[str, str]): What was noted, by what it is about.
+        lines (dict[str, str]): Lines to print, by their titles.
     """
-    priority = 'VERY_LOW'  # once the steps of other hooks are done
+    priority = 'VERY_LOW'  # after other hooks
 
     def __init__(self) -> None:
         self.lines: Dict[str, str] = {}
         self.times: List[float] = []
         self.handle: Any = None
-        self.seen: Optional[tuple] = None  # maps, and the size of the images
+        self.seen: Optional[
+            tuple] = None  # feature maps, and size of the images
 
     def before_run(self, runner) -> None:
-        """Say what comes before the first step."""
+        """Announce what comes before the first step."""
         views = sum(PASSES * hook.first_count(runner) for hook in runner.hooks
                     if isinstance(hook, RepresentationHealthHook))
         announce(f'checking settings, {len(runner.train_dataloader.dataset):,}'
@@ -69,10 +71,10 @@ class DryRunHook(Hook):
                 signal.signal(number, handler)
 
     def before_train_epoch(self, runner) -> None:
-        """Note weights and memory, and listen to the backbone.
+        """Record weights and memory, and listen to the backbone.
 
-        All checks are done now. Hooks that write checkpoints leave: they may
-        write, and remove, outside of the work dir.
+        All checks have run by now. Checkpoint hooks are removed, since they
+        may write, and delete, outside the work dir.
         """
         runner._hooks = [
             part for part in runner.hooks
@@ -94,7 +96,7 @@ class DryRunHook(Hook):
                  f'{next(model.parameters()).device.type}')
 
     def note_map(self, module: nn.Module, images: tuple, outputs) -> None:
-        """Note the first map of a backbone, and the regions in it."""
+        """Record the first feature map of the backbone."""
         self.handle.remove()
         shapes = [tuple(part.shape) for part in tree_leaves(outputs)]
         self.lines['backbone'] = (f'{tuple(images[0].shape)} to '
@@ -102,7 +104,7 @@ class DryRunHook(Hook):
         self.seen = outputs, images[0].shape[-2:]
 
     def before_train_iter(self, runner, batch_idx, data_batch=None) -> None:
-        """Note the first batch, and start the clock."""
+        """Record the first batch, and start the timer."""
         shapes = [
             tuple(part.shape) for part in tree_leaves(data_batch['inputs'])
         ]
@@ -116,7 +118,7 @@ class DryRunHook(Hook):
                          batch_idx,
                          data_batch=None,
                          outputs: Optional[dict] = None) -> None:
-        """Stop the clock, and end the run after some steps."""
+        """Stop the timer, and end the run after the last step."""
         losses = {
             name: float(value.detach())
             for name, value in outputs.items() if torch.is_tensor(value)
@@ -133,33 +135,33 @@ class DryRunHook(Hook):
 
 
 def announce(part: str) -> None:
-    """Say which part comes next, which may take a while."""
+    """Print what comes next, since it may take a while."""
     if is_main_process():
         print(f'{part} ...', flush=True)
 
 
 def pass_length(runner) -> float:
-    """Steps of a pass over the data, inf if a batch is more than they are."""
+    """Steps of a pass over the data, inf if it has no full batch."""
     return len(runner.train_dataloader) or math.inf
 
 
 def memory_of(runner) -> str:
-    """Memory of a step, estimated, and what is free."""
+    """Estimated memory of a step, and free memory."""
     views = views_of(runner, first_sample(runner))
     free = free_memory(next(runner.model.parameters()).device)
-    there = 'not known' if free is None else f'{free / GIB:.2f} GiB'
+    there = 'unknown' if free is None else f'{free / GIB:.2f} GiB'
     try:
         need = estimate_step(runner, views,
                              images_per_batch(runner.train_dataloader))
-    except Exception:  # no views, or a step that depends on values
+    except Exception:  # no views, or a step that reads values
         return f'a step cannot be estimated for this model; free: {there}'
-    return (f'about {need / GIB:.2f} GiB in a step, of which '
-            f'{present(runner) / GIB:.2f} GiB are taken; free: {there}')
+    return (f'about {need / GIB:.2f} GiB in a step, '
+            f'{present(runner) / GIB:.2f} GiB in use now; free: {there}')
 
 
 def regions_of(model: nn.Module, outputs: tuple,
                size: Tuple[int, int]) -> Dict[str, str]:
-    """Sides of the regions, where the model swaps some."""
+    """Sides of the regions, if the model swaps any."""
     swap = getattr(model, 'region_swap', None)
     if not isinstance(swap, RegionSwap):
         return {}
@@ -171,14 +173,14 @@ def regions_of(model: nn.Module, outputs: tuple,
 
 
 def time_of(runner, times: List[float]) -> Dict[str, str]:
-    """Steps, and how long they take to load and to compute."""
+    """Number of steps, and their time to load and to compute."""
     loader = runner.train_dataloader
     step = min(times[1:] or times)
     count = min(SAMPLES, len(loader.dataset))
     announce(f'loading {count} images')
     start = time.perf_counter()
     with kept_draws():
-        for index in islice(range(len(loader.dataset)), count):
+        for index in range(count):
             loader.dataset[index]
     load = (time.perf_counter() - start) / count * images_per_batch(
         runner.train_dataloader)
@@ -194,7 +196,7 @@ def time_of(runner, times: List[float]) -> Dict[str, str]:
 
 
 def duration(seconds: float) -> str:
-    """Time in the unit that suits it, to two digits or so."""
+    """Format a time in a suitable unit."""
     for unit, length in (('days', 86400), ('h', 3600), ('min', 60)):
         if seconds >= 2 * length:
             return f'{seconds / length:.3g} {unit}'
@@ -205,8 +207,8 @@ def log_of(runner, hook: LoggerHook, backends: List[dict]) -> str:
     """When losses are logged, and where."""
     length = pass_length(runner)
     by_epoch = isinstance(runner.train_loop, EpochBasedTrainLoop)
-    # MMEngine counts the steps of an epoch. In a loop by iterations it counts
-    # those of the run, and the loader ends once.
+    # MMEngine logs by the step within the epoch. An iteration-based loop
+    # counts the steps of the run, and its loader ends once.
     steps = length if by_epoch else runner.max_iters
     times = [f'every {hook.interval} steps'] * (hook.interval <= steps)
     if length <= steps and (not hook.ignore_last or length <= hook.interval):
@@ -225,7 +227,7 @@ def plan_of(runner, hooks: List[Hook], backends: List[dict]) -> Dict[str, str]:
     loaded = [getattr(hook, 'loaded', None) for hook in hooks]
     lines['loaded'] = '; '.join(filter(None, loaded)) or 'no checkpoint'
     size = present(runner) + missing_states(runner)
-    looks = []
+    evaluations = []
     for hook in hooks:
         if isinstance(hook, LoggerHook):
             lines['log'] = log_of(runner, hook, backends)
@@ -239,24 +241,24 @@ def plan_of(runner, hooks: List[Hook], backends: List[dict]) -> Dict[str, str]:
             epochs = hook.epochs_between(runner)
             when = f'every {epochs} epochs' if epochs < runner.max_epochs \
                 else 'after the last epoch'
-            looks.append(f'{type(hook).__name__} {when}')
+            evaluations.append(f'{type(hook).__name__} {when}')
     if runner._val_loop is not None:
-        looks.append('validation every '
-                     f'{runner.train_loop.val_interval} epochs or steps')
-    lines['evaluations'] = ', '.join(looks) or 'none'
+        evaluations.append('validation every '
+                           f'{runner.train_loop.val_interval} epochs or steps')
+    lines['evaluations'] = ', '.join(evaluations) or 'none'
     return lines
 
 
 def dry_run(cfg: Config) -> Iterator[str]:
-    """Make the first steps of a run, and leave nothing behind.
+    """Make the first steps of a run without writing anything.
 
     Args:
         cfg (Config): Config of a run.
 
     Returns:
         Iterator[str]: Lines to print: shapes, regions, weights, memory, steps
-        and time, and what is logged and written when. None on other processes
-        than the first.
+        and time, and when the run logs, evaluates and writes checkpoints. Only
+        the first process yields any.
     """
     work_dir, hook = cfg.work_dir, DryRunHook()
     backends = []
@@ -269,7 +271,7 @@ def dry_run(cfg: Config) -> Iterator[str]:
         runner = Runner.from_cfg(cfg)
         hide_needless_lines(runner.logger)
         runner.register_hook(hook)
-        runner.register_hook(RunSummaryHook())  # as the run itself has
+        runner.register_hook(RunSummaryHook())  # as tools/train.py does
         hooks = runner.hooks
         try:
             runner.train()
@@ -277,5 +279,5 @@ def dry_run(cfg: Config) -> Iterator[str]:
             pass
     hook.lines.update(plan_of(runner, hooks, backends))
     if is_main_process():
-        hook.lines['work dir'] = f'{work_dir}, where nothing was written now'
+        hook.lines['work dir'] = f'{work_dir}, where nothing was written'
         yield from (f'{name:12} {line}' for name, line in hook.lines.items())

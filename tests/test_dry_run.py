@@ -7,7 +7,7 @@ from mmengine.runner import Runner
 from mmengine.visualization import TensorboardVisBackend
 from torch import nn
 
-from mmregioncl.hooks.dry_run_hook import duration, log_of, regions_of
+from mmregioncl.dry_run import duration, log_of, regions_of
 
 
 @pytest.mark.parametrize('loop, settings, words, steps', [
