@@ -5,17 +5,6 @@ import sys
 from pathlib import Path
 
 from mmengine.config import DictAction
-from mmengine.logging import MMLogger
-
-from mmregioncl.engine.classifier import config_digest, train_classifier
-from mmregioncl.engine.config import (check_data, load_config, read_file,
-                                      set_pretrained)
-from mmregioncl.engine.failures import hide_tracebacks
-from mmregioncl.engine.quiet import hide_needless_warnings
-from mmregioncl.evaluation import check_class_folders, eval_dataset
-from mmregioncl.evaluation.protocols import FEATURE_PROTOCOLS, RATES
-from mmregioncl.evaluation.run import EvaluationRun
-from mmregioncl.visualization import draw_run, write_report
 
 EPILOG = """\
 protocols:
@@ -69,7 +58,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--temperature', type=float, nargs='+', default=[0.1, 0.07])
     parser.add_argument(
-        '--learning-rates', type=float, nargs='+', default=RATES)
+        '--learning-rates',
+        type=float,
+        nargs='+',
+        help='of linear (default: 8 rates from 0.01 to 30)')
     parser.add_argument(
         '--epochs',
         type=int,
@@ -98,18 +90,27 @@ def parse_args() -> argparse.Namespace:
         if getattr(args, name) < lowest:
             option = name.replace('_', '-')
             parser.error(f'--{option} must be at least {lowest}')
-    if not all(0 < rate < math.inf for rate in args.learning_rates):
+    if not all(0 < rate < math.inf for rate in args.learning_rates or ()):
         parser.error('--learning-rates must be above 0')
-    for protocol in args.protocols:
-        if protocol not in FEATURE_PROTOCOLS and not Path(protocol).is_file():
-            parser.error(f'there is no protocol {protocol}, and no such file: '
-                         f'use {", ".join(FEATURE_PROTOCOLS)} or a config of '
-                         'configs/benchmarks/classification')
     return args
 
 
 def evaluate(args: argparse.Namespace) -> bool:
     """Run the protocols and return whether all of them succeeded."""
+    from mmregioncl.engine.classifier import config_digest, train_classifier
+    from mmregioncl.engine.config import (check_data, load_config, read_file,
+                                          set_pretrained)
+    from mmregioncl.evaluation import check_class_folders, eval_dataset
+    from mmregioncl.evaluation.protocols import FEATURE_PROTOCOLS, RATES
+    from mmregioncl.evaluation.run import EvaluationRun
+    from mmregioncl.visualization import draw_run
+
+    for protocol in args.protocols:
+        if protocol not in FEATURE_PROTOCOLS and not Path(protocol).is_file():
+            raise ValueError(
+                f'there is no protocol {protocol}, and no such file: use '
+                f'{", ".join(FEATURE_PROTOCOLS)} or a config of '
+                'configs/benchmarks/classification')
     cfg = load_config(args.config, args.cfg_options)
     if args.data:
         given = read_file(args.data).get('eval_datasets')
@@ -134,7 +135,7 @@ def evaluate(args: argparse.Namespace) -> bool:
                         args.workers, args.seed)
     settings = dict(
         knn=dict(k=args.k, temperature=args.temperature),
-        linear=dict(rates=args.learning_rates, epochs=args.epochs))
+        linear=dict(rates=args.learning_rates or RATES, epochs=args.epochs))
     finished = True
     for name in args.protocols:
         if name in FEATURE_PROTOCOLS:
@@ -152,6 +153,13 @@ def evaluate(args: argparse.Namespace) -> bool:
 
 def main() -> None:
     args = parse_args()
+    # PyTorch takes seconds to import. --help does not need it.
+    from mmengine.logging import MMLogger
+
+    from mmregioncl.engine.failures import hide_tracebacks
+    from mmregioncl.engine.quiet import hide_needless_warnings
+    from mmregioncl.visualization import write_report
+
     hide_tracebacks()
     hide_needless_warnings()
     MMLogger.get_instance('evaluate')
