@@ -85,6 +85,62 @@ def test_nothing_in_a_checkpoint_runs(tmp_path, part):
     assert not trap.exists()
 
 
+def checkpoint(content: bytes) -> bytes:
+    """A checkpoint with a pickle of this content."""
+    with zipfile.ZipFile(file := io.BytesIO(), 'w') as archive:
+        archive.writestr('a/data.pkl', content)
+        archive.writestr('a/version', '3')
+    return file.getvalue()
+
+
+def text(content: str) -> bytes:
+    return b'X' + struct.pack('<I', len(content)) + content.encode()
+
+
+def dtype(code: str, state: bytes = b'') -> bytes:
+    return b'cnumpy\ndtype\n(' + text(code) + b'K\0K\1tR' + state
+
+
+def bytes_of(content: str) -> bytes:
+    return b'c_codecs\nencode\n(' + text(content) + text('latin1') + b'tR'
+
+
+def array(kind: bytes) -> bytes:
+    """An array of 8 bytes, as numpy pickles it."""
+    return (
+        b'cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\nK\0\x85' +
+        bytes_of('b') + b'tR(K\1K\1\x85' + kind + b'\x89' + bytes_of('A' * 8) +
+        b'tb')
+
+
+# A number that holds an object
+OBJECT = (b'(K\3' + text('|') + b'N' + text('x') + b'\x85}' + text('x') +
+          dtype('O') + b'K\0\x86sK\x08K\x08K\x3ftb')
+
+
+@pytest.mark.parametrize(
+    'content, refused', [
+        (array(dtype('f8')), False),
+        (array(dtype('O')), True),
+        (array(dtype('V8', OBJECT)), True),
+        (array(dtype('f8', OBJECT.replace(dtype('O'), text('O')))), False),
+        (b'cnumpy\nndarray\n(K\1\x85' + dtype('O') + bytes_of('A' * 8) + b'tR',
+         True),
+        (b'cnumpy\nndarray\n(K\1\x85' + text('O') + bytes_of('A' * 8) + b'tR',
+         False),
+    ],
+    ids=['plain', 'object', 'void', 'fields', 'call', 'name'])
+def test_numbers_in_a_checkpoint_are_no_addresses(tmp_path, content, refused):
+    path = tmp_path / 'epoch_1.pth'
+    path.write_bytes(checkpoint(b'\x80\2}' + text('a') + content + b's.'))
+    if refused:
+        with pytest.raises(ValueError, match='epoch_1.pth, which is broken'):
+            CheckpointLoader.load_checkpoint(str(path))
+        return
+    found = CheckpointLoader.load_checkpoint(str(path))['a']
+    assert found.dtype == np.float64 and found.tobytes() in (b'A' * 8, b'')
+
+
 def test_a_zip_bomb_is_not_inflated(tmp_path):
     path = tmp_path / 'epoch_1.pth'
     harmless = zipfile.ZipFile(io.BytesIO(save(dict(a=torch.zeros(10**7)))))

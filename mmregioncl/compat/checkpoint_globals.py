@@ -2,7 +2,9 @@
 
 MMEngine stores its log in checkpoints as HistoryBuffer objects, which hold
 numpy arrays and methods of their class (open-mmlab/mmengine#1655). These are
-added to torch's safe globals. Loading stays restricted to that list.
+added to torch's safe globals. Loading stays restricted to that list: arrays
+hold numbers alone, as those of objects would take bytes of the file for
+addresses.
 """
 from pickle import UnpicklingError
 from typing import Callable
@@ -13,19 +15,45 @@ from numpy._core import multiarray
 from torch.serialization import add_safe_globals
 
 STATISTICS = ('min', 'max', 'current', 'mean')
+CODES = np.typecodes['AllInteger'] + np.typecodes['Float'] + '?'
+# By names such as f8. A pickle cannot change the state of these dtypes.
+DTYPES = {
+    name: np.dtype(name)
+    for name in (np.dtype(c).str[1:] for c in CODES)
+}
 
 
 def patch() -> None:
     # numpy 2 renamed numpy.core. A checkpoint may come from either version.
-    functions = [(getattr(multiarray, name), f'numpy.{core}.multiarray.{name}')
-                 for name in ('_reconstruct', 'scalar')
+    functions = [(function, f'numpy.{core}.multiarray.{name}')
+                 for name, function in (('_reconstruct', empty_array),
+                                        ('scalar', multiarray.scalar))
                  for core in ('core', '_core')]
-    codes = np.typecodes['AllInteger'] + np.typecodes['Float'] + '?'
-    dtypes = {type(np.dtype(code)) for code in codes}
+    # These may get a state. No pickle can call them: a name in it has a dot.
+    types = [(kind, kind.__name__)
+             for kind in (np.ndarray, *map(type, DTYPES.values()))]
     add_safe_globals([
-        HistoryBuffer, (get_statistic, 'builtins.getattr'), np.ndarray,
-        np.dtype, *functions, *dtypes
+        HistoryBuffer, (get_statistic, 'builtins.getattr'),
+        (empty_array, 'numpy.ndarray'), (get_dtype, 'numpy.dtype'), *functions,
+        *types
     ])
+
+
+def empty_array(*_) -> np.ndarray:
+    """Replace the class of arrays: a pickle sets shape and numbers next."""
+    return np.empty(0)
+
+
+def get_dtype(name: str, *_) -> np.dtype:
+    """Replace the class of dtypes when a checkpoint is unpickled.
+
+    Raises:
+        UnpicklingError: If it is not one of real numbers.
+    """
+    if name not in DTYPES:
+        raise UnpicklingError(f'an array of {name} is not allowed in a '
+                              'checkpoint')
+    return DTYPES[name]
 
 
 def get_statistic(owner: type, name: str) -> Callable:
