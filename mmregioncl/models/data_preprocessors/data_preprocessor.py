@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from mmregioncl.registry import MODELS, TRANSFORMS
+from mmregioncl.validation import is_number
 from ..parents import Batch
 from ..parents import SelfSupDataPreprocessor as Parent
 from ..parents import join_batch
@@ -76,6 +77,9 @@ class SelfSupDataPreprocessor(Parent):
             raise ValueError(
                 f'mean={mean} and std={std} of data_preprocessor have '
                 'different lengths: give one number for each channel')
+        if std is not None and not all(is_number(x) and x > 0 for x in std):
+            raise ValueError(f'std={std} of data_preprocessor has to be '
+                             'positive numbers')
         known = mean is None or std is None or len(mean) in (1, 3)
         super().__init__(
             **(statistics if known else {}),

@@ -83,6 +83,16 @@ def test_any_number_of_channels(channels):
     assert ours.state_dict() == {}
 
 
+@pytest.mark.parametrize('std', [[1, 0, 1], [float('nan')] * 3, [-1]])
+def test_deviations_that_no_image_has_are_refused(std):
+    with pytest.raises(ValueError, match='has to be positive numbers'):
+        MODELS.build(
+            dict(
+                type='mmregioncl.SelfSupDataPreprocessor',
+                mean=[0] * len(std),
+                std=std))
+
+
 def test_mean_and_std_belong_together():
     with pytest.raises(ValueError, match='have different lengths'):
         MODELS.build(
