@@ -20,6 +20,7 @@ from mmregioncl.engine.quiet import hide_needless_lines
 from mmregioncl.engine.step_memory import (estimate_step, first_sample,
                                            free_memory, missing_states,
                                            present, views_of)
+from mmregioncl.engine.summary import counted, every
 from mmregioncl.hooks import RunSummaryHook
 from mmregioncl.hooks.evaluation_hook import OFF, EvaluationHook
 from mmregioncl.hooks.representation_health_hook import (
@@ -91,7 +92,8 @@ class DryRunHook(Hook):
         self.lines['memory'] = memory_of(runner)
         if hasattr(model, 'backbone'):
             self.handle = model.backbone.register_forward_hook(self.note_map)
-        announce(f'making {min(STEPS, pass_length(runner))} steps of '
+        steps = min(STEPS, pass_length(runner))
+        announce(f'making {counted(steps, "step")} of '
                  f'{images_per_batch(runner.train_dataloader)} images on '
                  f'{next(model.parameters()).device.type}')
 
@@ -210,7 +212,7 @@ def log_of(runner, hook: LoggerHook, backends: List[dict]) -> str:
     # MMEngine logs by the step within the epoch. An iteration-based loop
     # counts the steps of the run, and its loader ends once.
     steps = length if by_epoch else runner.max_iters
-    times = [f'every {hook.interval} steps'] * (hook.interval <= steps)
+    times = [every(hook.interval, 'step')] * (hook.interval <= steps)
     if length <= steps and (not hook.ignore_last or length <= hook.interval):
         times.append(
             'at the end of each epoch' if by_epoch else f'after step {length}')
@@ -232,19 +234,21 @@ def plan_of(runner, hooks: List[Hook], backends: List[dict]) -> Dict[str, str]:
         if isinstance(hook, LoggerHook):
             lines['log'] = log_of(runner, hook, backends)
         elif isinstance(hook, CheckpointHook):
-            unit = 'epochs' if hook.by_epoch else 'steps'
+            unit = 'epoch' if hook.by_epoch else 'step'
             pause = getattr(hook, 'pause', math.inf)
-            lines['checkpoints'] = f'every {hook.interval} {unit}' + (
+            lines['checkpoints'] = every(hook.interval, unit) + (
                 f' and {pause / 60:g} minutes'
                 if pause < math.inf else '') + f', {size / GIB:.2f} GiB each'
         elif isinstance(hook, EvaluationHook) and hook.interval != OFF:
             epochs = hook.epochs_between(runner)
-            when = f'every {epochs} epochs' if epochs < runner.max_epochs \
+            when = every(epochs, 'epoch') if epochs < runner.max_epochs \
                 else 'after the last epoch'
             evaluations.append(f'{type(hook).__name__} {when}')
     if runner._val_loop is not None:
-        evaluations.append('validation every '
-                           f'{runner.train_loop.val_interval} epochs or steps')
+        unit = 'epoch' if isinstance(runner.train_loop,
+                                     EpochBasedTrainLoop) else 'step'
+        evaluations.append(
+            f'validation {every(runner.train_loop.val_interval, unit)}')
     lines['evaluations'] = ', '.join(evaluations) or 'none'
     return lines
 

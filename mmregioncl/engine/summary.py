@@ -22,15 +22,15 @@ def describe_run(runner) -> str:
     """
     loader = runner.train_dataloader
     parts = list(innermost(loader.dataset))
-    batch = f'{images_per_batch(loader)} images'
+    batch = counted(images_per_batch(loader), 'image')
     if runner.world_size > 1:
         batch = f'{runner.world_size} x {batch}'
-    steps = f'{runner.max_iters} steps of {batch}'
+    steps = f'{counted(runner.max_iters, "step")} of {batch}'
     if not isinstance(runner.train_loop, IterBasedTrainLoop):
-        steps = (f'{runner.max_epochs} epochs of {len(loader)} steps of '
-                 f'{batch}')
+        steps = (f'{counted(runner.max_epochs, "epoch")} of '
+                 f'{counted(len(loader), "step")} of {batch}')
     if runner.iter:
-        steps += f', of which {runner.iter} steps are done'
+        steps += f', {counted(runner.iter, "step")} done'
     data = ' and '.join(map(describe_data, parts[:3]))
     if len(parts) > 3:
         data += f' and {len(parts) - 3} more'
@@ -40,10 +40,20 @@ def describe_run(runner) -> str:
             f'checkpoints and log in {runner.work_dir}')
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things, such as '1 step' or '2 steps'."""
+    return f'{number} {noun}' if number == 1 else f'{number} {noun}s'
+
+
+def every(number: int, noun: str) -> str:
+    """How often something happens, such as 'every step' or 'every 2 steps'."""
+    return f'every {noun}' if number == 1 else f'every {number} {noun}s'
+
+
 def describe_data(dataset: BaseDataset) -> str:
     """How many images a data set has, where, and which files it leaves out."""
     root = getattr(dataset, 'data_root', None) or type(dataset).__name__
-    text = f'{len(dataset)} images of {printable(root)}'
+    text = f'{counted(len(dataset), "image")} of {printable(root)}'
     left_out = {
         ending: count
         for ending, count in getattr(dataset, 'found', {}).items()

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from mmregioncl.engine.config import check_data
 from mmregioncl.engine.metrics import note_metrics, publish_metrics
+from mmregioncl.engine.summary import every
 from mmregioncl.evaluation import eval_dataset, read_labels
 from mmregioncl.evaluation.frozen import frozen_evaluation
 from mmregioncl.models.utils.modules import unwrap
@@ -68,8 +69,9 @@ class EvaluationHook(Hook, ABC):
         """Evaluate when it is time."""
         if self.interval is None:
             self.interval = self.epochs_between(runner)
-            runner.logger.info(f'{type(self).__name__} evaluates every '
-                               f'{self.interval} epochs and after the last')
+            runner.logger.info(f'{type(self).__name__} evaluates '
+                               f'{every(self.interval, "epoch")} and after '
+                               'the last')
         if self.every_n_epochs(runner, self.interval) or \
                 self.is_last_train_epoch(runner):
             scalars = self.evaluate(runner)

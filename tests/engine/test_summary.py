@@ -10,7 +10,8 @@ from torch import nn
 
 from mmregioncl.datasets.nested import type_name
 from mmregioncl.dry_run import dry_run
-from mmregioncl.engine.summary import describe_data, end_of_run, next_commands
+from mmregioncl.engine.summary import (counted, describe_data, end_of_run,
+                                       every, next_commands)
 from mmregioncl.hooks import RunSummaryHook
 
 
@@ -85,7 +86,7 @@ def test_an_endless_sampler_fills_any_batch(runner_cfg, monkeypatch):
         persistent_workers=False,
         sampler=dict(type='InfiniteSampler'))
     lines = [*dry_run(runner_cfg)]
-    assert 'log          every 1 steps, to terminal and log file' in lines
+    assert 'log          every step, to terminal and log file' in lines
     assert any('4 in an epoch, 4 in all, on 1 process' in one for one in lines)
     assert said.mock_calls == [
         call(line, flush=True) for line in (
@@ -94,6 +95,12 @@ def test_an_endless_sampler_fills_any_batch(runner_cfg, monkeypatch):
             f'making 3 steps of 13 images on {get_device()} ...',
             'loading 8 images ...')
     ]
+
+
+def test_one_is_no_plural():
+    assert [counted(1, 'step'), counted(2, 'step')] == ['1 step', '2 steps']
+    assert [every(1, 'epoch'),
+            every(2, 'epoch')] == ['every epoch', 'every 2 epochs']
 
 
 def test_data_of_any_kind():

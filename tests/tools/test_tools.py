@@ -132,7 +132,7 @@ def test_a_dry_run_tells_and_leaves_nothing(run_tool, tmp_path, options):
     assert lines['loaded'].startswith('backbone: 100 weights loaded into bac')
     assert lines['log'] == ('at the end of each epoch, to terminal, log '
                             'file and scalars.json')
-    assert lines['checkpoints'].startswith('every 1 steps and 15 minutes')
+    assert lines['checkpoints'].startswith('every step and 15 minutes')
     assert 'OnlineKNNHook after the last ' in lines['evaluations']
     assert f'work_dirs/{CONFIG.stem}, where nothing was' in lines['work']
     with pytest.raises(ValueError, match="'acc' in save_best of Timed"):

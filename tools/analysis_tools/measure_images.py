@@ -1,5 +1,6 @@
 """Measure depth, bands and values of images: ``measure_images.py CONFIG``."""
 import argparse
+import sys
 from pathlib import Path
 from pprint import pformat
 
@@ -93,6 +94,9 @@ def main() -> None:
             print('# --cfg-options are not a part of it')
         with atomic_write(Path(args.out)) as part:
             part.write_text(text)
+        tool = Path(sys.argv[0]).with_name('browse_views.py')
+        print(f'# written to {args.out}; look at its views by\n'
+              f'# python {tool} {args.out} views.png')
 
 
 def config_text(base: str, channels: int, ranges, preprocessor: dict,
