@@ -152,6 +152,57 @@ def test_a_zip_bomb_is_not_inflated(tmp_path):
         CheckpointLoader.load_checkpoint(str(path))
 
 
+def second_list(bomb: bytes) -> bytes:
+    """Python takes a list that is right before the end for the only one."""
+    end = bomb.rindex(b'PK\5\6')
+    start, = struct.unpack('<I', bomb[end + 16:end + 20])
+    parts = bomb[start:end].replace(b'PK\1\2\x14\3\x14\0\0\0\x08',
+                                    b'PK\1\2\x14\3\x14\0\0\0\0')
+    return bomb[:end] + parts + bomb[end:]
+
+
+def named_list(bomb: bytes) -> bytes:
+    """PyTorch takes the list of the record that the locator names."""
+    end = bomb.rindex(b'PK\5\6')
+    size, start = struct.unpack('<II', bomb[end + 12:end + 20])
+    parts = second_list(bomb)[end:end + size]
+
+    def record(at: int) -> bytes:
+        return b'PK\6\6' + struct.pack('<QHHIIQQQQ', 44, 45, 45, 0, 0, 2, 2,
+                                       size, at)
+
+    locator = b'PK\6\7' + struct.pack('<IQI', 0, end, 1)
+    return (bomb[:end] + record(start) + parts + record(end + 56) + locator +
+            bomb[end:])
+
+
+@pytest.mark.parametrize('change', [
+    second_list, named_list, lambda bomb: bomb + b'PK\5\6' + bytes(10),
+    lambda bomb: bomb.replace(b'PK\1\2\x14\3\x14', b'PK\1\2\x14\3\x63')
+])
+def test_a_zip_that_is_read_in_several_ways_is_refused(tmp_path, change):
+    path = tmp_path / 'epoch_1.pth'
+    with zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED) as bomb:
+        bomb.writestr('a/data.pkl', b'\x80\2}' + text('a' * 10**6) + b'Ns.')
+        bomb.writestr('a/version', '3')
+    path.write_bytes(change(path.read_bytes()))
+    with pytest.raises(ValueError, match='epoch_1.pth, which is broken'):
+        CheckpointLoader.load_checkpoint(str(path))
+    assert find_checkpoint(tmp_path) is None
+
+
+def test_parts_of_a_checkpoint_share_no_bytes(tmp_path):
+    path = tmp_path / 'epoch_1.pth'
+    with zipfile.ZipFile(path, 'w') as archive:
+        archive.writestr('a/data.pkl', bytes(1000))
+        for name in 'abc':
+            archive.writestr(name, '')
+        for part in archive.infolist()[1:]:
+            part.file_size = part.compress_size = 1000
+    with pytest.raises(ValueError, match='which is compressed and may be a'):
+        CheckpointLoader.load_checkpoint(str(path))
+
+
 @FUZZ
 @given(
     damaged([

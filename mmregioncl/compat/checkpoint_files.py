@@ -12,11 +12,12 @@ all. No upstream issue is known.
 import hashlib
 import os
 import re
+import struct
 import zipfile
 from functools import partial
 from http.client import HTTPException
 from pathlib import Path
-from typing import Optional, Union
+from typing import BinaryIO, Optional, Union
 from urllib.parse import urlparse
 
 import torch
@@ -123,10 +124,42 @@ def read_safetensors(filename: str) -> dict:
 
 
 def is_compressed(filename: Union[str, Path]) -> bool:
-    """Whether a file is an archive with compressed parts."""
-    try:
-        with zipfile.ZipFile(os.path.expanduser(filename)) as archive:
-            return any(info.compress_type != zipfile.ZIP_STORED
-                       for info in archive.infolist())
-    except (zipfile.BadZipFile, OSError, ValueError):
-        return False  # no archive, or a broken one
+    """Whether a file is an archive with compressed or shared parts.
+
+    Raises:
+        ValueError: If it is an archive that is broken, or in which PyTorch may
+            find other parts than Python.
+    """
+    with open(os.path.expanduser(filename), 'rb') as file:
+        if file.read(2) != b'PK':
+            return False
+        try:
+            check_end(file)
+            with zipfile.ZipFile(file) as archive:
+                parts = archive.infolist()
+        except Exception as error:  # broken bytes may raise anything
+            raise ValueError(
+                f'cannot load {filename}, which is broken or not a checkpoint:'
+                ' use another checkpoint') from error
+        return sum(part.file_size for part in parts) > file.seek(0, 2) or any(
+            part.compress_type != zipfile.ZIP_STORED for part in parts)
+
+
+def check_end(file: BinaryIO) -> None:
+    """Refuse a zip unless its one list of parts is right before its end.
+
+    Raises:
+        ValueError: If the list that a record names is another one.
+    """
+    length = file.seek(0, 2)
+    file.seek(max(length - 98, 0))
+    tail = file.read().rjust(98, b'\0')
+    place, size, start = length - 22, *struct.unpack('<II', tail[88:96])
+    if tail[56:60] == b'PK\6\7':  # of more than 4 GB, as PyTorch writes all
+        place, = struct.unpack('<Q', tail[64:72])
+        size, start = struct.unpack('<QQ', tail[40:56])
+        if place != length - 98 or tail[:4] != b'PK\6\6':
+            raise ValueError('a record is not where it should be')
+    if tail[76:80] != b'PK\5\6' or tail[96:] != b'\0\0' or (start + size
+                                                            != place):
+        raise ValueError('the list of parts is not where it should be')
