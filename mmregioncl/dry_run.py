@@ -14,10 +14,9 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from mmregioncl.datasets.nested import type_name
-from mmregioncl.engine.checks.resources import GIB
 from mmregioncl.engine.loops import images_per_batch
 from mmregioncl.engine.quiet import hide_needless_lines
-from mmregioncl.engine.step_memory import (estimate_step, first_sample,
+from mmregioncl.engine.step_memory import (GIB, estimate_step, first_sample,
                                            free_memory, missing_states,
                                            present, views_of)
 from mmregioncl.engine.summary import counted, every

@@ -1,27 +1,41 @@
-"""What a launcher tells its processes by environment variables."""
+"""Read the environment variables that launchers set."""
 import os
 import time
 from pathlib import Path
 from typing import Optional, Union
+
+from mmengine.dist import get_world_size
 
 from mmregioncl.files import check_exists
 from .storage import find_checkpoint
 
 # The variable with the rank of a process, by launcher
 RANKS = dict(pytorch='RANK', slurm='SLURM_PROCID', mpi='OMPI_COMM_WORLD_RANK')
+# The variable with the number of processes on a machine
+LOCAL_SIZES = ('LOCAL_WORLD_SIZE', 'SLURM_NTASKS_PER_NODE',
+               'OMPI_COMM_WORLD_LOCAL_SIZE')
 START = '.start'  # file in the work dir
 RESTARTS = ('TORCHELASTIC_RESTART_COUNT', 'SLURM_RESTART_COUNT')
 
 
 def is_main_process(launcher: Optional[str] = None) -> bool:
-    """Whether this is the first process of a job, before they are joined.
+    """Whether this is the first process of a job, before a group is formed.
 
     Args:
         launcher (str, optional): 'none', 'pytorch', 'slurm' or 'mpi'. Defaults
-            to None, for any of them.
+            to None, for any launcher.
     """
     names = RANKS.values() if launcher is None else [RANKS.get(launcher, '')]
     return all(os.environ.get(name, '0') == '0' for name in names)
+
+
+def local_processes() -> int:
+    """Number of processes of the run on this machine.
+
+    Slurm and MPI set their variables in jobs of one process, too.
+    """
+    counts = [os.environ[name] for name in LOCAL_SIZES if name in os.environ]
+    return min(int(counts[0]), get_world_size()) if counts else 1
 
 
 def restarted() -> bool:
@@ -30,11 +44,11 @@ def restarted() -> bool:
 
 
 def note_start(work_dir: Union[str, Path], resumes: bool) -> None:
-    """Note when a job begins, for the case that it is restarted.
+    """Note when a job begins, in case it is restarted.
 
     Args:
         work_dir (str or Path): Work dir of the run.
-        resumes (bool): Whether it goes on with what is there.
+        resumes (bool): Whether it resumes an earlier run in the work dir.
     """
     begin = '' if resumes else time.strftime('%Y%m%d_%H%M%S')
     (Path(work_dir) / START).write_text(begin)
@@ -42,21 +56,21 @@ def note_start(work_dir: Union[str, Path], resumes: bool) -> None:
 
 def checkpoint_to_resume(work_dir: Union[str, Path],
                          given: Optional[str]) -> Optional[str]:
-    """Choose what a run goes on with.
+    """Choose the checkpoint to resume from.
 
-    A job that is restarted takes the last checkpoint that it has written
-    itself. An older run in the same work dir is another one.
+    A restarted job resumes from the latest checkpoint that it has written
+    itself, not from checkpoints of an earlier run in the work dir.
 
     Args:
         work_dir (str or Path): Work dir of the run.
         given (str, optional): Argument of ``--resume``: a checkpoint, or
-            'auto' for the last one in the work dir.
+            'auto' for the latest one in the work dir.
 
     Returns:
         str or None: A checkpoint, None for a new run.
 
     Raises:
-        FileNotFoundError: If the one that is given is not there.
+        FileNotFoundError: If `given` does not exist.
     """
     if restarted():
         note = Path(work_dir) / START

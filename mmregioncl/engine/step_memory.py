@@ -1,5 +1,4 @@
 """What a step of pre-training takes, before it is made, and what there is."""
-import os
 import weakref
 from contextlib import contextmanager
 from copy import deepcopy
@@ -18,7 +17,10 @@ from mmregioncl.models.parents import BaseModel
 from mmregioncl.models.utils import preprocess
 from mmregioncl.models.utils.modules import unwrap
 from mmregioncl.randomness import kept_draws
+from .launch import local_processes
 from .optimizers import AutocastOptimWrapper
+
+GIB = 2**30
 
 
 class Meter(TorchDispatchMode):
@@ -259,8 +261,7 @@ def free_memory(device: torch.device) -> Optional[int]:
     if device.type != 'cpu':
         return None
     rooms = [*host_room(), *group_room()]
-    return min(rooms) // int(os.environ.get('LOCAL_WORLD_SIZE', 1)) \
-        if rooms else None
+    return min(rooms) // local_processes() if rooms else None
 
 
 def host_room(path: str = '/proc/meminfo') -> Iterator[int]:

@@ -1,6 +1,6 @@
 """Write checkpoints atomically and find the latest one."""
 from pathlib import Path
-from typing import Any, Callable, Dict, Optional, Tuple, Union
+from typing import Any, Callable, Optional, Tuple, Union
 
 import torch
 from mmengine.fileio import LocalBackend, register_backend
@@ -29,19 +29,18 @@ class AtomicBackend(LocalBackend):
 
 def find_checkpoint(work_dir: Union[str, Path],
                     since: str = '') -> Optional[str]:
-    """Return the checkpoint of a run that was written last.
+    """Return the latest checkpoint of a run.
 
     Checkpoints are compared by the time stored inside them. File names repeat
     from run to run, and file times change when a folder is copied. MMEngine's
-    file ``last_checkpoint`` is wrong after a move, and outdated if the run was
-    killed before it was updated. The checkpoint it names is considered too,
-    since checkpoints may be written to another folder. A copy of a work dir
-    still names the original's checkpoint; its own are preferred.
+    file ``last_checkpoint`` is wrong after a move or copy, and outdated if the
+    run was killed before it was updated. It is read only if the work dir holds
+    no checkpoint, since a run can write its checkpoints to another folder.
 
     Args:
         work_dir (str or Path): Work dir of the run.
-        since (str): Only checkpoints of this time or later, such as
-            '20261129_180000', count. Defaults to '', all.
+        since (str): Ignore checkpoints before this time, such as
+            '20261129_180000'. Defaults to ''.
 
     Returns:
         str or None: Path of the checkpoint, None if there is none yet.
@@ -51,51 +50,34 @@ def find_checkpoint(work_dir: Union[str, Path],
             checkpoint does.
     """
     note = Path(work_dir) / 'last_checkpoint'
-    written = {
-        path: written_at(path)
-        for path in sorted(note.parent.glob('*.pth'))
-    }
-    if note.exists():
-        named = Path(note.read_text().strip())
-        if is_copied(note.parent, named.parent, written):
-            print_log(
-                f'left out {named}: {named.parent} is the work dir of another '
-                'run', 'current')
-        elif named not in written:
-            written[named] = written_at(named)
-    last = max(written, key=written.get, default=None)
-    if last is not None and written[last] > ('', 0):
-        return str(last) if written[last][0] >= since else None
-    if note.exists() and not since:
+    named = [Path(note.read_text().strip())] if note.exists() else []
+    for paths in (sorted(note.parent.glob('*.pth')), named):
+        written = {path: written_at(path) for path in paths}
+        last = max(written, key=written.get, default=None)
+        if last is not None and written[last] > ('', 0):
+            return str(last) if written[last][0] >= since else None
+    if named and not since:
         raise FileNotFoundError(
-            f'{note} names {note.read_text().strip()}, and there is no '
+            f'{note} names {named[0]}, and there is no '
             'complete checkpoint there or beside it: name one to resume from')
     return None
-
-
-def is_copied(work_dir: Path, other: Path,
-              written: Dict[Path, Tuple[str, int]]) -> bool:
-    """Whether a work dir has a checkpoint of another folder."""
-    return other.resolve() != work_dir.resolve() and any(
-        time == written_at(other / path.name) > ('', 0)
-        for path, time in written.items())
 
 
 def loaded_from(runner) -> Optional[str]:
     """The checkpoint that a run resumes or starts from.
 
-    MMEngine finds it by ``last_checkpoint`` in the work dir if a config sets
-    ``resume=True`` alone.
+    If a config sets ``resume=True`` alone, MMEngine reads ``last_checkpoint``
+    in the work dir.
     """
     return runner._load_from or find_latest_checkpoint(runner.work_dir)
 
 
 def saved_state(runner, checkpoint: dict, name: str,
                 is_whole: Callable[[Any], bool]) -> Any:
-    """What a hook saved in a checkpoint; None if the run is not resumed.
+    """Return the state of a hook in a checkpoint, None for a new run.
 
     Raises:
-        ValueError: If it is damaged.
+        ValueError: If the state is damaged.
     """
     state = checkpoint.get(name) if runner._resume else None
     if state is not None and not is_whole(state):
@@ -108,7 +90,7 @@ def written_at(path: Path) -> Tuple[str, int]:
     """Return when a checkpoint was written, and its step.
 
     Returns:
-        tuple[str, int]: ('', 0) if a run cannot be resumed from the file.
+        tuple[str, int]: ('', 0) if no run can be resumed from the file.
     """
     try:
         if is_compressed(path):

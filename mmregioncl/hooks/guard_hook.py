@@ -63,24 +63,14 @@ class GuardHook(Hook):
     def before_train(self, runner) -> None:
         """Check the data loader and the settings of the run."""
         self.first_step = True
-        checks.check_batches(runner)
-        checks.check_images(runner.train_dataloader.dataset)
-        checks.check_transforms(runner)
-        checks.check_bands(runner)
-        checks.check_depth(runner)
+        for check in checks.CHECKS:
+            check(runner)
         sample = first_sample(runner)
         checks.check_shared_memory(runner, sample)
-        checks.check_workers(runner)
         self.views = views_of(runner, sample)
         if self.views is not None:
             checks.check_channels(unwrap(runner.model), self.views)
             checks.check_first_step(runner, self.views)
-        checks.check_queue(runner)
-        checks.check_schedule(runner)
-        checks.check_updates(runner)
-        checks.check_kept_checkpoints(runner)
-        checks.check_metrics(runner)
-        checks.check_settings(runner)
         self.writers = [
             hook for hook in runner.hooks if isinstance(hook, CheckpointHook)
         ]
@@ -133,9 +123,7 @@ class GuardHook(Hook):
                          data_batch=None,
                          outputs: Optional[dict] = None) -> None:
         """Record the first bad step of each loss, on the device."""
-        if self.first_step:
-            checks.check_logged(runner)
-            self.first_step = False
+        self.first_step = False
         for name, value in outputs.items():
             if 'loss' in name and torch.is_tensor(value):
                 fine = value.detach().isfinite().all()

@@ -3,8 +3,9 @@ import time
 import pytest
 import torch
 
+from mmregioncl.engine import launch
 from mmregioncl.engine.launch import (checkpoint_to_resume, is_main_process,
-                                      note_start, restarted)
+                                      local_processes, note_start, restarted)
 
 
 @pytest.mark.parametrize('launcher, variables, first', [
@@ -19,6 +20,25 @@ def test_the_main_process_is_known(monkeypatch, launcher, variables, first):
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert is_main_process(launcher) == first
+
+
+@pytest.mark.parametrize(
+    'variables, world, count',
+    [
+        (dict(), 8, 1),
+        (dict(LOCAL_WORLD_SIZE='2', SLURM_NTASKS_PER_NODE='4'), 8, 2),
+        (dict(SLURM_NTASKS_PER_NODE='4'), 8, 4),
+        (dict(OMPI_COMM_WORLD_LOCAL_SIZE='4'), 8, 4),
+        (dict(SLURM_NTASKS_PER_NODE='4'), 1, 1),  # not started by srun
+    ])
+def test_processes_of_a_machine_are_counted(monkeypatch, variables, world,
+                                            count):
+    for name in launch.LOCAL_SIZES:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(launch, 'get_world_size', lambda: world)
+    assert local_processes() == count
 
 
 @pytest.mark.parametrize('variables, known', [

@@ -79,7 +79,6 @@ def test_loops_that_need_predictions_are_refused(settings_cfg, tmp_path, split,
 @pytest.mark.parametrize('settings, words', [
     (dict(env_cfg=dict(cudnn_benchmrk=True)),
      'cudnn_benchmrk in env_cfg has no effect: name one of cudnn_benchmark,'),
-    (dict(sync_bn='trch'), "sync_bn='trch' has to be"),
     ({
         'optim_wrapper.clip_grad': dict(max_nrom=1.)
     },
@@ -150,8 +149,6 @@ def test_loops_that_need_predictions_are_refused(settings_cfg, tmp_path, split,
     ({
         'train_dataloader.dataset.pipeline.1.transforms': [[APPLY]]
     }, 'prob=3 of RandomApply has to be a probability, from 0 to 1'),
-    (dict(activation_checkpointing=['backbone.layer1']),
-     'activation_checkpointing of backbone.layer1 moves the statistics'),
     (dict(activation_checkpointing=['backbone.layer9']),
      "no attribute 'layer9'"),
     (dict(
@@ -175,17 +172,9 @@ def test_settings_without_effect_are_refused(settings_cfg, tmp_path, settings,
     ({
         'optim_wrapper.paramwise_cfg':
         dict(custom_keys=dict(nck=dict(lr_mult=0.1)))
-    }, 'nck in paramwise_cfg.custom_keys is in the name of no parameter'),
-    ({
-        'optim_wrapper.paramwise_cfg':
-        dict(
-            custom_keys=dict(
-                neck=dict(lr_mult=0.1),
-                bakbone=dict(lr_mult=0.1),
-                vision_tower=dict(lr_mult=0.1)))
-    }, '^bakbone in paramwise_cfg.custom_keys is in the name of no parameter'),
-    (dict(data_preprocessor=dict(mean=(0, 0, 0), std=(1, 1, 1))),
-     'data_preprocessor has no effect beside that of the model'),
+    }, 'nck in paramwise_cfg.custom_keys matches no parameter'),
+    (dict(activation_checkpointing=['backbone.layer1']),
+     'activation_checkpointing of backbone.layer1 updates the statistics'),
     (dict(param_scheduler=[
         dict(type='CosineAnnealingLR', T_max=1, by_epoch=False)
     ]), 'is scheduled for 1 of 2 iters: set T_max and end of CosineAnnealin'),
@@ -194,9 +183,6 @@ def test_settings_without_effect_are_refused(settings_cfg, tmp_path, settings,
     ]), 'for 9 of 2 iters: set total_steps and end of OneCycleLR to train_cf'),
     (dict(param_scheduler=[dict(type='MultiStepLR', milestones=[1, 9])]),
      r'milestones=\[9\] of MultiStepLR come after the end of the run'),
-    (dict(log_processor=dict(custom_cfg=[dict(data_src='lss')])),
-     "data_src='lss' in log_processor.custom_cfg is not logged: name one .*, "
-     'loss_region'),
     (dict(
         train_cfg=LOOP,
         default_hooks=dict(checkpoint=dict(type='CheckpointHook', **BY_ITER)),

@@ -825,7 +825,7 @@ def test_little_shared_memory_is_told(monkeypatch):
         check_shared_memory(runner, dict(inputs=views))
         assert runner.logger.warning.called == told
     assert runner.logger.warning.call_args[0][0].startswith(
-        'prepared batches may take 192 MB of shared memory, of which 191 MB')
+        'prefetched batches may take 192 MB of shared memory, and 191 MB ')
     runner.train_dataloader = DataLoader([dict(inputs=views)])
     runner.logger.warning.reset_mock()
     check_shared_memory(runner, dict(inputs=views))  # no workers
@@ -834,14 +834,14 @@ def test_little_shared_memory_is_told(monkeypatch):
 
 def test_more_workers_than_cores_are_told_once(monkeypatch):
     monkeypatch.setattr(resources.os, 'cpu_count', lambda: 8)
-    monkeypatch.setenv('LOCAL_WORLD_SIZE', '2')
+    monkeypatch.setattr(resources, 'local_processes', lambda: 2)
     for workers, told in ((4, False), (5, True)):
         runner = Mock()
         runner.train_dataloader.num_workers = workers
         checks.check_workers(runner)
         assert runner.logger.warning.called == told
     assert runner.logger.warning.call_args[0][0] == (
-        '10 data workers on 8 processor cores take memory and rarely load '
+        '10 data workers on 8 processor cores take memory and are rarely '
         'faster: set train_dataloader.num_workers=4')
 
 

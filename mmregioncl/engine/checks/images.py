@@ -52,8 +52,13 @@ def check_images(dataset, setting: str = 'train_dataloader') -> None:
         )
 
 
+def check_training_images(runner) -> None:
+    """Check that annotated images of the training set exist."""
+    check_images(runner.train_dataloader.dataset)
+
+
 def check_depth(runner) -> None:
-    """Check that images can be read, and that their values are not lost.
+    """Check that images can be read, and that no values are lost.
 
     Looks at a few images of each innermost data set. Warns if integers use
     less than a tenth of the range of their type, and if bands are left out.

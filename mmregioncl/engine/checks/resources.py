@@ -1,4 +1,4 @@
-"""Memory and room on the disk, before training."""
+"""Check memory and disk space before training."""
 import math
 import os
 import shutil
@@ -8,21 +8,21 @@ from typing import List
 from mmengine.hooks import CheckpointHook
 from torch import Tensor
 
+from ..launch import local_processes
 from ..loops import images_per_batch
-from ..step_memory import (estimate_step, free_memory, missing_states, present,
-                           size_of)
+from ..step_memory import (GIB, estimate_step, free_memory, missing_states,
+                           present, size_of)
 
-GIB = 2**30
 SHARED_MEMORY = '/dev/shm'
-# Bytes of a step for each byte of its views, which no network needs
+# More bytes for each byte of the views than any network needs
 MOST_PER_BYTE = 3000
 
 
 def check_memory(runner, views: List[Tensor]) -> None:
-    """Warn if a step is going to take more memory than there is.
+    """Warn if a step needs more memory than is free.
 
-    It takes about a second for a ResNet-50, and nothing if the batch is so
-    small that any step fits.
+    The check takes about a second for a ResNet-50. It is skipped if the batch
+    is so small that any step fits.
 
     Args:
         runner (Runner): A run whose model is ready for the first step.
@@ -51,43 +51,43 @@ def check_memory(runner, views: List[Tensor]) -> None:
 
 
 def check_shared_memory(runner, sample: dict) -> None:
-    """Warn if the batches that workers prepare may not fit into shared memory.
+    """Warn if prefetched batches may not fit into shared memory.
 
-    Containers often have 64 MB of it.
+    Containers often have only 64 MB.
 
     Args:
         runner (Runner): The run.
-        sample (dict): An image of its training set, loaded.
+        sample (dict): A loaded image of its training set.
     """
     loader = runner.train_dataloader
     batches = loader.num_workers * (loader.prefetch_factor or 0)
     if not batches or not os.path.isdir(SHARED_MEMORY):
         return  # Windows and macOS have no such limit
-    processes = int(os.environ.get('LOCAL_WORLD_SIZE', 1))
-    most = batches * images_per_batch(loader) * size_of([sample]) * processes
+    most = batches * images_per_batch(loader) * size_of([sample]) * \
+        local_processes()
     free = shutil.disk_usage(SHARED_MEMORY).free
     if most > free:
         runner.logger.warning(
-            f'prepared batches may take {most / 1e6:.0f} MB of shared memory, '
-            f'of which {free / 1e6:.0f} MB are free: raise the limit of the '
-            'container, as by docker --shm-size, or lower num_workers or '
-            'prefetch_factor of train_dataloader')
+            f'prefetched batches may take {most / 1e6:.0f} MB of shared memory'
+            f', and {free / 1e6:.0f} MB are free: raise the limit of the '
+            'container, for example by docker --shm-size, or lower num_workers'
+            ' or prefetch_factor of train_dataloader')
 
 
 def check_workers(runner) -> None:
-    """Warn once, where PyTorch does for each loader, of too many workers."""
-    processes = int(os.environ.get('LOCAL_WORLD_SIZE', 1))
+    """Warn once of too many workers; PyTorch would warn for each loader."""
+    processes = local_processes()
     workers = processes * runner.train_dataloader.num_workers
     cores = os.cpu_count()
     if workers > cores:
         runner.logger.warning(
             f'{workers} data workers on {cores} processor cores take memory '
-            'and rarely load faster: set train_dataloader.num_workers='
+            'and are rarely faster: set train_dataloader.num_workers='
             f'{max(1, cores // processes)}')
 
 
 def check_disk(runner) -> None:
-    """Warn if the checkpoints that are kept do not fit on the disk."""
+    """Warn if the checkpoints do not fit on the disk."""
     size = present(runner) + missing_states(runner)
     for hook in runner.hooks:
         folder = Path(getattr(hook, 'out_dir', None) or '')
@@ -98,10 +98,11 @@ def check_disk(runner) -> None:
         if hook.max_keep_ckpts > 0:
             kept = min(kept, hook.max_keep_ckpts)
         kept += 1  # the next one is written before the oldest is removed
-        there = sum(path.stat().st_size for path in folder.glob('*.pth'))
+        there = sum(path.stat().st_size for path in folder.glob('*.pth')
+                    if path.is_file())  # no link that leads nowhere
         free = shutil.disk_usage(folder).free
         if kept * size > free + there:
             runner.logger.warning(
-                f'up to {kept} checkpoints of {size / GIB:.2f} GiB are kept in'
-                f' {folder}, where {free / GIB:.2f} GiB are free: make room, '
-                'or lower default_hooks.checkpoint.max_keep_ckpts')
+                f'up to {kept} checkpoints of {size / GIB:.2f} GiB do not fit '
+                f'into {folder}, where {free / GIB:.2f} GiB are free: make '
+                'room, or lower default_hooks.checkpoint.max_keep_ckpts')

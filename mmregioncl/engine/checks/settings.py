@@ -1,4 +1,4 @@
-"""Checks before training that every setting has the effect it names."""
+"""Check that every setting has the effect that its name says."""
 import inspect
 from typing import List
 
@@ -20,37 +20,22 @@ ENDLESS = ('InfiniteSampler', 'MultiSourceSampler')
 PARAMWISE = ('bias_decay_mult', 'bias_lr_mult', 'bypass_duplicate',
              'custom_keys', 'dcn_offset_lr_mult', 'dwconv_decay_mult',
              'flat_decay_mult', 'norm_decay_mult')
-# What hooks and optimizer log after the first step only
-LOGGED_LATER = ('data_wait', 'grad_norm', 'images_per_second', 'memory',
-                'time')
-# Settings of parameter groups that the optimizer LARS and SimSiamHook read
+# Settings of parameter groups that LARS and SimSiamHook read
 GROUP = ('decay_mult', 'fix_lr', 'lars_exclude', 'lr_mult')
-
-
-def check_settings(runner) -> None:
-    """Refuse settings that would have no effect, or another one.
-
-    Raises:
-        ValueError: If there is one.
-    """
-    for check in (check_env, check_preprocessor, check_loops, check_hooks,
-                  check_clipping, check_paramwise, check_predictor,
-                  check_scaled_lr, check_recomputed):
-        check(runner)
 
 
 def refuse_unknown(where: str,
                    given: dict,
                    known: List[str],
                    cutoff: float = 0.) -> None:
-    """Refuse keys that nothing reads.
+    """Reject keys that nothing reads.
 
     Args:
-        where (str): What has the keys.
+        where (str): The setting that has the keys.
         given (dict): The keys.
         known (list[str]): Keys that are read.
-        cutoff (float): How much like one of those a key has to be, from 0 to
-            1. Defaults to 0: every key is refused.
+        cutoff (float): Reject only keys that are at least this similar to a
+            known one, from 0 to 1. Defaults to 0, all unknown keys.
 
     Raises:
         ValueError: If there is one.
@@ -62,28 +47,12 @@ def refuse_unknown(where: str,
 
 
 def check_env(runner) -> None:
-    """Refuse unknown keys of ``env_cfg``, and a wrong ``sync_bn``."""
+    """Reject unknown keys of ``env_cfg``."""
     refuse_unknown('env_cfg', runner.cfg.get('env_cfg') or {}, ENV)
-    if runner.cfg.get('sync_bn') not in (None, 'torch', 'mmcv'):
-        raise ValueError(f'sync_bn={runner.cfg.sync_bn!r} has to be "torch", '
-                         '"mmcv" or None')
-
-
-def check_preprocessor(runner) -> None:
-    """Warn of one beside the model's, which is the one in use."""
-    if not isinstance(unwrap(runner.model), BaseModel):
-        return  # MMSegmentation's configs name a variable so
-    model = runner.cfg.get('model') or {}
-    beside = runner.cfg.get('data_preprocessor')
-    within = model.get('data_preprocessor')
-    if beside and within and beside != within:
-        runner.logger.warning(
-            'data_preprocessor has no effect beside that of the model: set '
-            'model.data_preprocessor')
 
 
 def check_loops(runner) -> None:
-    """Refuse loops that cannot run, or never end, and what they do not do."""
+    """Reject loops that cannot run or never end, and settings they ignore."""
     model = unwrap(runner.model)
     predict = getattr(type(model), 'predict', None)
     silent = isinstance(model, BaseModel) and \
@@ -116,7 +85,7 @@ def check_loops(runner) -> None:
 
 
 def check_iterations(runner) -> None:
-    """Refuse what counts epochs in a run that has one."""
+    """Reject intervals in epochs if the whole run is one epoch."""
     counts = [
         f'by_epoch=True of {type(part).__name__}'
         for part in all_schedulers(runner) if part.by_epoch
@@ -132,9 +101,9 @@ def check_iterations(runner) -> None:
 
 
 def check_hooks(runner) -> None:
-    """Refuse to train without hooks that other settings rely on.
+    """Reject a run without the hooks that other settings rely on.
 
-    Those that write checkpoints would refuse unknown settings in the end only.
+    A CheckpointHook would reject unknown settings only when it writes.
     """
     for hook in runner.hooks:
         if isinstance(hook, CheckpointHook):
@@ -156,10 +125,7 @@ def check_hooks(runner) -> None:
 
 
 def check_clipping(runner) -> None:
-    """Refuse arguments of ``clip_grad`` that fail in the first update.
-
-    Or that turn gradients around, as a limit below zero.
-    """
+    """Reject unknown arguments of ``clip_grad``, and limits below zero."""
     wrapper = runner.optim_wrapper
     given = getattr(wrapper, 'clip_grad_kwargs', None)
     if given:
@@ -170,9 +136,10 @@ def check_clipping(runner) -> None:
 
 
 def check_paramwise(runner) -> None:
-    """Refuse names in ``paramwise_cfg`` that nothing reads.
+    """Reject names in ``paramwise_cfg`` that nothing reads.
 
-    Warns of keys that match no parameter.
+    Warns if none of the keys matches a parameter. One schedule may be used for
+    several networks, so that some keys match nothing.
     """
     wrapper = runner.cfg.get('optim_wrapper') or {}
     given = wrapper.get('paramwise_cfg') or {}
@@ -187,27 +154,19 @@ def check_paramwise(runner) -> None:
     custom = given.get('custom_keys') or {}
     for key, settings in custom.items():
         where = f'paramwise_cfg.custom_keys of {key}'
-        # Others go to the optimizer's groups, where a hook may read them.
+        # Other names are passed to the optimizer, and a hook may read them.
         refuse_unknown(where, settings, known, 0.8)
         if settings.get('fix_lr') and not simsiam_hooks(runner):
             raise ValueError(f'fix_lr in {where} has no effect without a '
                              'SimSiamHook in custom_hooks: add one')
-    unused = [key for key in custom if not any(key in name for name in names)]
-    # Schedules for several networks have keys that some of them lack.
-    parts = {part for name in names for part in name.split('.')}
-    unused = [
-        key for key in unused
-        if len(unused) == len(custom) or similar(key, parts, 0.8)
-    ]
-    if unused:
+    if custom and not any(key in name for key in custom for name in names):
         runner.logger.warning(
-            f'{", ".join(unused)} in paramwise_cfg.custom_keys is in the name '
-            'of no parameter: name a part of those of '
-            'model.named_parameters()')
+            f'{", ".join(custom)} in paramwise_cfg.custom_keys matches no '
+            'parameter: use a part of a name in model.named_parameters()')
 
 
 def check_predictor(runner) -> None:
-    """Refuse a predictor whose learning rate would not stay."""
+    """Reject a schedule that changes the fixed rate of the predictor."""
     for hook in simsiam_hooks(runner):
         if hook.adjust_by_epoch and any(not part.by_epoch
                                         for part in all_schedulers(runner)):
@@ -218,7 +177,7 @@ def check_predictor(runner) -> None:
 
 
 def check_scaled_lr(runner) -> None:
-    """Refuse ``auto_scale_lr`` where it would scale by another batch."""
+    """Reject ``auto_scale_lr`` where it would scale by another batch."""
     if not (runner.auto_scale_lr or {}).get('enable'):
         return
     counts = getattr(runner.optim_wrapper, '_accumulative_counts', 1)
@@ -234,38 +193,21 @@ def check_scaled_lr(runner) -> None:
 
 
 def check_recomputed(runner) -> None:
-    """Refuse to recompute batch norm by MMEngine.
+    """Warn if MMEngine recomputes batch norm.
 
-    It would move the running statistics twice in each step.
+    The running statistics are updated twice in each step.
     """
     for name in listed(runner.cfg.get('activation_checkpointing') or []):
         module = get_module(runner.model, name)
         if any(isinstance(part, _BatchNorm) for part in module.modules()):
-            raise ValueError(
-                f'activation_checkpointing of {name} moves the statistics of '
-                'its batch norm twice in each step: use modules of mmregioncl.'
-                'GradientCheckpointHook')
-
-
-def check_logged(runner) -> None:
-    """Warn of sources of ``log_processor`` that are not there.
-
-    Call it after the first step.
-    """
-    logged = [
-        name.removeprefix('train/') for name in runner.message_hub.log_scalars
-        if name.startswith('train/')
-    ]
-    for part in runner.log_processor.custom_cfg:
-        if part['data_src'] not in [*logged, *LOGGED_LATER] and \
-                runner.val_loop is None:
             runner.logger.warning(
-                f'data_src={part["data_src"]!r} in log_processor.custom_cfg is'
-                f' not logged: name one of {", ".join(logged)}')
+                f'activation_checkpointing of {name} updates the statistics of'
+                ' its batch norm twice in each step: use modules of mmregioncl'
+                '.GradientCheckpointHook')
 
 
 def simsiam_hooks(runner) -> list:
-    """Hooks that fix the learning rate of the predictor."""
+    """Return the hooks that fix the learning rate of the predictor."""
     return [
         hook for hook in runner.hooks if getattr(hook, 'fix_pred_lr', False)
     ]
