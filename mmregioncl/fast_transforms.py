@@ -21,7 +21,7 @@ registry = import_module('mmselfsup.registry')
 registry.TRANSFORMS.import_from_location()
 registry.MODELS.import_from_location()
 
-REPLACED = ('mmselfsup.', 'mmregioncl.')  # a class of the user's stays
+REPLACED = ('mmselfsup.', 'mmregioncl.')  # not the class of a user
 for name in transforms.FAST:
     held = registry.TRANSFORMS.module_dict.get(name)
     if held is None or held.__module__.startswith(REPLACED):

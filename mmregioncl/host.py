@@ -22,8 +22,8 @@ def choose() -> str:
     """Name of the host.
 
     Raises:
-        ImportError: If none is installed, or the one that is asked for is
-            unknown, not installed, or excluded by the other.
+        ImportError: If no host is installed, or the requested one is unknown,
+            not installed, or excluded by the other.
     """
     name = os.environ.get(VARIABLE) or next(iter(INSTALLED), None)
     if name is None:
@@ -31,8 +31,8 @@ def choose() -> str:
                           "install 'mmregioncl[mmselfsup]' or "
                           "'mmregioncl[mmpretrain]'")
     if name not in SCOPES:
-        raise ImportError(f'{VARIABLE}={name} is no host: set it to one of '
-                          f'{", ".join(SCOPES)}')
+        raise ImportError(f'{VARIABLE}={name} is not a valid host: use one '
+                          f'of {", ".join(SCOPES)}')
     if name not in INSTALLED:
         raise ImportError(f'{VARIABLE}={name} is not installed: pip install '
                           f"'mmregioncl[{name}]', or unset it")
@@ -81,8 +81,8 @@ def kept(share: float) -> float:
     """The momentum of a moving average that keeps a share in each step.
 
     MMSelfSup's settings are the share that is kept, such as 0.999, and
-    MMPretrain's the share that is replaced, 0.001. So this is its own inverse:
-    of a momentum, it is the share that is kept.
+    MMPretrain's the share that is replaced, 0.001. The function is its own
+    inverse: of a momentum it returns the share that is kept.
     """
     return share if NAME == 'mmselfsup' else round(1 - share, 12)
 

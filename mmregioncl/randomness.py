@@ -17,7 +17,8 @@ FACTORS = 0xBF58476D1CE4E5B9 - 2**64, 0x94D049BB133111EB - 2**64
 def hash_words(*numbers: int) -> Tuple[int, int, int]:
     """Three independent 64-bit words that depend on all numbers.
 
-    Neighbouring numbers, such as those of two images, give unrelated words.
+    Neighbouring numbers, such as the indices of two images, give unrelated
+    words.
 
     Args:
         *numbers (int): In the range of int64, such as seed, epoch and index.
@@ -106,7 +107,7 @@ class BatchDraws:
 def kept_draws() -> Iterator[None]:
     """Restore the global generators of Python, NumPy and PyTorch on the CPU.
 
-    Draws inside do not change those that follow.
+    Draws inside do not change later ones.
     """
     states = random.getstate(), np.random.get_state()
     generator = torch.default_generator

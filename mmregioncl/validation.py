@@ -120,7 +120,7 @@ def listed(value: Any) -> Sequence:
 
 
 def similar(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
-    """The known name that is most like another one; '' if none is."""
+    """The known name most similar to another one; '' if there is none."""
     return next(iter(get_close_matches(name, known, 1, cutoff)), '')
 
 
@@ -147,7 +147,7 @@ def proposal(name: Optional[str]) -> str:
 def arguments_of(kind: Callable) -> Set[str]:
     """Names of the arguments of a class or function.
 
-    Those of the parents of a class are among them, as far as it passes any on.
+    Includes the parents' arguments if the class forwards ``**kwargs``.
     """
     known: Set[str] = set()
     for parent in getmro(kind)[:-1] if isclass(kind) else [kind]:

@@ -112,7 +112,7 @@ def test_the_other_host_is_not_imported():
 
 @pytest.mark.parametrize('asked, installed, message', [
     (None, (), 'needs mmselfsup or mmpretrain: pip install'),
-    ('mmcls', host.SCOPES, 'MMREGIONCL_HOST=mmcls is no host'),
+    ('mmcls', host.SCOPES, 'MMREGIONCL_HOST=mmcls is not a valid host'),
     (OTHER, (host.NAME, ), 'is not installed: pip install'),
     (OTHER, host.SCOPES, f'{host.NAME} cannot be imported beside {OTHER}'),
 ])

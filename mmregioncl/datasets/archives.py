@@ -29,14 +29,15 @@ Place = Tuple[int, int, int, bool]
 
 
 def address(path: str) -> str:
-    """The address of what is in a local archive.
+    """The address of a file or folder in a local archive.
 
     Args:
         path (str): A path that may lead into an archive, such as
             ``data.zip/train``. ``~`` is the home folder.
 
     Returns:
-        str: ``archive://data.zip/train``, or the path if it leads elsewhere.
+        str: ``archive://data.zip/train``, or the path itself if it leads into
+        no archive.
 
     Raises:
         ValueError: If it is a compressed tar, or another kind of archive.
@@ -66,9 +67,9 @@ def split(path: str) -> Optional[Tuple[str, str]]:
 
 
 def is_missing(path: str) -> bool:
-    """Whether a path leads nowhere.
+    """Whether a path does not exist.
 
-    Other addresses are not checked.
+    Addresses outside of archives are not checked.
     """
     path = os.path.expanduser(path)
     if '://' in path and not path.startswith(ARCHIVE):
@@ -86,7 +87,7 @@ def archive_of(path: str) -> Optional['Archive']:
 
 
 class ArchiveChanged(OSError):
-    """An archive is another one than when its files were listed."""
+    """An archive was changed after its files were listed."""
 
     def __init__(self, path: str) -> None:
         super().__init__(f'{path} was changed after its files were listed: '
@@ -94,7 +95,7 @@ class ArchiveChanged(OSError):
 
 
 class Archive:
-    """Where each file of a zip or an uncompressed tar is.
+    """Index of the files in a zip or an uncompressed tar.
 
     It keeps no file open, so that it can be used by any number of threads and
     processes, forked or spawned.
@@ -118,15 +119,15 @@ class Archive:
             places = read_zip(path) if self.zip else read_tar(path)
         except (zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
             raise ValueError(
-                f'{path} is damaged or no archive of its kind ({error}): write'
-                ' it again') from error
+                f'{path} is damaged or not an archive of its kind ({error}): '
+                'write it again') from error
         names = sorted(places)
         self.names = PackedStrings(names)
         self.places = np.array([places[name] for name in names],
                                np.int64).reshape(-1, 4)
 
     def __reduce__(self) -> tuple:
-        """Let a spawned worker know the archive without reading its index."""
+        """Pass the index to spawned workers, which need not read it."""
         return remember, (self.__class__, self.__dict__)
 
     def read(self, name: str) -> bytes:
@@ -143,7 +144,7 @@ class Archive:
             raise FileNotFoundError(f'{self.path} holds no {name}')
         start, length, size, deflated = self.places[row].tolist()
         if size > MOST_BYTES:
-            raise ValueError(f'{size} bytes are no image')
+            raise ValueError(f'{size} bytes are too many for an image')
         with open(self.path, 'rb') as file:
             if version(os.fstat(file.fileno())) != self.version:
                 raise ArchiveChanged(self.path)
@@ -151,12 +152,12 @@ class Archive:
             if self.zip:
                 file.seek(sum(LOCAL_HEADER.unpack(file.read(30))), 1)
             content = file.read(length)
-        if deflated:  # no more than it claims to be; 0 would be no limit
+        if deflated:  # at most its stated size; 0 would mean no limit
             return zlib.decompressobj(-15).decompress(content, max(size, 1))
         return content
 
     def row(self, name: str) -> Optional[int]:
-        """Row of a file, None if there is none of this name."""
+        """Row of a file, or None if there is no such file."""
         row = bisect_left(self.names, name)
         there = row < len(self.names) and self.names[row] == name
         return row if there else None
@@ -189,7 +190,7 @@ def open_archive(path: str) -> Archive:
 
 
 def version(status: os.stat_result) -> Tuple[int, int]:
-    """What changes with the content of a file."""
+    """Size and time of a file, which change with its content."""
     return status.st_size, status.st_mtime_ns
 
 
@@ -213,7 +214,7 @@ def read_zip(path: str) -> Dict[str, Place]:
 
 
 def read_tar(path: str) -> Dict[str, Place]:
-    """Places of the files in a tar, and of what links in it lead to."""
+    """Places of the files in a tar; a link has the place of its target."""
     places: Dict[str, Place] = {}
     links = {}
     total = os.path.getsize(path)
@@ -238,7 +239,7 @@ def read_tar(path: str) -> Dict[str, Place]:
         if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
             raise tarfile.ReadError(f'it breaks off at byte {end}')
     for name, target in links.items():
-        for _ in links:  # a link may lead to another, or round in a circle
+        for _ in links:  # links may form chains or circles
             if target not in links:
                 break
             target = links[target]

@@ -24,9 +24,9 @@ class ImageNetSubset(BaseDataset):
             such as ``imagenet/train``. It may be in a zip or a tar, as in
             ``imagenet.zip/train``.
         classes (str): ``'imagenet100'``, the list of `CMC
-            <https://github.com/HobbitLong/CMC>`_, ``'imagenet200'``, that of
-            `ContrastiveCrop <https://github.com/xyupeng/ContrastiveCrop>`_, or
-            a text file with one id per line.
+            <https://github.com/HobbitLong/CMC>`_, ``'imagenet200'``, the list
+            of `ContrastiveCrop <https://github.com/xyupeng/ContrastiveCrop>`_,
+            or a text file with one id per line.
         **kwargs: Arguments of ``mmengine.dataset.BaseDataset``.
     """
 

@@ -60,8 +60,8 @@ def fingerprint(dataset: BaseDataset, content: bool = False) -> str:
 def middle(path: str) -> bytes:
     """The size of a local file and the bytes in its middle.
 
-    Two images differ in one of them. The result is empty for files at an
-    address, and for those that are not there.
+    Different images are unlikely to agree in both. The result is empty for
+    files at an address and for missing files.
     """
     if path.startswith(ARCHIVE):
         content = fileio.get(path)
@@ -74,5 +74,5 @@ def middle(path: str) -> bytes:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, (size - BLOCK) // 2))
             return b'%d ' % size + file.read(BLOCK)
-    except OSError:  # said when the image is read
+    except OSError:  # reported when the image is read
         return b''

@@ -57,11 +57,11 @@ def typed_dicts(part) -> Iterator[dict]:
 
 
 def dotted_items(part, key: str = '') -> Iterator[Tuple[str, Any]]:
-    """Yield the dotted keys and the values of all in nested dicts and lists.
+    """Yield all dotted keys and values of nested dicts and lists.
 
     Args:
         part (dict, list or tuple): Such as a config.
-        key (str): Its own dotted key. Defaults to '', of a whole config.
+        key (str): Dotted key of `part` itself. Defaults to '', a whole config.
     """
     if isinstance(part, (list, tuple)):
         part = dict(enumerate(part))

@@ -22,8 +22,7 @@ class FsspecBackend(BaseStorageBackend):
     def open(self, filepath: Union[str, Path]) -> Tuple[Any, str]:
         """The file system of an address, and the path in it.
 
-        A file system does not survive a fork. So fsspec keeps it, and makes
-        another one in each process.
+        File systems do not survive a fork, so fsspec keeps one per process.
 
         Raises:
             ImportError: If it needs a package that is not installed.
@@ -80,8 +79,8 @@ class FsspecBackend(BaseStorageBackend):
                 yield name
 
 
-# MMEngine reads s3:// by petrel_client, which is not public. Those who have it
-# go on with it.
+# MMEngine reads s3:// by petrel_client, which is not public. It is used if it
+# is installed.
 register_backend(
     'mmregioncl.fsspec',
     FsspecBackend,

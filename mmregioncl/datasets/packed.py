@@ -7,8 +7,8 @@ class PackedStrings(Sequence):
     """Strings in one array, which forked workers share.
 
     A list of a million strings is copied into each worker, since Python counts
-    the references to every string. Any string of Python is kept, also one with
-    bytes that are no UTF-8, as names of files may have.
+    the references to every string. Any string of Python is allowed, including
+    names of files that are not valid UTF-8.
 
     Args:
         strings (Iterable[str]): The strings, read once.
@@ -36,7 +36,7 @@ class PackedStrings(Sequence):
 
     def __getitem__(self, index: Union[int,
                                        slice]) -> Union[str, 'PackedStrings']:
-        """Return a string, or those of a slice."""
+        """Return one string, or a slice of them."""
         if isinstance(index, slice):
             return PackedStrings(self[row]
                                  for row in range(*index.indices(len(self))))

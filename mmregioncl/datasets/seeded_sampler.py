@@ -24,7 +24,7 @@ class SeededIndex(int):
 
 
 class Skippable:
-    """Mixin of samplers of which a pass can begin in the middle."""
+    """Mixin of samplers whose passes can begin in the middle."""
     skipped = 0
 
     def skip(self, items: int) -> None:
@@ -37,7 +37,7 @@ class Skippable:
         self.skipped = items
 
     def take_skipped(self) -> int:
-        """How many are left out in this pass; none are in the next."""
+        """Return how many items this pass leaves out, and reset it."""
         items, self.skipped = self.skipped, 0
         return items
 
@@ -55,25 +55,25 @@ class Seeded(Skippable):
 
 @DATA_SAMPLERS.register_module()
 class SeededSampler(Seeded, DefaultSampler):
-    """``DefaultSampler`` with which the views of an image are reproducible.
+    """``DefaultSampler`` with reproducible views of images.
 
-    The order of an epoch, and random draws of all transforms, MMSelfSup's and
-    those of other packages included, depend on the seed of the run, the epoch
-    and the index of the image in the data set only. They are the same with any
-    number of workers or processes, whether workers persist or not, and after a
-    run is resumed. With MMEngine's samplers, workers that do not persist
-    repeat the views of the first epoch in every epoch.
+    The order of an epoch and the random draws of all transforms, of any
+    package, depend only on the seed of the run, the epoch and the index of the
+    image in the data set. They are the same with any number of workers or
+    processes, whether workers persist or not, and after a run is resumed. With
+    MMEngine's samplers, workers that do not persist repeat the views of the
+    first epoch in every epoch.
 
-    The seed travels with the index to the worker. Transforms need not know of
-    it, and neither need data sets: theirs is extended by a method that loads a
-    batch.
+    The seed travels with the index to the worker. Transforms and data sets
+    need no changes: the class of the data set is extended by a method that
+    loads a batch.
 
     Args:
         dataset (Sized): The whole data set, with its wrappers.
         shuffle (bool): Whether to shuffle the images. Defaults to True.
         seed (int, optional): Seed of the order and of the views, the same on
             all processes. Defaults to None, drawn at random. The Runner sets
-            it to that of the run.
+            it to the seed of the run.
         round_up (bool): Whether images are repeated so that all processes get
             equally many. Defaults to True.
     """
@@ -94,10 +94,10 @@ class SeededSampler(Seeded, DefaultSampler):
 
 @DATA_SAMPLERS.register_module()
 class SeededInfiniteSampler(Seeded, InfiniteSampler):
-    """``InfiniteSampler`` with which the views of an image are reproducible.
+    """``InfiniteSampler`` with reproducible views of images.
 
-    As :class:`SeededSampler`, where an epoch is a pass of all processes
-    together over the data set. Batches go on from one to the next.
+    Like :class:`SeededSampler`. An epoch is a pass of all processes together
+    over the data set; a batch may span two of them.
 
     Args:
         dataset (Sized): The whole data set, with its wrappers.
@@ -124,16 +124,17 @@ class SeededInfiniteSampler(Seeded, InfiniteSampler):
 
 
 class SeededBatchSampler(Skippable, Sampler):
-    """Batches of another batch sampler, from any on.
+    """Wrap a batch sampler so that iteration can start at any batch.
 
-    Batches that are left out are made again, but their images are not loaded.
-    ``AspectRatioBatchSampler`` of MMDetection, for one, looks up their sides.
+    Skipped batches are made again, but their images are not loaded.
+    ``AspectRatioBatchSampler`` of MMDetection, for example, looks up their
+    sizes.
 
     Args:
         sampler (Seeded): A sampler of images.
         batch_size (int): Images of a batch.
-        batches (dict): Config of the batch sampler. Its batches have to follow
-            from the images and their order alone.
+        batches (dict): Config of the batch sampler. Its batches must depend
+            only on the images and their order.
     """
 
     def __init__(self, sampler: Seeded, batch_size: int,
@@ -158,7 +159,7 @@ class SeededBatchSampler(Skippable, Sampler):
     def skip(self, items: int) -> None:
         """Leave out the first batches of this process in the next pass."""
         super().skip(items)
-        # The one at hand may keep images of a pass that was given up.
+        # The current sampler may hold state of an unfinished pass.
         self.batches = self.build()
 
 
@@ -201,7 +202,7 @@ class SeededFetch:
         """Pickle as an object of the class that was extended."""
         reduced = super().__reduce_ex__(protocol)
         make, (kind, *args), *rest = reduced
-        if kind is not type(self):  # a data set that pickles in its own way
+        if kind is not type(self):  # a data set with pickling of its own
             return reduced
         return make_seeded, (make, kind.__mro__[1], *args), *rest
 

@@ -1,4 +1,4 @@
-"""Tell which image takes long to load."""
+"""Log which image takes long to load."""
 import logging
 import os
 import time
@@ -14,10 +14,10 @@ PATIENCE = 60  # seconds
 
 
 class Watch:
-    """A thread that logs which image a process waits for.
+    """A thread that logs which image a process is waiting for.
 
-    Its storage may hang, as that of a network does. The process goes on when
-    the image is there.
+    Storage may hang, for example on a network. The process continues once the
+    image is loaded.
     """
 
     def __init__(self) -> None:
@@ -37,16 +37,16 @@ class Watch:
         self.task = None
 
     def look(self) -> None:
-        """Log each image once that is not there in time."""
-        told = None
+        """Log each image once that is not loaded in time."""
+        logged = None
         while True:
             time.sleep(PATIENCE / 6)
             task = self.task
-            if task is None or task is told:
+            if task is None or task is logged:
                 continue
             seconds = time.monotonic() - task[0]
             if seconds > PATIENCE:
-                told = task
+                logged = task
                 print_log(
                     f'rank {os.environ.get("RANK", get_rank())} has been '
                     f'loading {name_of(*task[1:])} for {seconds:.0f} s: look '

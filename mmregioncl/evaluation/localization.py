@@ -19,7 +19,7 @@ from .progress import with_progress
 
 
 def whole_image_steps(image_size: Tuple[int, int]) -> list:
-    """Transforms that make an input of a loaded image without augmentation.
+    """Transforms from a loaded image to a model input, without augmentation.
 
     Args:
         image_size (tuple[int, int]): Height and width in pixels that images
@@ -57,7 +57,7 @@ def whole_image_maps(model: BaseModel,
     Yields:
         tuple[Tensor, Tensor]: Indices of the images of a batch of this rank,
         (B,), and their maps, (B, C, Hf, Wf). The last images are repeated so
-        that all ranks have as many.
+        that all ranks have equally many.
     """
     whole = copy.copy(dataset)  # shares the list of images
     whole.pipeline = Compose(
@@ -123,7 +123,7 @@ def find_boxes(model: BaseModel, dataset: BaseDataset,
         thresholds (sequence): Thresholds of :func:`heatmap_to_boxes`.
 
     Returns:
-        Tensor: Shape (thresholds, N, 4), with their last pixels.
+        Tensor: Shape (thresholds, N, 4), including their last pixels.
     """
     found = torch.zeros(len(thresholds), len(dataset), 4)
     for rows, maps in whole_image_maps(model, dataset, image_size, batch_size,

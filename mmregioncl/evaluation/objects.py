@@ -1,4 +1,4 @@
-"""Where objects are, and how well boxes find them."""
+"""Read annotated objects, and score boxes that should find them."""
 import json
 import random
 from collections import Counter
@@ -31,12 +31,12 @@ def read_objects(path: Union[str, Path]) -> Dict[str, Tensor]:
     Returns:
         dict[str, Tensor]: By the name of the image file, boxes (M, 4),
         float32: top, left, bottom and right as fractions of the image. Images
-        without an object are not in it.
+        without an object are left out.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the file is neither, names no object, or has images of
-            one name in two folders.
+        ValueError: If the file has another format, no objects, or images of
+            the same name in two folders.
     """
     path = Path(path).expanduser()
     if not path.is_file():
@@ -51,7 +51,7 @@ def read_objects(path: Union[str, Path]) -> Dict[str, Tensor]:
         sound = all(boxes.isfinite().all() for boxes in objects.values())
     except (ArithmeticError, AttributeError, KeyError, RecursionError,
             TypeError, ValueError):
-        sound = False  # anything may be in their place
+        sound = False  # a file may hold anything
     if not sound or not objects:
         raise ValueError(
             f'{path} has no boxes of objects: give the annotations of COCO in '
@@ -61,24 +61,24 @@ def read_objects(path: Union[str, Path]) -> Dict[str, Tensor]:
 
 
 def check_unique(names: Iterable[str], place: Union[str, Path]) -> None:
-    """Refuse files of one name, whose objects could not be told apart.
+    """Refuse files of the same name, whose objects cannot be distinguished.
 
     Args:
         names (iterable[str]): Of files, without their folders.
         place (str or Path): What holds them, for the message.
 
     Raises:
-        ValueError: If a name is there twice.
+        ValueError: If a name occurs twice.
     """
     (name, times), = Counter(names).most_common(1)
     if times > 1:
         raise ValueError(f'{place} has {name} in two folders, and objects are '
-                         'found by the name alone: give each file a name of '
-                         'its own')
+                         'found by the name alone: give each file a '
+                         'different name')
 
 
 def read_coco(text: str) -> Dict[str, Tensor]:
-    """Boxes of objects that are no crowds, by file, from COCO's JSON."""
+    """Read the boxes of COCO's JSON by file, without crowds."""
     content = json.loads(text)
     images = {image['id']: image for image in content['images']}
     boxes: Dict[str, list] = {}
@@ -94,7 +94,7 @@ def read_coco(text: str) -> Dict[str, Tensor]:
 
 
 def read_tiny_imagenet(text: str) -> Dict[str, Tensor]:
-    """The box of each image, whose last row and column belong to it."""
+    """Read the box of each image, including its last row and column."""
     objects = {}
     for line in text.splitlines():
         name, _, *edges = line.split('\t')
@@ -141,17 +141,17 @@ class Score(NamedTuple):
 def score(boxes: Tensor, objects: Sequence[Tensor]) -> Score:
     """Compare boxes with objects.
 
-    CorLoc is that of Deselaers et al. (ECCV 2010): a box counts if its IoU
-    with one of the objects is at least 0.5. Large objects in the middle are
-    found by any large box in the middle, so compare it with ``chance``, that
-    of the same boxes, each with the objects of another image. The gain is
-    what boxes owe to their own image.
+    CorLoc follows Deselaers et al. (ECCV 2010): a box counts if its IoU with
+    one of the objects is at least 0.5. Large objects in the middle are found
+    by any large box in the middle, so compare it with ``chance``, the CorLoc
+    of the same boxes, each with the objects of another image. The gain is the
+    difference of the two.
 
     Image i exchanges its box with image i + N // 2. The two differences of
-    such a pair share both boxes, so they are not independent; pairs are, and
-    the error of the gain is that of the mean of pairs. The last image of an
-    odd N has no partner: it is left out of ``chance`` and the gain, which are
-    NaN for a single image.
+    such a pair share both boxes, so they are not independent. Pairs are, and
+    the error of the gain is computed over them. The last image of an odd N has
+    no partner: it is left out of ``chance`` and the gain, which are NaN for a
+    single image.
 
     Args:
         boxes (Tensor): As in :func:`best_iou`.
@@ -182,11 +182,10 @@ def images_with_objects(
         root: str,
         path: Union[str, Path],
         count: Optional[int] = None) -> Tuple[BaseDataset, List[Tensor]]:
-    """A data set of images that show annotated objects, and these.
+    """A data set of annotated images, and their objects.
 
     Args:
-        cfg (Config): A pre-training config, whose way of loading images is
-            used.
+        cfg (Config): A pre-training config, which says how to load images.
         root (str): As `data_root` of ``ImageFolder``.
         path (str or Path): Annotations for :func:`read_objects`, which name
             files as they are in the folder.
@@ -199,8 +198,8 @@ def images_with_objects(
 
     Raises:
         FileNotFoundError: If there are no such annotations.
-        ValueError: If no image of the folder has an object, or two of these
-            have one name.
+        ValueError: If no image of the folder has an object, or two such images
+            have the same name.
     """
     objects = read_objects(path)
     load = eval_pipeline(1, loading_step(cfg))[0]  # raises if it cannot read
@@ -220,12 +219,12 @@ def images_with_objects(
 
 
 def random_boxes(count: int, image_size: Tuple[int, int], seed: int) -> Tensor:
-    """What random crops of a fifth of the image or more show, (N, 4).
+    """Boxes (N, 4) of random crops of at least a fifth of the image.
 
     Args:
         count (int): N.
         image_size (tuple[int, int]): Height and width in pixels.
-        seed (int): Of Python's random numbers, whose state is kept.
+        seed (int): Seed of Python's generator, whose state is restored.
     """
     with kept_draws():
         random.seed(seed)

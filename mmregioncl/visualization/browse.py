@@ -104,10 +104,10 @@ def browse_boxes(cfg: Config,
         path (str or Path): PNG file to write.
         count (int): Number of images. Defaults to 8.
         crops (int): Crops per image. Defaults to 12.
-        threshold (float or str, optional): Threshold of the heat map, as of
-            the hook. Defaults to None, that of the config or else of the hook.
+        threshold (float or str, optional): Threshold of the heat map. Defaults
+            to None, the hook's in the config, or its default.
         alpha (float, optional): Parameter of the beta distribution of crops.
-            Defaults to None, that of the config or else of the transform.
+            Defaults to None, the transform's in the config, or its default.
     """
     check_count(count)
     model = load_model(cfg, checkpoint)

@@ -18,7 +18,7 @@ from .curves import plain_label
 from .sheets import save, to_images, view_sheet
 
 POINTS = 2000  # test images that are drawn as points, at random
-QUERIES = 6  # those whose nearest train images are drawn
+QUERIES = 6  # test images whose nearest train images are drawn
 NEIGHBOURS = 7
 
 

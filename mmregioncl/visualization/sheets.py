@@ -158,7 +158,7 @@ def to_images(views: Tensor,
 
 
 def to_colors(images: np.ndarray) -> np.ndarray:
-    """Show the first three bands as RGB, or the first of less as gray.
+    """Show the first three bands as RGB, or the first of fewer as gray.
 
     Args:
         images (np.ndarray): Shape (..., C).
@@ -174,7 +174,7 @@ def to_colors(images: np.ndarray) -> np.ndarray:
 def save(figure: Figure, path: Union[str, Path]) -> None:
     """Write a figure as PNG, completely or not at all.
 
-    It grows where its titles need more room than was left.
+    The figure is enlarged if its titles need more room.
     """
     with atomic_write(path) as part:
         figure.savefig(part, format='png', dpi=120, bbox_inches='tight')

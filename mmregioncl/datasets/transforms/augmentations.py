@@ -1,4 +1,4 @@
-"""Transforms of MMSelfSup's names and settings, made for speed.
+"""Faster transforms with the names and settings of MMSelfSup's.
 
 They draw the same random numbers as MMSelfSup's and mmcv's, so that a seed
 gives the same views up to the differences that ``image_ops.py`` states. They
@@ -46,7 +46,7 @@ class RandomResizedCrop(BaseTransform):
             of the image. Defaults to (0.08, 1.0).
         ratio (tuple[float, float]): Range of the aspect ratio, width by
             height. Defaults to (3 / 4, 4 / 3).
-        max_attempts (int): Draws until a crop fits into the image; then the
+        max_attempts (int): Number of draws. If none fits into the image, the
             largest central crop within `ratio` is taken. Defaults to 10.
         interpolation (str): Argument of ``mmcv.imresize``. Defaults to
             'bilinear'.
@@ -183,8 +183,8 @@ class ColorJitter(BaseTransform):
         """Jitter the colours of ``img`` (H, W, C).
 
         Raises:
-            ValueError: If an image that does not have three channels is to
-                change its saturation or hue.
+            ValueError: If saturation or hue of an image without three channels
+                is to change.
         """
         order = np.random.permutation(4)
         factors = [
@@ -220,7 +220,7 @@ class ColorJitter(BaseTransform):
 
 
 def check_colors(step: BaseTransform, img: np.ndarray) -> None:
-    """Refuse a step that changes colours of an image without.
+    """Refuse to change the colours of an image that has none.
 
     Raises:
         ValueError: If the image does not have three channels.

@@ -1,4 +1,4 @@
-"""Operations on whole batches, on any device: those of ``image_ops.py``.
+"""The operations of ``image_ops.py`` on whole batches, on any device.
 
 All functions take and return float32 images of shape (N, C, H, W) that hold
 whole numbers from 0 to 255, in BGR where colours matter, and parameters of
@@ -62,7 +62,7 @@ def resize_crops(images: Tensor,
 def resize_weights(corner: Tensor, extent: Tensor, length: int, side: int,
                    kernel: Callable[[Tensor],
                                     Tensor], antialias: bool) -> Tensor:
-    """What each pixel of a line contributes to those of a resized crop.
+    """Weights of the pixels of a line in the pixels of a resized crop.
 
     Args:
         corner, extent (Tensor): Begin and length of the crop, shape (N,).
@@ -103,8 +103,9 @@ def jitter_colors(images: Tensor, factors: Tensor, hue: Optional[Tensor],
                   order: Tensor) -> Tensor:
     """Change brightness, contrast, saturation and hue in a given order.
 
-    The order of the first three is a matter of numbers, so that all images
-    take a step together. The hue parts those before it from those after it.
+    Brightness, contrast and saturation share one formula, so images with
+    different orders are processed together. Steps before and after the hue
+    shift are done in two groups.
 
     Args:
         images (Tensor): Shape (N, 3, H, W).
@@ -112,8 +113,8 @@ def jitter_colors(images: Tensor, factors: Tensor, hue: Optional[Tensor],
             ``PIL.ImageEnhance``, shape (3, N).
         hue (Tensor, optional): Shifts as a fraction of the colour circle, in
             [-0.5, 0.5], shape (N,). None to skip the step.
-        order (Tensor): Order of the steps, 0 to 2 for those of the factors
-            and 3 for the hue, shape (4, N), int64.
+        order (Tensor): Order of the steps, 0 to 2 for the factors and 3 for
+            the hue, shape (4, N), int64.
 
     Returns:
         Tensor: Shape (N, 3, H, W).
@@ -133,13 +134,14 @@ def jitter_colors(images: Tensor, factors: Tensor, hue: Optional[Tensor],
 
 
 def enhance(images: Tensor, factor: Tensor, step: Tensor) -> Tensor:
-    """Change brightness, contrast or saturation, which one of each image.
+    """Change brightness, contrast or saturation, one of them per image.
 
     Args:
         images (Tensor): Shape (N, 3, H, W).
         factor (Tensor): Share of the image, shape (N,); the rest is black,
             its mean luma, or the luma of each pixel.
-        step (Tensor): 0, 1 or 2 for these, shape (N,).
+        step (Tensor): 0, 1 or 2 for brightness, contrast or saturation, shape
+            (N,).
 
     Returns:
         Tensor: Shape (N, 3, H, W).
@@ -200,7 +202,7 @@ def weighted_gray(images: Tensor, weights: Sequence[float]) -> Tensor:
 def gaussian_blur(images: Tensor, sigma: Tensor, most: float) -> Tensor:
     """Blur each image with a Gaussian, borders replicated.
 
-    Taps are those of ``image_ops.gaussian_blur``.
+    The taps are the same as in ``image_ops.gaussian_blur``.
 
     Args:
         images (Tensor): Shape (N, C, H, W).
@@ -224,7 +226,7 @@ def gaussian_blur(images: Tensor, sigma: Tensor, most: float) -> Tensor:
 
 
 def blur_weights(taps: Tensor, length: int) -> Tensor:
-    """What each pixel of a line contributes to those of the blurred line.
+    """Weights of the pixels of a line in the pixels of the blurred line.
 
     Args:
         taps (Tensor): Filters of shape (N, 2 * reach + 1).

@@ -22,9 +22,9 @@ class BatchViews:
     """Make several views of each image of a batch, all images at once.
 
     It takes the settings of ``MultiView`` and draws from the same
-    distributions: each view of each image has draws of its own, from the same
-    ranges. The steps round where those of one image do. Random numbers differ.
-    They depend on the seed of the image, the view and the step alone.
+    distributions, independently for each view of each image. Values are
+    rounded in the same places. The random numbers differ: they depend only on
+    the seed of the image, the view and the step.
 
     Args:
         transforms (list[list[dict]]): Pipelines of this package's
@@ -35,7 +35,7 @@ class BatchViews:
         num_views (int or list[int]): Number of views of each pipeline.
 
     Raises:
-        ValueError: If a step or a setting of it is none of those.
+        ValueError: If a step, or one of its settings, is not supported.
     """
 
     def __init__(self, transforms: List[List[Union[dict, Callable]]],
@@ -76,10 +76,10 @@ class BatchViews:
 
 
 def check_step(step: Callable) -> None:
-    """Refuse a step that has no form for batches.
+    """Refuse a step that does not work on whole batches.
 
     Raises:
-        ValueError: If it has none, or none with these settings.
+        ValueError: If the step, or one of its settings, is not supported.
     """
     name, reason = type(step).__name__, None
     if type(step) not in BATCH_STEPS:
@@ -99,12 +99,12 @@ def check_step(step: Callable) -> None:
         reason = 'with keep_channels=False or in HSV'
     if reason:
         raise ValueError(
-            f'{name} {reason} has no form for whole batches: make the views in'
-            ' the loader, by MultiView, or change that step')
+            f'{name} {reason} does not work on whole batches: make the views '
+            'in the loader, by MultiView, or change that step')
 
 
 def apply_some(step: RandomApply, images: Tensor, draw: BatchDraws) -> Tensor:
-    """Some images take all steps, the others none."""
+    """Apply all steps to some images, and none to the others."""
     taken, changed = draw(1)[0] < step.prob, images
     for part in step.transforms.transforms:
         changed = BATCH_STEPS[type(part)](part, changed, draw)
@@ -132,9 +132,9 @@ def crop(step: RandomResizedCrop, images: Tensor, draw: BatchDraws) -> Tensor:
 
 def draw_crops(shape: Tuple[int, int], step: RandomResizedCrop,
                draw: BatchDraws) -> Tensor:
-    """Draw a crop of each image, as ``draw_crop`` does of one.
+    """Draw a crop of each image, as ``draw_crop`` does for one.
 
-    All attempts are made, and the first that fits is taken.
+    All attempts are drawn, and the first one that fits is taken.
 
     Args:
         shape (tuple[int, int]): Height and width of the images in pixels.
@@ -163,7 +163,7 @@ def draw_crops(shape: Tuple[int, int], step: RandomResizedCrop,
 
 
 def jitter(step: ColorJitter, images: Tensor, draw: BatchDraws) -> Tensor:
-    """Change colours, in an order of each image."""
+    """Change colours, in a random order for each image."""
     check_channels(step, images)
     order = draw(4).argsort(0)
     spans = step.brightness, step.contrast, step.saturation, step.hue
@@ -175,7 +175,7 @@ def jitter(step: ColorJitter, images: Tensor, draw: BatchDraws) -> Tensor:
 
 
 def gray(step: RandomGrayscale, images: Tensor, draw: BatchDraws) -> Tensor:
-    """Take the colours of some images."""
+    """Turn some images gray."""
     check_channels(step, images)
     return choose(
         draw(1)[0] < step.prob,
@@ -216,7 +216,7 @@ def flip(step: RandomFlip, images: Tensor, draw: BatchDraws) -> Tensor:
 
 
 def check_channels(step: BaseTransform, images: Tensor) -> None:
-    """Refuse images that a change of colours does not fit.
+    """Refuse to change the colours of images that have none.
 
     Raises:
         ValueError: If they do not have three channels. The step of one image
@@ -227,8 +227,8 @@ def check_channels(step: BaseTransform, images: Tensor) -> None:
         raise ValueError(no_colors(name, channels))
     if channels != 3:
         raise ValueError(
-            f'{name} of images of {channels} channel(s) has no form for whole '
-            'batches: make the views in the loader, by MultiView')
+            f'{name} of images of {channels} channel(s) does not work on whole'
+            ' batches: make the views in the loader, by MultiView')
 
 
 BATCH_STEPS: Dict[type, Callable] = {

@@ -42,8 +42,8 @@ class ContrastiveCrop(RandomResizedCrop):
 
     A drop-in replacement for ``RandomResizedCrop``. The box is ``ccrop_box``
     of the sample, which ``mmregioncl.SemanticLocalizationHook`` provides. If
-    it is None, as during the warm-up, the crop is that of the parent. The size
-    of a crop does not depend on the box. Views are drawn independently.
+    it is None, as during the warm-up, the parent's crop is used. The size of a
+    crop does not depend on the box. Views are drawn independently.
 
     Follows ``ContrastiveCrop.get_params`` of the official code
     (xyupeng/ContrastiveCrop at 408f143, `paper

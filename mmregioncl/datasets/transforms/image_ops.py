@@ -117,7 +117,7 @@ def jitter_colors(img: np.ndarray, brightness: Optional[float],
 def jitter_bands(img: np.ndarray, brightness: Optional[float],
                  contrast: Optional[float],
                  order: Sequence[int]) -> np.ndarray:
-    """Change brightness and contrast of each channel for itself.
+    """Change brightness and contrast of each channel separately.
 
     The same as Pillow's changes of a gray image, for each channel.
 

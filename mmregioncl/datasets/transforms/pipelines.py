@@ -34,14 +34,14 @@ def is_loading(step) -> bool:
 
 
 def crop_settings(step) -> dict:
-    """Settings of a random crop, by the names that this package gives them.
+    """Settings of a random crop, by this package's names.
 
     Args:
         step (BaseTransform or dict): Random crop of any package, or its
             config.
 
     Returns:
-        dict: ``size``, ``scale`` and ``ratio``, as far as they are set.
+        dict: ``size``, ``scale`` and ``ratio``, if they are set.
     """
     ours = ('size', 'scale', 'ratio')
     given = step if isinstance(step, dict) else vars(step)
@@ -68,7 +68,7 @@ def channels_of(pipeline: Compose) -> Optional[int]:
 
 
 def check_color_steps(pipeline: Compose) -> None:
-    """Check that a pipeline does not change colours of images without.
+    """Check that a pipeline changes no colours of images that have none.
 
     Raises:
         ValueError: If it loads images that do not have three channels, and a

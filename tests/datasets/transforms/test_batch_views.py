@@ -257,17 +257,17 @@ def test_flips_as_often():
 
 
 @pytest.mark.parametrize('step, message', [
-    (dict(type='ContrastiveCrop', size=8), 'ContrastiveCrop of this kind has'),
+    (dict(type='ContrastiveCrop', size=8), 'ContrastiveCrop of this kind do'),
     (dict(type='RandomResizedCrop', size=8, interpolation='area'),
-     "with interpolation='area' and backend='cv2' has no form"),
+     "with interpolation='area' and backend='cv2' does not work"),
     (dict(type='RandomResizedCrop', size=8, interpolation='bicubic'),
-     "with interpolation='bicubic' and backend='cv2' has no form"),
-    (dict(JITTER, backend='cv2'), "ColorJitter with backend='cv2' has no"),
+     "with interpolation='bicubic' and backend='cv2' does not work"),
+    (dict(JITTER, backend='cv2'), "ColorJitter with backend='cv2' does"),
     (dict(type='RandomApply', transforms=[dict(JITTER, backend='cv2')]),
-     "ColorJitter with backend='cv2' has no form for whole batches"),
+     "ColorJitter with backend='cv2' does not work on whole batches"),
     (dict(type='RandomGrayscale'), 'with keep_channels=False or in HSV'),
 ])
-def test_steps_without_a_form_for_batches_are_refused(step, message):
+def test_steps_that_do_not_work_on_batches_are_refused(step, message):
     with pytest.raises(ValueError, match=message):
         TRANSFORMS.build(
             dict(type='BatchViews', transforms=[[step]], num_views=2))
@@ -293,7 +293,7 @@ def test_other_bands_have_their_brightness_changed_in_the_loader_alone():
     assert step(dict(img=img))['img'].shape == img.shape
     make = TRANSFORMS.build(
         dict(type='BatchViews', transforms=[[step]], num_views=1))
-    with pytest.raises(ValueError, match=r'4 channel\(s\) has no form for wh'):
+    with pytest.raises(ValueError, match=r'4 channel\(s\) does not work on '):
         make(batch_of(img[None]).byte(), torch.arange(1))
 
 
