@@ -21,6 +21,7 @@ from .packed import PackedStrings
 COMPRESSED = re.compile(
     r'\.(tar\.\w+|tgz|tbz2?|txz|tzst|7z|rar|gz|bz2|xz|zst)$', re.I)
 MOST_BYTES = 2**30  # of a file in an archive, unpacked
+MOST_LINKS = 40  # from one to the next, as in Linux
 LOCAL_HEADER = struct.Struct('<26xHH')  # of a file in a zip, before its name
 
 # Where a file is: of a zip, where its header starts, the bytes it takes, its
@@ -117,7 +118,8 @@ class Archive:
         self.zip = path.lower().endswith('zip')
         try:
             places = read_zip(path) if self.zip else read_tar(path)
-        except (zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
+        except (zipfile.BadZipFile, NotImplementedError, tarfile.TarError,
+                EOFError) as error:
             raise ValueError(
                 f'{path} is damaged or not an archive of its kind ({error}): '
                 'write it again') from error
@@ -239,7 +241,7 @@ def read_tar(path: str) -> Dict[str, Place]:
         if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
             raise tarfile.ReadError(f'it breaks off at byte {end}')
     for name, target in links.items():
-        for _ in links:  # links may form chains or circles
+        for _ in range(MOST_LINKS):  # chains or circles
             if target not in links:
                 break
             target = links[target]

@@ -132,6 +132,13 @@ def test_archives_that_cannot_be_read_one_by_one(packed, tmp_path):
         archive.writestr('1.png', b'1')
     with pytest.raises(ValueError, match='x.zip is encrypted, or not compre'):
         ImageFolder(str(tmp_path / 'x.zip'))
+    path = tmp_path / 'y.zip'
+    with zipfile.ZipFile(path, 'w') as archive:
+        archive.writestr('1.png', b'1')
+    path.write_bytes(path.read_bytes().replace(b'PK\1\2\x14\3\x14',
+                                               b'PK\1\2\x14\3\x63'))
+    with pytest.raises(ValueError, match='y.zip is damaged or no archive of'):
+        ImageFolder(str(path))
     with pytest.raises(FileNotFoundError, match="no.zip' is not a folder"):
         ImageFolder(str(tmp_path / 'no.zip'))
 
@@ -158,6 +165,18 @@ def test_links_and_dots_are_followed(tmp_path):
     assert len(dataset) == 3
     for name in ('l1.png', './l2.png', 'd/..//a.png'):
         assert fileio.get(f'archive://{tmp_path}/x.tar/{name}') == b'image'
+
+
+def test_long_chains_of_links_lead_nowhere(tmp_path):
+    """As in Linux; each link of a circle would be followed to its end."""
+    with tarfile.open(tmp_path / 'x.tar', 'w') as archive:
+        archive.addfile(tarfile.TarInfo('0.png'))
+        for row in range(49, 0, -1):
+            info = tarfile.TarInfo(f'{row}.png')
+            info.type, info.linkname = tarfile.SYMTYPE, f'{row - 1}.png'
+            archive.addfile(info)
+    dataset = ImageFolder(str(tmp_path / 'x.tar'))
+    assert len(dataset) == 1 + archives.MOST_LINKS + 1
 
 
 @pytest.mark.parametrize('target', ['/etc/hostname', '../secret.png'])
