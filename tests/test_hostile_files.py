@@ -27,6 +27,7 @@ from PIL import Image
 from mmregioncl.compat import data_pickles
 from mmregioncl.datasets import ImageFolder
 from mmregioncl.datasets.box_store import BoxStore, is_saved
+from mmregioncl.datasets.transforms import tiff
 from mmregioncl.engine.resuming import changes, read_settings
 from mmregioncl.engine.storage import find_checkpoint
 from mmregioncl.evaluation.objects import read_objects
@@ -338,8 +339,10 @@ def doubled(first: str, form: str, last: str) -> str:
      (doubled('!!python/tuple [1]', '!!python/tuple [{}]',
               '{? *a17 : 1}'), 'a key has more than 1000 parts'),
      (doubled('{x: 1}', '{{<<: [{}]}}',
-              ''), 'more than 100000 items are merged by <<')],
-    ids=['deep', 'key', 'merged'])
+              ''), 'more than 100000 items are merged by <<'),
+     ('1' + ':1' * 10**4, 'a number has more than 10 colons'),
+     ('1' + ':1' * 10**4 + '.', 'a number has more than 10 colons')],
+    ids=['deep', 'key', 'merged', 'int', 'float'])
 def test_short_yaml_takes_little_time(tmp_path, text, words):
     path = tmp_path / 'a.yml'
     path.write_text(text)
@@ -473,6 +476,45 @@ def test_many_bands_count_as_many_pixels(tmp_path):
             match='3000x3000 pixels of 100 bands are 900000000 values, more '
             'than 715827880: cut it'):
         load(dict(img_path=str(path)))
+
+
+@pytest.mark.parametrize('start', [
+    b'#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y 16000 +X 16000\n',
+    b'PF\n30000 30000\n-1.0\n', b'P7\nWIDTH 30000\nHEIGHT 30000\n'
+])
+def test_kinds_whose_size_is_not_known_are_refused(tmp_path, start):
+    path = tmp_path / 'a.png'
+    path.write_bytes(start + bytes(100))
+    load = TRANSFORMS.build(
+        dict(type='mmregioncl.LoadImage', on_corrupt='raise'))
+    with pytest.raises(OSError, match='it is a Radiance HDR, PFM or PAM file'):
+        load(dict(img_path=str(path)))
+
+
+def test_a_tile_is_no_larger_than_an_image(tmp_path):
+    path = tmp_path / 'a.tiff'
+    tifffile.imwrite(path, np.zeros((10, 10), 'uint8'), tile=(16, 16))
+    with tifffile.TiffFile(path, mode='r+b') as file:
+        for side in ('TileWidth', 'TileLength'):
+            file.pages[0].tags[side].overwrite(30000)
+    load = TRANSFORMS.build(
+        dict(type='mmregioncl.LoadImage', on_corrupt='raise'))
+    with pytest.raises(OSError, match='30000x30000 pixels are more than'):
+        load(dict(img_path=str(path)))
+
+
+def test_many_pages_are_not_read(monkeypatch):
+    """As bands of an image: they would take a minute."""
+    tifffile.imwrite(
+        file := io.BytesIO(),
+        np.zeros((4, 2, 2), 'uint8'),
+        imagej=True,
+        metadata=dict(axes='CYX'),
+        contiguous=False)
+    content = file.getvalue()
+    assert tiff.read_header(content).bands == 4
+    monkeypatch.setattr(tiff, 'MOST_PAGES', 3)
+    assert tiff.read_header(content).bands == 1
 
 
 @settings(FUZZ, max_examples=40)

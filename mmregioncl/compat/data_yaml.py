@@ -10,6 +10,7 @@ except ImportError:  # PyYAML without its extension
     from yaml import SafeLoader  # type: ignore[assignment]
 
 MERGE = 'tag:yaml.org,2002:merge'
+MOST_COLONS = 10
 MOST_LEVELS = 1000
 MOST_MERGED = 10**5
 PYTHON = 'tag:yaml.org,2002:python/'
@@ -40,6 +41,14 @@ class DataLoader(SafeLoader):
                         raise ValueError(f'more than {MOST_MERGED} items are '
                                          'merged by <<')
         super().flatten_mapping(node)
+
+    def construct_scalar(self, node: yaml.Node) -> str:
+        """Refuse long numbers in base 60, such as 1:30:00."""
+        value = super().construct_scalar(node)
+        if (node.tag.endswith(('int', 'long', 'float'))
+                and value.count(':') > MOST_COLONS):
+            raise ValueError(f'a number has more than {MOST_COLONS} colons')
+        return value
 
     def construct_mapping(self,
                           node: yaml.MappingNode,

@@ -1,4 +1,5 @@
 import logging
+import math
 import struct
 import warnings
 import zlib
@@ -23,6 +24,8 @@ from .tiff import TiffHeader, read_header
 
 MOST_PIXELS = 178_956_970  # of an image; Pillow refuses more, too
 PNG_START = b'\x89PNG'
+# Of Radiance HDR, PFM and PAM, whose headers Pillow does not read
+UNKNOWN_STARTS = (b'#?RADIANCE', b'#?RGBE', b'PF', b'Pf', b'P7')
 
 try:
     import simplejpeg
@@ -196,16 +199,22 @@ def check_pixels(content: bytes, header: Optional[TiffHeader]) -> None:
         header (TiffHeader, optional): Its header, if it is a TIFF.
 
     Raises:
-        ValueError: If it has more than 179 million pixels of up to 4 bands,
-            or four times as many values in more bands.
+        ValueError: If it, or a tile of it, has more than 179 million pixels
+            of up to 4 bands, or four times as many values in more bands, or
+            if its kind is not known.
     """
     bands = 4  # at most, in other formats
     if content[:4] == PNG_START:  # faster than Pillow
         width, height = struct.unpack('>II', content[16:24])
     elif header is not None:  # Pillow knows few bands
         page = header.page
-        width, height = page.imagewidth, page.imagelength
-        bands = page.imagedepth * header.bands
+        width, height = max((page.imagewidth, page.imagelength),
+                            (page.tilewidth, page.tilelength),
+                            key=math.prod)
+        bands = max(page.imagedepth, page.tiledepth) * header.bands
+    elif content.startswith(UNKNOWN_STARTS):
+        raise ValueError('it is a Radiance HDR, PFM or PAM file: convert it to'
+                         ' PNG or TIFF')
     else:
         try:
             with warnings.catch_warnings():

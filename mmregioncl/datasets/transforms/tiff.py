@@ -16,6 +16,7 @@ STARTS = tuple(order + version
 # Files in which tifffile may find the bands of an image in several pages
 STACKS = ('shaped', 'lsm', 'mmstack', 'ome', 'imagej', 'ndtiff', 'fluoview',
           'sis')
+MOST_PAGES = 1000  # which take 0.2 s to read
 
 
 class TiffHeader(NamedTuple):
@@ -78,10 +79,13 @@ def first_series(
 ) -> Union['tifffile.TiffPage', 'tifffile.TiffPageSeries']:
     """The first page, or those that may be its bands, as of ImageJ.
 
-    All pages are read for these.
+    All pages are read for these, unless there are more than 1000.
     """
     if any(getattr(file, f'is_{kind}') for kind in STACKS):
-        return file.series[0]
+        try:
+            file.pages[MOST_PAGES]  # finds pages without reading them
+        except IndexError:
+            return file.series[0]
     return file.pages[0]
 
 
