@@ -134,7 +134,8 @@ def is_compressed(filename: Union[str, Path]) -> bool:
         if file.read(2) != b'PK':
             return False
         try:
-            check_end(file)
+            if not has_one_list(file):
+                raise zipfile.BadZipFile
             with zipfile.ZipFile(file) as archive:
                 parts = archive.infolist()
         except Exception as error:  # broken bytes may raise anything
@@ -145,12 +146,8 @@ def is_compressed(filename: Union[str, Path]) -> bool:
             part.compress_type != zipfile.ZIP_STORED for part in parts)
 
 
-def check_end(file: BinaryIO) -> None:
-    """Refuse a zip unless its one list of parts is right before its end.
-
-    Raises:
-        ValueError: If the list that a record names is another one.
-    """
+def has_one_list(file: BinaryIO) -> bool:
+    """Whether the list of parts of a zip is right before its last records."""
     length = file.seek(0, 2)
     file.seek(max(length - 98, 0))
     tail = file.read().rjust(98, b'\0')
@@ -159,7 +156,6 @@ def check_end(file: BinaryIO) -> None:
         place, = struct.unpack('<Q', tail[64:72])
         size, start = struct.unpack('<QQ', tail[40:56])
         if place != length - 98 or tail[:4] != b'PK\6\6':
-            raise ValueError('a record is not where it should be')
-    if tail[76:80] != b'PK\5\6' or tail[96:] != b'\0\0' or (start + size
-                                                            != place):
-        raise ValueError('the list of parts is not where it should be')
+            return False
+    return tail[76:80] == b'PK\5\6' and tail[96:] == b'\0\0' and (start + size
+                                                                  == place)
