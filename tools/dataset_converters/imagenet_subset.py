@@ -6,10 +6,6 @@ no annotation file.
 import argparse
 import os
 
-from mmregioncl.datasets import ImageNetSubset
-from mmregioncl.engine.failures import hide_tracebacks
-from mmregioncl.files import atomic_write
-
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
@@ -25,6 +21,11 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
+    # PyTorch takes seconds to import. --help does not need it.
+    from mmregioncl.datasets import ImageNetSubset
+    from mmregioncl.engine.failures import hide_tracebacks
+    from mmregioncl.files import atomic_write
+
     hide_tracebacks()
     images = ImageNetSubset(args.root, args.classes, serialize_data=False)
     lines = [

@@ -1,10 +1,6 @@
 """Convert checkpoints of the official RegionCL code, and back."""
 import argparse
 
-from mmregioncl.engine.failures import hide_tracebacks
-from mmregioncl.transfer import (from_openselfsup, read_weights,
-                                 to_openselfsup, write_weights)
-
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
@@ -19,6 +15,11 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
+    # PyTorch takes seconds to import. --help does not need it.
+    from mmregioncl.engine.failures import hide_tracebacks
+    from mmregioncl.transfer import (from_openselfsup, read_weights,
+                                     to_openselfsup, write_weights)
+
     hide_tracebacks()
     convert = to_openselfsup if args.back else from_openselfsup
     weights = convert(read_weights(args.checkpoint))
