@@ -14,26 +14,27 @@ from mmregioncl.registry import HOOKS
 
 @HOOKS.register_module()
 class AccumulationHook(Hook):
-    """Hold key encoders and queues still while gradients accumulate.
+    """Update key encoders and queues once per optimizer step.
 
     With ``accumulative_counts=K`` in the optimizer wrapper, K batches make one
     update of the weights. The hook tells the model, which then moves its
     averages once per update and enqueues the keys of K batches at once.
-    Without it, averages would follow with momentum**K, and the batches of one
-    update would meet each other's keys as negatives.
+    Without it, averages would move K times per update, and the batches of an
+    update would get each other's keys as negatives.
 
-    Checkpoints hold the gradients and keys of an update that an epoch ends in
-    the middle of, so that a resumed run goes on to the bit.
+    If an epoch ends in the middle of an update, checkpoints hold its gradients
+    and keys, so a resumed run continues bit by bit as if uninterrupted.
 
-    Averages of mmselfsup's models move once per update as well. Its queues
-    cannot wait, so MoCo and DenseCL stay as they are, with a warning.
+    Moving averages of the host's models are updated once per update as well.
+    Their queues cannot wait, so MoCo and DenseCL are left as they are, with a
+    warning.
     """
 
     def __init__(self) -> None:
-        self.unfinished: Optional[dict] = None  # update, for a checkpoint
+        self.unfinished: Optional[dict] = None  # update, to be saved
 
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
-        """Take over an unfinished update if the run is resumed.
+        """Read an unfinished update if the run is resumed.
 
         Raises:
             ValueError: If it is damaged.
@@ -56,11 +57,11 @@ class AccumulationHook(Hook):
                 iter=runner.iter, counts=counts, processes=processes)
 
     def before_train_iter(self, runner, *args, **kwargs) -> None:
-        """Forget an unfinished update, which goes on."""
+        """Drop the saved update, since training continues."""
         self.unfinished = None
 
     def restore(self, runner) -> None:
-        """Give the model the gradients and keys that were saved."""
+        """Restore the saved gradients and keys of the model."""
         saved = self.unfinished
         now = (runner.iter, runner.optim_wrapper._accumulative_counts,
                runner.world_size)
@@ -79,7 +80,7 @@ class AccumulationHook(Hook):
             model.waiting_keys[name] = [key.to(device) for key in keys]
 
     def before_train(self, runner) -> None:
-        """Set the model's clock."""
+        """Tell the model how many batches make an update."""
         if self.unfinished is not None:
             self.restore(runner)
         wrapper = runner.optim_wrapper
@@ -105,12 +106,12 @@ class AccumulationHook(Hook):
                         module,
                         BaseAveragedModel) and (module.interval == 1 < counts):
                     module.interval = counts
-                    # Loaded weights may have seen another number of batches
+                    # Loaded averages may have counted other batches
                     module.steps += (runner.iter - module.steps) % counts
 
 
 def is_update(state: Any, model: nn.Module) -> bool:
-    """Whether a checkpoint holds an update of a model, undamaged."""
+    """Whether a saved update fits a model and is not damaged."""
     weights = dict(model.named_parameters())
     try:
         wanted = [
@@ -130,7 +131,7 @@ def is_update(state: Any, model: nn.Module) -> bool:
 
 
 def waiting(model: nn.Module) -> Dict[str, dict]:
-    """Gradients and keys of a process that wait for the end of the update."""
+    """Gradients and keys of this process in an unfinished update."""
     gradients = {
         name: weight.grad.cpu()
         for name, weight in model.named_parameters() if weight.grad is not None

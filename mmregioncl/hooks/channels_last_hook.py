@@ -14,7 +14,7 @@ class ChannelsLastHook(Hook):
     """Store convolution weights, and so feature maps, in channels-last order.
 
     This is the fastest layout for tensor cores and oneDNN. Shapes, values and
-    the keys of checkpoints do not change. On several processes the model is
+    the keys of checkpoints do not change. With several processes the model is
     wrapped again.
     """
 
@@ -22,8 +22,8 @@ class ChannelsLastHook(Hook):
         """Change the layout once the weights are initialized.
 
         Raises:
-            ValueError: If the model is in a wrapper other than
-                DistributedDataParallel, or MMEngine compiled that.
+            ValueError: If the model is wrapped by anything but
+                DistributedDataParallel, or MMEngine compiled the wrapper.
         """
         wrapper, model = runner.model, unwrap(runner.model)
         device = next(model.parameters()).device.type
@@ -35,17 +35,17 @@ class ChannelsLastHook(Hook):
             check_wrapper(wrapper)
         model.to(memory_format=torch.channels_last)
         if wrapper is not model:
-            # DDP lays out its buckets by the strides of the weights when it is
-            # built, and would mix up the elements of gradients now.
+            # DDP fixes the layout of its buckets when it is built, and would
+            # now mix up the elements of gradients.
             runner.model = runner.wrap_model(
                 runner.cfg.get('model_wrapper_cfg'), model)
 
 
 def check_wrapper(wrapper: nn.Module) -> None:
-    """Refuse wrappers that cannot be built again.
+    """Check that a wrapper can be built again.
 
     Raises:
-        ValueError: If it is not DistributedDataParallel, or was compiled.
+        ValueError: If it is not DistributedDataParallel, or is compiled.
     """
     if type(wrapper) not in (DistributedDataParallel,
                              MMDistributedDataParallel):

@@ -7,7 +7,7 @@ from mmregioncl.models.utils.modules import get_module, unwrap
 from mmregioncl.registry import HOOKS
 from mmregioncl.validation import listed
 
-# The backbone, and those of the moving averages of MoCo, BYOL and MoCo v3
+# The backbone and its moving averages in MoCo, BYOL and MoCo v3
 BACKBONES = ('backbone', 'encoder_k.module.0', 'target_net.module.0',
              'momentum_encoder.module.0')
 
@@ -16,7 +16,7 @@ BACKBONES = ('backbone', 'encoder_k.module.0', 'target_net.module.0',
 class CompileHook(Hook):
     """Compile the query and key backbones with ``torch.compile``.
 
-    They are compiled in place, so names, checkpoints and
+    Modules are compiled in place, so names, checkpoints and
     DistributedDataParallel do not change. Queues, moving averages and losses
     are not compiled. The first step takes a minute or more.
 

@@ -6,9 +6,9 @@ from mmregioncl.registry import HOOKS
 
 @HOOKS.register_module()
 class EarlyStoppingHook(_EarlyStoppingHook):
-    """``EarlyStoppingHook`` that a resumed run does not begin anew.
+    """``EarlyStoppingHook`` that keeps its state when a run is resumed.
 
-    Best score and patience are part of the checkpoint.
+    Best score and patience are saved in checkpoints.
 
     Args:
         monitor (str): Name of a metric, such as 'knn/k20_T0.1'.
@@ -30,15 +30,15 @@ class EarlyStoppingHook(_EarlyStoppingHook):
         self.name = f'early_stopping/{monitor}'
 
     def before_train(self, runner) -> None:
-        """Go on from the best score and the patience of the checkpoint."""
+        """Restore best score and patience from the checkpoint."""
         state = runner.message_hub.get_info(self.name)
         if state is not None:
             self.best_score, self.wait_count = state
-            if self.wait_count >= self.patience:  # it was stopped
+            if self.wait_count >= self.patience:  # stopped before
                 runner.train_loop.stop_training = True
 
     def after_val_epoch(self, runner, metrics: dict) -> None:
-        """Stop the training if there was no improvement for too long."""
+        """Stop training if there was no improvement for too long."""
         super().after_val_epoch(runner, metrics)
         runner.message_hub.update_info(self.name,
                                        [self.best_score, self.wait_count])

@@ -25,9 +25,9 @@ OFF = -1  # as MMEngine's intervals
 class EvaluationHook(Hook, ABC):
     """Evaluate the model every few epochs, and after the last one.
 
-    Subclasses evaluate in :meth:`evaluate`, name in :meth:`metric_names` what
-    that measures, and count in :meth:`passes` what it costs. Hooks to which
-    MMEngine gives the metrics of a validation loop get what is measured.
+    Subclasses implement :meth:`evaluate`, :meth:`metric_names` and
+    :meth:`passes`, its cost. Hooks that use the metrics of a validation loop
+    get these metrics, too.
 
     Args:
         interval (int, optional): Epochs between two evaluations. None chooses
@@ -35,8 +35,8 @@ class EvaluationHook(Hook, ABC):
             training since the last one, counted in forward passes of the
             backbone. A backward pass counts as two. -1 switches the hook off.
         batch_size (int): Images per batch of an evaluation on each rank.
-        num_workers (int, optional): Workers that load them; None for as many
-            as in training.
+        num_workers (int, optional): Workers that load them. None takes as
+            many as in training.
     """
     priority = 'LOW'  # before the checkpoint of the same epoch is written
 
@@ -49,7 +49,7 @@ class EvaluationHook(Hook, ABC):
                                              owner)
         self.num_workers = check_whole_number(
             'num_workers', num_workers, 0, owner, optional=True)
-        self.evaluated: Dict[str, BaseDataset] = {}  # by their setting
+        self.evaluated: Dict[str, BaseDataset] = {}  # by setting
 
     def before_run(self, runner) -> None:
         """Prepare for training, or leave the run if switched off."""
@@ -80,16 +80,16 @@ class EvaluationHook(Hook, ABC):
             note_metrics(runner, scalars)
 
     def epochs_between(self, runner) -> int:
-        """Epochs between two evaluations, chosen if they are not set."""
+        """Epochs between two evaluations, set or chosen."""
         return self.interval or max(
             1, math.ceil(self.passes(runner) / (SHARE * epoch_passes(runner))))
 
     def before_train_epoch(self, runner) -> None:
-        """Publish metrics of the last epoch, if the loop has not."""
+        """Publish the metrics of the last epoch if the loop has not."""
         publish_metrics(runner)
 
     def after_train(self, runner) -> None:
-        """Publish those of the last epoch."""
+        """Publish the metrics of the last epoch."""
         publish_metrics(runner)
 
     def labelled(self, runner, split: str,
@@ -103,7 +103,7 @@ class EvaluationHook(Hook, ABC):
 
         Raises:
             FileNotFoundError: If a folder or a list of images is missing.
-            ValueError: If no data set is given, or if it lacks labels.
+            ValueError: If no data set is given, or it has no labels.
         """
         owner = 'eval_datasets' if given is None else type(self).__name__
         cfg = eval_dataset(runner.cfg, split, given, owner)
@@ -114,9 +114,9 @@ class EvaluationHook(Hook, ABC):
 
     @contextmanager
     def frozen(self, runner) -> Iterator[nn.Module]:
-        """The model as checkpoints hold it, to be evaluated.
+        """Yield the model to evaluate, with the weights of checkpoints.
 
-        With an ``EMAHook`` that is the average.
+        With an ``EMAHook`` these are the averaged weights.
         """
         averages = [hook for hook in runner.hooks if isinstance(hook, EMAHook)]
         for hook in averages:
@@ -137,7 +137,7 @@ class EvaluationHook(Hook, ABC):
         """Names of the metrics."""
 
     def passes(self, runner) -> int:
-        """Images that one evaluation passes through the backbone."""
+        """Forward passes of the backbone in one evaluation."""
         raise NotImplementedError
 
 

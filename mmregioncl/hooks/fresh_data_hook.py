@@ -16,11 +16,12 @@ class FreshDataHook(Hook):
     MMEngine 0.10.7 first loads and augments all batches that were trained on
     before (mmengine#1520), which takes hours for a detector. This hook lets
     the sampler continue with another seed instead. It does nothing in a
-    ``mmregioncl.SeededIterTrainLoop``, which goes on with the next batch.
+    ``mmregioncl.SeededIterTrainLoop``, which continues with the next
+    batch.
     """
 
     def before_train_epoch(self, runner) -> None:
-        """Replace the batches to skip by nothing, then load new data."""
+        """Skip batches without loading them, then load new data."""
         loop = runner.train_loop
         if not isinstance(loop, IterBasedTrainLoop) or loop.iter == 0 or \
                 isinstance(loop, SeededIterTrainLoop):
@@ -28,7 +29,7 @@ class FreshDataHook(Hook):
         sampler = loop.dataloader.batch_sampler.sampler
         sampler.seed += loop.iter
         if isinstance(sampler, InfiniteSampler):
-            # It has drawn its indices from the old seed.
+            # Its indices were drawn from the old seed.
             sampler.indices = sampler._indices_of_rank()
         loop.dataloader_iterator = chain(
             repeat(None, loop.iter),

@@ -33,13 +33,13 @@ def frozen_statistics(module: nn.Module) -> Iterator[None]:
             norm.num_batches_tracked.copy_(count)
 
 
-@torch.compiler.disable  # it cannot trace what leaves statistics alone
+@torch.compiler.disable  # it cannot trace frozen_statistics
 def recomputed_forward(module: nn.Module, *args, **kwargs):
-    """A forward pass that keeps only its input.
+    """Forward pass that stores only its input.
 
-    The backward pass recomputes the activations, without the second update of
-    running statistics that ``with_cp`` of mmcls's ResNet and MMEngine's
-    ``activation_checkpointing`` make.
+    The backward pass recomputes the activations without updating running
+    statistics again, unlike ``with_cp`` of mmcls's ResNet and
+    ``activation_checkpointing`` of MMEngine.
     """
 
     def contexts() -> tuple:
@@ -58,11 +58,10 @@ class GradientCheckpointHook(Hook):
     """Save memory by recomputing feature maps in the backward pass.
 
     It costs one more forward pass. Gradients, running statistics and the keys
-    of checkpoints equal those of a run without it. CompileHook does not
-    compile these blocks.
+    of checkpoints do not change. CompileHook does not compile these blocks.
 
     Args:
-        modules (Sequence[str]): Names of modules whose children keep only
+        modules (Sequence[str]): Names of modules whose children store only
             their inputs. Defaults to the four stages of a ResNet; the blocks
             of a vision transformer are in ('backbone.layers', ).
     """

@@ -23,20 +23,19 @@ class GuardHook(Hook):
     """Stop a misconfigured or diverged run with an error that names the fix.
 
     - Before training it runs the checks of ``mmregioncl.engine.checks``: the
-      dataloader makes batches that the model takes, to the last of an epoch,
-      annotated images exist and can be read, and a loaded checkpoint has the
-      weights of the model (the Runner alone would go on with random weights).
-      What the model refuses in its first step is refused there as well.
-      A new run may begin with a backbone of torchvision, timm or OpenMMLab
-      alone. It warns if the queue is longer than the data, the schedule does
-      not end with the run, images lose their shades, a step will take more
-      memory than there is, prepared batches more shared memory, or checkpoints
-      more room on the disk.
+      dataloader makes batches that the model accepts, including the last of an
+      epoch, annotated images exist and can be read, the first step works, and
+      a loaded checkpoint has the weights of the model (the Runner alone would
+      continue with random weights). A new run may begin with a backbone of
+      torchvision, timm or OpenMMLab alone. It warns if the queue is longer
+      than the data, the schedule does not end with the run, images use a small
+      part of their value range, or memory, shared memory or disk space will
+      not suffice.
     - During training it stops if a loss is NaN or inf. Every step is checked
       on the device; the host reads the result every `interval` steps and
       before a checkpoint is written, so the last checkpoint is always good.
-    - On several processes it stops if a batch, or an epoch, is shorter than on
-      the others; otherwise they wait forever, or exchange the wrong rows.
+    - With several processes it stops if one has a shorter batch or epoch than
+      the others, which would wait forever or exchange wrong rows.
     - It does not write checkpoints whose weights are NaN or inf.
 
     Args:
@@ -45,7 +44,7 @@ class GuardHook(Hook):
             the model. Defaults to True.
 
     Attributes:
-        loaded (str or None): What was taken from a checkpoint.
+        loaded (str or None): Which weights were loaded from a checkpoint.
     """
     priority = 'ABOVE_NORMAL'  # before the checkpoint of the same step
 
@@ -76,7 +75,7 @@ class GuardHook(Hook):
         ]
 
     def before_train_epoch(self, runner) -> None:
-        """Check once what other hooks have prepared before training."""
+        """Check, once, what other hooks prepared before training."""
         self.steps = None
         if not self.first_step:
             return
@@ -94,7 +93,7 @@ class GuardHook(Hook):
                           runner,
                           batch_idx: int,
                           data_batch=None) -> None:
-        """Check that processes do not wait for a batch that is not equal."""
+        """Check that the batches of all processes have equal sizes."""
         if runner.world_size > 1 and isinstance(runner.train_loop,
                                                 EpochBasedTrainLoop):
             self.steps = batch_idx + 1

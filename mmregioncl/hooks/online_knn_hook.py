@@ -21,16 +21,16 @@ class OnlineKNNHook(EvaluationHook):
     Neighbours are found by cosine similarity of the averaged last feature map,
     and vote with exp(similarity / T). Training is unaffected: weights and
     random state are unchanged. Each rank holds a share of the train features;
-    the result equals that of a single process.
+    the result does not depend on the number of processes.
 
     Args:
         train (dict or str, optional): Labelled data set, or a folder with one
             folder for each class. Defaults to None, ``eval_datasets.train`` of
             the config.
-        test (dict or str, optional): Likewise.
+        test (dict or str, optional): The same for testing.
         interval (int, optional): Epochs between two evaluations; the last
-            epoch is always evaluated. Defaults to None, as few as keep an
-            evaluation below 3 % of the training in between.
+            epoch is always evaluated. Defaults to None, the smallest number
+            that keeps an evaluation below 3 % of the training in between.
         k (int or Sequence[int]): Numbers of neighbours. Defaults to
             (20, 200).
         temperature (float or Sequence[float]): Temperatures T. Defaults to
@@ -60,12 +60,12 @@ class OnlineKNNHook(EvaluationHook):
                              'need a value each')
 
     def before_train(self, runner) -> None:
-        """Build the data sets before hours are spent on training.
+        """Build the data sets, so that errors come before training.
 
         Raises:
             FileNotFoundError: If a folder or a list of images is missing.
-            ValueError: If the config names none, if they have fewer images
-                than k, or if their classes differ.
+            ValueError: If no data set is given, if they have fewer than k
+                images, or if their classes differ.
         """
         self.train_set, self.train_labels = self.labelled(
             runner, 'train', self.train)
@@ -86,7 +86,7 @@ class OnlineKNNHook(EvaluationHook):
         return len(self.train_set) + len(self.test_set)
 
     def metric_names(self, runner) -> List[str]:
-        """One for each k and temperature."""
+        """One metric for each k and temperature."""
         return [self.name(k, t) for k in self.k for t in self.temperature]
 
     @staticmethod
@@ -95,7 +95,7 @@ class OnlineKNNHook(EvaluationHook):
         return f'knn/k{k}_T{temperature}'
 
     def evaluate(self, runner) -> Dict[str, float]:
-        """Classify by all k and temperatures, and log the accuracies."""
+        """Classify with each k and temperature, and log the accuracies."""
         classes = int(self.train_labels.max()) + 1
         votes = knn_votes(*self.find_neighbours(runner), self.k,
                           self.temperature, classes)
@@ -103,9 +103,9 @@ class OnlineKNNHook(EvaluationHook):
             setting: accuracy(found.cpu(), self.test_labels)
             for setting, found in votes.items()
         }
-        told = ', '.join(f'{score:.4f} (k={k}, T={t})'
+        text = ', '.join(f'{score:.4f} (k={k}, T={t})'
                          for (k, t), score in scores.items())
-        runner.logger.info(f'k-NN after epoch {runner.epoch + 1}: {told}')
+        runner.logger.info(f'k-NN after epoch {runner.epoch + 1}: {text}')
         return {
             self.name(*setting): score
             for setting, score in scores.items()

@@ -26,20 +26,20 @@ from .evaluation_hook import EvaluationHook, workers_of
 class OnlineLinearProbeHook(EvaluationHook):
     """Train a linear classifier on the features of the model during training.
 
-    In each step the classifier learns from the features of whole views that
-    the algorithm has computed anyway, detached and averaged over the last
-    feature map. It has its own optimizer, starts from zeros, and draws no
-    random numbers, so the model learns the same, bit by bit, with and without
-    it. Every rank learns from the features of all ranks.
+    In each step the classifier learns from the features that the algorithm
+    computes of whole views anyway, detached and averaged over the last feature
+    map. It has its own optimizer, starts from zeros, and draws no random
+    numbers, so it does not change what the model learns. Every rank learns
+    from the features of all ranks.
 
     Args:
         test (dict or str, optional): Labelled data set, or a folder with one
             folder for each class. Defaults to None, ``eval_datasets.test`` of
-            the config. The training set needs labels, too; images with the
-            label -1 are left out.
+            the config. The training set needs labels, too. Images with the
+            label -1 are ignored.
         interval (int, optional): Epochs between two evaluations; the last
-            epoch is always evaluated. Defaults to None, as few as keep an
-            evaluation below 3 % of the training in between.
+            epoch is always evaluated. Defaults to None, the smallest number
+            that keeps an evaluation below 3 % of the training in between.
         lr (float): Constant learning rate of SGD with momentum 0.9, on
             features of variance 1. Defaults to 0.1.
         batch_size (int): Images per batch of an evaluation on each rank.
@@ -58,8 +58,8 @@ class OnlineLinearProbeHook(EvaluationHook):
         self.test = test
         self.lr = check_number('lr', lr, type(self).__name__, positive=True)
         self.probe: Optional[nn.Module] = None
-        self.state: Optional[dict] = None  # of the run that is resumed
-        self.views: Optional[List[Tensor]] = None  # while a step is made
+        self.state: Optional[dict] = None  # of a resumed run
+        self.views: Optional[List[Tensor]] = None  # during a step
         self.features: Optional[Tensor] = None
         self.layout = None  # which rows of the features are whole first views
         self.whole = slice(None)  # which images have such a view
@@ -122,13 +122,13 @@ class OnlineLinearProbeHook(EvaluationHook):
 
     @torch.compiler.disable  # not part of the model
     def note_views(self, module: nn.Module, args: tuple, output) -> None:
-        """Note the views that the algorithm gets."""
+        """Keep the views that the algorithm gets."""
         if self.views is not None:
             self.views, _ = split_batch(output)
 
     @torch.compiler.disable  # not part of the model
     def note_features(self, module: nn.Module, args: tuple, output) -> None:
-        """Note the features of whole first views, from the first call.
+        """Keep the features of whole first views, from the first call.
 
         Most algorithms pass them alone or in front; the host's SimCLR
         interleaves both views. With region_share, not all images have one.
@@ -214,7 +214,7 @@ class OnlineLinearProbeHook(EvaluationHook):
         return len(self.test_set)
 
     def metric_names(self, runner) -> List[str]:
-        """Of test images and of training views."""
+        """Accuracy on test images, and on training views."""
         return ['linear/accuracy', 'linear/train_accuracy']
 
     def evaluate(self, runner) -> Dict[str, float]:
@@ -225,7 +225,7 @@ class OnlineLinearProbeHook(EvaluationHook):
         if self.probe is None:
             return {}  # no batch had two images
         batches = rank_batches(len(self.test_set), self.batch_size)
-        # Not of averaged weights, whose features it does not know
+        # Not with averaged weights: it was not trained on their features
         with frozen_evaluation(runner.model) as model:
             rows = check_finite(
                 extract_rows(model, self.test_set, batches,
@@ -246,7 +246,7 @@ class OnlineLinearProbeHook(EvaluationHook):
 
 
 def is_probe(state: Any) -> bool:
-    """Whether a checkpoint holds a classifier as it is saved, undamaged."""
+    """Whether a saved classifier is complete and not damaged."""
     try:
         classes, channels = state['probe']['1.weight'].shape
         probe = online_probe(channels, classes)

@@ -12,27 +12,27 @@ from mmregioncl.validation import listed
 
 @HOOKS.register_module()
 class PretrainedHook(Hook):
-    """Start fine-tuning from a pre-trained backbone, all of it or not at all.
+    """Start fine-tuning from a complete pre-trained backbone.
 
     MMEngine's ``Pretrained`` loads the weights whose names match and silently
     leaves the others random. This hook stops with their names instead. A
     resumed run keeps its own weights and does not need the checkpoint.
 
     Args:
-        checkpoint (str, optional): Of a pre-training run of OpenMMLab or
-            OpenSelfSup, or of a backbone alone, ``.pth`` or
+        checkpoint (str, optional): Checkpoint of a pre-training run of
+            OpenMMLab or OpenSelfSup, or of a backbone alone, ``.pth`` or
             ``.safetensors``; 'none' for random weights. Defaults to None,
             which is refused.
         parts (Sequence[str]): Modules that together make up the backbone.
             Defaults to ('backbone', ).
         new (str): Regular expression for weights that are not pre-trained.
-            Defaults to one that matches none.
+            Defaults to one that never matches.
 
     Attributes:
-        loaded (str or None): What was taken from the checkpoint.
+        loaded (str or None): Which weights were loaded from the checkpoint.
 
     Raises:
-        ValueError: If new is no regular expression.
+        ValueError: If new is not a regular expression.
     """
     priority = 'HIGH'  # before anything that reads the weights
 
@@ -43,7 +43,7 @@ class PretrainedHook(Hook):
         try:
             re.compile(new)
         except (re.error, TypeError) as error:
-            raise ValueError(f'new={new!r} of {type(self).__name__} is no '
+            raise ValueError(f'new={new!r} of {type(self).__name__} is not a '
                              f'regular expression ({error}): correct it, or '
                              'leave it out') from None
         self.checkpoint = checkpoint

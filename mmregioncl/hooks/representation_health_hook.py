@@ -16,7 +16,7 @@ from mmregioncl.registry import HOOKS
 from mmregioncl.validation import check_whole_number
 from .evaluation_hook import SHARE, EvaluationHook, epoch_passes, workers_of
 
-GONE = 4  # A spread has gone if it was this many times as large before.
+GONE = 4  # A spread is lost if it was this many times larger before.
 RECOVER = ('lower the learning rate, and check that the target gets no '
            'gradient, that SimSiam and BYOL have their predictor, and that '
            'batch norm sees enough images')
@@ -38,24 +38,24 @@ class RepresentationHealthHook(EvaluationHook):
     (RankMe), how close positive pairs are (alignment), and how evenly they
     are distributed (uniformity). The positive of a view, a canvas or a paste
     is the whole second view of its image. RankMe of the backbone's features
-    is logged, too. Every evaluation takes the same images, views and regions,
+    is logged, too. Every evaluation uses the same images, views and regions,
     on any number of processes. Training is unaffected: weights and random
     state are unchanged.
 
     It warns if all embeddings are nearly equal. If they have been so from the
-    start, and the loss is that of guessing among the negatives, nothing is
-    learned yet. Otherwise they have collapsed.
+    start, and the loss is still at chance level, nothing is learned yet.
+    Otherwise they have collapsed.
 
     Args:
         interval (int, optional): Epochs between two evaluations; the last
-            epoch is always evaluated. Defaults to None, as few as keep an
-            evaluation below 3 % of the training in between.
+            epoch is always evaluated. Defaults to None, the smallest number
+            that keeps an evaluation below 3 % of the training in between.
         samples (int): Images to embed, spread evenly over the data set. RankMe
             is at most this number, so compare it between equal numbers only.
             Defaults to 1024.
         collapse (float): Spread in [0, 1] up to which embeddings count as
-            equal, as with a RankMe of at most 2. It warns after two such
-            evaluations in a row or at the end, and after NaN at once. Defaults
+            equal, as with a RankMe of at most 2. The hook warns after two such
+            evaluations in a row or at the end, and at once about NaN. Defaults
             to 0.05.
         batch_size (int): Images per batch on each rank, even. Defaults to 64.
         num_workers (int, optional): Defaults to None, as many as in training.
@@ -105,7 +105,7 @@ class RepresentationHealthHook(EvaluationHook):
         return PASSES * self.count(runner)
 
     def metric_names(self, runner) -> List[str]:
-        """One for each part and statistic."""
+        """One metric for each part and statistic."""
         if self.count(runner) < LEAST:
             return []
         model = unwrap(runner.model)
@@ -118,7 +118,7 @@ class RepresentationHealthHook(EvaluationHook):
         ]
 
     def before_train(self, runner) -> None:
-        """Note how far the embeddings of the untrained network spread."""
+        """Measure how far embeddings of the untrained network spread."""
         count = self.first_count(runner)
         if runner.iter == 0 and count >= LEAST:
             runner.logger.info(f'embedding {count} images before training, to '
@@ -171,7 +171,7 @@ class RepresentationHealthHook(EvaluationHook):
             f'{name} is {value:.3g}' for name, value in scalars.items()
             if not value > least.get(name.split('/')[1], -torch.inf)
         ]  # or NaN
-        # The hub, which checkpoints hold, knows what was before.
+        # Checkpoints hold the hub, so a resumed run knows what was before.
         hub = runner.message_hub
         times = hub.get_info('health/collapses', 0) + 1 if equal else 0
         hub.update_info('health/collapses', times)
@@ -191,9 +191,9 @@ class RepresentationHealthHook(EvaluationHook):
         if None not in (chance, loss) and not broken and not gone and \
                 (filling or is_chance(loss, chance)):
             runner.logger.warning(
-                f'nothing is learned yet {when}: the loss is {loss:.3g}, and '
-                f'{chance:.3g} by guessing, and embeddings have not spread so '
-                f'far ({", ".join(equal)}); {LEARN}')
+                f'nothing is learned yet {when}: the loss ({loss:.3g}) is '
+                f'still at chance level ({chance:.3g}), and all embeddings '
+                f'are similar ({", ".join(equal)}); {LEARN}')
         else:
             runner.logger.warning(
                 f'embeddings have collapsed {when}: {", ".join(equal)} '
@@ -202,7 +202,7 @@ class RepresentationHealthHook(EvaluationHook):
     @staticmethod
     def note_widest(hub: MessageHub, scalars: Dict[str,
                                                    float]) -> Dict[str, float]:
-        """The largest spreads so far, by name; checkpoints hold the hub."""
+        """Update and return the largest spreads so far, by name."""
         widest = dict(hub.get_info('health/widest', {}))
         for name, value in scalars.items():
             if name.endswith('/std') and not math.isnan(value):
@@ -212,12 +212,12 @@ class RepresentationHealthHook(EvaluationHook):
 
 
 def log(runner, scalars: Dict[str, float], when: str) -> None:
-    told = ', '.join(f'{name} {value:.3g}' for name, value in scalars.items())
-    runner.logger.info(f'embeddings {when}: {told}')
+    text = ', '.join(f'{name} {value:.3g}' for name, value in scalars.items())
+    runner.logger.info(f'embeddings {when}: {text}')
 
 
 def recent_loss(hub: MessageHub) -> Optional[float]:
-    """Mean loss of the last steps, 50 at most."""
+    """Mean loss of the last 50 steps."""
     losses = hub.log_scalars.get('train/loss')
     return losses and float(losses.mean(50))
 

@@ -16,22 +16,22 @@ from mmregioncl.registry import HOOKS
 
 @HOOKS.register_module()
 class ResumeHook(Hook):
-    """Resume a run exactly, and tell what is not as it was.
+    """Resume a run exactly, and report what has changed.
 
     - It saves and restores what MMEngine's checkpoints lack: the seed of a
-      ``mmregioncl.SeededSampler``, and how far the run was within the epoch.
-    - It compares the config with that in the checkpoint and lists what
-      differs, as far as it affects training.
-    - If settings of the optimizer or of the schedule differ, the run goes on
-      with those of the config: learning rate, weight decay and momentum get
-      the values that they would have at this step. MMEngine keeps those of the
-      checkpoint without a word.
-    - With another batch size or number of processes, it counts the steps anew,
-      by the images that were trained on.
+      ``mmregioncl.SeededSampler``, and the progress within the epoch.
+    - It compares the config with the one in the checkpoint, and lists changes
+      that affect training.
+    - If settings of the optimizer or of the schedule have changed, the run
+      follows the config: learning rate, weight decay and momentum get the
+      values that they would have at this step. MMEngine silently keeps the
+      values of the checkpoint.
+    - With another batch size or number of processes, it recomputes the number
+      of steps from the images that were trained on.
 
     Args:
-        schedule (str): 'config' or 'checkpoint', which settings of the
-            optimizer and of the schedule to use. Defaults to 'config'.
+        schedule (str): Where settings of the optimizer and of the schedule
+            come from, 'config' or 'checkpoint'. Defaults to 'config'.
     """
     priority = 'HIGH'  # before GuardHook checks the schedule
 
@@ -44,7 +44,7 @@ class ResumeHook(Hook):
         self.schedule_changed = False
 
     def before_run(self, runner) -> None:
-        """Note the settings of the optimizer before any are loaded."""
+        """Keep the optimizer settings before a checkpoint replaces them."""
         if isinstance(runner.optim_wrapper, OptimWrapper):
             self.groups = [
                 deepcopy({
@@ -58,11 +58,11 @@ class ResumeHook(Hook):
         checkpoint['meta']['progress'] = progress(runner)
 
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
-        """Compare the runs, and count the steps in those of this run.
+        """Compare the configs, and count steps by the batch of this run.
 
         Raises:
-            ValueError: If the checkpoint is not whole, or of another kind of
-                optimizer.
+            ValueError: If the checkpoint is incomplete, or has the state of
+                another optimizer.
         """
         if not runner._resume:
             return
@@ -76,7 +76,7 @@ class ResumeHook(Hook):
         if found:
             lines = ''.join(f'\n  {change}' for change in found)
             runner.logger.warning(
-                f'this run is not the one that {loaded_from(runner)} is of:'
+                f'these settings differ from those in {loaded_from(runner)}:'
                 f'{lines}')
         if any(
                 change.startswith('optim_wrapper.optimizer.type:')
@@ -94,7 +94,7 @@ class ResumeHook(Hook):
             sampler.seed = before['data_seed']
 
     def before_train(self, runner) -> None:
-        """Let the optimizer follow the config, if that has changed."""
+        """Let the optimizer follow the config if it has changed."""
         if not self.schedule_changed:
             return
         if self.schedule == 'checkpoint':

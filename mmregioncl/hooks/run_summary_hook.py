@@ -11,15 +11,15 @@ from mmregioncl.validation import check_whole_number
 
 @HOOKS.register_module()
 class RunSummaryHook(Hook):
-    """Say in a line what a run does, and in another when it will end.
+    """Log what a run does, and when it will end.
 
-    The tools of this package add it to each run that they train.
+    The tools of this package add it to every training run.
 
     Args:
-        steps (int): Steps whose mean time tells the end. The first is slower
-            and does not count. Defaults to 50.
+        steps (int): Steps to estimate the end from. The first is slower and
+            does not count. Defaults to 50.
     """
-    priority = 'LOWEST'  # after all checks, and with what they have set
+    priority = 'LOWEST'  # after all checks and what they set
 
     def __init__(self, steps: int = 50) -> None:
         self.steps = check_whole_number('steps', steps, 1, type(self).__name__)
@@ -36,7 +36,7 @@ class RunSummaryHook(Hook):
                          batch_idx: int,
                          data_batch=None,
                          outputs: Optional[dict] = None) -> None:
-        """Log when the run will end, once."""
+        """Log once when the run will end."""
         if self.done == 0:
             self.start = time.time()
         self.done += 1

@@ -12,20 +12,20 @@ from mmregioncl.registry import HOOKS
 
 @HOOKS.register_module()
 class SafeCheckpointHook(CheckpointHook):
-    """``CheckpointHook`` that a full disk does not stop.
+    """``CheckpointHook`` that survives a full disk.
 
     Files are written completely or not at all, and older checkpoints are
-    removed only after the new one is there; MMEngine removes them before. If a
-    checkpoint cannot be written, the hook warns and the run goes on. An error
-    is raised if it is the last one of the run. A run that is stopped early
-    writes a last one, too, if `save_last` is set.
+    removed only after the new one is written; MMEngine removes them first. If
+    a checkpoint cannot be written, the hook warns and the run continues; the
+    last one of a run raises an error. With `save_last`, a run that is stopped
+    early writes a last checkpoint, too.
 
     `save_best` takes metrics of the evaluation hooks, such as
-    'knn/k20_T0.1', and those of a validation loop. The best has a file of its
-    own; MMEngine writes the checkpoint of that epoch as well, at any interval,
-    which then counts among `max_keep_ckpts`.
+    'knn/k20_T0.1', and metrics of a validation loop. The best checkpoint is a
+    file of its own. MMEngine also writes the checkpoint of that epoch, at any
+    interval, and counts it among `max_keep_ckpts`.
 
-    Arguments are those of ``CheckpointHook``. ``backend_args`` defaults to
+    It takes the arguments of ``CheckpointHook``. ``backend_args`` defaults to
     ``dict(backend='mmregioncl.atomic')``.
     """
 
@@ -44,15 +44,15 @@ class SafeCheckpointHook(CheckpointHook):
         Args:
             runner (Runner): The run.
             name (str): Name of the file.
-            meta (dict): ``epoch`` and ``iter`` that the run goes on with.
+            meta (dict): ``epoch`` and ``iter`` to resume from.
 
         Returns:
-            bool: Whether it is there.
+            bool: Whether it was written.
         """
         hub = runner.message_hub
         last = hub.runtime_info.get('last_ckpt')
         path = self.file_backend.join_path(self.out_dir, name)
-        hub.update_info('last_ckpt', path)  # as this checkpoint shall say
+        hub.update_info('last_ckpt', path)  # saved in the checkpoint
         written = False
         try:
             runner.save_checkpoint(
@@ -125,7 +125,7 @@ class SafeCheckpointHook(CheckpointHook):
         """Write the best checkpoint, then remove the one before.
 
         Raises:
-            ValueError: If `save_best` names a metric that is not measured.
+            ValueError: If a metric of `save_best` is not measured.
         """
         if not self.save_best:
             return
@@ -138,11 +138,11 @@ class SafeCheckpointHook(CheckpointHook):
         metrics = Metrics(metrics)
         known = runner.message_hub.runtime_info
         before = {key: known[key] for key in known if key.startswith('best_')}
-        self.set_best({})  # the parent removes what it knows, then writes
+        self.set_best({})  # the parent removes these before it writes
         last = self.last_ckpt
         step = runner.epoch if self.by_epoch else runner.iter
         if last and last != self.path(step):
-            self.last_ckpt = None  # it would write one between two intervals
+            self.last_ckpt = None  # the parent would write another one
         try:
             super()._save_best_checkpoint(runner, metrics)
         except OSError as error:

@@ -24,16 +24,16 @@ BINS = 20  # of the histogram of box areas
 
 @HOOKS.register_module()
 class SemanticLocalizationHook(Hook):
-    """Find the boxes that ContrastiveCrop crops by.
+    """Find the boxes for ContrastiveCrop.
 
-    This is ``update_box`` of the official code (xyupeng/ContrastiveCrop at
+    It follows ``update_box`` of the official code (xyupeng/ContrastiveCrop at
     408f143, `paper <https://arxiv.org/abs/2202.03278>`_).
 
     After an epoch the whole training set passes the backbone without
     augmentation. The boxes are used from the next epoch on and saved in the
     checkpoint. Otherwise training is unaffected: weights and random state are
-    unchanged. It works with any data set of MMEngine's kind, and with any
-    algorithm that returns the backbone's features in mode ``'tensor'``.
+    unchanged. It works with any data set of MMEngine, and with any algorithm
+    that returns the backbone's features in mode ``'tensor'``.
 
     Args:
         warmup_epochs (int, optional): Epochs of plain random crops. Defaults
@@ -42,7 +42,7 @@ class SemanticLocalizationHook(Hook):
             every epoch that is a multiple of the interval, except the last.
             Until then the box is the whole image. Defaults to None, a fifth of
             the run.
-        threshold (float or str): Response, scaled to [0, 1], from which on a
+        threshold (float or str): Response, scaled to [0, 1], above which a
             pixel belongs to an object. Defaults to 0.1, as published. Vision
             transformers respond nearly everywhere and need 0.3 to 0.5.
             ``'mean'``, the mean response of each image, is this package's
@@ -109,7 +109,7 @@ class SemanticLocalizationHook(Hook):
         self.fingerprints = [fingerprint(part) for part in innermost(dataset)]
 
     def before_train(self, runner) -> None:
-        """Settle the schedule, and find boxes that a checkpoint lacks."""
+        """Set the schedule, and find boxes if the checkpoint has none."""
         fifth = -(-runner.max_epochs // 5)
         if self.warmup_epochs is None:
             self.warmup_epochs = fifth
@@ -135,7 +135,7 @@ class SemanticLocalizationHook(Hook):
             store.active.fill_(runner.epoch >= self.warmup_epochs)
 
     def after_train_epoch(self, runner) -> None:
-        """Find the boxes again when it is time."""
+        """Update the boxes when due."""
         epoch = runner.epoch + 1  # number of finished epochs
         if self.is_due(epoch, runner.max_epochs):
             self.find_boxes(runner, epoch)

@@ -35,14 +35,14 @@ def draws_slowly(dataset) -> bool:
 
 
 class Mark(Hook):
-    """Time at which the last hook of an iteration ended.
+    """Record when the last hook of an iteration ended.
 
     From then on the loop waits for data.
     """
     time = 0.
 
     def note(self, *args, **kwargs) -> None:
-        """Note that the wait for the next batch begins."""
+        """Record that waiting for the next batch begins."""
         self.time = time.time()
 
     before_train_epoch = after_train_iter = after_val_epoch = note
@@ -50,13 +50,13 @@ class Mark(Hook):
 
 @HOOKS.register_module()
 class ThroughputHook(IterTimerHook):
-    """MMEngine's timer, which also logs throughput and waits for data.
+    """MMEngine's timer, which also logs throughput and waiting for data.
 
     It logs ``images_per_second`` of all processes, and ``data_wait``, the
     share of the time in which the process waits for the dataloader, over the
     last 50 iterations. (``data_time`` of MMEngine also includes hooks that run
     after the timer, such as saving and logging.) MMEngine reads every loss
-    back from the device, so a GPU waits as well. If the share exceeds
+    from the device, so a GPU waits as well. If the share exceeds
     `most_wait`, the hook warns once and names the settings to change.
 
     Args:
@@ -81,7 +81,7 @@ class ThroughputHook(IterTimerHook):
         self.mark = Mark()
 
     def before_train(self, runner) -> None:
-        """Register the hook that marks the end of an iteration."""
+        """Register the hook that records the end of an iteration."""
         super().before_train(runner)
         runner.register_hook(self.mark, 'LOWEST')
 
@@ -108,7 +108,7 @@ class ThroughputHook(IterTimerHook):
         self.judge(runner)
 
     def judge(self, runner) -> None:
-        """Warn once if waits are too long."""
+        """Warn once if waiting takes too long."""
         self.steps += 1
         if self.warned or self.steps == 0:
             return
@@ -127,5 +127,5 @@ class ThroughputHook(IterTimerHook):
             'store smaller images on a faster disk'
         ]
         runner.logger.warning(
-            f'{share:.0%} of the time of {self.steps} steps was waited for '
-            f'data: {", or ".join(filter(None, advice))}')
+            f'waiting for data took {share:.0%} of the first {self.steps} '
+            f'steps: {", or ".join(filter(None, advice))}')

@@ -24,24 +24,24 @@ TIMED = 'resume_iter_{}.pth'
 
 @HOOKS.register_module()
 class TimedCheckpointHook(SafeCheckpointHook):
-    """``SafeCheckpointHook`` that also writes by time, and when told to stop.
+    """``SafeCheckpointHook`` that also writes by time, and on signals.
 
     - Every few minutes it writes ``resume_iter_N.pth``, beside the checkpoints
-      of whole epochs, and keeps the newest two. They are removed when the run
+      of epochs, and keeps the newest two. They are removed when the run
       is complete.
     - On SIGTERM or SIGUSR1 it writes such a checkpoint at the end of the step
-      and ends the process with exit code 75. If one process of several gets
-      the signal, all stop.
+      and ends the process with exit code 75. If one of several processes gets
+      the signal, all of them stop.
     - If a checkpoint by time cannot be written, it tries again after a minute.
 
     With gradient accumulation, it waits for the end of the update. If the loop
-    cannot resume in the middle of an epoch, checkpoints by time wait for its
-    end, and a signal ends the run without one.
+    cannot resume in the middle of an epoch, checkpoints by time wait for the
+    end of the epoch, and a signal ends the run without a checkpoint.
 
     Args:
         *args: Arguments of ``CheckpointHook``.
         minutes (float, optional): Time between two checkpoints. Defaults to
-            15. None writes those of ``interval`` and of signals only.
+            15. With None, it writes by ``interval`` and on signals only.
         **kwargs: Further arguments of ``CheckpointHook``.
 
     Raises:
@@ -60,7 +60,7 @@ class TimedCheckpointHook(SafeCheckpointHook):
         self.handlers: Dict[int, Any] = {}
 
     def before_train(self, runner) -> None:
-        """Start the clock, and listen to signals."""
+        """Start the timer, and listen to signals."""
         super().before_train(runner)
         loop = runner.train_loop
         self.anywhere = getattr(loop, 'begins_anywhere',
@@ -72,7 +72,7 @@ class TimedCheckpointHook(SafeCheckpointHook):
                 'mmregioncl.SeededTrainLoop and train_dataloader.sampler.type '
                 'to mmregioncl.SeededSampler')
         self.due = time.monotonic() + self.pause
-        if current_thread() is main_thread():  # no other may listen
+        if current_thread() is main_thread():  # others cannot listen
             outlive_in_workers()
             self.handlers = {
                 number: signal.signal(number, self.note_stop)
@@ -88,7 +88,7 @@ class TimedCheckpointHook(SafeCheckpointHook):
                          batch_idx: int,
                          data_batch=None,
                          outputs=None) -> None:
-        """Write a checkpoint if it is time, and stop if told to."""
+        """Write a checkpoint when due, and stop after a signal."""
         super().after_train_iter(runner, batch_idx, data_batch, outputs)
         if (runner.iter + 1) % batches_per_update(runner.optim_wrapper):
             return
@@ -103,48 +103,48 @@ class TimedCheckpointHook(SafeCheckpointHook):
             self.save_if_due(runner, meta)
 
     def after_train_epoch(self, runner) -> None:
-        """Write the checkpoint of the epoch, or one if it is time."""
+        """Write the checkpoint of the epoch, or one by time when due."""
         super().after_train_epoch(runner)
         if not self.is_last_train_epoch(runner):
             self.save_if_due(runner,
                              dict(epoch=runner.epoch + 1, iter=runner.iter))
 
     def before_train_epoch(self, runner) -> None:
-        """Stop before an epoch, after a validation, if told to."""
+        """Stop if a signal came between two epochs."""
         if self.any_process(self.stopping):
             meta = dict(epoch=runner.epoch, iter=runner.iter)
             self.save_and_stop(runner, meta)
 
     def after_train(self, runner) -> None:
-        """Remove checkpoints that a complete run does not need."""
+        """Remove checkpoints by time once the run is complete."""
         super().after_train(runner)
         for number, handler in self.handlers.items():
             signal.signal(number, handler)
-        # Unless the last step has no other checkpoint, as after EarlyStopping
+        # Unless the last step has no other one, as after early stopping
         if self.written == runner.iter and not is_timed(self.last_ckpt):
             self.remove_timed(keep=0)
 
     def any_process(self, flag: bool) -> bool:
-        """Whether a flag is set on any process; all have to call it."""
+        """Whether a flag is set on any rank; all ranks have to call it."""
         if get_world_size() == 1:
             return flag
-        # MMEngine has read the losses of this step back, so that this does not
+        # MMEngine has already read the losses of this step, so this does not
         # make a GPU wait longer.
         flags = torch.tensor(int(flag))
         all_reduce(flags, 'max')
         return bool(flags)
 
     def save_if_due(self, runner, meta: dict) -> None:
-        """Write a checkpoint on the main process if it is time."""
-        there = meta['iter'] == self.written  # as that of an epoch
+        """Write a checkpoint on the main process when due."""
+        there = meta['iter'] == self.written  # at the end of an epoch
         if is_main_process() and time.monotonic() >= self.due and not there:
             self.save_timed(runner, meta)
 
     def save_timed(self, runner, meta: dict) -> bool:
-        """Write a checkpoint beside those of whole epochs.
+        """Write a checkpoint by time, and remove older ones.
 
         Returns:
-            bool: Whether it is there.
+            bool: Whether it was written.
         """
         written = self.write(runner, TIMED.format(meta['iter']), meta)
         if written:
@@ -152,7 +152,7 @@ class TimedCheckpointHook(SafeCheckpointHook):
         return written
 
     def write(self, runner, name: str, meta: dict) -> bool:
-        """Write a checkpoint, and set the time of the next."""
+        """Write a checkpoint, and set the time of the next one."""
         written = super().write(runner, name, meta)
         self.due = time.monotonic() + self.pause
         if written:
@@ -174,7 +174,7 @@ class TimedCheckpointHook(SafeCheckpointHook):
         """
         if is_main_process() and save:
             self.save_timed(runner, meta)
-        # The others wait here: launchers kill them when one has ended.
+        # Other ranks wait here: launchers kill them once one has ended.
         known = runner.message_hub.runtime_info
         missing = is_main_process() and known.get('last_ckpt') is None
         missing = self.any_process(missing)
@@ -204,7 +204,7 @@ def is_timed(path: str) -> bool:
 
 
 def batches_per_update(wrapper) -> int:
-    """Batches after which no optimizer has gradients left."""
+    """Number of batches after which all optimizers have stepped."""
     parts = wrapper.values() if isinstance(wrapper,
                                            OptimWrapperDict) else [wrapper]
     return math.lcm(*(part._accumulative_counts for part in parts))

@@ -380,7 +380,8 @@ def test_plateau_is_no_collapse(before, loss, model, collapsed):
     line = runner.logger.warning.call_args.args[0]
     words = 'nothing is learned yet', 'embeddings have collapsed'
     assert line.startswith(f'{words[collapsed]} after epoch 90: ')
-    numbers = f'the loss is {loss:.3g}, and {GUESSING:.3g} by guessing'
+    numbers = (f'the loss ({loss:.3g}) is still at chance level '
+               f'({GUESSING:.3g})')
     assert (numbers in line) != collapsed
 
 

@@ -113,5 +113,5 @@ def test_nothing_is_trained_with_a_part_of_the_weights(fine_tune, pretrained,
 def test_a_pattern_that_is_none_is_refused():
     with pytest.raises(
             ValueError,
-            match=r"new='\(' of PretrainedHook is no regular expr"):
+            match=r"new='\(' of PretrainedHook is not a regular expr"):
         PretrainedHook('none', new='(')

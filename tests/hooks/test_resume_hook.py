@@ -55,7 +55,7 @@ def test_the_optimizer_follows_the_config(resumable, tmp_path, schedule, lr):
             'optim_wrapper.optimizer.weight_decay': 0.5
         })
     said = '\n'.join(warned)
-    assert f'this run is not the one that {resumable.load_from} is of:' in said
+    assert f'settings differ from those in {resumable.load_from}:' in said
     assert '\n  optim_wrapper.optimizer.lr: 0.1 -> 0.2' in said
     group = runner.optim_wrapper.param_groups[0]
     cosine = (1 + 2**-0.5) / 2  # a quarter of the way
@@ -73,7 +73,7 @@ def test_the_checkpoint_that_mmengine_finds_is_named(resumable, tmp_path):
         tmp_path,
         load_from=None,
         **{'optim_wrapper.optimizer.lr': 0.2})
-    assert f'this run is not the one that {path} is of:' in warned[0]
+    assert f'these settings differ from those in {path}:' in warned[0]
 
 
 def test_more_epochs_lengthen_the_schedule(resumable, tmp_path):

@@ -34,7 +34,9 @@ def train(cfg, monkeypatch, **settings):
     runner.train()
     scalars, = Path(cfg.work_dir).rglob('scalars.json')
     lines = [json.loads(line) for line in scalars.read_text().splitlines()]
-    return lines, [text for text in warnings if 'was waited for' in text]
+    return lines, [
+        text for text in warnings if 'waiting for data took' in text
+    ]
 
 
 def test_images_and_waits_are_logged(runner_cfg, monkeypatch):
