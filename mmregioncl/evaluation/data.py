@@ -20,13 +20,13 @@ from mmregioncl.files import printable
 
 
 def view_size(cfg: Config) -> int:
-    """Side in pixels of the first random crop of training.
+    """Side in pixels of the first random crop in training.
 
-    It is in the train pipeline, or in ``data_preprocessor.views`` if the
+    The crop is in the train pipeline, or in ``data_preprocessor.views`` if the
     device makes the views.
 
     Raises:
-        ValueError: If neither has one.
+        ValueError: If there is no such crop.
     """
     preprocessors = [
         part.get('data_preprocessor') for part in (cfg.get('model', {}), cfg)
@@ -43,14 +43,14 @@ def view_size(cfg: Config) -> int:
 
 
 def loading_step(cfg: Config) -> dict:
-    """How the train pipeline loads images, at full size.
+    """Config of the transform that loads training images, at full size.
 
     Args:
         cfg (Config): A pre-training config.
 
     Returns:
-        dict: Config of a transform, ``mmregioncl.LoadImage`` if the train
-        pipeline has none or there is none.
+        dict: Config of the transform; ``mmregioncl.LoadImage`` if the train
+        pipeline has no such transform.
     """
     training = cfg.get('train_dataloader', {})
     steps = filter(is_loading, typed_dicts(training.get('dataset')))
@@ -62,9 +62,8 @@ def loading_step(cfg: Config) -> dict:
 def eval_pipeline(size: int, loading: Optional[dict] = None) -> List[dict]:
     """Test-time pipeline: a centre crop of the size of the training views.
 
-    From 96 pixels on, the shorter edge is first resized to 8/7 of the size
-    (256 for 224, as on ImageNet). Smaller images are resized to the size
-    itself.
+    For sizes of 96 or more, the shorter edge is first resized to 8/7 of the
+    size (256 for 224, as on ImageNet), otherwise to the size.
 
     Args:
         size (int): Side of the crop in pixels.
@@ -90,14 +89,14 @@ def class_folder(root: str, size: int, loading: Optional[dict] = None) -> dict:
     """Config of a data set that has one folder of images per class.
 
     Args:
-        root (str): Folder of the class folders, which may be in a zip or a
-            tar, such as ``data.zip/train``.
+        root (str): Folder that holds the class folders. It may be in a zip or
+            a tar, such as ``data.zip/train``.
         size (int): Side of the images in pixels.
         loading (dict, optional): See :func:`eval_pipeline`.
 
     Raises:
         FileNotFoundError: If there is no such folder.
-        ValueError: If it has no folders, or one of them has no images.
+        ValueError: If it has no class folders, or one of them has no images.
     """
     where = address(root)
     empty = [
@@ -116,10 +115,10 @@ def class_folder(root: str, size: int, loading: Optional[dict] = None) -> dict:
 
 
 def class_names(root: str) -> Set[str]:
-    """Names of the folders in the folder of a labelled data set.
+    """Names of the class folders of a labelled data set.
 
     Args:
-        root (str): Folder of the class folders.
+        root (str): Folder that holds the class folders.
 
     Raises:
         FileNotFoundError: If there is no such folder.
@@ -151,11 +150,12 @@ def eval_dataset(cfg: Config,
         split (str): 'train' or 'test'.
         given (dict or str, optional): Data set, or a folder with one folder
             per class. Defaults to None, ``eval_datasets`` of the config.
-        owner (str): What sets it, for errors. Defaults to 'eval_datasets'.
+        owner (str): Name of the setting, for errors. Defaults to
+            'eval_datasets'.
 
     Raises:
         ValueError: If no data set is given and the config has none, or if it
-            loads images otherwise than training.
+            does not load images as training does.
     """
     given = given or cfg.get('eval_datasets', {}).get(split)
     if given is None:
@@ -194,11 +194,11 @@ def check_loading(dataset: dict, name: str, training: dict) -> None:
 
 
 def check_class_folders(train: str, test: str) -> None:
-    """Check that two folders have the same classes, since labels count them.
+    """Check that two folders have the same classes, which define labels.
 
     Raises:
         FileNotFoundError: If there is no such folder.
-        ValueError: If the folders in them differ, or one has none.
+        ValueError: If their class folders differ, or one has none.
     """
     different = sorted(class_names(train) ^ class_names(test))
     if different:
@@ -210,12 +210,12 @@ def check_class_folders(train: str, test: str) -> None:
 def check_same_classes(train: BaseDataset, test: BaseDataset) -> None:
     """Check that the labels of two data sets mean the same.
 
-    Data sets of one kind use the same names for their classes. A folder and a
-    named data set, such as ImageNet's, may have no name in common; then only
-    the numbers of classes are compared.
+    A folder and a named data set, such as ImageNet, may name the same classes
+    differently. If they have no name in common, only the numbers of classes
+    are compared.
 
     Raises:
-        ValueError: If both data sets name their classes and these differ.
+        ValueError: If both data sets name their classes, and names differ.
     """
     names = [part.metainfo.get('classes') or () for part in (train, test)]
     alike = set(names[0]) & set(names[1]) or len(names[0]) != len(names[1])
@@ -232,8 +232,8 @@ def describe_dataset(dataset: BaseDataset) -> dict:
         dataset (BaseDataset): Any data set, with or without wrappers.
 
     Returns:
-        dict: ``images``, the number of images, and ``digest``, which
-        identifies images, order and labels.
+        dict: ``images``, the number of images, and ``digest``, a digest of
+        images, order and labels.
     """
     digests = [
         fingerprint(part, content=True)[:8] for part in innermost(dataset)
@@ -247,8 +247,8 @@ def read_labels(dataset: BaseDataset,
     """Read the labels of a data set without loading its images.
 
     Args:
-        dataset (BaseDataset): With ``gt_label`` in its data infos, and
-            possibly ``gt_label_difficult``, as in mmcls's VOC.
+        dataset (BaseDataset): Data set with ``gt_label`` in its data infos,
+            and optionally ``gt_label_difficult``, as in mmcls's VOC.
         single (bool): Whether images with several labels are refused.
             Defaults to False.
         partial (bool): Whether some images may have no label, -1. Defaults to
@@ -256,8 +256,8 @@ def read_labels(dataset: BaseDataset,
 
     Returns:
         Tensor: Shape (N,), int64, from 0 on. For images with several labels,
-        (N, classes): 1 if the image has the class, 0 if not, -1 if it has it
-        and is difficult.
+        (N, classes): 1 if the image has the class, 0 if not, -1 if it is
+        difficult.
 
     Raises:
         ValueError: If a label is missing, or not a whole number from 0 on.

@@ -3,7 +3,9 @@ import math
 from typing import Dict, List, Optional
 
 import numpy as np
-from torch import Tensor, nn
+from mmengine.dataset import BaseDataset
+from mmengine.model import BaseModel
+from torch import Tensor
 from torch.utils.data import Dataset
 
 from mmregioncl.models.parents import MoCoV3, SimCLR
@@ -16,11 +18,11 @@ class SeededViews(Dataset):
     """A subset of a data set that gives the same views every time.
 
     Args:
-        dataset (Dataset): Data set with random views.
+        dataset (BaseDataset): Data set with random views.
         count (int): Number of images, spread evenly over the data set.
     """
 
-    def __init__(self, dataset: Dataset, count: int) -> None:
+    def __init__(self, dataset: BaseDataset, count: int) -> None:
         self.dataset = dataset
         self.rows = np.linspace(0, len(dataset) - 1, count).round().astype(int)
 
@@ -29,11 +31,11 @@ class SeededViews(Dataset):
         return self.dataset[int(self.rows[index])]
 
 
-def embed(model: nn.Module, inputs: List[Tensor]) -> Dict[str, Tensor]:
+def embed(model: BaseModel, inputs: List[Tensor]) -> Dict[str, Tensor]:
     """Features and embeddings of a batch.
 
     Args:
-        model (nn.Module): A pre-training algorithm in eval mode.
+        model (BaseModel): A pre-training algorithm in eval mode.
         inputs (list[Tensor]): Its views, (N, 3, H, W) each.
 
     Returns:
@@ -71,13 +73,13 @@ def statistics(embeddings: Dict[str, Tensor]) -> Dict[str, float]:
     return scalars
 
 
-def chance_loss(model: nn.Module, images: int) -> Optional[float]:
+def chance_loss(model: BaseModel, images: int) -> Optional[float]:
     """Loss of guessing which key is the positive.
 
     An algorithm has this loss while all its embeddings are equal.
 
     Args:
-        model (nn.Module): A pre-training algorithm.
+        model (BaseModel): A pre-training algorithm.
         images (int): Images in a batch, over all ranks.
 
     Returns:

@@ -18,10 +18,10 @@ from .ranks import gather_rows, rank_batches
 
 def batch_loader(dataset: Dataset, batches: List[List[int]], num_workers: int,
                  context) -> DataLoader:
-    """Make a loader of given batches.
+    """Make a loader of the given batches.
 
     Args:
-        dataset (Dataset): Any.
+        dataset (Dataset): Any data set.
         batches (list[list[int]]): Row numbers of each batch.
         num_workers (int): Number of worker processes.
         context (optional): ``multiprocessing_context`` of the DataLoader.
@@ -44,7 +44,7 @@ def extract_rows(model: BaseModel,
 
     Args:
         model (BaseModel): A pre-training algorithm in eval mode.
-        dataset (Dataset): With one view per sample.
+        dataset (Dataset): Data set with one view per sample.
         batches (list[list[int]]): Rows to extract, such as the result of
             :func:`rank_batches`.
         num_workers (int): Defaults to 2.
@@ -55,7 +55,7 @@ def extract_rows(model: BaseModel,
         Tensor: Shape (M, C), float32, on the CPU.
     """
     rows = []
-    # A rank without a batch runs one image and keeps no row of it.
+    # A rank without a batch runs one image and drops its features.
     loader = batch_loader(dataset, batches or [[0]], num_workers, context)
     for batch in with_progress(loader, 'features, batches'):
         inputs, _ = preprocess(model.data_preprocessor, batch)
@@ -92,9 +92,9 @@ def extract_features(model: BaseModel,
 
 
 def check_finite(features: Tensor) -> Tensor:
-    """Return the features if all of them are finite on all ranks.
+    """Return the features if they are finite on all ranks.
 
-    All ranks have to call it, and all raise.
+    All ranks have to call it, and all of them raise.
 
     Raises:
         ValueError: If a feature is NaN or inf.

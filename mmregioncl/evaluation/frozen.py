@@ -14,10 +14,10 @@ from mmregioncl.randomness import kept_draws
 def frozen_evaluation(model: nn.Module) -> Iterator[nn.Module]:
     """Evaluate a model during training without changing it.
 
-    Inside, the model is in eval mode, without gradients, and has the batch
-    norm statistics of rank 0 on every rank, as checkpoints do. Afterwards the
-    modes, the statistics of each rank, and the random states of Python, NumPy
-    and PyTorch are restored. All ranks have to call it.
+    In the context, the model is in eval mode, without gradients, and every
+    rank has the batch norm statistics of rank 0, as checkpoints do. On exit,
+    modes, statistics and the random states of Python, NumPy and PyTorch are
+    restored. All ranks have to enter it.
 
     Args:
         model (nn.Module): Model of the runner, wrapped or not.

@@ -18,7 +18,7 @@ def nearest(train_features: Tensor,
             block: int = 4096) -> Tuple[Tensor, Tensor]:
     """Find the k nearest train features of each test feature.
 
-    Both sides are compared in blocks and only the k best are kept, so memory
+    Features are compared in blocks and only the k best are kept, so memory
     grows with M k, not with M N. The result is on the device of the test
     features.
 
@@ -28,8 +28,7 @@ def nearest(train_features: Tensor,
             their labels or indices.
         test_features (Tensor): Shape (M, C), of any length.
         k (int): Number of neighbours, at most N.
-        block (int): Features of either side compared at a time. Defaults to
-            4096.
+        block (int): Features compared at a time. Defaults to 4096.
 
     Returns:
         tuple[Tensor, Tensor]: Cosine similarities in descending order, and the
@@ -85,7 +84,7 @@ def vote(similarity: Tensor, labels: Tensor, temperature: float,
     Returns:
         Tensor: Labels of shape (M,), int64.
     """
-    # Relative to the greatest vote of the row, so that nothing overflows
+    # Relative to the largest vote of the row, to avoid overflow
     votes = ((similarity - similarity[:, :1]) / temperature).exp()
     tally = votes.new_zeros(len(votes), classes)
     return tally.scatter_add_(1, labels, votes).argmax(1)
@@ -188,7 +187,7 @@ def knn_accuracy(train_features: Tensor,
                  test_labels: Tensor,
                  k: int = 20,
                  temperature: float = 0.1) -> float:
-    """Share of test features that :func:`knn_classify` labels correctly."""
+    """Accuracy of :func:`knn_classify` on the test features."""
     labels = knn_classify(train_features, train_labels, test_features, k,
                           temperature)
     return accuracy(labels, test_labels)

@@ -9,9 +9,9 @@ from .progress import with_progress
 
 
 def online_probe(channels: int, classes: int) -> nn.Sequential:
-    """Batch norm without parameters, then a linear layer set to zero.
+    """Batch norm without parameters, then a linear layer of zeros.
 
-    It draws no random number.
+    It draws no random numbers.
 
     Args:
         channels (int): Number of feature channels.
@@ -46,7 +46,7 @@ def linear_probes(train_features: Tensor,
         train_labels (Tensor): Shape (N,), int64, from 0 on.
         test_features (Tensor): Shape (M, C).
         test_labels (Tensor): Shape (M,).
-        learning_rates (Sequence[float]): One layer is trained for each.
+        learning_rates (Sequence[float]): A layer is trained for each.
         epochs (int): Defaults to 100.
         batch_size (int): Defaults to 256.
         seed (int): Seed of weights and batches. Defaults to 0.

@@ -16,9 +16,9 @@ from mmregioncl.transfer import load_backbone, read_weights
 
 
 def model_config(cfg: Config) -> dict:
-    """Config of the model, with the data preprocessor as a Runner sets it.
+    """Config of the model with its data preprocessor, as in a Runner.
 
-    Configs of MMPretrain have it beside the model.
+    In configs of MMPretrain the data preprocessor is beside the model.
     """
     model = copy.deepcopy(cfg.model)
     if 'data_preprocessor' in cfg:
@@ -38,8 +38,9 @@ def load_model(cfg: Config, checkpoint: Optional[str] = None) -> BaseModel:
 
     Args:
         cfg (Config): A pre-training config.
-        checkpoint (str, optional): Weights of exactly this backbone; other
-            weights in the file are ignored. Defaults to None, random weights.
+        checkpoint (str, optional): Checkpoint with all weights of the
+            backbone; other weights are ignored. Defaults to None, random
+            weights.
 
     Returns:
         BaseModel: The model, in eval mode, on the default device.

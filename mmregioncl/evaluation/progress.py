@@ -1,4 +1,4 @@
-"""How far an evaluation is: a bar on a terminal, lines in a log elsewhere."""
+"""Progress of an evaluation: a bar on a terminal, otherwise a log."""
 import sys
 import time
 from typing import Iterable, Iterator, Optional, TypeVar
@@ -13,11 +13,11 @@ T = TypeVar('T')
 def with_progress(items: Iterable[T],
                   name: str,
                   total: Optional[int] = None) -> Iterator[T]:
-    """Iterate, and show on the first process how far it is.
+    """Iterate, and show progress on the first process.
 
     Args:
         items (Iterable): Batches, epochs and the like.
-        name (str): What is being done.
+        name (str): Description of the items.
         total (int, optional): Number of items. Defaults to None, their length.
     """
     if total is None:

@@ -38,7 +38,7 @@ def knn(
 ) -> dict:
     """Top-1 accuracy of k-NN for each k and temperature.
 
-    Each k above the number of train images is left out, if another is not.
+    Values of k above the number of train images are skipped, unless all are.
     """
     train, train_labels = run.features('train')
     fitting = [number for number in k if number <= len(train)]
@@ -105,7 +105,7 @@ def low_shot(run: EvaluationRun,
              shots: Sequence[int] = SHOTS,
              samples: int = 5,
              costs: Sequence[float] = COSTS) -> dict:
-    """The same for SVMs trained on a few images of each class."""
+    """Mean average precision of SVMs trained on a few images per class."""
     train, test = splits(run)
     result = low_shot_map(train, test, shots, samples, costs, run.seed)
     if not result:
@@ -127,7 +127,7 @@ def low_shot(run: EvaluationRun,
 
 
 def splits(run: EvaluationRun) -> Tuple[Split, Split]:
-    """Train and test set in the form that SVMs take."""
+    """Train and test set as SVMs take them."""
     train, test = run.features('train'), run.features('test')
     classes = max(labels.shape[1] if labels.ndim > 1 else int(labels.max()) + 1
                   for _, labels in (train, test))

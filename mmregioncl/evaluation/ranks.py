@@ -10,8 +10,8 @@ from torch import Tensor
 def rank_batches(count: int, batch_size: int) -> List[List[int]]:
     """Batches of consecutive rows for this rank to process.
 
-    The batches of a single process are dealt out to the ranks in turn, so that
-    the result of a batch does not depend on the number of processes.
+    Ranks take turns in the batches of a single process, so the result of a
+    batch does not depend on the number of processes.
 
     Args:
         count (int): Total number of rows.

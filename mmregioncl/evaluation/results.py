@@ -57,7 +57,7 @@ def read_results(path: Path) -> dict:
 
 
 def check_folder(folder: Path) -> None:
-    """Check that a folder can be written to, before any work is done.
+    """Check that a folder is writable before any work is done.
 
     Raises:
         ValueError: If it cannot.
@@ -73,11 +73,11 @@ def check_folder(folder: Path) -> None:
 
 
 def describe_run(cfg: Config, checkpoint: Optional[str], seed: int) -> dict:
-    """Describe what a result depends on.
+    """Describe everything that a result depends on.
 
     Args:
         cfg (Config): Config of the model and the data.
-        checkpoint (str, optional): Weights; None for random ones.
+        checkpoint (str, optional): Checkpoint; None for random weights.
         seed (int): Seed of the evaluation.
 
     Returns:
@@ -108,7 +108,7 @@ def describe_run(cfg: Config, checkpoint: Optional[str], seed: int) -> dict:
 
 
 def commit() -> Optional[str]:
-    """Commit of the checkout with this package, None outside a checkout."""
+    """Commit of this package; None if it is not in a checkout."""
     folder = Path(__file__).parent
     try:
         git = subprocess.run(['git', 'describe', '--always', '--dirty'],

@@ -25,13 +25,13 @@ from .results import check_folder, commit, describe_run, read_results
 class EvaluationRun:
     """The evaluation of a checkpoint in a folder.
 
-    Each protocol is run once: ``results.json`` is written after each of them,
-    and a later call keeps what it finds there. Features are shared by all
-    protocols and kept as well.
+    Each protocol runs once: ``results.json`` is written after each protocol,
+    and later calls keep its content. Features are saved, too, and shared by
+    all protocols.
 
     Args:
         cfg (Config): A pre-training config with ``eval_datasets``.
-        checkpoint (str, optional): Its weights; None for random ones.
+        checkpoint (str, optional): Checkpoint; None for random weights.
         out (str or Path): Folder of the results.
         batch_size (int): Images per batch of feature extraction. Defaults to
             128.
@@ -58,11 +58,11 @@ class EvaluationRun:
         self.seed = seed
         self.datasets: Dict[str, BaseDataset] = {}
         self.descriptions: Dict[str, dict] = {}  # of the data sets
-        self.data: Dict[str, dict] = {}  # those that a protocol used
+        self.data: Dict[str, dict] = {}  # used by a protocol
         self.results = self.open()
 
     def open(self) -> dict:
-        """Results of an earlier call, or a new file without any."""
+        """Read the results of an earlier call, or create the file."""
         path = self.out / 'results.json'
         run = describe_run(self.cfg, self.checkpoint, self.seed)
         check_folder(self.out)
@@ -80,7 +80,7 @@ class EvaluationRun:
         return results
 
     def write(self, name: str) -> None:
-        """Write the results, with those that other processes have added."""
+        """Write the results, merged with other processes' results."""
         path = self.out / 'results.json'
         with locked(self.out):
             others = json.loads(path.read_text())['protocols']
@@ -129,18 +129,18 @@ class EvaluationRun:
 
     def add(self, name: str, protocol: Callable[..., dict],
             **settings) -> bool:
-        """Run a protocol, unless its results are there.
+        """Run a protocol unless it has results.
 
         Args:
             name (str): Name of the protocol.
             protocol (Callable): Takes this run and the settings, and returns
                 a dict with ``numbers``, shares by their names, and ``how``, a
                 sentence on how they were obtained.
-            **settings: Arguments of the protocol. With other settings than
-                before it is run again.
+            **settings: Arguments of the protocol. If they have changed, it is
+                run again.
 
         Returns:
-            bool: Whether its results are there now.
+            bool: Whether it has results now.
         """
         settings = json.loads(json.dumps(settings))  # as they will be read
         done = self.results['protocols']
@@ -155,7 +155,7 @@ class EvaluationRun:
         self.data = {}
         try:
             done[name] = protocol(self, **settings)
-        except Exception as error:  # other protocols may still work
+        except Exception as error:  # others may still work
             kind = '' if isinstance(error, (ValueError, OSError)) else \
                 f'{type(error).__name__}: '
             print_log(f'{name}: {kind}{error}', 'current', logging.WARNING)
@@ -178,7 +178,7 @@ class EvaluationRun:
 
 
 def read_features(path: Path, data: dict) -> Optional[Tuple[Tensor, Tensor]]:
-    """Read saved features and labels if they belong to this data.
+    """Read saved features and labels if they are of this data set.
 
     Args:
         path (Path): File of the features, which may not exist.

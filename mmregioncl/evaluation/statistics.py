@@ -7,8 +7,9 @@ from torch.nn import functional as F
 def relative_std(embeddings: Tensor) -> float:
     """Standard deviation of normalised embeddings, relative to a uniform one.
 
-    That of SimSiam, Sec. 4.1 (https://arxiv.org/abs/2011.10566), divided by
-    1 / sqrt(D), its value for a uniform distribution on the sphere.
+    The standard deviation of SimSiam (https://arxiv.org/abs/2011.10566), Sec.
+    4.1, divided by 1 / sqrt(D), its value for a uniform distribution on the
+    sphere.
 
     Args:
         embeddings (Tensor): Shape (N, D), of any length.

@@ -53,11 +53,11 @@ class SVM(LinearSVC):
 
 
 def svm(cost: float) -> SVM:
-    """The published classifier, where images with the class count twice.
+    """The published classifier, in which positive images count twice.
 
     The published code solves the dual problem, which does not converge at high
-    costs. If there are more images than features, the primal problem is solved
-    instead: it has the same solution and is faster.
+    costs. With more images than features, this solves the primal problem: it
+    has the same solution and is faster.
     """
     return SVM(
         C=cost,
@@ -74,8 +74,8 @@ def svm(cost: float) -> SVM:
 def average_precision(targets: np.ndarray, scores: np.ndarray) -> float:
     """Area under the precision-recall curve, with monotonic precision.
 
-    As in VOC since 2010: the precision at each recall is the best one at this
-    or a higher recall.
+    As in VOC since 2010: the precision at a recall is the highest precision at
+    this or a higher recall.
 
     Args:
         targets (ndarray): 1 for images with the class, (N,).
@@ -89,10 +89,9 @@ def average_precision(targets: np.ndarray, scores: np.ndarray) -> float:
 
 def train_svm(split: Split, number: int,
               costs: Sequence[float]) -> Tuple[SVM, float]:
-    """Train the SVM of a class with the cost that is best in validation.
+    """Train the SVM of a class with the best cost in cross-validation.
 
-    3-fold cross-validation; folds are random, since folders list images class
-    by class.
+    The 3 folds are random, since folders list images class by class.
 
     Args:
         split (Split): Train set.
@@ -201,14 +200,14 @@ def low_shot_map(train: Split,
     """Train SVMs on a few images of each class.
 
     The low-shot protocol of the same paper, Sec. 6.2. Several draws are made
-    for each number of images; the cost is the one with the best mean on the
-    test set, as published.
+    for each number of images. The cost is chosen on the test set, by the mean
+    of the draws, as published.
 
     Args:
         train (Split): Train set to draw from.
         test (Split): Test set.
         shots (Sequence[int]): Numbers of images; those above the size of the
-            smallest class are left out. Defaults to the published ones.
+            smallest class are skipped. Defaults to the published ones.
         samples (int): Number of draws. Defaults to 5.
         costs (Sequence[float]): Costs to choose from. Defaults to the
             published ones.

@@ -40,8 +40,8 @@ class GuardHook(Hook):
 
     Args:
         interval (int): Steps between two reads of the losses. Defaults to 50.
-        strict_load (bool): Whether loaded weights must be exactly those of
-            the model. Defaults to True.
+        strict_load (bool): Whether loaded weights must fit the model exactly.
+            Defaults to True.
 
     Attributes:
         loaded (str or None): Which weights were loaded from a checkpoint.
@@ -185,4 +185,4 @@ class GuardHook(Hook):
             'no checkpoint was written yet'
         raise FloatingPointError(
             f'{what} became NaN or inf {when}; {kept}; lower the learning '
-            'rate, or look at the data')
+            'rate, or check the data')

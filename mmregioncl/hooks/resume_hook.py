@@ -99,10 +99,10 @@ class ResumeHook(Hook):
             return
         if self.schedule == 'checkpoint':
             runner.logger.warning('learning rate, weight decay and momentum '
-                                  'stay those of the checkpoint, as set')
+                                  'follow the checkpoint, as set')
         elif self.groups is None:
             runner.logger.warning(
-                'learning rate, weight decay and momentum stay those of the '
+                'learning rate, weight decay and momentum follow the '
                 'checkpoint, since there are several optimizers')
         else:
             reset_schedule(runner, self.groups)

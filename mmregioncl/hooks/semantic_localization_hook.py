@@ -50,7 +50,7 @@ class SemanticLocalizationHook(Hook):
         image_size (int or tuple[int, int], optional): Height and width in
             pixels to which images are resized, without keeping the aspect
             ratio. Defaults to None, the size of the crops.
-        batch_size (int, optional): Defaults to None, that of training.
+        batch_size (int, optional): Defaults to None, as in training.
         num_workers (int, optional): Defaults to None, as many as in training.
     """
     priority = 'LOW'  # before the checkpoint of the same epoch is written

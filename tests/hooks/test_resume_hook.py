@@ -61,8 +61,7 @@ def test_the_optimizer_follows_the_config(resumable, tmp_path, schedule, lr):
     cosine = (1 + 2**-0.5) / 2  # a quarter of the way
     assert group['lr'] == pytest.approx(lr * cosine)
     assert group['weight_decay'] == dict(config=0.5, checkpoint=0.01)[schedule]
-    assert ('stay those of the checkpoint' in said) == (
-        schedule == 'checkpoint')
+    assert ('follow the checkpoint' in said) == (schedule == 'checkpoint')
 
 
 def test_the_checkpoint_that_mmengine_finds_is_named(resumable, tmp_path):
