@@ -27,12 +27,11 @@ from .storage import find_checkpoint
 def train_classifier(run: EvaluationRun, config: str, digest: str) -> dict:
     """Train a classifier with a config, from the backbone of the run.
 
-    It trains in this process and accumulates gradients over as many batches as
-    the config has processes.
+    It trains in this process. Gradients are accumulated over as many batches
+    as the config has processes.
 
     Args:
-        run (EvaluationRun): Its backbone and normalisation replace those of
-            the config.
+        run (EvaluationRun): Provides backbone and normalisation.
         config (str): File of ``configs/benchmarks/classification``.
         digest (str): Result of :func:`config_digest`.
     """
@@ -60,7 +59,7 @@ def train_classifier(run: EvaluationRun, config: str, digest: str) -> dict:
         scores = scores.tolist()
         if len(scores) < runner.max_epochs:  # killed before the last one
             scores.append(runner.val()['accuracy/top1'])
-    finally:  # the runner has set that of the classifier's package
+    finally:  # the runner has set the scope of the classifier
         init_default_scope(host.scope_of(run.cfg))
     batch = processes * cfg.train_dataloader.batch_size
     return dict(
@@ -79,12 +78,12 @@ def config_digest(config: str) -> str:
 
 
 def adopt_backbone(cfg: Config, run: EvaluationRun) -> None:
-    """Set backbone, loading and normalisation of a classifier to the run's.
+    """Copy backbone, loading and normalisation of a run to a classifier.
 
-    What the recipe freezes stays frozen, and nothing else is.
+    Only the stages that the recipe freezes are frozen.
 
     Raises:
-        ValueError: If the recipe cannot take what the backbone returns.
+        ValueError: If the recipe does not accept the output of the backbone.
     """
     cfg.model.backbone = backbone_config(run, cfg.model.backbone)
     preprocessor = model_config(run.cfg)['data_preprocessor']
@@ -118,7 +117,7 @@ def adopt_backbone(cfg: Config, run: EvaluationRun) -> None:
 
 
 def backbone_config(run: EvaluationRun, recipe: dict) -> dict:
-    """Config of the run's backbone, for one process, frozen as in a recipe."""
+    """Return the backbone of a run for one process, frozen as in a recipe."""
     model = model_config(run.cfg)
     backbone = dict(getattr(run.model, 'backbone_cfg', model['backbone']))
     for name in ('frozen_stages', 'stop_grad_conv1'):  # of pre-training
@@ -126,7 +125,7 @@ def backbone_config(run: EvaluationRun, recipe: dict) -> dict:
     if 'frozen_stages' in recipe:
         backbone['frozen_stages'] = recipe['frozen_stages']
     backbone['type'] = name = model['backbone']['type']
-    if '.' not in name:  # the classifier has a scope of its own
+    if '.' not in name:  # the classifier may have another scope
         backbone['type'] = f'{host.scope_of(run.cfg)}.{name}'
     norm = backbone.get('norm_cfg') or {}
     if norm.get('type') in ('SyncBN', 'MMSyncBN'):  # maybe on a CPU
@@ -135,10 +134,10 @@ def backbone_config(run: EvaluationRun, recipe: dict) -> dict:
 
 
 def input_size(*cfgs: Config) -> int:
-    """Side in pixels of images that a backbone takes.
+    """Return a size in pixels of images that a backbone accepts.
 
-    That of the first random crop in one of the configs. Without one, 64, which
-    fits all that take any size.
+    This is the size of the first random crop in the configs, or 64 without
+    one, since such backbones accept any size.
     """
     for cfg in cfgs:
         with suppress(ValueError):

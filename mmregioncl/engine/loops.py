@@ -13,13 +13,13 @@ from .metrics import publish_metrics
 
 
 def images_per_batch(loader) -> int:
-    """Images of a batch, also if a batch sampler makes batches."""
+    """Number of images in a batch, also with a batch sampler."""
     known = loader.batch_size or getattr(loader.batch_sampler, 'batch_size', 0)
     return known or math.ceil(len(loader.dataset) / len(loader))
 
 
 def let_skip(loader: Union[DataLoader, dict]) -> Union[DataLoader, dict]:
-    """Let the batch sampler of a config, if it has one, skip batches."""
+    """Wrap the batch sampler in a config, if any, so that it can skip."""
     batches = loader.get('batch_sampler') if isinstance(loader, dict) else None
     if not isinstance(batches, dict):
         return loader
@@ -28,10 +28,10 @@ def let_skip(loader: Union[DataLoader, dict]) -> Union[DataLoader, dict]:
 
 
 class SeededLoop:
-    """Mixin of loops that can be resumed anywhere.
+    """Mixin of loops that can be resumed at any step.
 
-    Random draws of a step depend on the seed of the run and the number of the
-    step only, and each validation is done once.
+    Random draws of a step depend only on the seed of the run and the number of
+    the step. Each validation is done once.
     """
     sampler_type: type
 
@@ -41,13 +41,13 @@ class SeededLoop:
 
     @property
     def begins_anywhere(self) -> bool:
-        """Whether a pass over the data can begin in the middle."""
+        """Whether a pass over the data can start at any batch."""
         batches = self.dataloader.batch_sampler
         return type(batches) in (BatchSampler, SeededBatchSampler) and \
             isinstance(batches.sampler, self.sampler_type)
 
     def run_iter(self, *args, **kwargs) -> None:
-        """Train on a batch, with random draws of its own."""
+        """Seed the random draws of a step, and train on its batch."""
         seed_draws(self.runner.seed, self.iter, on_gpu=True)
         super().run_iter(*args, **kwargs)
 
@@ -55,8 +55,8 @@ class SeededLoop:
         """Validate if it is due and not done yet.
 
         Args:
-            done (int): Epochs or steps, in which intervals count.
-            last (int): The same, of the whole run.
+            done (int): Epochs or steps so far, the unit of the intervals.
+            last (int): Epochs or steps of the whole run.
         """
         hub = self.runner.message_hub
         self._decide_current_val_interval()
@@ -68,7 +68,7 @@ class SeededLoop:
             hub.update_info('validated', done)
 
     def skip(self, batches: int) -> None:
-        """Let the sampler leave out batches that were trained on."""
+        """Let the sampler skip batches that were trained on."""
         sampler = self.dataloader.batch_sampler
         if isinstance(sampler, SeededBatchSampler):
             sampler.skip(batches)
@@ -78,23 +78,23 @@ class SeededLoop:
 
 @LOOPS.register_module()
 class SeededTrainLoop(SeededLoop, EpochBasedTrainLoop):
-    """Epochs that can be resumed anywhere, and then go on to the bit.
+    """Epoch-based loop that can be resumed at any step, bit for bit.
 
-    Random draws of a step, such as regions and dropout, depend on the seed of
-    the run and the number of the step only. All processes draw the same unless
-    ``randomness.diff_rank_seed`` is set. A run that is resumed in the middle
-    of an epoch goes on with its next batch, if ``train_dataloader.sampler`` is
-    a ``mmregioncl.SeededSampler``. Batches that were trained on are not
-    loaded again.
+    Random draws of a step, such as regions and dropout, depend only on the
+    seed of the run and the number of the step. They are the same in all
+    processes unless ``randomness.diff_rank_seed`` is set. If
+    ``train_dataloader.sampler`` is a ``mmregioncl.SeededSampler``, a run that
+    is resumed in the middle of an epoch continues with the next batch. Earlier
+    batches are not loaded again.
 
-    Arguments are those of ``EpochBasedTrainLoop``.
+    The arguments are the same as for ``EpochBasedTrainLoop``.
     """
     sampler_type = SeededSampler
 
     def run(self) -> nn.Module:
-        """Train for the epochs that are left.
+        """Train for the remaining epochs.
 
-        A validation that a run was killed before is made up for.
+        If the run was killed before a validation, it is done now.
 
         Returns:
             nn.Module: The model.
@@ -104,7 +104,7 @@ class SeededTrainLoop(SeededLoop, EpochBasedTrainLoop):
         if self.epoch >= self.max_epochs:
             self.runner.logger.warning(
                 f'nothing is left to train after epoch {self.epoch}: raise '
-                f'train_cfg.max_epochs={self.max_epochs} to go on')
+                f'train_cfg.max_epochs={self.max_epochs} to continue')
         if self.epoch == 0:
             hub.update_info('validated', 0)
         elif 'validated' in hub.runtime_info:  # not in MMEngine's checkpoints
@@ -116,10 +116,7 @@ class SeededTrainLoop(SeededLoop, EpochBasedTrainLoop):
         return self.runner.model
 
     def validate(self) -> None:
-        """Validate after an epoch if it is due and not done yet.
-
-        Metrics that hooks have measured in the epoch are published.
-        """
+        """Publish metrics of the epoch, and validate if it is due."""
         publish_metrics(self.runner)
         self.validate_once(self.epoch, self.max_epochs)
 
@@ -127,8 +124,8 @@ class SeededTrainLoop(SeededLoop, EpochBasedTrainLoop):
         """Train for an epoch, or for the rest of it.
 
         Raises:
-            ValueError: If the epoch cannot begin in the middle, or has not as
-                many steps as the loader says.
+            ValueError: If the epoch cannot start at any batch, or if its
+                number of steps is not ``len(self.dataloader)``.
         """
         done = self.iter - self.epoch * len(self.dataloader)
         if done:
@@ -148,7 +145,7 @@ class SeededTrainLoop(SeededLoop, EpochBasedTrainLoop):
         self._epoch += 1
 
     def skip(self, batches: int) -> None:
-        """Let the sampler leave out batches that were trained on."""
+        """Let the sampler skip batches that were trained on."""
         if not self.begins_anywhere:
             raise ValueError(
                 f'cannot resume in the middle of epoch {self.epoch + 1} with '
@@ -166,19 +163,19 @@ class SeededTrainLoop(SeededLoop, EpochBasedTrainLoop):
 
 @LOOPS.register_module()
 class SeededIterTrainLoop(SeededLoop, IterBasedTrainLoop):
-    """Steps that can be resumed anywhere, and then go on to the bit.
+    """Iteration-based loop that can be resumed at any step, bit for bit.
 
-    As :class:`SeededTrainLoop`, for runs that count steps alone. Batches that
-    were trained on are not loaded again, which MMEngine's loop does.
+    See :class:`SeededTrainLoop`. Unlike in MMEngine's loop, earlier batches
+    are not loaded again.
 
     Args:
         *args: Arguments of ``IterBasedTrainLoop``.
-        **kwargs: Likewise.
+        **kwargs: Keyword arguments of ``IterBasedTrainLoop``.
 
     Raises:
         ValueError: If ``train_dataloader.sampler`` is not a
-            ``mmregioncl.SeededInfiniteSampler``, or its ``batch_sampler`` is
-            not set by a dict.
+            ``mmregioncl.SeededInfiniteSampler``, or if ``batch_sampler`` is
+            set, but not by a dict.
     """
     sampler_type = SeededInfiniteSampler
 
@@ -192,9 +189,9 @@ class SeededIterTrainLoop(SeededLoop, IterBasedTrainLoop):
                 'any, or train_cfg.type to IterBasedTrainLoop')
 
     def run(self) -> nn.Module:
-        """Train for the steps that are left.
+        """Train for the remaining steps.
 
-        A validation that a run was killed before is made up for.
+        If the run was killed before a validation, it is done now.
 
         Returns:
             nn.Module: The model.

@@ -1,29 +1,30 @@
-"""What hooks measure between epochs, for hooks that act on metrics.
+"""Pass metrics of evaluation hooks to hooks and schedulers that monitor them.
 
-MMEngine's hooks get metrics from validation loops. Pre-training has none, so
-that checkpoint hooks with ``save_best``, early stopping and schedules with a
-plateau would wait for ever.
+MMEngine takes metrics from a validation loop, which pre-training does not
+have. Without this, ``save_best``, early stopping and plateau schedulers would
+have no effect.
 """
 from typing import Dict, Iterator, List, Optional, Tuple
 
 from mmengine.dist import broadcast_object_list
 from mmengine.hooks import (CheckpointHook, EarlyStoppingHook, EMAHook,
                             LoggerHook, ParamSchedulerHook, RuntimeInfoHook)
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 
-# What is better of the metrics of evaluation hooks, by parts of their names.
-# MMEngine knows that of accuracies and losses.
+# Parts of metric names for which higher, or lower, is better. MMEngine knows
+# the names of accuracies and losses.
 GREATER = ('knn', '/std', 'rankme')
 LESS = ('alignment', 'uniformity')
-NAME = 'unread_metrics'  # in the message hub, which checkpoints hold
-# Hooks that need a validation loop, or are served otherwise
+NAME = 'unread_metrics'  # in the message hub, which checkpoints contain
+# Hooks that need a validation loop, or get the metrics in another way
 OTHERS = (CheckpointHook, EMAHook, LoggerHook, ParamSchedulerHook,
           RuntimeInfoHook)
 
 
 class Metrics(Dict[str, float]):
-    """Metrics of an epoch, where the others are None.
+    """Metrics of an epoch. Metrics that were not measured are None.
 
-    MMEngine's ``CheckpointHook`` takes None as not measured.
+    MMEngine's ``CheckpointHook`` ignores None.
     """
 
     def __missing__(self, name: str) -> Optional[float]:
@@ -31,9 +32,10 @@ class Metrics(Dict[str, float]):
 
 
 def note_metrics(runner, metrics: Dict[str, float]) -> None:
-    """Keep metrics until :func:`publish_metrics`; all ranks have to call it.
+    """Keep metrics until :func:`publish_metrics`.
 
-    All ranks get those of rank 0, so that they decide the same.
+    All ranks have to call it. They get the metrics of rank 0, so that they
+    make the same decisions.
     """
     shared = [metrics]
     broadcast_object_list(shared)
@@ -42,10 +44,10 @@ def note_metrics(runner, metrics: Dict[str, float]) -> None:
 
 
 def publish_metrics(runner) -> None:
-    """Hand metrics to hooks and schedules, after the epoch was counted.
+    """Pass metrics to hooks and schedulers, after the epoch was counted.
 
-    A run that is killed before this is done makes up for it when it is
-    resumed: checkpoints of that epoch hold the metrics.
+    Checkpoints of the epoch contain the metrics, so that a run that is killed
+    before this call makes it after it is resumed.
     """
     metrics = Metrics(runner.message_hub.get_info(NAME, {}))
     if not metrics:
@@ -60,53 +62,55 @@ def publish_metrics(runner) -> None:
             hook.after_val_epoch(runner, metrics)
     runner.message_hub.update_info(NAME, {})
     for hook in runner.hooks:
-        if isinstance(hook, CheckpointHook):  # which writes what is known now
+        if isinstance(hook, CheckpointHook):  # after the others have changed
             hook.after_val_epoch(runner, metrics)
 
 
 def measured(runner) -> List[str]:
-    """Names of all metrics that hooks of a run measure."""
+    """Return the names of all metrics that the hooks of a run measure."""
     return [
         name for hook in runner.hooks
         for name in getattr(hook, 'metric_names', lambda _: [])(runner)
     ]
 
 
-def check_name(setting: str, name: str, known: List[str]) -> None:
-    """Refuse a setting that names a metric which is not measured.
+def check_name(setting: Tuple[str, str], name: str, known: List[str]) -> None:
+    """Reject a setting that names an unknown metric.
 
     Args:
-        setting (str): Such as 'save_best of CheckpointHook'.
-        name (str): The metric.
-        known (list[str]): Those of the run.
+        setting (tuple[str, str]): Setting and class, such as ('save_best',
+            'CheckpointHook').
+        name (str): Name of the metric.
+        known (list[str]): Names of the metrics of the run.
 
     Raises:
-        ValueError: If it is not among them.
+        ValueError: If `name` is not in `known`.
     """
     if name in known:
         return
     hint = f'name one of {", ".join(dict.fromkeys(known))}' if known else \
         'add OnlineKNNHook or OnlineLinearProbeHook to default_hooks'
-    raise ValueError(f'{name!r} in {setting} is no metric that this run '
-                     f'measures: {hint}')
+    raise ValueError(
+        f'{setting[0]}={name!r} of {setting[1]} names no metric of this '
+        f'run: {hint}')
 
 
-def awaited(runner) -> Iterator[Tuple[str, str]]:
-    """Yield settings that name a metric, and the metric."""
+def awaited(runner) -> Iterator[Tuple[Tuple[str, str], str]]:
+    """Yield each setting that names a metric, its class, and the metric."""
     for hook in runner.hooks:
         kind = type(hook).__name__
         if isinstance(hook, CheckpointHook):
             for name in hook.save_best or []:
                 if name != 'auto' or not measured(runner):
-                    yield f'save_best of {kind}', name
+                    yield ('save_best', kind), name
         elif isinstance(hook, EarlyStoppingHook):
-            yield f'monitor of {kind}', hook.monitor
+            yield ('monitor', kind), hook.monitor
     for scheduler in plateaus(runner):
-        yield f'monitor of {type(scheduler).__name__}', scheduler.monitor
+        yield ('monitor', type(scheduler).__name__), scheduler.monitor
 
 
 def plateaus(runner) -> list:
-    """Schedulers that wait for a metric."""
+    """Return the schedulers that monitor a metric."""
     return [
         part for part in all_schedulers(runner)
         if getattr(part, 'need_val_args', False)
@@ -114,8 +118,15 @@ def plateaus(runner) -> list:
 
 
 def all_schedulers(runner) -> list:
-    """The schedulers of all optimizers."""
+    """Return the schedulers of all optimizers."""
     schedulers = runner.param_schedulers or []
     if isinstance(schedulers, dict):  # by optimizer
         schedulers = sum(schedulers.values(), [])
     return schedulers
+
+
+def parts_of(wrapper) -> list:
+    """Return the wrapper of each optimizer, none before they are built."""
+    if isinstance(wrapper, OptimWrapperDict):
+        return [*wrapper.values()]
+    return [wrapper] if isinstance(wrapper, OptimWrapper) else []

@@ -1,25 +1,26 @@
-"""How far a run was, and what changes when it is resumed."""
+"""Restore progress, and report config changes, when a run resumes."""
 import ast
 import warnings
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Dict, List, Optional
 
 from mmengine.config import Config
 
 from mmregioncl.datasets import Seeded
+from mmregioncl.datasets.nested import dotted_items
 
 # Settings of the Runner that affect what is trained
 AFFECTING = ('model', 'data_preprocessor', 'train_dataloader', 'optim_wrapper',
              'param_scheduler', 'train_cfg', 'auto_scale_lr', 'randomness',
              'custom_hooks', 'default_hooks', 'custom_imports', 'sync_bn',
              'model_wrapper_cfg', 'efficient_conv_bn_eval')
-# Settings inside these that do not
+# Settings within them that have no effect on the result
 HARMLESS = ('num_workers', 'persistent_workers', 'pin_memory',
             'prefetch_factor', 'val_interval', 'val_begin')
-# Default hooks that do not
+# Default hooks that have no effect on the result
 HARMLESS_HOOKS = ('checkpoint', 'guard', 'health', 'knn', 'linear', 'logger',
                   'pretrained', 'resume', 'runtime_info', 'sampler_seed',
                   'timer', 'visualization')
-# What the learning rates and momenta of a run follow from
+# Settings that determine learning rates and momenta
 SCHEDULE = ('optim_wrapper', 'param_scheduler', 'train_cfg', 'auto_scale_lr')
 
 
@@ -42,7 +43,7 @@ def read_settings(text: str) -> Dict[str, Any]:
 
 
 def evaluate(node: ast.expr) -> Any:
-    """Value of an expression of literals and ``dict(...)``."""
+    """Evaluate an expression of literals and ``dict(...)``."""
     if isinstance(node, ast.Call) and getattr(node.func, 'id', '') == 'dict':
         mapping = evaluate(node.args[0]) if node.args else {}
         words = {word.arg: evaluate(word.value) for word in node.keywords}
@@ -60,41 +61,28 @@ def evaluate(node: ast.expr) -> Any:
         return ast.unparse(node)
 
 
-def flatten(value: Any, key: str) -> Iterator[Tuple[str, Any]]:
-    """Yield all values inside dicts and lists, with their dotted keys."""
-    if isinstance(value, dict):
-        items = value.items()
-    elif isinstance(value, list):
-        items = enumerate(value)
-    else:
-        yield key, value
-        return
-    for name, inner in items:
-        yield from flatten(inner, f'{key}.{name}')
-
-
 def affecting(settings: Dict[str, Any]) -> Dict[str, Any]:
-    """The settings that affect what is trained, by dotted keys."""
+    """Select the settings that affect training, by dotted keys."""
+    given = {name: settings[name] for name in AFFECTING if name in settings}
     chosen = {}
-    for name in AFFECTING:
-        for key, value in flatten(settings.get(name, {}), name):
-            parts = key.split('.')
-            if parts[-1] in HARMLESS or name == 'default_hooks' and \
-                    parts[1] in HARMLESS_HOOKS:
-                continue
+    for key, value in dotted_items(given):
+        name, *parts = key.split('.')
+        harmless = parts and (parts[-1] in HARMLESS or name == 'default_hooks'
+                              and parts[0] in HARMLESS_HOOKS)
+        if not harmless and not isinstance(value, (dict, list)):
             chosen[key] = value
     return chosen
 
 
 def changes(before: str, now: str) -> List[str]:
-    """Compare the settings of two configs that affect what is trained.
+    """Compare the settings of two configs that affect training.
 
     Args:
         before (str): ``pretty_text`` of the config in a checkpoint.
-        now (str): That of the config of the run.
+        now (str): ``pretty_text`` of the config of the run.
 
     Returns:
-        list[str]: Such as 'optim_wrapper.optimizer.lr: 0.03 -> 0.06'.
+        list[str]: Lines such as 'optim_wrapper.optimizer.lr: 0.03 -> 0.06'.
     """
     old, new = (affecting(read_settings(text)) for text in (before, now))
     missing = '(not set)'
@@ -109,16 +97,16 @@ def changes(before: str, now: str) -> List[str]:
 
 def differences(saved: Optional[str], cfg: Config, before: dict,
                 now: dict) -> List[str]:
-    """What differs between two runs, as far as it affects training.
+    """List the differences between two runs that affect training.
 
     Args:
         saved (str, optional): ``pretty_text`` of the config in the checkpoint.
         cfg (Config): Config of the run.
-        before (dict): :func:`progress` of the run of the checkpoint.
-        now (dict): That of this run.
+        before (dict): :func:`progress` in the checkpoint.
+        now (dict): :func:`progress` of this run.
 
     Returns:
-        list[str]: As of :func:`changes`.
+        list[str]: Lines as returned by :func:`changes`.
     """
     try:
         found = changes(saved, cfg.pretty_text)
@@ -133,17 +121,17 @@ def differences(saved: Optional[str], cfg: Config, before: dict,
 
 
 def reset_schedule(runner, groups: List[dict]) -> None:
-    """Give the optimizer the settings of the config, as of this step.
+    """Let the optimizer follow the schedule of the config from this step on.
 
-    The schedulers are built anew and take the steps that they would have
-    taken. Those that wait for a metric go on from the checkpoint.
+    New schedulers are built, and make all steps so far. Schedulers that
+    monitor a metric keep their state from the checkpoint.
 
     Args:
-        runner (Runner): A run that was resumed, with one optimizer.
+        runner (Runner): A resumed run with one optimizer.
         groups (list[dict]): Settings of its parameter groups before the
             checkpoint was loaded.
     """
-    known = runner.param_schedulers  # as the checkpoint has left them
+    known = runner.param_schedulers  # with the state of the checkpoint
     shares = [plateau_shares(part) for part in known or []]
     for group, settings in zip(runner.optim_wrapper.param_groups, groups):
         group.update(settings)
@@ -163,7 +151,7 @@ def reset_schedule(runner, groups: List[dict]) -> None:
 
 
 def catch_up(runner) -> None:
-    """Let new schedulers take their steps, but for those of a metric."""
+    """Let new schedulers make all steps so far, without a metric."""
     steady = [
         part for part in runner.param_schedulers
         if not getattr(part, 'need_val_args', False)
@@ -172,7 +160,7 @@ def catch_up(runner) -> None:
     by_iter = [part for part in steady if not part.by_epoch]
     length = len(runner.train_dataloader)
     with warnings.catch_warnings():
-        warnings.simplefilter('ignore')  # steps without one of the optimizer
+        warnings.simplefilter('ignore')  # the optimizer makes no steps here
         epochs = 0
         for step in range(1, runner.iter + 1):
             for scheduler in by_iter:
@@ -182,13 +170,13 @@ def catch_up(runner) -> None:
                 for scheduler in by_epoch:
                     scheduler.step()
         for scheduler in by_epoch * (runner.epoch - epochs):
-            scheduler.step()  # epochs that were longer
+            scheduler.step()  # earlier epochs had fewer steps
 
 
 def plateau_shares(scheduler) -> List[float]:
-    """How far a schedule that waits for a metric has lowered each group.
+    """Return the factor by which a plateau scheduler has lowered each group.
 
-    Empty for other schedules, whose values follow from the step.
+    Empty for other schedulers, whose values depend only on the step.
     """
     if not getattr(scheduler, 'need_val_args', False):
         return []
@@ -200,7 +188,7 @@ def plateau_shares(scheduler) -> List[float]:
 
 
 def progress(runner) -> Dict[str, Optional[int]]:
-    """The units in which a run counts, and the seed of its data."""
+    """Return the units in which a run counts, and the seed of its data."""
     loader = runner.train_dataloader
     sampler = loader.batch_sampler.sampler
     return dict(
@@ -212,7 +200,7 @@ def progress(runner) -> Dict[str, Optional[int]]:
 
 
 def is_progress(known: Any) -> bool:
-    """Whether a checkpoint holds :func:`progress`, undamaged."""
+    """Whether an object in a checkpoint is a valid :func:`progress`."""
     units = ('epoch_length', 'batch_size', 'world_size', 'images')
     return isinstance(known, dict) and all(
         isinstance(known.get(unit), int) and known[unit] > 0
@@ -221,22 +209,22 @@ def is_progress(known: Any) -> bool:
 
 
 def progress_of_others(meta: dict, now: dict) -> dict:
-    """The same of a checkpoint of MMEngine, which ends an epoch or a step."""
+    """Progress of a checkpoint written by MMEngine's own hook."""
     whole = meta['epoch'] and meta['iter'] % meta['epoch'] == 0
     length = meta['iter'] // meta['epoch'] if whole else now['epoch_length']
     return dict(now, epoch_length=length, data_seed=None)
 
 
 def count_anew(meta: dict, before: dict, now: dict) -> bool:
-    """Count the steps in batches of this run, by images trained on.
+    """Convert the steps of a checkpoint to batches of this run.
 
     Args:
-        meta (dict): Of the checkpoint; its ``iter`` is changed.
-        before (dict): :func:`progress` of the run of the checkpoint.
-        now (dict): That of this run.
+        meta (dict): Meta data of the checkpoint. Its ``iter`` is changed.
+        before (dict): :func:`progress` in the checkpoint.
+        now (dict): :func:`progress` of this run.
 
     Returns:
-        bool: Whether the runs differ in their steps.
+        bool: Whether the length of an epoch or the batch differs.
     """
     units = ('epoch_length', 'batch_size', 'world_size')
     if all(before[unit] == now[unit] for unit in units):

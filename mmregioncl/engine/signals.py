@@ -1,4 +1,4 @@
-"""Signals by which a cluster tells a job to stop."""
+"""Handle the signals by which a cluster stops a job."""
 import os
 import signal
 from threading import Thread
@@ -6,16 +6,16 @@ from threading import Thread
 STOP_SIGNALS = tuple(
     getattr(signal, name) for name in ('SIGTERM', 'SIGUSR1')
     if hasattr(signal, name))  # Windows lacks the second
-listening = False  # whether forked processes outlive signals
+listening = False  # whether forked processes ignore the signals
 
 
 def outlive_in_workers() -> None:
-    """Let data workers that start from now on serve the last step.
+    """Keep data workers alive until the current step is done.
 
-    Clusters signal every process of a job. PyTorch's workers would end at
-    once, and the process that trains would fail in the middle of a step. A
-    signal from that process, which ends its workers, is obeyed. Workers that
-    are spawned, not forked, are as before.
+    Clusters signal every process of a job. PyTorch's workers would exit at
+    once, and the training process would fail in the middle of a step. Workers
+    that start after this call obey signals of the training process only.
+    Workers that are spawned instead of forked do not change.
     """
     global listening
     # Not on macOS and Windows
@@ -27,14 +27,14 @@ def outlive_in_workers() -> None:
 def listen() -> None:
     """Block the signals, and wait for them in a thread.
 
-    Python does not tell handlers who sent a signal; ``sigwaitinfo`` does.
+    Python's handlers do not get the sender of a signal, ``sigwaitinfo`` does.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     Thread(target=obey_parent, daemon=True).start()
 
 
 def obey_parent() -> None:
-    """End at a signal of the parent; ignore others."""
+    """Exit at a signal from the parent, and ignore other signals."""
     while signal.sigwaitinfo(STOP_SIGNALS).si_pid != os.getppid():
         pass
     os._exit(0)

@@ -1,4 +1,4 @@
-"""What a step of pre-training takes, before it is made, and what there is."""
+"""Estimate the memory of a training step, and measure free memory."""
 import weakref
 from contextlib import contextmanager
 from copy import deepcopy
@@ -7,7 +7,7 @@ from typing import Any, Dict, Iterator, List, Optional
 
 import torch
 from mmengine.hooks import Hook
-from mmengine.optim import AmpOptimWrapper, OptimWrapper, OptimWrapperDict
+from mmengine.optim import AmpOptimWrapper
 from torch import Tensor, distributed, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -18,13 +18,14 @@ from mmregioncl.models.utils import preprocess
 from mmregioncl.models.utils.modules import unwrap
 from mmregioncl.randomness import kept_draws
 from .launch import local_processes
+from .metrics import parts_of
 from .optimizers import AutocastOptimWrapper
 
 GIB = 2**30
 
 
 class Meter(TorchDispatchMode):
-    """Bytes of all storages that operators made and that are still held."""
+    """Count the bytes of all storages that operators allocate."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -32,7 +33,7 @@ class Meter(TorchDispatchMode):
         self.held = self.peak = 0
 
     def note(self, value) -> None:
-        """Count a storage, until it goes."""
+        """Count a storage until it is freed."""
         if not isinstance(value, Tensor):
             return
         storage = value.untyped_storage()
@@ -53,19 +54,20 @@ class Meter(TorchDispatchMode):
 
 
 def first_sample(runner) -> dict:
-    """The first image of the training set, loaded.
+    """Load the first image of the training set.
 
-    Random draws that follow do not change.
+    The random state does not change.
     """
     with kept_draws():
         return runner.train_dataloader.dataset[0]
 
 
 def views_of(runner, sample: dict) -> Optional[List[Tensor]]:
-    """Views of an image as the model gets them, (1, C, H, W) each.
+    """Return the views of an image as the model gets them.
 
     Returns:
-        list[Tensor] or None: None if the model is not one of pre-training.
+        list[Tensor] or None: Shape (1, C, H, W) each. None if the model is no
+        pre-training algorithm.
 
     Raises:
         ValueError: If the pipeline does not pack views.
@@ -85,29 +87,30 @@ def views_of(runner, sample: dict) -> Optional[List[Tensor]]:
 def estimate_step(runner, views: List[Tensor], batch: int) -> int:
     """Estimate the memory of a step on one process.
 
-    The step is made with tensors that have a size and no content, on a copy of
-    the model, so that nothing is computed. Weights, averages, gradients and
-    the states of the optimizer are counted, and all that is kept for the
-    backward pass or made in it. Workspace of convolutions and the context of a
-    GPU come on top.
+    The step runs on a copy of the model with meta tensors, so that nothing is
+    computed. The estimate contains weights, moving averages, gradients, states
+    of the optimizer, and all tensors that are saved for the backward pass or
+    created in it. It does not contain workspaces of convolutions and the
+    context of a GPU.
 
     Args:
         runner (Runner): The run.
-        views (list[Tensor]): From :func:`views_of`.
-        batch (int): Images.
+        views (list[Tensor]): Result of :func:`views_of`.
+        batch (int): Number of images.
 
     Returns:
         int: Bytes at the peak.
 
     Raises:
-        Exception: Whatever the model raises, as if it needs values of tensors.
+        Exception: Any error of the model, which may need the values of
+            tensors.
     """
     model = unwrap(runner.model)
     dtype = autocast_dtype(runner.optim_wrapper, views[0].device)
-    twin = without_content(model, dtype)
+    empty = empty_copy(model, dtype)
     inputs = [empty_batch(view, batch, dtype) for view in views]
     with kept_draws(), alone(), Meter() as meter:
-        sum(value for name, value in twin.loss(inputs, []).items()
+        sum(value for name, value in empty.loss(inputs, []).items()
             if 'loss' in name).backward()
     learning = size_of(weight for weight in model.parameters()
                        if weight.requires_grad)
@@ -121,38 +124,38 @@ def estimate_step(runner, views: List[Tensor], batch: int) -> int:
 
 
 def rehearse(model: nn.Module, views: List[Tensor], batch: int) -> Any:
-    """Make the forward passes of a step with tensors without content.
+    """Run the forward passes of a step with meta tensors.
 
-    In eval mode, where PyTorch takes half the time for that.
+    The copy of the model is in eval mode, which takes half the time.
 
     Args:
         model (nn.Module): A pre-training algorithm.
-        views (list[Tensor]): From :func:`views_of`.
-        batch (int): Images.
+        views (list[Tensor]): Result of :func:`views_of`.
+        batch (int): Number of images.
 
     Returns:
-        Any: What the backbone makes of the views that it gets first.
+        Any: Output of the first call of the backbone.
 
     Raises:
-        Exception: Whatever the model raises in a step, or since it needs
-            values of tensors.
+        Exception: Any error of the model, which may need the values of
+            tensors.
     """
-    twin, made = without_content(model, None).eval(), []
-    twin.backbone.register_forward_hook(
+    empty, made = empty_copy(model, None).eval(), []
+    empty.backbone.register_forward_hook(
         lambda module, images, outputs: made.append(outputs))
     with kept_draws(), alone(), torch.no_grad():
-        twin.loss([empty_batch(view, batch, None) for view in views], [])
+        empty.loss([empty_batch(view, batch, None) for view in views], [])
     return made[0]
 
 
 def empty_batch(view: Tensor, batch: int,
                 dtype: Optional[torch.dtype]) -> Tensor:
-    """A batch of views that has a size and no content."""
+    """Return a batch of views on the meta device."""
     return view.new_empty((batch, *view.shape[1:]), dtype=dtype, device='meta')
 
 
 def autocast_dtype(wrapper, device: torch.device) -> Optional[torch.dtype]:
-    """The type that a step computes in, None for that of the weights."""
+    """Return the type of autocast, None without autocast."""
     if isinstance(wrapper, AutocastOptimWrapper):
         return torch.bfloat16
     if isinstance(wrapper, AmpOptimWrapper):
@@ -160,19 +163,18 @@ def autocast_dtype(wrapper, device: torch.device) -> Optional[torch.dtype]:
     return None
 
 
-def without_content(model: nn.Module,
-                    dtype: Optional[torch.dtype]) -> nn.Module:
-    """Copy a model to PyTorch's meta device.
+def empty_copy(model: nn.Module, dtype: Optional[torch.dtype]) -> nn.Module:
+    """Copy a model to the meta device.
 
-    Numbers that it reads, such as steps, keep their content. Queues are not
-    written, and hooks of the run do not listen.
+    Integer tensors, such as step counters, keep their values. The copy does
+    not update queues, and does not call hooks of the run.
 
     Args:
-        model (nn.Module): Any.
-        dtype (torch.dtype, optional): Type of the weights of the copy; None
-            keeps theirs.
+        model (nn.Module): Any model.
+        dtype (torch.dtype, optional): Type of the weights of the copy. None
+            keeps the type.
     """
-    memo: Dict[int, object] = {}  # what stands for what in the copy
+    memo: Dict[int, object] = {}  # replacements in the copy, by id
     for value in (*model.parameters(), *model.buffers()):
         if value.is_floating_point():
             copied = value.detach().to('meta', dtype)
@@ -184,20 +186,20 @@ def without_content(model: nn.Module,
                 owner = getattr(listener, '__self__', None)
                 if isinstance(owner, Hook):
                     memo[id(listener)] = ignore
-    twin = deepcopy(model, memo)
+    empty = deepcopy(model, memo)
     for name in ('_dequeue_and_enqueue', '_dequeue_and_enqueue2'):
-        if hasattr(twin, name):
-            setattr(twin, name, ignore)
-    return twin
+        if hasattr(empty, name):
+            setattr(empty, name, ignore)
+    return empty
 
 
 def ignore(*args, **kwargs) -> None:
-    """Take the place of a function that is not called."""
+    """Do nothing, instead of another function."""
 
 
 @contextmanager
 def alone() -> Iterator[None]:
-    """Take this process for the only one."""
+    """Pretend that there is only one process."""
     joined = distributed.is_initialized
     distributed.is_initialized = lambda: False
     try:
@@ -206,53 +208,48 @@ def alone() -> Iterator[None]:
         distributed.is_initialized = joined
 
 
-def optimizers_of(wrapper) -> List[torch.optim.Optimizer]:
-    """The optimizers of a wrapper, or of several."""
-    if isinstance(wrapper, OptimWrapperDict):
-        return [part.optimizer for part in wrapper.values()]
-    return [wrapper.optimizer] if isinstance(wrapper, OptimWrapper) else []
-
-
 def size_of(values) -> int:
-    """Bytes of all tensors in a nest of containers."""
+    """Bytes of all tensors in nested containers."""
     return sum(
         value.nbytes for value in tree_leaves([*values])
         if isinstance(value, Tensor))
 
 
 def present(runner) -> int:
-    """Bytes that are held before a step: weights, and states if resumed."""
+    """Bytes in use before a step: weights, and states if resumed."""
     model = unwrap(runner.model)
     states = [
-        part.state.values() for part in optimizers_of(runner.optim_wrapper)
+        part.optimizer.state.values()
+        for part in parts_of(runner.optim_wrapper)
     ]
     return size_of((*model.parameters(), *model.buffers())) + sum(
         size_of(part) for part in states)
 
 
 def missing_states(runner) -> int:
-    """Bytes of the states that the first step of an optimizer makes.
+    """Bytes of the states that an optimizer creates in its first step.
 
-    Two values for each weight if it has betas, as Adam; one for a momentum.
+    Optimizers with betas, such as Adam, keep two values for each weight, and
+    optimizers with momentum one.
     """
     total = 0
-    for part in optimizers_of(runner.optim_wrapper):
-        for group in part.param_groups:
+    for part in parts_of(runner.optim_wrapper):
+        for group in part.optimizer.param_groups:
             copies = 2 + bool(group.get('amsgrad')) if 'betas' in group \
                 else int(bool(group.get('momentum')))
-            total += copies * size_of(
-                weight for weight in group['params']
-                if weight.requires_grad and not part.state.get(weight))
+            total += copies * size_of(weight for weight in group['params']
+                                      if weight.requires_grad
+                                      and not part.optimizer.state.get(weight))
     return total
 
 
 def free_memory(device: torch.device) -> Optional[int]:
-    """Bytes that this process can take; None if that is not known.
+    """Bytes that this process can allocate, None if unknown.
 
-    On a CPU, processes of one machine share them.
+    On a CPU, the processes of a machine share its memory.
 
     Args:
-        device (torch.device): Of the model.
+        device (torch.device): Device of the model.
     """
     if device.type == 'cuda':
         kept = torch.cuda.memory_reserved(device)
@@ -277,9 +274,9 @@ def host_room(path: str = '/proc/meminfo') -> Iterator[int]:
 
 def group_room(groups: str = '/proc/self/cgroup',
                root: str = '/sys/fs/cgroup') -> Iterator[int]:
-    """Bytes below each limit of a container or job, versions 1 and 2.
+    """Bytes below each memory limit of a container or job.
 
-    Files that are cached count as free.
+    Reads versions 1 and 2 of cgroups. Cached files count as free.
     """
     try:
         lines = Path(groups).read_text().splitlines()
@@ -296,7 +293,7 @@ def group_room(groups: str = '/proc/self/cgroup',
         elif controllers:
             continue
         place = base / name.lstrip('/')
-        # In a container, the name may be of a folder outside.
+        # In a container, the folder may not exist.
         for folder in {base, place, *place.parents}:
             try:
                 limit, used = (

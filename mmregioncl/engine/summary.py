@@ -1,4 +1,4 @@
-"""What a run does, and what can be done with its result."""
+"""Describe a run, and suggest the next commands."""
 import os
 import shlex
 import time
@@ -15,10 +15,10 @@ from .loops import images_per_batch
 
 
 def describe_run(runner) -> str:
-    """One line: what is trained, on what, how long, and where it is written.
+    """Describe model, data, length and work dir of a run in one line.
 
     Args:
-        runner (Runner): Ready to train.
+        runner (Runner): A run that is ready to train.
     """
     loader = runner.train_dataloader
     parts = list(innermost(loader.dataset))
@@ -51,7 +51,7 @@ def every(number: int, noun: str) -> str:
 
 
 def describe_data(dataset: BaseDataset) -> str:
-    """How many images a data set has, where, and which files it leaves out."""
+    """Describe the images of a data set, and the files that it skips."""
     root = getattr(dataset, 'data_root', None) or type(dataset).__name__
     text = f'{counted(len(dataset), "image")} of {printable(root)}'
     left_out = {
@@ -67,22 +67,22 @@ def describe_data(dataset: BaseDataset) -> str:
 
 
 def end_of_run(seconds_per_step: float, steps: int) -> str:
-    """When a run ends that goes on at a speed, such as 'Mon 16:05'."""
+    """Estimate the time at which a run ends, such as '16:05'."""
     seconds = seconds_per_step * steps
     form = '%H:%M' if seconds < 43200 else '%Y-%m-%d %H:%M'
     return time.strftime(form, time.localtime(time.time() + seconds))
 
 
 def next_commands(runner, config: str, tools: Path) -> str:
-    """Where the result of a run is, and the commands that use it.
+    """List the results of a run, and the commands that use them.
 
     Args:
-        runner (Runner): That has trained.
+        runner (Runner): A finished run.
         config (str): Its config file.
-        tools (Path): Folder of the command lines.
+        tools (Path): Folder of the tools.
 
     Returns:
-        str: A line for each, to be printed.
+        str: One line for each result or command.
     """
     checkpoint = runner.message_hub.get_info('last_ckpt')
     if checkpoint is None:

@@ -1,4 +1,4 @@
-"""Switches of speed that a machine does not gain by."""
+"""Detect performance options that do not help on this machine."""
 import platform
 from typing import Optional
 
@@ -7,7 +7,7 @@ from torch import nn
 
 
 def amp_is_slow(device: str, dtype: torch.dtype) -> Optional[str]:
-    """Why mixed precision takes longer than float32; None if it may not.
+    """Return why mixed precision is slower than float32, None if unknown.
 
     Args:
         device (str): Type of the device, such as 'cpu'.
@@ -27,11 +27,11 @@ def amp_is_slow(device: str, dtype: torch.dtype) -> Optional[str]:
 
 def channels_last_gains_nothing(device: str,
                                 model: nn.Module) -> Optional[str]:
-    """Why the layout of feature maps makes no difference; None if it may.
+    """Return why channels last gains nothing, None if it may gain.
 
     Args:
         device (str): Type of the device, such as 'cpu'.
-        model (nn.Module): Any.
+        model (nn.Module): Any model.
     """
     if not any(isinstance(part, nn.Conv2d) for part in model.modules()):
         return f'{type(model).__name__} has no convolutions of images'
@@ -43,7 +43,7 @@ def channels_last_gains_nothing(device: str,
 
 
 def cannot_compile(device: str) -> Optional[str]:
-    """What ``torch.compile`` lacks; None if nothing.
+    """Return what ``torch.compile`` needs and does not find, or None.
 
     Args:
         device (str): Type of the device, such as 'cpu'.
@@ -51,7 +51,7 @@ def cannot_compile(device: str) -> Optional[str]:
     if device == 'cuda':
         from torch.utils._triton import has_triton
         return None if has_triton() else 'Triton for this GPU'
-    # It takes seconds to import, which compiling does in any case.
+    # This import takes seconds, and compiling needs it anyway.
     from torch._inductor import cpp_builder
     try:
         cpp_builder.get_cpp_compiler()

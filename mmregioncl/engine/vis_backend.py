@@ -12,11 +12,10 @@ from mmregioncl.registry import VISBACKENDS
 
 @VISBACKENDS.register_module()
 class SafeVisBackend(LocalVisBackend):
-    """``LocalVisBackend`` that a full disk does not stop.
+    """``LocalVisBackend`` that survives a full disk.
 
-    Scalars that cannot be written are kept and written later. It warns once.
-
-    Arguments are those of ``LocalVisBackend``.
+    Scalars that cannot be written are kept and written later, with one
+    warning. The arguments are the same as for ``LocalVisBackend``.
     """
 
     def __init__(self, *args, **kwargs) -> None:
@@ -33,7 +32,7 @@ class SafeVisBackend(LocalVisBackend):
             try:
                 super()._dump(*self.waiting[0])
             except OSError as error:
-                with suppress(OSError):  # without half a line
+                with suppress(OSError):  # remove an incomplete line
                     os.truncate(path, size)
                 if not self.warned:
                     print_log(f'cannot write to {path} ({error}): make room',

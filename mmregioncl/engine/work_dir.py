@@ -1,4 +1,4 @@
-"""The folder of a run: writable, and used by one run at a time."""
+"""Lock the work dir of a run."""
 import os
 import socket
 import time
@@ -12,22 +12,21 @@ except ImportError:  # on Windows: runs are not locked
 
 
 def claim_work_dir(work_dir: Union[str, Path]) -> Optional[TextIO]:
-    """Refuse to train in a work dir that another run is using.
+    """Lock a work dir, so that no other run trains in it.
 
-    The operating system releases the lock when the process ends, however it
-    ends, so that none is ever stale. Data workers do not hold it. It also ends
-    if this process opens and closes the file again. Works on network file
-    systems that support locks; others are used without.
+    The operating system releases the lock when the process exits for any
+    reason, or if it opens and closes the file again. Data workers do not hold
+    the lock. On file systems without locks, nothing is locked.
 
     Args:
         work_dir (str or Path): Work dir of the run. It is created.
 
     Returns:
-        TextIO or None: Keep it open while the run lasts. None without locks.
+        TextIO or None: Keep the file open during the run. None without locks.
 
     Raises:
-        OSError: If nothing can be written there.
-        RuntimeError: If another run is using it.
+        OSError: If the work dir is not writable.
+        RuntimeError: If another run uses the work dir.
     """
     path = Path(work_dir) / '.lock'
     try:
@@ -39,7 +38,7 @@ def claim_work_dir(work_dir: Union[str, Path]) -> Optional[TextIO]:
     if fcntl is None:
         return None
     try:
-        # Not flock, which forked workers would share.
+        # flock would be shared with forked workers.
         fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError):
         lock.seek(0)

@@ -131,7 +131,7 @@ class SafeCheckpointHook(CheckpointHook):
             return
         if not isinstance(metrics, Metrics):  # of a validation loop
             for name in {*self.save_best} - {'auto'}:
-                check_name(f'save_best of {type(self).__name__}', name,
+                check_name(('save_best', type(self).__name__), name,
                            [*metrics, *measured(runner)])
         elif runner.val_loop is not None and 'auto' in self.save_best:
             return  # which means the first metric of that loop

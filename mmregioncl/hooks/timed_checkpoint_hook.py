@@ -9,9 +9,9 @@ from typing import Any, Dict, Optional
 
 import torch
 from mmengine.dist import all_reduce, get_world_size, is_main_process
-from mmengine.optim import OptimWrapperDict
 from mmengine.runner import EpochBasedTrainLoop
 
+from mmregioncl.engine.metrics import parts_of
 from mmregioncl.engine.signals import STOP_SIGNALS, outlive_in_workers
 from mmregioncl.registry import HOOKS
 from mmregioncl.validation import check_number
@@ -204,7 +204,5 @@ def is_timed(path: str) -> bool:
 
 
 def batches_per_update(wrapper) -> int:
-    """Number of batches after which all optimizers have stepped."""
-    parts = wrapper.values() if isinstance(wrapper,
-                                           OptimWrapperDict) else [wrapper]
-    return math.lcm(*(part._accumulative_counts for part in parts))
+    """Batches after which no optimizer has gradients left."""
+    return math.lcm(*(part._accumulative_counts for part in parts_of(wrapper)))

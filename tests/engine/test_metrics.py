@@ -213,15 +213,15 @@ def test_names_are_those_that_are_measured(metric_cfg, image_folder):
 
 @pytest.mark.parametrize('hooks, scheduler, words', [
     (dict(checkpoint=dict(type='CheckpointHook', save_best='acc')), None,
-     "'acc' in save_best of CheckpointHook is no metric that this run meas"
-     'ures: name one of knn/score'),
+     "save_best='acc' of CheckpointHook names no metric of this run: name o"
+     'ne of knn/score'),
     (dict(
         checkpoint=dict(type='mmregioncl.SafeCheckpointHook', save_best='acc')
-    ), None, "'acc' in save_best of SafeCheckpointHook is no metric"),
+    ), None, "save_best='acc' of SafeCheckpointHook names no metric"),
     (dict(stop=dict(type='EarlyStoppingHook', monitor='loss')), None,
-     "'loss' in monitor of EarlyStoppingHook is no metric"),
+     "monitor='loss' of EarlyStoppingHook names no metric"),
     ({}, dict(type='ReduceOnPlateauLR', monitor='loss'),
-     "'loss' in monitor of ReduceOnPlateauLR is no metric"),
+     "monitor='loss' of ReduceOnPlateauLR names no metric"),
 ])
 def test_metrics_that_never_come_are_refused(metric_cfg, hooks, scheduler,
                                              words):
@@ -273,7 +273,7 @@ def test_early_stopping_of_mmengine_is_warned_of(metric_cfg):
 def test_a_wrong_name_in_a_validation_is_refused():
     """MMEngine says KeyError."""
     hook = SafeCheckpointHook(save_best='acc')
-    with pytest.raises(ValueError, match="'acc' in save_best .*/top1$"):
+    with pytest.raises(ValueError, match="save_best='acc' of .*/top1$"):
         hook.after_val_epoch(Mock(hooks=[hook]), {'accuracy/top1': 1.})
 
 

@@ -757,7 +757,10 @@ def test_steps_that_cannot_be_rehearsed_are_made(runner_cfg, monkeypatch):
 @pytest.mark.parametrize('keep, warned_of', [(-1, True), (1, False)])
 def test_checkpoints_that_do_not_fit_are_warned_of(runner_cfg, monkeypatch,
                                                    keep, warned_of):
-    """50 of about 0.7 MiB, or 2, in 9 MiB."""
+    """50 of about 0.7 MiB, or 2, in 9 MiB, beside a link to nowhere."""
+    folder = Path(runner_cfg.work_dir)
+    folder.mkdir(exist_ok=True)
+    (folder / 'latest.pth').symlink_to('epoch_10.pth')
     monkeypatch.setattr(resources.shutil, 'disk_usage',
                         lambda folder: Mock(free=9 * 2**20))
     runner_cfg.train_cfg.max_epochs = 50

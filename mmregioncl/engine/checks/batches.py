@@ -1,4 +1,4 @@
-"""Batches of the training set, before training and in each step."""
+"""Check batches of the training set, before training and in each step."""
 from typing import Any, List, Optional
 
 from mmengine.dataset import DefaultSampler
@@ -13,12 +13,12 @@ from ..loops import images_per_batch
 
 
 def check_steps(runner) -> None:
-    """Check that a pass over the training set has a step.
+    """Check that the training set fills at least one batch.
 
-    Samplers without an end, for runs that count steps, fill any batch.
+    Infinite samplers, for runs that count steps, fill any batch.
 
     Raises:
-        ValueError: If it has none.
+        ValueError: If it does not.
     """
     loader = runner.train_dataloader
     ends = isinstance(runner.train_loop, EpochBasedTrainLoop) or \
@@ -31,13 +31,13 @@ def check_steps(runner) -> None:
 
 
 def check_batches(runner) -> None:
-    """Check that the training set makes batches that the model takes.
+    """Check that all batches are large enough, and equal on all processes.
 
     All processes have to call it.
 
     Raises:
-        ValueError: If it does not make one, if processes get unequal ones, or
-            if the last batch of an epoch is too small.
+        ValueError: If there is no batch, if the batches of processes differ,
+            or if the last batch of an epoch is too small.
     """
     check_steps(runner)
     loader = runner.train_dataloader
@@ -63,7 +63,7 @@ def check_batches(runner) -> None:
 
 
 def describe_batches(loader) -> str:
-    """What has to be the same on all processes, in words."""
+    """Describe what has to be the same on all processes."""
     return (f'{len(loader)} batches of {images_per_batch(loader)}, the last of'
             f' {last_batch(loader) or "any number"}, from '
             f'{len(loader.dataset)} images')
@@ -72,13 +72,13 @@ def describe_batches(loader) -> str:
 def check_equal(batches: List[str]) -> None:
     """Check that all processes have equal batches.
 
-    Otherwise they wait forever, or exchange the wrong rows.
+    Otherwise they would wait forever or exchange the wrong rows.
 
     Args:
         batches (list[str]): :func:`describe_batches` of each process.
 
     Raises:
-        ValueError: If one has others than the first.
+        ValueError: If a process differs from the first one.
     """
     for rank, own in enumerate(batches):
         if own != batches[0]:
@@ -89,7 +89,7 @@ def check_equal(batches: List[str]) -> None:
 
 
 def count_samples(batch: Any) -> Optional[int]:
-    """Images of a collated batch, None if that is not known."""
+    """Return the number of images in a collated batch, None if unknown."""
     if not isinstance(batch, dict):
         return None
     samples, inputs = batch.get('data_samples'), batch.get('inputs')
@@ -104,9 +104,9 @@ def count_samples(batch: Any) -> Optional[int]:
 
 
 def check_batch(runner, idx: int, batch: Any) -> None:
-    """Check that a batch is what other processes expect.
+    """Check that a batch has as many images as on other processes.
 
-    Those of other batch samplers are not checked.
+    Batches of custom batch samplers are not checked.
 
     Args:
         runner (Runner): A run on several processes.
@@ -114,7 +114,7 @@ def check_batch(runner, idx: int, batch: Any) -> None:
         batch (Any): The batch.
 
     Raises:
-        ValueError: If the batch has another number of images.
+        ValueError: If the number of images differs.
     """
     loader = runner.train_dataloader
     images, last = count_samples(batch), last_batch(loader)
@@ -129,14 +129,14 @@ def check_batch(runner, idx: int, batch: Any) -> None:
 def check_epoch(runner, steps: int) -> None:
     """Check that an epoch had as many steps as on other processes.
 
-    Loaders with other batch samplers are not checked.
+    Loaders with custom batch samplers are not checked.
 
     Args:
         runner (Runner): A run on several processes.
-        steps (int): Steps of the epoch that has ended.
+        steps (int): Number of steps in the epoch.
 
     Raises:
-        ValueError: If it had fewer or more.
+        ValueError: If the number of steps differs.
     """
     loader = runner.train_dataloader
     length = len(loader)
@@ -149,10 +149,10 @@ def check_epoch(runner, steps: int) -> None:
 
 
 def last_batch(loader) -> Optional[int]:
-    """Images of the last batch of an epoch, on this process.
+    """Return the number of images in the last batch of this process.
 
     Returns:
-        int or None: None if a batch sampler of another kind makes batches.
+        int or None: None for a custom batch sampler.
     """
     if type(loader.batch_sampler) is not BatchSampler:
         return None
@@ -163,20 +163,23 @@ def last_batch(loader) -> Optional[int]:
 
 
 def norms_vectors(model: nn.Module) -> bool:
-    """Whether batch norm in neck or head sees vectors, of two images."""
+    """Whether neck or head have batch norm of vectors.
+
+    Such a layer needs at least two images.
+    """
     return any(
         type(part) is nn.BatchNorm1d for name, part in model.named_modules()
         if not name.startswith('backbone.'))
 
 
 def check_queue(runner) -> None:
-    """Check the length of the queue against batches and data.
+    """Check the length of the queue.
 
-    It warns if the queue holds at least as many keys as there are images.
+    Warns if the queue has at least as many keys as there are images.
 
     Raises:
-        ValueError: If it is not a multiple of the keys of a step, where the
-            model needs that.
+        ValueError: If the model needs a multiple of the keys of a step, and
+            the length is not.
     """
     model, loader = unwrap(runner.model), runner.train_dataloader
     images = len(loader.dataset)
@@ -187,8 +190,8 @@ def check_queue(runner) -> None:
                 not hasattr(model, 'waiting_keys'):
             raise ValueError(
                 f'queue_len={queue_len} of {type(model).__name__} is no '
-                f'multiple of the {keys} keys of a step: set it to one, and '
-                'train_dataloader.drop_last=True, or take RegionCL')
+                f'multiple of the {keys} keys of a step: set it to one and '
+                'train_dataloader.drop_last=True, or use RegionCL')
     if queue_len >= images:
         runner.logger.warning(f'queue_len={queue_len} for {images} images: an '
                               'image meets its own old keys as negatives; set '

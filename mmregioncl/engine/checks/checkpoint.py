@@ -1,4 +1,4 @@
-"""Checkpoints, when they are loaded."""
+"""Check a checkpoint when it is loaded."""
 from mmregioncl.models.utils import check_weights
 from mmregioncl.models.utils.modules import unwrap
 from ..storage import loaded_from
@@ -10,12 +10,12 @@ def check_checkpoint(runner, checkpoint: dict, strict: bool = True) -> None:
     Args:
         runner (Runner): The run.
         checkpoint (dict): The checkpoint.
-        strict (bool): Whether its weights must be exactly those of the model.
-            Defaults to True.
+        strict (bool): Whether it has to contain exactly the weights of the
+            model. Defaults to True.
 
     Raises:
-        ValueError: If a weight is missing, unexpected or misshapen, or if a
-            run is resumed from less than a whole checkpoint.
+        ValueError: If a weight is missing, unexpected or has another shape, or
+            if a run is resumed from an incomplete checkpoint.
     """
     if runner._resume:
         check_whole(runner, checkpoint)
@@ -28,7 +28,7 @@ def check_whole(runner, checkpoint: dict) -> None:
     """Check that a run can be resumed from a checkpoint.
 
     Raises:
-        ValueError: If it holds weights only, or is damaged.
+        ValueError: If it contains only weights, or is damaged.
     """
     parts = dict(meta=dict, optimizer=dict, message_hub=dict)
     if runner.param_schedulers:

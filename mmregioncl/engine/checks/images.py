@@ -1,4 +1,4 @@
-"""Images on the disk: that they are there, and what they hold."""
+"""Check that images exist, and which values they have."""
 from contextlib import suppress
 from copy import copy
 from typing import Dict, Iterator, List, Optional
@@ -22,13 +22,13 @@ def check_images(dataset, setting: str = 'train_dataloader') -> None:
 
     Args:
         dataset (Dataset): The data set, with its wrappers.
-        setting (str): Where it is set. Defaults to 'train_dataloader'.
+        setting (str): Its setting. Defaults to 'train_dataloader'.
 
     Raises:
-        FileNotFoundError: If one is missing.
+        FileNotFoundError: If an image does not exist.
     """
     for part in innermost(dataset):
-        if not hasattr(part, 'get_data_info'):  # one of PyTorch
+        if not hasattr(part, 'get_data_info'):  # a data set of PyTorch
             continue
         paths = [
             part.get_data_info(index).get('img_path')
@@ -79,11 +79,11 @@ def check_depth(runner) -> None:
             reasons.append(f'{printable(path)}: {error.__cause__ or error}' +
                            ('' if is_ours(load) else other_type(load)))
             continue
-        with suppress(Exception):  # only that step can read it
+        with suppress(Exception):  # other transforms may read other files
             content = fileio.get(
                 path, backend_args=getattr(load, 'backend_args', None))
             header = read_header(content)
-            if header is not None and not notes:  # one tells
+            if header is not None and not notes:  # one warning
                 notes += bands_left_out(load, printable(path), header)
             note_span(spans, load, content, header)
     if reasons and len(reasons) == len(files):
@@ -95,12 +95,12 @@ def check_depth(runner) -> None:
 
 def bands_left_out(load: BaseTransform, path: str,
                    header: TiffHeader) -> Iterator[str]:
-    """Yield a warning if a TIFF has bands that do not arrive.
+    """Yield a warning if a TIFF has bands that are not loaded.
 
     Args:
         load (BaseTransform): The transform that loads it.
-        path (str): Where it is, for the message.
-        header (TiffHeader): Of the file.
+        path (str): Path for the message.
+        header (TiffHeader): Header of the file.
     """
     fourth = header.has_fourth_band()
     if is_ours(load) and fourth and load.channels in (1, 3):
@@ -114,7 +114,7 @@ def bands_left_out(load: BaseTransform, path: str,
 
 
 def shades_left_out(spans: Dict[np.dtype, np.ndarray]) -> Iterator[str]:
-    """Yield a warning for each type of whose range images use little."""
+    """Yield a warning for each type if images use little of its range."""
     for kind, (low, high) in spans.items():
         if not uses_range(low, high):
             limits = np.iinfo(kind)
@@ -127,9 +127,9 @@ def shades_left_out(spans: Dict[np.dtype, np.ndarray]) -> Iterator[str]:
 
 def note_span(spans: Dict[np.dtype, np.ndarray], load: BaseTransform,
               content: bytes, header: Optional[TiffHeader]) -> None:
-    """Add the lowest and highest value of an image to those of its type.
+    """Extend the range of values of a type by an image.
 
-    If they are to be shown with 8 bits, without a value range.
+    Images that are not converted to 8 bits by their type are left out.
     """
     channels = getattr(load, 'channels', 3)
     if getattr(load, 'value_range', None) is not None or \
@@ -143,7 +143,7 @@ def note_span(spans: Dict[np.dtype, np.ndarray], load: BaseTransform,
 
 
 def is_ours(load: BaseTransform) -> bool:
-    """Whether a transform is a ``LoadImage``, which knows bands."""
+    """Whether a transform is a ``LoadImage``."""
     return hasattr(load, 'channels')
 
 

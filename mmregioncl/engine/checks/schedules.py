@@ -1,13 +1,13 @@
-"""Schedules, and hooks that wait for something, before training."""
+"""Check that schedules and hooks fit the length of the run."""
 from mmengine.hooks import CheckpointHook, EarlyStoppingHook, Hook
-from mmengine.optim import ConstantParamScheduler, OptimWrapperDict
+from mmengine.optim import ConstantParamScheduler
 from mmengine.optim.scheduler.param_scheduler import INF
 from mmengine.runner import EpochBasedTrainLoop
 
 from mmregioncl import host
-from ..metrics import all_schedulers, awaited, check_name, measured
+from ..metrics import all_schedulers, awaited, check_name, measured, parts_of
 
-# What schedules call the steps from their begin to their end
+# Arguments of schedulers for the steps between `begin` and `end`
 SPANS = ('T_max', 'total_steps')
 
 
@@ -15,10 +15,10 @@ def check_schedule(runner) -> None:
     """Warn if the learning rate schedule does not end with the run.
 
     Raises:
-        ValueError: If a schedule would end the run.
+        ValueError: If a schedule would stop the run with an error.
     """
     length = len(runner.train_dataloader)
-    last, until = None, 0  # the one that ends last, and its last step
+    last, until = None, 0  # the scheduler that ends last, and its last step
     for scheduler in all_schedulers(runner):
         end = end_of(scheduler)
         setting = 'max_epochs' if scheduler.by_epoch else 'max_iters'
@@ -54,15 +54,12 @@ def check_schedule(runner) -> None:
 
 
 def check_updates(runner) -> None:
-    """Check that a run is long enough for an update of the weights.
+    """Check that the weights are updated at least once.
 
     Raises:
-        ValueError: If gradients would accumulate to its end.
+        ValueError: If a run ends before its first update.
     """
-    wrapper = runner.optim_wrapper
-    parts = wrapper.values() if isinstance(wrapper,
-                                           OptimWrapperDict) else [wrapper]
-    for part in parts:
+    for part in parts_of(runner.optim_wrapper):
         counts = getattr(part, '_accumulative_counts', 1)
         if counts > runner.max_iters:
             raise ValueError(
@@ -72,10 +69,10 @@ def check_updates(runner) -> None:
 
 
 def end_of(scheduler) -> int:
-    """The step after which a schedule is complete.
+    """Return the step at which a schedule ends.
 
-    A cosine would rise again after T_max. Many configs set T_max to the end of
-    the run in spite of a warm-up, which counts as meant.
+    A cosine would rise again after T_max. Many configs set T_max to the length
+    of the run although there is a warm-up, which is accepted.
     """
     begin, end = scheduler.begin, scheduler.end
     for name in SPANS:
@@ -92,14 +89,14 @@ def ends_at_the_rate(scheduler) -> bool:
 
 
 def check_metrics(runner) -> None:
-    """Check that hooks and schedules wait for metrics that will come.
+    """Check that every monitored metric is logged.
 
-    Those of a validation loop, or of a hook of a user's own, are not known
-    before it runs. Warns if early stopping comes late, or begins anew when the
-    run is resumed.
+    The metrics of validation loops and of users' hooks are not known before
+    training. Warns if early stopping is late, or loses its state when the run
+    is resumed.
 
     Raises:
-        ValueError: If one would wait for ever.
+        ValueError: If a metric is not logged.
     """
     if runner.val_loop is None and not any(map(measures_itself, runner.hooks)):
         for setting, name in awaited(runner):
@@ -118,14 +115,14 @@ def check_metrics(runner) -> None:
 
 
 def measures_itself(hook: Hook) -> bool:
-    """Whether a hook may have metrics of which it does not tell."""
+    """Whether a hook of a user may log metrics that it does not list."""
     return host.is_own(type(hook)) and not hasattr(hook, 'metric_names')
 
 
 def check_kept_checkpoints(runner) -> None:
-    """Warn if the only checkpoint is removed before the next is written.
+    """Warn if the only checkpoint is removed before the next one is written.
 
-    Ours writes first.
+    ``TimedCheckpointHook`` writes first.
     """
     first = CheckpointHook._save_checkpoint_with_step
     if any(

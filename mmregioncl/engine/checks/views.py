@@ -1,4 +1,4 @@
-"""Views of images, and what the model makes of them."""
+"""Check views, and the first step of the model with them."""
 from typing import Any, List
 
 import numpy as np
@@ -29,7 +29,7 @@ def is_size(sides: Any) -> bool:
 
 
 def has_area(span: Any) -> bool:
-    """Whether a value is a range of shares of an image, some of which fit."""
+    """Whether a value is a range of area shares that fit into an image."""
     return is_span(span) and span[0] <= 1 and span[1] > 0
 
 
@@ -41,7 +41,7 @@ def is_ratio(span: Any) -> bool:
 SIZE = is_size, 'whole numbers of pixels from 1 on'
 AREA = has_area, 'a range of shares of the image, the lower one at most 1'
 RATIO = is_ratio, 'a range of positive numbers'
-# What transforms of MMCV, the hosts and torchvision do not check
+# Arguments that MMCV, the hosts and torchvision do not check
 CROPS = dict(
     CenterCrop=dict(crop_size=SIZE, size=SIZE),
     RandomCrop=dict(crop_size=SIZE, size=SIZE),
@@ -55,13 +55,12 @@ CROPS = dict(
 
 
 def check_transforms(runner) -> None:
-    """Check that the transforms of images have settings that are possible.
+    """Check probabilities and crop sizes of transforms.
 
-    Some of MMCV and torchvision take any probability, and crops that never
-    fit.
+    Some transforms of MMCV and torchvision accept any value.
 
     Raises:
-        ValueError: If one is not.
+        ValueError: If a value is not possible.
     """
     model = runner.cfg.get('model') or {}
     parts = {
@@ -80,7 +79,7 @@ def check_transforms(runner) -> None:
 
 
 def check_crop(place: str, step: dict) -> None:
-    """Refuse sizes and shares of a crop that no image has.
+    """Reject impossible sizes and area shares of a crop.
 
     Args:
         place (str): Dotted key of the transform.
@@ -94,7 +93,7 @@ def check_crop(place: str, step: dict) -> None:
     for key, value in step.items():
         if key not in known or value is None:
             continue
-        # MMPretrain calls the size a scale, and MMDetection has relative ones.
+        # `scale` is a size in MMPretrain; MMDetection has relative sizes.
         if key == 'scale' and name == 'RandomResizedCrop' and \
                 'size' not in step or 'crop_type' in step:
             continue
@@ -105,9 +104,10 @@ def check_crop(place: str, step: dict) -> None:
 
 
 def is_transform(kind: Any) -> bool:
-    """Whether a type is no user's own, whose p may mean anything.
+    """Whether a transform comes from a known library.
 
-    Those of torchvision are partials of a wrapper, or not registered.
+    `p` of a user's class may mean anything. Transforms of torchvision are
+    partials of a wrapper, or not registered.
     """
     if not isinstance(kind, (str, type)):
         return False
@@ -119,7 +119,7 @@ def check_bands(runner) -> None:
     """Check that transforms and preprocessor fit the channels of the images.
 
     Raises:
-        ValueError: If one does not.
+        ValueError: If they do not.
     """
     preprocessor = unwrap(runner.model).data_preprocessor
     for part in innermost(runner.train_dataloader.dataset):
@@ -140,18 +140,18 @@ def check_bands(runner) -> None:
 
 
 def check_evaluated(runner, dataset: Dataset, setting: str) -> None:
-    """Check that images of an evaluation make batches that the model takes.
+    """Check that images of an evaluation can be collated.
 
-    Looks at a few of them.
+    Looks at a few images.
 
     Args:
         runner (Runner): The run.
-        dataset (Dataset): What a hook evaluates.
-        setting (str): Where it is set, such as 'eval_datasets.test'.
+        dataset (Dataset): The data set that a hook evaluates.
+        setting (str): Its setting, such as 'eval_datasets.test'.
 
     Raises:
-        ValueError: If they do not.
-        OSError: If one cannot be read.
+        ValueError: If they cannot.
+        OSError: If an image cannot be read.
     """
     rows = {*np.linspace(0, len(dataset) - 1, 8, dtype=int).tolist()}
     with kept_draws(), torch.no_grad():
@@ -175,18 +175,18 @@ def check_evaluated(runner, dataset: Dataset, setting: str) -> None:
 
 
 def check_first_step(runner, views: List[Tensor]) -> None:
-    """Refuse before the first step what the model refuses in it.
+    """Raise the errors of the first step before training.
 
-    Such as a region that does not fit on the map. The step is made with
-    tensors without content, in about a second for a ResNet-50. Warns if the
-    map is so small that regions are all alike.
+    For example, a region may not fit into the feature map. The step is made
+    with meta tensors, in about a second for a ResNet-50. Warns if the map is
+    so small that all regions are single cells.
 
     Args:
-        runner (Runner): A run.
-        views (list[Tensor]): Of one image, shape (1, C, H, W) each.
+        runner (Runner): The run.
+        views (list[Tensor]): Views of one image, shape (1, C, H, W) each.
 
     Raises:
-        Exception: As the model raises it, if it names the remedy.
+        Exception: An error of the model that says what to do.
     """
     model = unwrap(runner.model)
     batch = images_per_batch(runner.train_dataloader)
@@ -208,14 +208,14 @@ def check_first_step(runner, views: List[Tensor]) -> None:
 
 
 def check_channels(model: nn.Module, views: List[Tensor]) -> None:
-    """Check that the views have the channels of the first convolution.
+    """Check that the backbone accepts the channels of the views.
 
     Args:
         model (nn.Module): A pre-training algorithm.
         views (list[Tensor]): Shape (N, C, H, W) each.
 
     Raises:
-        ValueError: If they have not.
+        ValueError: If it does not.
     """
     first = next(
         (part
@@ -224,7 +224,7 @@ def check_channels(model: nn.Module, views: List[Tensor]) -> None:
     channels = views[0].shape[1]
     if first is None or first.in_channels == channels:
         return
-    # Other layers may come first, as in a network on edges.
+    # Another layer may come before, for example one that computes edges.
     training = model.backbone.training
     model.backbone.eval()
     try:
