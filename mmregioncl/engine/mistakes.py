@@ -86,15 +86,19 @@ def explain(error: BaseException) -> Optional[str]:
         (None, ''))
     found = re.match(NOT_BUILT, text)
     code = linecache.getline(last.f_code.co_filename, lines[-1]).strip()
+    building = owner and owner.f_code.co_name == '__init__'
     if found:
         text, named = found[0], short(found[1].rpartition('.')[2])
-        name = named if named in types else name
+        if named in types:
+            name = named
+        elif not building or owner is not last:  # a bug of a method
+            return None
     elif isinstance(error, KeyError) and f"results['{text}']" in code:
         text = f'needs {text!r}, which no step before it makes'
     elif packages[-1] == 'mmregioncl' or \
             not isinstance(error, AssertionError) and \
             not code.startswith('raise ') or \
-            owner is not last and owner.f_code.co_name != '__init__':
+            owner is not last and not building:
         return None
     keyword = found[2] if found else None
     blamed: Dict[str, dict] = {}

@@ -157,14 +157,23 @@ def test_parts_of_one_type_are_told_apart(first, second, keys):
     assert said.startswith(f'Resize in {keys}: ')
 
 
+class Careless:
+    """A part of a config with a bug."""
+
+    def train(self) -> None:
+        parted()
+
+
 @pytest.mark.parametrize('call', [
+    Careless().train,
     lambda: ipaddress.ip_address('x'),
     lambda: HOOKS.build(dict(type='mmregioncl.GuardHook', intervl=5)),
     lambda: parted(1),
 ])
 def test_errors_outside_of_a_build_keep_their_traceback(call):
     """They may come from a bug."""
-    assert told(call, cfg=Config(dict(intervl=5, hook=dict(type='A')))) is None
+    assert told(
+        call, cfg=Config(dict(intervl=5, hook=dict(type='Careless')))) is None
 
 
 def test_users_code_keeps_its_traceback(monkeypatch):
