@@ -1,6 +1,7 @@
 import importlib
 import json
 import math
+import re
 import shutil
 import sys
 from multiprocessing.pool import ThreadPool
@@ -99,7 +100,8 @@ def write_image(path: Path, image: np.ndarray) -> None:
 def coco_data(root: Path, dataset: dict) -> None:
     """Two images, with a square of the first class in each."""
     from mmdet.registry import DATASETS
-    classes = DATASETS.get(dataset['type']).METAINFO['classes']
+    classes = dataset.get('metainfo',
+                          DATASETS.get(dataset['type']).METAINFO)['classes']
     images, annotations = [], []
     for number, stem in enumerate(NAMES):
         path = root / dataset['data_prefix']['img'] / f'{stem}.png'
@@ -302,6 +304,32 @@ def test_detector_starts_from_the_backbone(path, checkpoints, tmp_path,
 def test_segmenter_starts_from_the_backbone(path, checkpoints, tmp_path):
     cfg = toy(path, tmp_path, segmentation_data)
     assert_fine_tuned(start(cfg, checkpoints), cfg)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('number, write, base', [
+    (0, coco_data, 'coco_small/mask-rcnn_r18-w32_fpn_1xb2-2k_coco-small.py'),
+    (1, segmentation_data,
+     'cityscapes/upernet_r50_8xb2-40k_cityscapes-512x1024.py'),
+])
+def test_own_data_as_the_page_has_it(number, write, base, checkpoints,
+                                     tmp_path):
+    """On the base of the config there, and on that for a ResNet-50."""
+    page = (ROOT.parents[1] / 'docs/finetuning.md').read_text()
+    assert base in page
+    _, shown, text = re.findall(r"^```python\n(_base_ = '(.*?)'(.*?))^```",
+                                page, re.M | re.S)[number]
+    path = tmp_path / f'own_{Path(base).name}'
+    folder = (ROOT.parents[1] / shown).parents[1]
+    path.write_text(f'_base_ = {str(folder / base)!r}{text}')
+    cfg = toy(path, tmp_path, write)
+    runner = start(cfg, checkpoints)
+    assert_fine_tuned(runner, cfg)
+    classes = read(path).classes
+    assert runner.train_dataloader.dataset.metainfo['classes'] == classes
+    head = runner.model.decode_head if number else runner.model.roi_head
+    assert getattr(head, 'bbox_head', head).num_classes == len(classes)
+    assert not getattr(head, 'with_mask', False)
 
 
 def test_transformer_of_a_segmenter_computes_what_was_pre_trained():
