@@ -22,6 +22,8 @@ PYTHON = (
     "Only use 'alpha' for pillow backend",
     # From requests, which is used for downloads only
     'urllib3 (',
+    # What joblib removes when a parallel evaluation is stopped
+    'resource_tracker',
     # A change of mmcv's Hsigmoid in 2022
     'In MMCV v1.4.4',
     # MMSegmentation calls it itself.

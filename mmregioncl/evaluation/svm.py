@@ -87,31 +87,34 @@ def average_precision(targets: np.ndarray, scores: np.ndarray) -> float:
     return float(best[hits].mean())
 
 
-def train_svm(split: Split, number: int,
-              costs: Sequence[float]) -> Tuple[SVM, float]:
-    """Train the SVM of a class with the best cost in cross-validation.
+def signs(split: Split, number: int) -> np.ndarray:
+    """1 for images with the class, -1 for all others, (N,)."""
+    return np.where(split.targets[:, number] == 1, 1, -1)
 
-    The 3 folds are random, since folders list images class by class.
+
+def validate(split: Split, number: int, cost: float) -> float:
+    """Average precision of a class in 3-fold cross-validation.
+
+    Folds are random, since folders list images class by class.
 
     Args:
         split (Split): Train set.
         number (int): The class.
-        costs (Sequence[float]): Costs to choose from.
-
-    Returns:
-        tuple[SVM, float]: The SVM and its cost.
+        cost (float): Cost of the SVM.
     """
-    targets = np.where(split.targets[:, number] == 1, 1, -1)
-    scores = [
-        cross_val_score(
-            svm(cost),
-            split.features,
-            targets,
-            cv=StratifiedKFold(3, shuffle=True, random_state=0),
-            scoring='average_precision').mean() for cost in costs
-    ]
-    cost = costs[int(np.argmax(scores))]
-    return svm(cost).fit(split.features, targets), cost
+    return cross_val_score(
+        svm(cost),
+        split.features,
+        signs(split, number),
+        cv=StratifiedKFold(3, shuffle=True, random_state=0),
+        scoring='average_precision').mean()
+
+
+def train_and_test(train: Split, test: Split, number: int,
+                   cost: float) -> float:
+    """Average precision of the SVM of a class on the test set."""
+    model = svm(cost).fit(train.features, signs(train, number))
+    return evaluate(model, test, number)
 
 
 def evaluate(model: SVM, split: Split, number: int) -> float:
@@ -147,14 +150,17 @@ def svm_map(train: Split,
     check_counts(train, 3, 'train')
     check_counts(test, 1, 'test')
     classes = range(train.targets.shape[1])
-    jobs = (delayed(train_svm)(train, number, costs) for number in classes)
-    models = list(
-        with_progress(
-            Parallel(workers, return_as='generator')(jobs), 'svm, classes',
-            len(classes)))
-    return dict(
-        ap=[evaluate(model, test, n) for n, (model, _) in enumerate(models)],
-        cost=[cost for _, cost in models])
+    parallel = Parallel(workers, return_as='generator')
+    pairs = [(number, cost) for number in classes for cost in costs]
+    jobs = (delayed(validate)(train, *pair) for pair in pairs)
+    scores = [*with_progress(parallel(jobs), 'svm, costs', len(pairs))]
+    best = np.reshape(scores, (-1, len(costs))).argmax(1)
+    chosen = [costs[index] for index in best]
+    jobs = (
+        delayed(train_and_test)(train, test, *pair)
+        for pair in enumerate(chosen))
+    aps = [*with_progress(parallel(jobs), 'svm, classes', len(chosen))]
+    return dict(ap=aps, cost=chosen)
 
 
 def draw_few(targets: np.ndarray, shots: int,

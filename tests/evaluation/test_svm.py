@@ -1,3 +1,5 @@
+from unittest.mock import Mock
+
 import numpy as np
 import pytest
 import torch
@@ -5,6 +7,7 @@ from joblib.externals.loky import get_reusable_executor
 from joblib.externals.loky.backend import context
 from sklearn.metrics import average_precision_score
 
+from mmregioncl.evaluation import svm as module
 from mmregioncl.evaluation.svm import (COSTS, average_precision, draw_few,
                                        low_shot_map, make_split, svm_map)
 
@@ -67,6 +70,15 @@ def test_learns(blobs, monkeypatch):
     monkeypatch.setattr(context, '_DEFAULT_START_METHOD', 'fork')
     assert result == svm_map(*blobs, FEW_COSTS, workers=2)  # twice alike
     get_reusable_executor().shutdown()
+
+
+def test_each_cost_counts_as_progress(blobs, monkeypatch):
+    """A class takes minutes."""
+    told = Mock(side_effect=lambda items, name, total: items)
+    monkeypatch.setattr(module, 'with_progress', told)
+    svm_map(*blobs, (1., 2.), 1)
+    assert [call.args[1:] for call in told.mock_calls] == [('svm, costs', 6),
+                                                           ('svm, classes', 3)]
 
 
 def test_the_order_of_images_is_of_no_matter(blobs):
