@@ -135,7 +135,7 @@ def test_a_dry_run_tells_and_leaves_nothing(run_tool, tmp_path, options):
     assert lines['checkpoints'].startswith('every step and 15 minutes')
     assert 'OnlineKNNHook after the last ' in lines['evaluations']
     assert f'work_dirs/{CONFIG.stem}, where nothing was' in lines['work']
-    with pytest.raises(ValueError, match="'acc' in save_best of Timed"):
+    with pytest.raises(ValueError, match="save_best='acc' of Timed"):
         run_tool('train.py', CONFIG, '--dry-run', *options,
                  'default_hooks.checkpoint.save_best=acc')
 
@@ -532,7 +532,7 @@ def test_refusals_are_one_sentence(run_tool, options, monkeypatch):
     done = run_tool(*command, 'model.backbone.type=Nonsense', check=False)
     assert 'Traceback' not in done.stderr  # an error of MMEngine
     last = done.stderr.splitlines()[-1]
-    assert last.startswith("model.backbone.type='Nonsense' is not known: cor")
+    assert last.startswith('Nonsense in model.backbone: Nonsense is not in ')
     assert last.endswith('(MMREGIONCL_TRACEBACK=1 shows where)')
     monkeypatch.setenv('MMREGIONCL_TRACEBACK', '1')
     done = run_tool(*command, check=False)
