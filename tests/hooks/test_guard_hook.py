@@ -26,7 +26,7 @@ from mmregioncl.engine.checks import check_shared_memory, resources
 from mmregioncl.engine.checks.batches import count_samples, last_batch
 from mmregioncl.engine.failures import explain_failures
 from mmregioncl.engine.step_memory import rehearse
-from mmregioncl.hooks.evaluation_hook import EvaluationHook
+from mmregioncl.hooks import RepresentationHealthHook
 from mmregioncl.hooks.guard_hook import NEVER, GuardHook
 from ranks import Ranks
 from toy import method_cfgs
@@ -180,7 +180,8 @@ def test_checkpoint_of_another_architecture_is_refused(runner_cfg, resume,
         resume=resume,
         load_from=str(tmp_path / 'run' / 'epoch_1.pth'),
         experiment_name='other')
-    runner_cfg.model.backbone.depth = 34
+    runner_cfg.model.backbone.update(
+        type=host.qualified('ResNet_CIFAR'), depth=18)
     with pytest.raises(
             ValueError,
             match='the checkpoint does not fit RegionCLMoCo: of .* weights '
@@ -733,7 +734,7 @@ def test_regions_of_one_cell_are_warned_of(runner_cfg, monkeypatch, stem, size,
                                            said):
     """A ResNet makes 1x1 cells of 32 pixels, and here 2x2."""
     monkeypatch.setattr(checks.views, 'rehearse', rehearse)
-    runner_cfg.model.backbone.update(type=host.qualified(stem))
+    runner_cfg.model.backbone.type = f'mmregioncl.Toy{stem}'
     if stem == 'ResNet':
         runner_cfg.model.backbone.strides = (1, 2, 2, 1)
         runner_cfg.model.backbone.dilations = (1, 1, 1, 1)
@@ -776,7 +777,7 @@ def test_absent_images_of_an_evaluation_are_refused(runner_cfg, image_folder,
     folder = tmp_path / 'labelled'
     shutil.copytree(image_folder, folder)
     runner = Runner.from_cfg(runner_cfg)
-    hook = EvaluationHook(1, 4, None)
+    hook = RepresentationHealthHook()
     dataset = DATASETS.build(
         dict(type='mmregioncl.ImageFolder', data_root=str(folder)))
     hook.evaluated = {'eval_datasets.test': dataset}
