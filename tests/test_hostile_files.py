@@ -106,12 +106,16 @@ def bytes_of(content: str) -> bytes:
     return b'c_codecs\nencode\n(' + text(content) + text('latin1') + b'tR'
 
 
+def state(kind: bytes) -> bytes:
+    """Of an array of 8 bytes."""
+    return b'(K\1K\1\x85' + kind + b'\x89' + bytes_of('A' * 8) + b'tb'
+
+
 def array(kind: bytes) -> bytes:
     """An array of 8 bytes, as numpy pickles it."""
     return (
         b'cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\nK\0\x85' +
-        bytes_of('b') + b'tR(K\1K\1\x85' + kind + b'\x89' + bytes_of('A' * 8) +
-        b'tb')
+        bytes_of('b') + b'tR' + state(kind))
 
 
 # A number that holds an object
@@ -122,6 +126,7 @@ OBJECT = (b'(K\3' + text('|') + b'N' + text('x') + b'\x85}' + text('x') +
 @pytest.mark.parametrize(
     'content, refused', [
         (array(dtype('f8')), False),
+        (array(dtype('f8')) + state(dtype('f8')), True),
         (array(dtype('O')), True),
         (array(dtype('V8', OBJECT)), True),
         (array(dtype('f8', OBJECT.replace(dtype('O'), text('O')))), False),
@@ -130,7 +135,7 @@ OBJECT = (b'(K\3' + text('|') + b'N' + text('x') + b'\x85}' + text('x') +
         (b'cnumpy\nndarray\n(K\1\x85' + text('O') + bytes_of('A' * 8) + b'tR',
          False),
     ],
-    ids=['plain', 'object', 'void', 'fields', 'call', 'name'])
+    ids=['plain', 'twice', 'object', 'void', 'fields', 'call', 'name'])
 def test_numbers_in_a_checkpoint_are_no_addresses(tmp_path, content, refused):
     path = tmp_path / 'epoch_1.pth'
     path.write_bytes(checkpoint(b'\x80\2}' + text('a') + content + b's.'))

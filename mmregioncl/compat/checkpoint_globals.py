@@ -2,9 +2,9 @@
 
 MMEngine stores its log in checkpoints as HistoryBuffer objects, which hold
 numpy arrays and methods of their class (open-mmlab/mmengine#1655). These are
-added to torch's safe globals. Loading stays restricted to that list: arrays
-hold numbers alone, as those of objects would take bytes of the file for
-addresses.
+added to torch's safe globals. Loading stays restricted to that list. Arrays
+hold numbers only, as those of objects would take bytes of the file for
+addresses, and get their numbers once, as a tensor may share their memory.
 """
 from pickle import UnpicklingError
 from typing import Callable
@@ -31,7 +31,7 @@ def patch() -> None:
                  for core in ('core', '_core')]
     # These may get a state. No pickle can call them: a name in it has a dot.
     types = [(kind, kind.__name__)
-             for kind in (np.ndarray, *map(type, DTYPES.values()))]
+             for kind in (Array, *map(type, DTYPES.values()))]
     add_safe_globals([
         HistoryBuffer, (get_statistic, 'builtins.getattr'),
         (empty_array, 'numpy.ndarray'), (get_dtype, 'numpy.dtype'), *functions,
@@ -39,9 +39,21 @@ def patch() -> None:
     ])
 
 
-def empty_array(*_) -> np.ndarray:
+class Array(np.ndarray):
+    """An array that gets its numbers once, and is saved as any other."""
+
+    def __setstate__(self, state: tuple) -> None:
+        if self.size:
+            raise UnpicklingError('an array is given other numbers')
+        super().__setstate__(state)
+
+    def __reduce_ex__(self, protocol: int) -> tuple:
+        return np.asarray(self).__reduce_ex__(protocol)
+
+
+def empty_array(*_) -> Array:
     """Replace the class of arrays: a pickle sets shape and numbers next."""
-    return np.empty(0)
+    return np.empty(0).view(Array)
 
 
 def get_dtype(name: str, *_) -> np.dtype:
