@@ -12,10 +12,11 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from mmregioncl import dry_run
 from mmregioncl.engine.signals import STOP_SIGNALS
 from mmregioncl.engine.storage import find_checkpoint
 from mmregioncl.hooks import (SafeCheckpointHook, TimedCheckpointHook,
-                              dry_run_hook, timed_checkpoint_hook)
+                              timed_checkpoint_hook)
 from ranks import Ranks
 
 
@@ -139,10 +140,10 @@ def test_a_signal_ends_a_dry_run_at_once(timed_cfg, monkeypatch):
     """By the handler of before: a checkpoint would be gone at once."""
     signal.signal(signal.SIGTERM, Mock(side_effect=KeyboardInterrupt))
     monkeypatch.setattr(
-        dry_run_hook, 'announce', lambda part: part.startswith('making') and
-        signal.raise_signal(signal.SIGTERM))
+        dry_run, 'announce', lambda part: part.startswith('making') and signal.
+        raise_signal(signal.SIGTERM))
     with pytest.raises(KeyboardInterrupt):
-        next(dry_run_hook.dry_run(timed_cfg))
+        next(dry_run.dry_run(timed_cfg))
 
 
 def stop_a_rank(cfg, rank: int) -> None:
