@@ -32,9 +32,10 @@ def adopt_published(model: nn.Module, checkpoint: dict) -> Optional[str]:
             another shape.
     """
     given, own = weights_in(checkpoint), model.state_dict()
-    fits = not faults_of(own, given)
+    if not isinstance(model, BaseModel) or not given:
+        return None
     has_neck = any(name.startswith('neck.') for name in given)
-    if not isinstance(model, BaseModel) or not given or fits or has_neck:
+    if has_neck or not faults_of(own, given):
         return None
     weights = fitting(model.backbone.state_dict(), given,
                       f'backbone of {type(model).__name__}')

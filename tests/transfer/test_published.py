@@ -150,3 +150,4 @@ def test_other_checkpoints_stay_as_they_are(model_cfg, build):
         assert adopt_published(model, checkpoint) is None
         assert checkpoint == before or checkpoint.keys() == before.keys()
     assert adopt_published(model.backbone, dict(a=torch.rand(1))) is None
+    assert adopt_published(model, dict(step=1)) is None  # without weights
