@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from mmregioncl import files
 from mmregioncl.engine.storage import written_at
 from mmregioncl.evaluation.run import read_features
 from mmregioncl.files import atomic_write, locked, printable, write_json
@@ -49,6 +50,13 @@ def test_a_lock_keeps_what_others_write(tmp_path):
     with ThreadPoolExecutor(8) as pool:
         [*pool.map(add, map(str, range(100)))]
     assert len(json.loads(path.read_text())) == 100
+
+
+def test_without_locks_nothing_is_locked(monkeypatch):
+    """On Windows."""
+    monkeypatch.setattr(files, 'fcntl', None)
+    with locked('/no/such/folder'):
+        pass
 
 
 class Code:
