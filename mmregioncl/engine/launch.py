@@ -40,7 +40,8 @@ def local_processes() -> int:
 
 def restarted() -> bool:
     """Whether torchrun or Slurm has started this job before."""
-    return any(int(os.environ.get(name, 0)) for name in RESTARTS)
+    counts = [os.environ.get(name, '') for name in RESTARTS]
+    return any(int(count) for count in counts if count.isdecimal())
 
 
 def note_start(work_dir: Union[str, Path], resumes: bool) -> None:
@@ -74,7 +75,7 @@ def checkpoint_to_resume(work_dir: Union[str, Path],
     """
     if restarted():
         note = Path(work_dir) / START
-        begin = note.read_text() if note.exists() else ''
+        begin = note.read_text(errors='replace') if note.is_file() else ''
         own = find_checkpoint(work_dir, begin)
         if own:
             return own

@@ -1,4 +1,5 @@
 """Write checkpoints atomically and find the latest one."""
+import os
 from pathlib import Path
 from typing import Any, Callable, Optional, Tuple, Union
 
@@ -50,7 +51,9 @@ def find_checkpoint(work_dir: Union[str, Path],
             checkpoint does.
     """
     note = Path(work_dir) / 'last_checkpoint'
-    named = [Path(note.read_text().strip())] if note.exists() else []
+    # A crash may leave it empty or with bytes of another file.
+    name = note.read_text(errors='replace').strip() if note.is_file() else ''
+    named = [Path(name)] if name else []
     for paths in (sorted(note.parent.glob('*.pth')), named):
         written = {path: written_at(path) for path in paths}
         last = max(written, key=written.get, default=None)
@@ -101,6 +104,6 @@ def written_at(path: Path) -> Tuple[str, int]:
         resumable = 'optimizer' in checkpoint
         return (meta['time'], meta['iter']) if resumable else ('', 0)
     except Exception as error:  # broken bytes may raise anything
-        if path.exists():
+        if os.path.exists(path):  # also of a name that is too long
             print_log(f'skipped {path} ({type(error).__name__})', 'current')
         return '', 0

@@ -46,6 +46,7 @@ def test_processes_of_a_machine_are_counted(monkeypatch, variables, world,
     (dict(TORCHELASTIC_RESTART_COUNT='0'), False),
     (dict(TORCHELASTIC_RESTART_COUNT='1'), True),
     (dict(SLURM_RESTART_COUNT='2'), True),
+    (dict(TORCHELASTIC_RESTART_COUNT='', SLURM_RESTART_COUNT='abc'), False),
 ])
 def test_a_restarted_job_is_known(monkeypatch, variables, known):
     for name, value in variables.items():

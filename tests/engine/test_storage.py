@@ -125,3 +125,18 @@ def test_no_checkpoint(work_dir):
         path.write_bytes(b'')
     with pytest.raises(FileNotFoundError, match='/moved/epoch_10.pth, and'):
         find_checkpoint(work_dir)
+
+
+@pytest.mark.parametrize('note', [b'', b'\xff\0', b'x' * 999, None])
+def test_damaged_note_is_no_obstacle(work_dir, note):
+    path = work_dir / 'last_checkpoint'
+    path.unlink()
+    path.mkdir() if note is None else path.write_bytes(note)
+    assert find_checkpoint(work_dir) == str(work_dir / 'epoch_10.pth')
+    for checkpoint in work_dir.glob('*.pth'):
+        checkpoint.unlink()
+    if note:
+        with pytest.raises(FileNotFoundError, match='name one to resume from'):
+            find_checkpoint(work_dir)
+    else:
+        assert find_checkpoint(work_dir) is None
