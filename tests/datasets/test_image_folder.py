@@ -57,7 +57,7 @@ def test_links_that_lead_nowhere_are_counted(tmp_path):
         folder(tmp_path)
     (tmp_path / 'b.png').touch()
     assert describe_data(folder(tmp_path)) == (
-        f'1 images of {tmp_path} (skipped 1 other files: 1 .png that leads '
+        f'1 image of {tmp_path} (skipped 1 other files: 1 .png that leads '
         'nowhere)')
 
 
