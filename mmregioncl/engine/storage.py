@@ -57,8 +57,9 @@ def find_checkpoint(work_dir: Union[str, Path],
     for paths in (sorted(note.parent.glob('*.pth')), named):
         written = {path: written_at(path) for path in paths}
         last = max(written, key=written.get, default=None)
-        if last is not None and written[last] > ('', 0):
-            return str(last) if written[last][0] >= since else None
+        if last is not None and written[last] > ('', 0) and \
+                written[last][0] >= since:
+            return str(last)
     if named and not since:
         raise FileNotFoundError(
             f'{note} names {named[0]}, and there is no '

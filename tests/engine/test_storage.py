@@ -98,6 +98,8 @@ def test_checkpoints_may_be_written_to_another_folder(work_dir,
     written = str(work_dir / 'epoch_10.pth')
     (run / 'last_checkpoint').write_text(written)
     assert find_checkpoint(run) == written
+    write(run / 'epoch_1.pth', '20250101_000000')  # of an earlier run
+    assert find_checkpoint(run, since='20250102_000000') == written
 
 
 def test_a_copy_does_not_go_on_with_the_original(work_dir, tmp_path_factory):
