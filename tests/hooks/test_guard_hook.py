@@ -836,8 +836,14 @@ def test_little_shared_memory_is_told(monkeypatch):
     assert not runner.logger.warning.called
 
 
-def test_more_workers_than_cores_are_told_once(monkeypatch):
-    monkeypatch.setattr(resources.os, 'cpu_count', lambda: 8)
+@pytest.mark.parametrize('all_cores, own', [(8, 8), (64, 4)])
+def test_more_workers_than_cores_are_told_once(monkeypatch, all_cores, own):
+    monkeypatch.setattr(resources.os, 'cpu_count', lambda: all_cores)
+    monkeypatch.setattr(
+        resources.os,
+        'sched_getaffinity',
+        lambda process: range(own),
+        raising=False)
     monkeypatch.setattr(resources, 'local_processes', lambda: 2)
     for workers, told in ((4, False), (5, True)):
         runner = Mock()

@@ -79,6 +79,8 @@ def check_workers(runner) -> None:
     processes = local_processes()
     workers = processes * runner.train_dataloader.num_workers
     cores = os.cpu_count()
+    if hasattr(os, 'sched_getaffinity'):  # of this process, as under Slurm
+        cores = min(cores, processes * len(os.sched_getaffinity(0)))
     if workers > cores:
         runner.logger.warning(
             f'{workers} data workers on {cores} processor cores take memory '
