@@ -1,5 +1,6 @@
 """docs/settings.md: what each setting of MMEngine does in pre-training."""
 import copy
+import math
 import re
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,7 @@ from torch import nn
 
 from mmregioncl import host
 from mmregioncl.engine.checks import check_schedule
-from mmregioncl.engine.checks.settings import refuse_unknown
+from mmregioncl.engine.checks.settings import check_clipping, refuse_unknown
 from mmregioncl.visualization import read_scalars
 
 SCOPES = dict(EpochBasedTrainLoop='mmengine', SeededTrainLoop='mmregioncl')
@@ -218,6 +219,13 @@ def test_a_warm_up_alone_may_end_early(scheduler, warned):
     runner = Mock(train_dataloader=[0], param_schedulers=[built], max_iters=6)
     check_schedule(runner)
     assert runner.logger.warning.call_count == warned
+
+
+def test_norms_may_be_logged_without_a_limit():
+    wrapper = Mock(
+        clip_func=nn.utils.clip_grad_norm_,
+        clip_grad_kwargs=dict(max_norm=math.inf))
+    check_clipping(Mock(optim_wrapper=wrapper))
 
 
 def test_keys_of_parameter_groups_may_be_ones_own():
