@@ -66,6 +66,9 @@ class RandomResizedCrop(BaseTransform):
             if not is_span(span) or span[0] == 0:
                 raise ValueError(f'{name}={span} of {owner} has to be a range '
                                  'of positive numbers')
+        if scale[0] > 1:
+            raise ValueError(f'scale={scale} of {owner} has to begin at 1 or '
+                             'less: no crop would fit into the image')
         self.scale = scale
         self.ratio = ratio
         self.max_attempts = check_whole_number('max_attempts', max_attempts, 1,

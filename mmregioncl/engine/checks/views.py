@@ -15,47 +15,14 @@ from mmregioncl.models.utils.modules import unwrap
 from mmregioncl.models.utils.region import default_size
 from mmregioncl.randomness import kept_draws
 from mmregioncl.registry import TRANSFORMS
-from mmregioncl.validation import check_probability, is_number, is_span, listed
+from mmregioncl.validation import check_probability, is_number, listed
 from ..failures import is_refusal
 from ..loops import images_per_batch
 from ..step_memory import rehearse
 
 
-def is_size(sides: Any) -> bool:
-    """Whether a value is a whole number of pixels, or several."""
-    return all(
-        is_number(side) and side >= 1 and side % 1 == 0
-        for side in listed(sides))
-
-
-def has_area(span: Any) -> bool:
-    """Whether a value is a range of area shares that fit into an image."""
-    return is_span(span) and span[0] <= 1 and span[1] > 0
-
-
-def is_ratio(span: Any) -> bool:
-    """Whether a value is a range of positive numbers."""
-    return is_span(span) and span[0] > 0
-
-
-SIZE = is_size, 'whole numbers of pixels from 1 on'
-AREA = has_area, 'a range of shares of the image, the lower one at most 1'
-RATIO = is_ratio, 'a range of positive numbers'
-# Arguments that MMCV, the hosts and torchvision do not check
-CROPS = dict(
-    CenterCrop=dict(crop_size=SIZE, size=SIZE),
-    RandomCrop=dict(crop_size=SIZE, size=SIZE),
-    RandomResizedCrop=dict(
-        size=SIZE,
-        scale=AREA,
-        ratio=RATIO,
-        crop_ratio_range=AREA,
-        aspect_ratio_range=RATIO),
-    ResizeEdge=dict(scale=SIZE))
-
-
 def check_transforms(runner) -> None:
-    """Check probabilities and crop sizes of transforms.
+    """Check probabilities of transforms.
 
     Some transforms of MMCV and torchvision accept any value.
 
@@ -70,37 +37,11 @@ def check_transforms(runner) -> None:
     }
     for place, step in dotted_items(parts):
         if isinstance(step, dict) and is_transform(step.get('type')):
-            check_crop(place, step)
             for key, value in step.items():
                 if key in ('p', 'prob') or key.endswith('_prob'):
                     for number in filter(is_number, listed(value)):
                         check_probability(f'{place}.{key}', number,
                                           type_name(step))
-
-
-def check_crop(place: str, step: dict) -> None:
-    """Reject impossible sizes and area shares of a crop.
-
-    Args:
-        place (str): Dotted key of the transform.
-        step (dict): Its config.
-
-    Raises:
-        ValueError: If there is one.
-    """
-    name = type_name(step).rpartition('/')[2]
-    known = CROPS.get(name, {})
-    for key, value in step.items():
-        if key not in known or value is None:
-            continue
-        # `scale` is a size in MMPretrain; MMDetection has relative sizes.
-        if key == 'scale' and name == 'RandomResizedCrop' and \
-                'size' not in step or 'crop_type' in step:
-            continue
-        fits, words = known[key]
-        if not fits(value):
-            raise ValueError(
-                f'{place}.{key}={value!r} of {name} has to be {words}')
 
 
 def is_transform(kind: Any) -> bool:

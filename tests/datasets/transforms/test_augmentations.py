@@ -157,6 +157,8 @@ def test_what_has_no_factor_stays(photographs):
                                interpolation='x'), "interpolation='x' of"),
     ('RandomResizedCrop', dict(size=8, scale=(0, 1)), 'scale=.* range of pos'),
     ('RandomResizedCrop', dict(size=8, scale=.2), 'scale=0.2 .* range of po'),
+    ('RandomResizedCrop', dict(size=8, scale=(2, 3)), 'no crop would fit int'),
+    ('ContrastiveCrop', dict(size=8, scale=(2, 3)), 'scale=.* of Contrastive'),
     ('RandomResizedCrop', dict(size=0), 'size=0 of RandomResizedCrop has to'),
     ('RandomResizedCrop', dict(size='8'), "size='8' of .* number of pixels"),
     ('RandomResizedCrop', dict(size=(8, )), r'size=\(8,\) of .* number of pi'),
