@@ -66,10 +66,11 @@ class EvaluationRun:
         path = self.out / 'results.json'
         run = describe_run(self.cfg, self.checkpoint, self.seed)
         check_folder(self.out)
-        if not path.exists():
-            results = dict(run=run, protocols={})
-            write_json(path, results)
-            return results
+        with locked(self.out):  # another process may begin, too
+            if not path.exists():
+                results = dict(run=run, protocols={})
+                write_json(path, results)
+                return results
         results = read_results(path)
         names = dict(config='config', sha256='checkpoint', seed='seed')
         for key, name in names.items():

@@ -2,6 +2,7 @@ import copy
 import json
 import re
 import shutil
+from concurrent.futures import ThreadPoolExecutor, wait
 from io import BytesIO
 
 import numpy as np
@@ -13,6 +14,7 @@ from mmengine.registry import MODELS
 from mmregioncl.evaluation import class_folder, knn_accuracy
 from mmregioncl.evaluation.protocols import FEATURE_PROTOCOLS
 from mmregioncl.evaluation.run import EvaluationRun
+from mmregioncl.files import locked
 from mmregioncl.visualization import draw_run, write_report
 from mmregioncl.visualization.curves import curve_figure
 from mmregioncl.visualization.report import (CHARTS, PICTURES, draw_charts,
@@ -113,6 +115,15 @@ def test_what_is_finished_is_not_repeated(cfg, checkpoint, tmp_path):
         (tmp_path / 'results.json').read_text())['protocols']
     assert protocols['luck']['numbers'] == {'top-1': 0.5}
     assert protocols['bad']['error'] == 'too few images'
+
+
+def test_two_processes_may_begin_at_once(cfg, tmp_path):
+    with ThreadPoolExecutor() as pool:
+        with locked(tmp_path):
+            other = pool.submit(open_run, cfg, None, tmp_path)
+            assert wait([other], 0.2).not_done
+        other.result()
+    assert (tmp_path / 'results.json').exists()
 
 
 def test_another_checkpoint_is_refused(cfg, checkpoint, tmp_path):
