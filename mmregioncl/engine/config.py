@@ -9,9 +9,9 @@ from mmregioncl.datasets.archives import address, is_missing
 from mmregioncl.datasets.image_folder import join
 from mmregioncl.datasets.nested import innermost_items, type_name
 from mmregioncl.files import ARCHIVE, check_exists
-from .config_checks import (MMENGINE_HOOKS, check_host, check_imports,
-                            check_levels, check_loaders, check_momentum,
-                            check_options, warn_of_variables)
+from .config_checks import (MMENGINE_HOOKS, check_hook_types, check_host,
+                            check_imports, check_levels, check_loaders,
+                            check_momentum, check_options, warn_of_variables)
 from .config_reading import read_file
 from .old_configs import check_old
 from .switches import amp_is_slow
@@ -60,6 +60,7 @@ def load_config(path: Union[str, Path],
     check_host(cfg)
     check_momentum(cfg)
     check_levels(cfg)
+    check_hook_types(cfg)
     check_loaders(cfg)
     hooks = cfg.get('default_hooks') or {}
     for name in [name for name, hook in hooks.items() if hook is None]:

@@ -75,6 +75,23 @@ def check_levels(cfg: Config) -> None:
                 f' or one of {", ".join(Priority.__members__)}') from None
 
 
+def check_hook_types(cfg: Config) -> None:
+    """Reject a hook without a type, as after a misspelled name.
+
+    MMEngine would not say which.
+
+    Raises:
+        ValueError: If there is one.
+    """
+    hooks = cfg.get('default_hooks') or {}
+    for name, hook in hooks.items():
+        if isinstance(hook, dict) and 'type' not in hook and \
+                name not in MMENGINE_HOOKS:
+            hint = proposal(meant(name, {*MMENGINE_HOOKS, *hooks} - {name}))
+            raise ValueError(f'default_hooks.{name} has no type{hint}: correct'
+                             ' its name, or set its type')
+
+
 def check_loaders(cfg: Config) -> None:
     """Reject settings that PyTorch's ``DataLoader`` does not have.
 

@@ -193,8 +193,11 @@ def test_variables_that_come_too_late_are_warned_of(files, warned, tmp_path,
      'of HIGHEST, .*LOWEST$'),
     ('default_hooks = dict(logger=dict(priority=101))',
      'default_hooks.logger.priority=101 has to be'),
+    ('default_hooks = dict(checkpoints=dict(interval=1))',
+     r'default_hooks.checkpoints has no type \(checkpoint\?\): correct its n'),
 ])
-def test_levels_that_mmengine_lacks_are_refused(tmp_path, line, words):
+def test_hooks_and_levels_that_mmengine_lacks_are_refused(
+        tmp_path, line, words):
     path = tmp_path / 'config.py'
     path.write_text(f"model = dict(type='MoCo')\n{line}")
     with pytest.raises(ValueError, match=words):
