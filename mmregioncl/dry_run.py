@@ -53,8 +53,8 @@ class DryRunHook(Hook):
         self.lines: Dict[str, str] = {}
         self.times: List[float] = []
         self.handle: Any = None
-        self.seen: Optional[
-            tuple] = None  # feature maps, and size of the images
+        # Feature maps, and size of the images
+        self.seen: Optional[tuple] = None
 
     def before_run(self, runner) -> None:
         """Announce what comes before the first step."""
