@@ -87,20 +87,21 @@ def explain(error: BaseException) -> Optional[str]:
     found = re.match(NOT_BUILT, text)
     code = linecache.getline(last.f_code.co_filename, lines[-1]).strip()
     building = owner and owner.f_code.co_name == '__init__'
+    deliberate = isinstance(error, AssertionError) or code.startswith('raise ')
+    keyword = found[2] if found else None
     if found:
         text, named = found[0], short(found[1].rpartition('.')[2])
         if named in types:
             name = named
-        elif not building or owner is not last:  # a bug of a method
-            return None
+        elif not building or owner is not last:
+            if not keyword or '**' not in code:  # a bug of a method
+                return None
+            name = ''  # of a part that needs no type
     elif isinstance(error, KeyError) and f"results['{text}']" in code:
         text = f'needs {text!r}, which no step before it makes'
     elif packages[-1] == 'mmregioncl' or \
-            not isinstance(error, AssertionError) and \
-            not code.startswith('raise ') or \
-            owner is not last and not building:
+            sum((deliberate, owner is last, bool(building))) < 2:
         return None
-    keyword = found[2] if found else None
     blamed: Dict[str, dict] = {}
     for key, part in parts.items():
         if short(type_name(part)) == name and (keyword or 'type') in part and \
@@ -111,19 +112,20 @@ def explain(error: BaseException) -> Optional[str]:
     part = next(iter(blamed.values()))
     remedy = 'type, or import its module by custom_imports' if \
         text.endswith(' registry') else 'settings'
-    return (f'{type_name(part)} in {" or ".join(blamed)}: '
+    named = f'{type_name(part)} in ' if name else ''
+    kind = part.get('type') or last.f_locals.get('obj_cls')
+    return (f'{named}{" or ".join(blamed)}: '
             f'{text.splitlines()[0][:300]}: correct its {remedy}'
-            f'{proposal(name_meant(part["type"], keyword))}')
+            f'{proposal(name_meant(kind, keyword))}')
 
 
 def parts_of_config(frames: tuple) -> Dict[str, dict]:
-    """Dicts with a type in the config of the run, by dotted keys."""
+    """Dicts in the config of the run, by dotted keys."""
     cfg = next(value for frame in frames for value in frame.f_locals.values()
                if isinstance(value, Config))
     return {
         key: part
-        for key, part in dotted_items(cfg._cfg_dict)
-        if isinstance(part, dict) and type_name(part)
+        for key, part in dotted_items(cfg._cfg_dict) if isinstance(part, dict)
     }
 
 
@@ -139,13 +141,13 @@ def short(name: str) -> str:
 
 def name_meant(kind, keyword: Optional[str]) -> str:
     """A similar type, or a similar argument of the type; '' without one."""
-    known: Dict[str, str] = {}
+    known = dict(PackInputs='mmregioncl.PackSelfSupInputs')  # of MMPretrain
     for registry in REGISTRIES:
         if isinstance(kind, str):
             with registry.switch_scope_and_registry(None) as current:
                 kind = current.get(kind) or kind
     if not isinstance(kind, str):
-        return meant(keyword, arguments_of(kind)) if keyword else ''
+        return meant(keyword, arguments_of(kind)) if keyword and kind else ''
     for registry in REGISTRIES:
         known.update(registered_names(registry))
     return known.get(similar(kind.rpartition('.')[2], known, 0.8), '')

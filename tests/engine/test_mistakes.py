@@ -53,7 +53,7 @@ def parted(loader: int) -> None:
     raise ValueError('is not parted')
 
 
-REGION_HEAD = method_cfgs('RegionCLMoCo')[0]
+REGION_METHOD, REGION_HEAD = (method_cfgs('RegionCLMoCo')[0] for _ in 'ab')
 REGION_HEAD['head'] = dict(
     type=f'{host.NAME}.ContrastiveHead', temperatures=0.2)
 
@@ -79,6 +79,11 @@ REGION_HEAD['head'] = dict(
      "argument: 'scale': correct its settings"),
     (MODELS.build, dict(type='mmregioncl.ResNet', depth=51),
      'ResNet in part: invalid depth 51 for resnet', ': correct its settings'),
+    (TRANSFORMS.build, dict(type='mmregioncl.PackInputs'), 'PackInputs in',
+     '.PackInputs?)' if host.NAME == 'mmpretrain' else '.PackSelfSupInputs?)'),
+    (MODELS.build, dict(REGION_METHOD, region_swap=dict(sizes=3)),
+     'part.region_swap: RegionSwap.__init__() got an unexpected keyword argu',
+     "'sizes': correct its settings (size?)"),
     (MODELS.build, REGION_HEAD, 'ContrastiveHead in part.head: ',
      "'temperatures': correct its settings (temperature?)"),
     (optimizer_of, dict(type='OptimWrapper', optimizer=dict(type='SGDD')),
@@ -87,6 +92,9 @@ REGION_HEAD['head'] = dict(
     (optimizer_of, dict(type='OptimWrapper', optimizer=dict(
         type='SGD', lr=-1.)), 'SGD in part.optimizer: Invalid learning rate: ',
      '-1.0: correct its settings'),
+    (optimizer_of, dict(type='OptimWrapper', optimizer=dict(
+        type='SGD', lr=None)), "SGD in part.optimizer: '<' not supported betw",
+     "'NoneType' and 'float': correct its settings"),
     (optimizer_of,
      dict(type='OptimWrapper', optimizer=dict(type='SGD', learning_rate=1.)),
      'SGD in part.optimizer: SGD.__init__() got an unexpected keyword argumen',
