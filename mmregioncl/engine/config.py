@@ -1,4 +1,5 @@
 """Read the config of a run, and apply the arguments of the tools to it."""
+import re
 from pathlib import Path
 from typing import Optional, Union
 
@@ -9,15 +10,19 @@ from mmregioncl.datasets.archives import address, is_missing
 from mmregioncl.datasets.image_folder import join
 from mmregioncl.datasets.nested import innermost_items, type_name
 from mmregioncl.files import ARCHIVE, check_exists
+from mmregioncl.validation import similar
 from .config_checks import (MMENGINE_HOOKS, check_hook_types, check_host,
-                            check_imports, check_levels, check_loaders,
-                            check_momentum, check_options, warn_of_variables)
+                            check_imports, check_levels, check_momentum,
+                            check_options, check_values, warn_of_variables)
 from .config_reading import read_file
 from .old_configs import check_old
 from .switches import amp_is_slow
 
 # Data sets of the hosts that mistake a path into an archive for a folder
 FOLDERS = ('CustomDataset', 'ImageNet', 'ImageNet21k')
+
+# Their settings that name files
+DATA = ('ann_file', 'data_prefix', 'data_root')
 
 # Settings of mixed precision that a CPU does not have
 GPU_SETTINGS = ('dtype', 'loss_scale', 'use_fsdp')
@@ -61,7 +66,7 @@ def load_config(path: Union[str, Path],
     check_momentum(cfg)
     check_levels(cfg)
     check_hook_types(cfg)
-    check_loaders(cfg)
+    check_values(cfg)
     hooks = cfg.get('default_hooks') or {}
     for name in [name for name, hook in hooks.items() if hook is None]:
         if name not in MMENGINE_HOOKS:  # MMEngine removes its own
@@ -134,8 +139,10 @@ def check_amp(cfg: Config, device: str) -> None:
         plain = dict(_delete_=True, type='OptimWrapper')
         plain.update((name, value) for name, value in wrapper.items()
                      if name not in ('type', *GPU_SETTINGS))
+        line = Config(dict(optim_wrapper=plain)).pretty_text
+        line = re.sub(r"(?<=[(\[])\s+|_scope_='\w+',?\s*", '', line)
         raise ValueError(f'optim_wrapper.type={kind} needs a GPU: to train on '
-                         f'a CPU, set optim_wrapper = {plain}')
+                         f'a CPU, set {" ".join(line.split())}')
 
 
 def enable_scaled_lr(cfg: Config) -> None:
@@ -210,6 +217,11 @@ def check_files(key: str, part: dict) -> None:
     for name in ('', part.get('ann_file'), *names):
         path = join(root, name) if name else root
         if path and is_missing(path):
+            wrong = [
+                f'{name} ({meant}?)' for name in part.keys() - {*DATA}
+                if (meant := similar(name, DATA, 0.8))
+            ]
+            remedy = f'correct the name of {wrong[0]}' if wrong else \
+                f'link the data there, or set {key}.data_root'
             raise FileNotFoundError(
-                f'{key} reads {path}, which is not there: link the data there,'
-                f' or set {key}.data_root')
+                f'{key} reads {path}, which is not there: {remedy}')

@@ -2,7 +2,11 @@
 import ast
 import inspect
 import logging
+from fnmatch import fnmatchcase
+from functools import partial
+from multiprocessing import get_all_start_methods
 from pathlib import Path
+from types import NoneType
 from typing import Iterator, Set, Tuple
 
 from mmengine.config import Config
@@ -13,7 +17,9 @@ from torch.utils.data import DataLoader
 
 from mmregioncl import host
 from mmregioncl.datasets.nested import dotted_items, type_name, typed_dicts
-from mmregioncl.validation import meant, proposal, similar
+from mmregioncl.validation import (check_choice, check_number,
+                                   check_whole_number, meant, proposal,
+                                   similar)
 from .config_reading import other_host
 from .launch import is_main_process
 from .old_configs import OLD_SETTINGS
@@ -33,6 +39,26 @@ AVERAGES = dict(
 # Default hooks of MMEngine, which may be None
 MMENGINE_HOOKS = ('runtime_info', 'timer', 'sampler_seed', 'logger',
                   'param_scheduler', 'checkpoint')
+
+COUNT = partial(check_whole_number, low=1)
+# Checks of values that MMEngine accepts, or rejects without their setting
+VALUES = {
+    'env_cfg.mp_cfg.mp_start_method': partial(
+        check_choice, choices=get_all_start_methods()),
+    'optim_wrapper*.accumulative_counts': COUNT,
+    'optim_wrapper*optimizer.lr': check_number,
+    'optim_wrapper*optimizer.weight_decay': check_number,
+    'param_scheduler*.T_max': partial(check_number, positive=True),
+    'randomness.seed': partial(check_whole_number, low=0),
+    'train_cfg.max_[ei]*s': COUNT,
+    '*_dataloader.batch_size': COUNT,
+    '*_dataloader.num_workers': partial(check_whole_number, low=0),
+    '*_dataloader.prefetch_factor': COUNT,
+    '*_dataloader.timeout': check_number,
+}  # yapf: disable
+DICTS = ('env_cfg', 'env_cfg.mp_cfg', 'log_processor', 'optim_wrapper',
+         'optim_wrapper.clip_grad', 'randomness')
+LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
 def check_host(cfg: Config) -> None:
@@ -92,20 +118,32 @@ def check_hook_types(cfg: Config) -> None:
                              ' its name, or set its type')
 
 
-def check_loaders(cfg: Config) -> None:
-    """Reject settings that PyTorch's ``DataLoader`` does not have.
+def check_values(cfg: Config) -> None:
+    """Reject settings that PyTorch's ``DataLoader`` does not have, and values
+    that settings of MMEngine cannot have.
 
     Raises:
         ValueError: If there is one.
     """
-    known = [*inspect.signature(DataLoader).parameters, 'num_batch_per_epoch']
-    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
-        loader = cfg.get(name)
-        for key in loader if isinstance(loader, dict) else ():
-            if key not in known:
-                hint = proposal(meant(key, known))
-                raise ValueError(f'{name}.{key} is no setting of DataLoader'
-                                 f'{hint}: correct its name')
+    loader = [*inspect.signature(DataLoader).parameters, 'num_batch_per_epoch']
+    wrapper = cfg.get('optim_wrapper')
+    if cfg.get('train_cfg') and isinstance(wrapper, (dict, NoneType)) and \
+            not {'optimizer', 'constructor'} & {*(wrapper or {})}:
+        raise ValueError(f'optim_wrapper={wrapper} has no optimizer: set '
+                         'optim_wrapper.optimizer')
+    for key, value in dotted_items(cfg._cfg_dict):
+        where, _, name = key.rpartition('.')
+        if where in LOADERS and name not in loader:
+            hint = proposal(meant(name, loader))
+            raise ValueError(f'{key} is no setting of DataLoader{hint}: '
+                             'correct its name')
+        if value is None:  # the default
+            continue
+        if key in DICTS and not isinstance(value, dict):
+            raise ValueError(f'{key}={value!r} has to be a dict')
+        for pattern, check in VALUES.items():
+            if fnmatchcase(key, pattern):
+                check(name, value, owner=where)
 
 
 def check_momentum(cfg: Config) -> None:

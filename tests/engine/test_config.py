@@ -111,6 +111,65 @@ def test_settings_of_own_code_are_kept(line, key, tmp_path, monkeypatch):
         f'{key} is no setting of the Runner, and variables have no effect ')
 
 
+@pytest.mark.parametrize(
+    'line, new',
+    [
+        ("optimizer = dict(type='SGD', lr=0.01)", 'optim_wrapper.optimizer'),
+        ("lr_config = dict(policy='step')", 'param_scheduler'),
+        ('runner = dict(max_epochs=9)', 'train_cfg'),
+        ('total_epochs = 9', 'train_cfg.max_epochs'),
+        ('total_epochs = 200', None),  # as it is
+        ('optimizer = _base_.optim_wrapper.optimizer', None),
+    ])
+def test_settings_of_an_older_version_are_refused(line, new, tmp_path):
+    """A variable that the new setting uses is none."""
+    path = tmp_path / 'config.py'
+    path.write_text(f'_base_ = {str(CONFIG)!r}\n{line}')
+    if new is None:
+        load_config(path)
+        return
+    name = line.partition(' ')[0]
+    with pytest.raises(
+            ValueError,
+            match=f'^{name} in {path} has no effect: set {new}, or remove it'):
+        load_config(path)
+
+
+@pytest.mark.parametrize('key, value, words', [
+    ('env_cfg.mp_cfg.mp_start_method', 'forkk', 'one of .*spawn'),
+    ('optim_wrapper.accumulative_counts', 2.5, 'a whole number from 1 on'),
+    ('optim_wrapper.optimizer.lr', float('nan'), '0 or a positive number'),
+    ('optim_wrapper.optimizer.weight_decay', 'abc', '0 or a positive number'),
+    ('param_scheduler.0.T_max', 0, 'a positive number'),
+    ('randomness.seed', -1, 'a whole number from 0 on'),
+    ('train_cfg.max_epochs', 0, 'a whole number from 1 on'),
+    ('train_dataloader.batch_size', -3, 'a whole number from 1 on'),
+    ('train_dataloader.num_workers', 1.5, 'a whole number from 0 on'),
+    ('train_dataloader.prefetch_factor', 0, 'a whole number from 1 on'),
+    ('train_dataloader.timeout', -1, '0 or a positive number'),
+])
+def test_values_that_are_not_possible_are_refused(key, value, words):
+    where, _, name = key.rpartition('.')
+    with pytest.raises(
+            ValueError, match=f'^{name}=.* of {where} has to be {words}'):
+        load_config(CONFIG, {key: value})
+    if not key.startswith('param_scheduler'):
+        load_config(CONFIG, {key: None})
+
+
+@pytest.mark.parametrize('options, words', [
+    (dict(randomness=3), 'randomness=3 has to be a dict'),
+    ({
+        'optim_wrapper.clip_grad': 1
+    }, 'optim_wrapper.clip_grad=1 has to be a dict'),
+    (dict(optim_wrapper=3), 'optim_wrapper=3 has to be a dict'),
+    (dict(optim_wrapper=None), 'optim_wrapper=None has no optimizer: set'),
+])
+def test_settings_that_are_dicts(options, words):
+    with pytest.raises(ValueError, match=words):
+        load_config(CONFIG, options)
+
+
 def test_a_missing_base_is_named(tmp_path):
     path = tmp_path / 'config.py'
     path.write_text("_base_ = ['nowhere.py']")
@@ -323,6 +382,15 @@ def test_missing_data_is_named_with_what_to_set(data_cfg, change, what):
             FileNotFoundError,
             match=f'^{place} reads {what}, which is not there: link the data '
             f'there, or set {place}.data_root$'):
+        check_data(data_cfg, 'train_dataloader')
+
+
+def test_misspelt_paths_are_named_before_the_default_folder(data_cfg):
+    part = data_cfg.train_dataloader.dataset.dataset.datasets[1]
+    part.update(dataroot=part.data_root, data_root='data/images')
+    with pytest.raises(
+            FileNotFoundError,
+            match=r'there: correct the name of dataroot \(data_root\?\)$'):
         check_data(data_cfg, 'train_dataloader')
 
 

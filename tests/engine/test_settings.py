@@ -95,6 +95,17 @@ def test_loops_that_need_predictions_are_refused(settings_cfg, tmp_path, split,
         'default_hooks.checkpoint': dict(type='CheckpointHook', intervals=1)
     }, 'intervals in CheckpointHook has no effect: name one of .*, interval,'),
     ({
+        'default_hooks.checkpoint':
+        dict(type='mmregioncl.TimedCheckpointHook', minute=1)
+    },
+     'minute in TimedCheckpointHook .* max_keep_ckpts, meta, minutes, out_d'),
+    ({
+        'train_dataloader.dataset.indices': 13
+    }, 'indices=13 of train_dataloader are more than its 12 images'),
+    ({
+        'train_dataloader.batch_size': 1
+    }, 'train_dataloader.batch_size=1, and RegionCLMoCo needs 2 images: set'),
+    ({
         'train_dataloader.sampler.type': 'InfiniteSampler'
     }, 'an epoch of InfiniteSampler never ends'),
     (dict(train_cfg=LOOP, param_scheduler=[dict(type='StepLR', step_size=1)]),

@@ -67,12 +67,16 @@ def test_amp_of_a_config_for_gpus(scope):
     cfg = Config(
         dict(
             optim_wrapper=dict(
-                type=f'{scope}AmpOptimWrapper', loss_scale='dynamic', **rest)))
+                type=f'{scope}AmpOptimWrapper',
+                loss_scale='dynamic',
+                _scope_='mmengine',
+                **rest)))
     check_amp(cfg, 'cuda')
     with pytest.raises(ValueError, match='AmpOptimWrapper needs a GPU') as e:
         check_amp(cfg, 'cpu')
     line = str(e.value).partition(', set ')[2]
     given = Config.fromstring(line, '.py').optim_wrapper
+    assert 'dict(_delete_=True, ' in line and '_scope_' not in line
     assert given == dict(_delete_=True, type='OptimWrapper', **rest)
     cfg.optim_wrapper.type = AUTOCAST
     check_amp(cfg, 'cpu')

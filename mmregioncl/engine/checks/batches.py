@@ -53,12 +53,15 @@ def check_batches(runner) -> None:
     if rest is not None and (rest < least or rest == 1 < loader.batch_size
                              and norms_vectors(model)):
         enough = max(least, 2)
-        remedy = 'drop_last=True' if loader.batch_size >= enough else \
-            f'batch_size={enough} or more'
+        name = type(model).__name__
+        if loader.batch_size < enough:
+            raise ValueError(
+                f'train_dataloader.batch_size={loader.batch_size}, and {name} '
+                f'needs {enough} images: set it to {enough} or more')
         raise ValueError(
             f'the last batch of an epoch has {rest} of {loader.batch_size} '
-            f'images, and {type(model).__name__} needs {enough}: set '
-            f'train_dataloader.{remedy}')
+            f'images, and {name} needs {enough}: set '
+            'train_dataloader.drop_last=True')
     check_equal(all_gather_object(describe_batches(loader)))
 
 

@@ -26,10 +26,15 @@ def check_images(dataset, setting: str = 'train_dataloader') -> None:
 
     Raises:
         FileNotFoundError: If an image does not exist.
+        ValueError: If it shall have more images than there are.
     """
     for part in innermost(dataset):
         if not hasattr(part, 'get_data_info'):  # a data set of PyTorch
             continue
+        indices = getattr(part, '_indices', None)
+        if isinstance(indices, int) and abs(indices) > len(part):
+            raise ValueError(f'indices={indices} of {setting} are more than '
+                             f'its {len(part)} images: lower or remove them')
         paths = [
             part.get_data_info(index).get('img_path')
             for index in (0, len(part) // 2, len(part) - 1)

@@ -1,5 +1,4 @@
 """Check that every setting has the effect that its name says."""
-import inspect
 from math import inf
 from typing import List
 
@@ -108,11 +107,11 @@ def check_hooks(runner) -> None:
     """
     for hook in runner.hooks:
         if isinstance(hook, CheckpointHook):
+            known = arguments_of(type(hook)) | arguments_of(
+                runner.save_checkpoint)
             refuse_unknown(
-                type(hook).__name__, hook.args, [
-                    name for call in (CheckpointHook, runner.save_checkpoint)
-                    for name in inspect.signature(call).parameters
-                ])
+                type(hook).__name__, hook.args,
+                sorted(known - {'self', 'args', 'kwargs'}))
     epochs = isinstance(runner.train_loop, EpochBasedTrainLoop)
     needed = [(RuntimeInfoHook, 'runtime_info', 'momenta and logs'),
               (DistSamplerSeedHook, 'sampler_seed',
