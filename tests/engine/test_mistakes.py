@@ -79,7 +79,7 @@ REGION_HEAD['head'] = dict(
      "argument: 'scale': correct its settings"),
     (MODELS.build, dict(type='mmregioncl.ResNet', depth=51),
      'ResNet in part: invalid depth 51 for resnet', ': correct its settings'),
-    (TRANSFORMS.build, dict(type='mmregioncl.PackInputs'), 'PackInputs in',
+    (TRANSFORMS.build, dict(type='PackInput'), 'PackInput in part: ',
      '.PackInputs?)' if host.NAME == 'mmpretrain' else '.PackSelfSupInputs?)'),
     (MODELS.build, dict(REGION_METHOD, region_swap=dict(sizes=3)),
      'part.region_swap: RegionSwap.__init__() got an unexpected keyword argu',
