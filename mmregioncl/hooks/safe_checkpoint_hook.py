@@ -155,8 +155,13 @@ class SafeCheckpointHook(CheckpointHook):
             self.last_ckpt = last
         self.set_best(known)
         for key, path in before.items():
-            if key.startswith('best_ckpt') and known[key] != path:
-                self.remove(path)
+            if not key.startswith('best_ckpt'):
+                continue
+            old = Path(path).name
+            if old != Path(known[key]).name:
+                # Not at its path, which is in the folder of another run if
+                # this one was resumed from there.
+                self.remove(self.file_backend.join_path(self.out_dir, old))
 
     def set_best(self, paths: Dict[str, str]) -> None:
         """Set the best checkpoints, by their names in the message hub."""

@@ -354,6 +354,13 @@ def test_the_best_is_kept_on_a_full_disk(timed_cfg, tmp_path, full_disk):
     full_disk['left'] = 2**30
     assert best(0.2) == ['best_acc_epoch_2.pth']
     assert best(0.1) == ['best_acc_epoch_2.pth']
+    original = tmp_path / 'original' / 'best_acc_epoch_2.pth'
+    original.parent.mkdir()
+    original.touch()  # this run is a copy, and goes on with a run of its own
+    runner.message_hub.update_info('best_ckpt', str(original))
+    runner.train_loop._epoch = 3
+    assert best(0.3) == ['best_acc_epoch_3.pth']
+    assert original.exists()
 
 
 def test_a_stop_without_any_checkpoint_is_an_error(timed_cfg, full_disk):
