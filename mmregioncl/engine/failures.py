@@ -108,7 +108,7 @@ def explain_failures(call: Callable[[], Any]) -> Any:
         if not isinstance(error, Exception):  # it was told to stop
             raise
         rank = os.environ.get('RANK', get_rank())
-        reason = explain(error)
+        reason = explain(dead_worker(error) or error)
         if reason and reason.startswith(LOST):
             told = first_failure()
             reason = f'another process ended: {told}' if told else reason
@@ -119,6 +119,17 @@ def explain_failures(call: Callable[[], Any]) -> Any:
         if reason is None:
             raise
         raise RuntimeError(f'rank {rank}: {reason}') from error
+
+
+def dead_worker(error: BaseException) -> Optional[BaseException]:
+    """The error of a dead data worker that led to another error.
+
+    It may come at any time. Code that catches it, such as that of yapf, raises
+    an error of its own.
+    """
+    while error and 'is killed by signal' not in str(error):
+        error = error.__context__
+    return error
 
 
 def note_failure(told: str) -> None:

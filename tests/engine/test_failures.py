@@ -48,9 +48,14 @@ def test_a_worker_that_ends_while_another_error_is_handled(monkeypatch):
     killed = RuntimeError('DataLoader worker (pid 7) is killed by signal: '
                           'Killed. ')
     monkeypatch.setattr(failures, 'forget_workers',
-                        Mock(side_effect=[killed, None]))
+                        Mock(side_effect=[killed, *[None] * 3]))
     with pytest.raises(RuntimeError, match='rank 0: a data worker was killed'):
         explain_failures(Mock(side_effect=EOFError))
+    caught = IndexError('of code that it has interrupted')
+    caught.__context__ = ValueError()
+    caught.__context__.__context__ = killed
+    with pytest.raises(RuntimeError, match='rank 0: a data worker was killed'):
+        explain_failures(Mock(side_effect=caught))
 
 
 def test_memory_that_is_not_there_is_explained():
