@@ -838,6 +838,11 @@ def test_more_workers_than_cores_are_told_once(monkeypatch, all_cores, own):
     assert runner.logger.warning.call_args[0][0] == (
         '10 data workers on 8 processor cores take memory and are rarely '
         'faster: set train_dataloader.num_workers=4')
+    monkeypatch.setattr(resources, 'local_processes', lambda: 9)
+    runner = Mock()
+    runner.train_dataloader.num_workers = 1  # the fewest that load in parallel
+    checks.check_workers(runner)
+    assert not runner.logger.warning.called
 
 
 def test_views_that_are_not_packed_are_refused(runner_cfg):

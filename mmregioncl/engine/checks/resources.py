@@ -77,15 +77,16 @@ def check_shared_memory(runner, sample: dict) -> None:
 def check_workers(runner) -> None:
     """Warn once of too many workers; PyTorch would warn for each loader."""
     processes = local_processes()
-    workers = processes * runner.train_dataloader.num_workers
+    workers = runner.train_dataloader.num_workers
     cores = os.cpu_count()
     if hasattr(os, 'sched_getaffinity'):  # of this process, as under Slurm
         cores = min(cores, processes * len(os.sched_getaffinity(0)))
-    if workers > cores:
+    best = max(1, cores // processes)
+    if workers > best:
         runner.logger.warning(
-            f'{workers} data workers on {cores} processor cores take memory '
-            'and are rarely faster: set train_dataloader.num_workers='
-            f'{max(1, cores // processes)}')
+            f'{workers * processes} data workers on {cores} processor cores '
+            'take memory and are rarely faster: set '
+            f'train_dataloader.num_workers={best}')
 
 
 def check_disk(runner) -> None:
