@@ -6,7 +6,9 @@ are shown.
 import logging
 import os
 import re
+import sys
 import warnings
+from functools import partial
 
 PYTHON = (
     # check_workers warns once for all data sets.
@@ -61,6 +63,21 @@ def hide_needless_warnings() -> None:
 
 
 def hide_needless_lines(logger: logging.Logger) -> None:
-    """Hide messages that OpenMMLab packages write to a log."""
+    """Hide messages of OpenMMLab packages, and warn once of a full disk."""
+    for handler in logger.handlers:
+        if isinstance(handler, logging.FileHandler):
+            handler.handleError = partial(warn_of_log, handler)
     logger.addFilter(lambda record: not any(
         re.match(text, record.getMessage()) for text in LOGGED))
+
+
+def warn_of_log(handler: logging.FileHandler, record) -> None:
+    """Warn that a log cannot be written to; Python would at every line."""
+    error = sys.exc_info()[1]
+    if not isinstance(error, OSError):  # a mistake in the call
+        return logging.Handler.handleError(handler, record)
+    handler.handleError = lambda record: None
+    return print(
+        f'cannot write to {handler.baseFilename} ({error}): make room; the run'
+        ' goes on without its log',
+        file=sys.stderr)

@@ -113,3 +113,16 @@ def test_warnings_of_the_installed_packages(hidden):
         Visualizer.get_instance('quiet')
         SegVisualizationHook()
     assert not shown
+
+
+@pytest.mark.skipif(not os.path.exists('/dev/full'), reason='of Linux')
+def test_a_full_disk_is_told_once(capsys):
+    logger = logging.Logger('full')
+    logger.addHandler(logging.FileHandler('/dev/full'))
+    hide_needless_lines(logger)
+    for _ in range(3):
+        logger.info('a line')
+    assert capsys.readouterr().err == (
+        'cannot write to /dev/full ([Errno 28] No space left on device): make '
+        'room; the run goes on without its log\n')
+    logger.handlers[0].stream = None  # it cannot be closed
