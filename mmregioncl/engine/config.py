@@ -13,7 +13,7 @@ from mmregioncl.files import ARCHIVE, check_exists
 from mmregioncl.validation import similar
 from .config_checks import (MMENGINE_HOOKS, check_hook_types, check_host,
                             check_imports, check_levels, check_momentum,
-                            check_options, check_values, warn_of_variables)
+                            check_options, check_values, check_variables)
 from .config_reading import read_file
 from .old_configs import check_old
 from .switches import amp_is_slow
@@ -61,7 +61,7 @@ def load_config(path: Union[str, Path],
     check_imports(cfg)
     check_options(cfg, options or {})
     cfg.merge_from_dict(options or {})
-    warn_of_variables(cfg)
+    check_variables(cfg)
     check_host(cfg)
     check_momentum(cfg)
     check_levels(cfg)

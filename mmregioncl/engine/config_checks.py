@@ -22,7 +22,7 @@ from mmregioncl.validation import (check_choice, check_number,
                                    similar)
 from .config_reading import other_host
 from .launch import is_main_process
-from .old_configs import OLD_SETTINGS
+from .old_configs import LEFT_OVER, OLD_SETTINGS
 
 # Settings that Runner and our tools read besides the arguments of Runner
 ALSO_READ = ('activation_checkpointing', 'compile', 'efficient_conv_bn_eval',
@@ -224,24 +224,31 @@ def check_lists(cfg: Config, key: str) -> None:
                 f'count them from 0, as in {where}.0')
 
 
-def warn_of_variables(cfg: Config) -> None:
+def check_variables(cfg: Config) -> None:
     """Warn of variables that a child config assigns too late.
 
     Bases are read first. If a base has used the variable, as in
     ``dict(batch_size=batch_size)``, its settings keep the old value.
+
+    Raises:
+        ValueError: If one has the name of an old setting, and is not used.
     """
-    if Config._is_lazy_import(cfg.filename) or not is_main_process():
+    if Config._is_lazy_import(cfg.filename):
         return
     files = [(path, *names_in(path)) for path in lineage(cfg.filename)]
     used = settings_read() | {'_base_'}  # or assigned again, in a child
     for number, (path, assigned, read) in enumerate(files, 1):
         used |= read
+        for name in (name for name in LEFT_OVER if name in assigned - used):
+            raise ValueError(f'{name} in {path} has no effect: set '
+                             f'{OLD_SETTINGS[name]}, or remove it')
         before = {
             name
             for _, *parts in files[number:]
             for name in parts[0] & parts[1]
         }
-        for name in sorted((assigned & before) - used):
+        late = sorted((assigned & before) - used)
+        for name in late if is_main_process() else ():
             print_log(
                 f'{name} in {path} has no effect, since a base has used its '
                 'value before: override the settings that use it', 'current',

@@ -1,8 +1,6 @@
 """Reject configs of earlier versions of the host and of this package."""
 from mmengine.config import Config
 
-from mmregioncl.datasets.nested import dotted_items
-
 # Settings of MMSelfSup 0.x and its contemporaries, and what replaces them
 OLD_SETTINGS = dict(
     data='train_dataloader, val_dataloader and test_dataloader',
@@ -28,7 +26,7 @@ OLD_SETTINGS = dict(
     opencv_num_threads='env_cfg.mp_cfg',
     mp_start_method='env_cfg.mp_cfg')
 
-# Of these, names that stand for nothing else
+# Of these, names that a config of today has only as variables
 LEFT_OVER = ('optimizer', 'optimizer_config', 'lr_config', 'momentum_config',
              'runner', 'total_epochs', 'total_iters', 'checkpoint_config')
 
@@ -50,13 +48,6 @@ def check_old(cfg: Config) -> None:
         raise ValueError(
             f'{cfg.filename} is a config of MMSelfSup 0.x, MMClassification '
             f'0.x or MMDetection 2.x: translate {names}')
-    for name in LEFT_OVER:
-        new = OLD_SETTINGS[name]
-        # Variables of a config have their value in the new setting, too.
-        if name in cfg and cfg[name] != dict(dotted_items(
-                cfg._cfg_dict)).get(new):
-            raise ValueError(f'{name} in {cfg.filename} has no effect: set '
-                             f'{new}, or remove it')
     if 'fast_transforms' in cfg:
         raise ValueError(
             f'{cfg.filename} sets fast_transforms, which is gone: remove it, '

@@ -111,16 +111,15 @@ def test_settings_of_own_code_are_kept(line, key, tmp_path, monkeypatch):
         f'{key} is no setting of the Runner, and variables have no effect ')
 
 
-@pytest.mark.parametrize(
-    'line, new',
-    [
-        ("optimizer = dict(type='SGD', lr=0.01)", 'optim_wrapper.optimizer'),
-        ("lr_config = dict(policy='step')", 'param_scheduler'),
-        ('runner = dict(max_epochs=9)', 'train_cfg'),
-        ('total_epochs = 9', 'train_cfg.max_epochs'),
-        ('total_epochs = 200', None),  # as it is
-        ('optimizer = _base_.optim_wrapper.optimizer', None),
-    ])
+@pytest.mark.parametrize('line, new', [
+    ("optimizer = dict(type='SGD', lr=0.01)", 'optim_wrapper.optimizer'),
+    ("lr_config = dict(policy='step')", 'param_scheduler'),
+    ('runner = dict(max_epochs=9)', 'train_cfg'),
+    ('total_epochs = 9', 'train_cfg.max_epochs'),
+    ('optimizer = dict(lr=1)\noptim_wrapper = dict(optimizer=optimizer)',
+     None),
+    ('optimizer = _base_.optim_wrapper.optimizer', None),
+])
 def test_settings_of_an_older_version_are_refused(line, new, tmp_path):
     """A variable that the new setting uses is none."""
     path = tmp_path / 'config.py'
