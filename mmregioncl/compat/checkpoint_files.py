@@ -147,7 +147,10 @@ def is_compressed(filename: Union[str, Path]) -> bool:
 
 
 def has_one_list(file: BinaryIO) -> bool:
-    """Whether the list of parts of a zip is right before its last records."""
+    """Whether the list of parts of a zip is right before its last records.
+
+    Otherwise PyTorch and Python may read different lists.
+    """
     length = file.seek(0, 2)
     file.seek(max(length - 98, 0))
     tail = file.read().rjust(98, b'\0')

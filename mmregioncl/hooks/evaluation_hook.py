@@ -136,9 +136,9 @@ class EvaluationHook(Hook, ABC):
     def metric_names(self, runner) -> List[str]:
         """Names of the metrics."""
 
+    @abstractmethod
     def passes(self, runner) -> int:
         """Forward passes of the backbone in one evaluation."""
-        raise NotImplementedError
 
 
 def epoch_passes(runner) -> int:

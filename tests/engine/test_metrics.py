@@ -26,6 +26,9 @@ class Scores(EvaluationHook):
     def metric_names(self, runner) -> list:
         return ['knn/score']
 
+    def passes(self, runner) -> int:
+        return 1
+
     def evaluate(self, runner) -> dict:
         score = self.scores[runner.epoch]
         return {} if score is None else {'knn/score': score - get_rank()}

@@ -40,7 +40,7 @@ class LoadImage(LoadImageFromFile):
     Plain JPEGs are decoded by simplejpeg, slightly faster than by OpenCV and
     to the same pixels. Grayscale, palette, CMYK and 16-bit images are
     converted to 8-bit BGR. Alpha is dropped. A skipped file is replaced by
-    another image, drawn at random, and logged once in a run. If too many are
+    another image, drawn at random, and logged once a process. If too many are
     skipped, an error ends the run.
 
     Args:

@@ -1,4 +1,4 @@
-"""TIFFs, whose bands and types other decoders know few of."""
+"""Read TIFFs of any number of bands and any type."""
 import math
 from io import BytesIO
 from typing import NamedTuple, Optional, Tuple, Union
