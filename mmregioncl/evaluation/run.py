@@ -68,6 +68,7 @@ class EvaluationRun:
         check_folder(self.out)
         with locked(self.out):  # another process may begin, too
             if not path.exists():
+                self.model.eval()  # one that does not fit leaves no results
                 results = dict(run=run, protocols={})
                 write_json(path, results)
                 return results
