@@ -534,7 +534,8 @@ def test_the_check_leaves_the_run_alone(seeded_runner_cfg, train, tmp_path,
      'er.drop_last=True'),
     (5, {}, None),
     (9, dict(method_cfgs('RegionCLSimSiam')[0]), 'RegionCLSimSiam needs 4'),
-    (3, dict(method_cfgs('RegionCLSimSiam')[0]), 'batch_size=4 or more$'),
+    (3, dict(
+        method_cfgs('RegionCLSimSiam')[0]), 'images: set it to 4 or more'),
     (11, dict(method_cfgs('RegionCLSimSiam')[1]), 'SimSiam needs 2'),
 ])
 def test_a_last_batch_is_looked_at_before_training(runner_cfg, batch, model,
