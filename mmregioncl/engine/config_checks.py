@@ -188,7 +188,10 @@ def check_options(cfg: Config, options: dict) -> None:
     hooks = [*(cfg.get('default_hooks') or {}), *MMENGINE_HOOKS]
     for key, value in options.items():
         name, *rest = key.split('.')
-        near = similar(name, known, 0.8)
+        # A similar setting, or one whose parents are missing, as of lr
+        near = similar(name, known, 0.8) or next(
+            (place for place, _ in dotted_items(cfg._cfg_dict)
+             if place.endswith(f'.{key}')), '')
         if name in OLD_SETTINGS and name not in cfg:
             raise ValueError(f'{key} is a setting of MMSelfSup 0.x: set '
                              f'{OLD_SETTINGS[name]}')

@@ -5,6 +5,7 @@ from traceback import extract_tb, walk_tb
 from typing import Optional, Union
 
 from mmengine.config import Config
+from mmengine.config.utils import ConfigParsingError
 
 from mmregioncl import host
 
@@ -35,6 +36,9 @@ def read_file(path: Union[str, Path]) -> Config:
         fault = ' '.join(str(error.__cause__ or error).split())
         raise ValueError(
             f'the config {name} cannot be read: {fault}') from error
+    except ConfigParsingError as error:
+        raise ValueError(f'the config {file_of(error) or path} cannot be read:'
+                         f' {error}') from error
     except ImportError as error:
         other = imported_host(error)
         if other is None:

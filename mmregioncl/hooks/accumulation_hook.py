@@ -42,6 +42,9 @@ class AccumulationHook(Hook):
         self.unfinished = saved_state(
             runner, checkpoint, 'unfinished',
             lambda state: is_update(state, unwrap(runner.model)))
+        if self.unfinished is not None:  # MMEngine says that it is lost
+            runner.logger.addFilter(lambda record: not record.getMessage().
+                                    startswith('Resumed iteration number'))
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
         """Save an unfinished update."""

@@ -317,6 +317,8 @@ def test_hooks_that_are_none_are_removed(tmp_path):
 
 @pytest.mark.parametrize('name, text, words', [
     ('a.py', 'a = = 3', '{path} is not valid Python'),
+    ('a.py', f'import os\n_base_ = {str(CONFIG)!r}',
+     'the config {path} cannot be read'),
     ('a.py', 'a = 3', 'has no model'),
     ('a.json', '{"model": ', 'the config {path} cannot be read: Expecting'),
     ('a.yml', 'model: [1, 2', 'the config {path} cannot be read: ParserError'),

@@ -92,6 +92,11 @@ def test_a_damaged_update_is_refused(damage):
     hook.after_load_checkpoint(runner, {})
     hook.after_load_checkpoint(runner, dict(unfinished=state))
     assert hook.unfinished is state
+    lost, other = (
+        Mock(getMessage=lambda text=text: text)
+        for text in ('Resumed iteration number is not', 'other'))
+    hides = runner.logger.addFilter.call_args[0][0]
+    assert other in filter(hides, [lost, other]) and not hides(lost)
     damaged = 3 if damage is None else dict(state, **damage)
     with pytest.raises(
             ValueError, match=r'a.pth is damaged \(unfinished\): resume'):
