@@ -311,7 +311,7 @@ def test_official_recipe():
 
 
 def test_regions_are_of_the_recipe():
-    """A third of the cells on average, or two fifths of 4x4.
+    """A third of the cells on average, two fifths of 4x4, a quarter of 3x3.
 
     Of each backbone and size of views in the configs.
     """
@@ -339,7 +339,8 @@ def test_regions_are_of_the_recipe():
         ('ResNet', 128): ((2, 3), 32),
         ('ResNet_CIFAR', 96): ((5, 9), 8),
         ('ResNet_CIFAR', 64): ((3, 6), 8),
-        ('ResNet_CIFAR', 32): ((2, 3), 8)
+        ('ResNet_CIFAR', 32): ((2, 3), 8),
+        ('ResNet_CIFAR', 24): ((1, 2), 8)
     }
 
 
