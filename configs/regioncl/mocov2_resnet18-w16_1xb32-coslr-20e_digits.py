@@ -6,8 +6,8 @@ data_root = 'demo/digits/'  # as tools/demo.py writes it
 model = dict(
     queue_len=512,  # less than the 1,198 images
     data_preprocessor=dict(
-        mean=(78.6, 78.6, 78.6),  # of the digits
-        std=(89.2, 89.2, 89.2)),
+        mean=(78.7, 78.7, 78.7),  # of the digits
+        std=(88.9, 88.9, 88.9)),
     backbone=dict(stem_channels=16, base_channels=16),
     neck=dict(in_channels=128, hid_channels=128))
 

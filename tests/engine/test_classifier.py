@@ -118,7 +118,8 @@ def vit_run(run, request):
     run.cfg.model = model
     weights = MODELS.build(copy.deepcopy(model)).state_dict()
     torch.save(dict(state_dict=weights), run.checkpoint)
-    return run
+    return EvaluationRun(
+        run.cfg, run.checkpoint, run.out / 'vit', batch_size=5, workers=0)
 
 
 @pytest.mark.slow
