@@ -8,14 +8,14 @@ from unittest.mock import Mock
 
 import pytest
 import torch
-from mmengine.registry import PARAM_SCHEDULERS
+from mmengine.registry import DATASETS, PARAM_SCHEDULERS
 from mmengine.runner import Runner
 from tensorboard.backend.event_processing.event_accumulator import \
     EventAccumulator
 from torch import nn
 
 from mmregioncl import host
-from mmregioncl.engine.checks import check_schedule
+from mmregioncl.engine.checks import check_images, check_schedule, images
 from mmregioncl.engine.checks.settings import check_clipping, refuse_unknown
 from mmregioncl.visualization import read_scalars
 
@@ -99,9 +99,6 @@ def test_loops_that_need_predictions_are_refused(settings_cfg, tmp_path, split,
         dict(type='mmregioncl.TimedCheckpointHook', minute=1)
     },
      'minute in TimedCheckpointHook .* max_keep_ckpts, meta, minutes, out_d'),
-    ({
-        'train_dataloader.dataset.indices': 13
-    }, 'indices=13 of train_dataloader are more than its 12 images'),
     ({
         'train_dataloader.batch_size': 1
     }, 'train_dataloader.batch_size=1, and RegionCLMoCo needs 2 images: set'),
@@ -560,3 +557,17 @@ def test_samplers_of_mmdetection(settings_cfg, tmp_path, labels, loop, sampler,
         runner, _ = start(settings_cfg, tmp_path / 'run', settings)
         runner.train()
         assert runner.iter == 3
+
+
+@pytest.mark.parametrize('indices', [12, 13, -13])
+def test_more_images_than_there_are_are_warned_of(indices, image_folder,
+                                                  monkeypatch):
+    monkeypatch.setattr(images, 'print_log', warned := Mock())
+    check_images(
+        DATASETS.build(
+            dict(
+                type='mmregioncl.CustomDataset',
+                data_root=str(image_folder),
+                pipeline=[],
+                indices=indices)))
+    assert warned.called == (indices != 12)

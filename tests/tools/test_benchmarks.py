@@ -169,7 +169,8 @@ def test_whole_boxes(run_tool, tmp_path):
     (tmp_path / 'objects.txt').write_text('\n'.join(
         f'{path.name}\tn\t0\t32\t63\t63' for path in digits.rglob('*.png')))
     table = run_tool('benchmarks/whole_boxes.py', DIGITS, 'none', '--images',
-                     digits, '--objects', 'objects.txt', '--count', '8').stdout
+                     digits, '--objects', 'objects.txt', '--count', '8',
+                     '--image-size', '32').stdout
     rows = [
         line.split(' | ') for line in table.splitlines()
         if line.startswith('| ')

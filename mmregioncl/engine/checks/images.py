@@ -1,4 +1,5 @@
 """Check that images exist, and which values they have."""
+import logging
 from contextlib import suppress
 from copy import copy
 from typing import Dict, Iterator, List, Optional
@@ -6,6 +7,7 @@ from typing import Dict, Iterator, List, Optional
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmengine import fileio
+from mmengine.logging import print_log
 
 from mmregioncl.datasets.archives import is_missing
 from mmregioncl.datasets.measure import sample_files, uses_range
@@ -26,15 +28,15 @@ def check_images(dataset, setting: str = 'train_dataloader') -> None:
 
     Raises:
         FileNotFoundError: If an image does not exist.
-        ValueError: If it shall have more images than there are.
     """
     for part in innermost(dataset):
         if not hasattr(part, 'get_data_info'):  # a data set of PyTorch
             continue
         indices = getattr(part, '_indices', None)
         if isinstance(indices, int) and abs(indices) > len(part):
-            raise ValueError(f'indices={indices} of {setting} are more than '
-                             f'its {len(part)} images: lower or remove them')
+            print_log(
+                f'indices={indices} of {setting} are more than its {len(part)}'
+                ' images: all are taken', 'current', logging.WARNING)
         paths = [
             part.get_data_info(index).get('img_path')
             for index in (0, len(part) // 2, len(part) - 1)
