@@ -54,7 +54,7 @@ eval_datasets = dict(
         data_root=data_root + 'test',
         pipeline=eval_pipeline))
 
-optim_wrapper = dict(optimizer=dict(lr=0.03))
+optim_wrapper = dict(optimizer=dict(lr=0.01))
 param_scheduler = [
     dict(type='CosineAnnealingLR', T_max=20, by_epoch=True, begin=0, end=20)
 ]
