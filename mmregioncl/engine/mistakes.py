@@ -101,7 +101,21 @@ def explain(error: BaseException) -> Optional[str]:
         text = f'needs {text!r}, which no step before it makes'
     elif packages[-1] == 'mmregioncl' or \
             sum((deliberate, owner is last, bool(building))) < 2:
-        return None
+        return None  # without two of these signs, it may be a bug
+    return blame(parts, name, text, keyword, last.f_locals.get('obj_cls'))
+
+
+def blame(parts: Dict[str, dict], name: str, text: str, keyword: Optional[str],
+          kind: Optional[type]) -> Optional[str]:
+    """Say which part of the config to correct.
+
+    Args:
+        parts (dict[str, dict]): Parts of the config by dotted keys.
+        name (str): Short name of the type to blame, '' for a part without one.
+        text (str): What is wrong with it.
+        keyword (str, optional): The unknown argument.
+        kind (type, optional): Class that a part without a type is for.
+    """
     blamed: Dict[str, dict] = {}
     for key, part in parts.items():
         if short(type_name(part)) == name and (keyword or 'type') in part and \
@@ -113,10 +127,9 @@ def explain(error: BaseException) -> Optional[str]:
     remedy = 'type, or import its module by custom_imports' if \
         text.endswith(' registry') else 'settings'
     named = f'{type_name(part)} in ' if name else ''
-    kind = part.get('type') or last.f_locals.get('obj_cls')
     return (f'{named}{" or ".join(blamed)}: '
             f'{text.splitlines()[0][:300]}: correct its {remedy}'
-            f'{proposal(name_meant(kind, keyword))}')
+            f'{proposal(name_meant(part.get("type") or kind, keyword))}')
 
 
 def parts_of_config(frames: tuple) -> Dict[str, dict]:

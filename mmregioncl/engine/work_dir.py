@@ -5,10 +5,7 @@ import time
 from pathlib import Path
 from typing import Optional, TextIO, Union
 
-try:
-    import fcntl
-except ImportError:  # on Windows: runs are not locked
-    fcntl = None
+from mmregioncl.files import fcntl  # None on Windows
 
 
 def claim_work_dir(work_dir: Union[str, Path]) -> Optional[TextIO]:
