@@ -603,7 +603,7 @@ def test_demo(run_tool, tmp_path, monkeypatch):
         'default_hooks.logger.interval=1', *[
             f'eval_datasets.{split}.indices='
             f'{[*range(0, count, step)]}'.replace(' ', '')
-            for split, count, step in (('train', 1198, 4), ('test', 599, 5))
+            for split, count, step in (('train', 1198, 5), ('test', 599, 10))
         ]
     ]
     with monkeypatch.context() as patch:
