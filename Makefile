@@ -46,7 +46,7 @@ TESTS_mmpretrain := tests/models/algorithms tests/models/heads \
     tests/models/necks tests/models/utils/test_region_swap.py tests/hooks \
     tests/evaluation/test_data.py tests/evaluation/test_features.py \
     tests/evaluation/test_run.py tests/engine/test_classifier.py \
-    tests/engine/test_config.py tests/engine/test_loops.py \
+    tests/engine/config tests/engine/test_loops.py \
     tests/datasets/test_seeded_sampler.py tests/transfer/test_load.py \
     tests/visualization tests/compat/test_patches.py tests/test_configs.py \
     tests/test_benchmark_configs.py tests/test_host.py \

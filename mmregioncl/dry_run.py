@@ -15,11 +15,11 @@ from torch.utils._pytree import tree_leaves
 
 from mmregioncl.datasets.nested import type_name
 from mmregioncl.engine.loops import images_per_batch
-from mmregioncl.engine.quiet import hide_needless_lines
+from mmregioncl.engine.messages.quiet import hide_needless_lines
+from mmregioncl.engine.messages.summary import counted, every
 from mmregioncl.engine.step_memory import (GIB, estimate_step, first_sample,
                                            free_memory, missing_states,
                                            present, views_of)
-from mmregioncl.engine.summary import counted, every
 from mmregioncl.hooks import RunSummaryHook
 from mmregioncl.hooks.evaluation_hook import OFF, EvaluationHook
 from mmregioncl.hooks.representation_health_hook import (

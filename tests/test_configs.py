@@ -17,7 +17,7 @@ from mmregioncl import host
 from mmregioncl.datasets.class_folders import CLASS_LISTS
 from mmregioncl.datasets.nested import typed_dicts
 from mmregioncl.datasets.transforms import FAST
-from mmregioncl.engine.old_configs import check_old
+from mmregioncl.engine.config.old import check_old
 from mmregioncl.models.parents import MoCo, with_settings
 from mmregioncl.models.utils import MAP_SETTINGS, RegionSwap, grid_of
 

@@ -1,5 +1,6 @@
 """Configs of all methods and their parents at toy size."""
 from copy import deepcopy
+from pathlib import Path
 
 from mmengine.registry import MODELS
 
@@ -13,6 +14,11 @@ for parent in map(MODELS.get,
     OURS.register_module(
         module=type(f'Toy{parent.__name__}', (
             parent, ), dict(arch_settings={10: (block, (1, 1, 1, 1))})))
+
+# A config of the package, for tests of how configs are read
+CONFIG = (
+    Path(__file__).parents[1] / 'configs/regioncl' /
+    'regioncl-m_resnet18_1xb512-coslr-200e_cifar10.py')
 
 CROSS_ENTROPY = host.qualified('CrossEntropyLoss')
 

@@ -25,10 +25,10 @@ def main() -> None:
 
     from mmregioncl.datasets.digits import write_digits
     from mmregioncl.engine.config import load_config
-    from mmregioncl.engine.failures import hide_tracebacks
     from mmregioncl.engine.malloc import keep_freed_memory
-    from mmregioncl.engine.quiet import (hide_needless_lines,
-                                         hide_needless_warnings)
+    from mmregioncl.engine.messages.failures import hide_tracebacks
+    from mmregioncl.engine.messages.quiet import (hide_needless_lines,
+                                                  hide_needless_warnings)
     from mmregioncl.engine.storage import find_checkpoint
     from mmregioncl.evaluation.protocols import FEATURE_PROTOCOLS
     from mmregioncl.evaluation.run import EvaluationRun

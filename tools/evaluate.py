@@ -156,8 +156,8 @@ def main() -> None:
     # PyTorch takes seconds to import. --help does not need it.
     from mmengine.logging import MMLogger
 
-    from mmregioncl.engine.failures import hide_tracebacks
-    from mmregioncl.engine.quiet import hide_needless_warnings
+    from mmregioncl.engine.messages.failures import hide_tracebacks
+    from mmregioncl.engine.messages.quiet import hide_needless_warnings
     from mmregioncl.visualization import write_report
 
     hide_tracebacks()

@@ -23,9 +23,9 @@ def main() -> None:
     from mmengine.runner import Runner
 
     from mmregioncl.engine.config import check_data, load_config
-    from mmregioncl.engine.failures import hide_tracebacks
-    from mmregioncl.engine.quiet import (hide_needless_lines,
-                                         hide_needless_warnings)
+    from mmregioncl.engine.messages.failures import hide_tracebacks
+    from mmregioncl.engine.messages.quiet import (hide_needless_lines,
+                                                  hide_needless_warnings)
 
     hide_tracebacks()
     hide_needless_warnings()

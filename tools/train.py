@@ -62,14 +62,15 @@ def main() -> None:
     from mmregioncl.engine.config import (check_amp, check_data,
                                           checkpoint_name, enable_scaled_lr,
                                           load_config, set_amp, set_pretrained)
-    from mmregioncl.engine.failures import explain_failures, hide_tracebacks
     from mmregioncl.engine.launch import (checkpoint_to_resume,
                                           is_main_process, note_start,
                                           restarted)
     from mmregioncl.engine.malloc import keep_freed_memory
-    from mmregioncl.engine.quiet import (hide_needless_lines,
-                                         hide_needless_warnings)
-    from mmregioncl.engine.summary import next_commands
+    from mmregioncl.engine.messages.failures import (explain_failures,
+                                                     hide_tracebacks)
+    from mmregioncl.engine.messages.quiet import (hide_needless_lines,
+                                                  hide_needless_warnings)
+    from mmregioncl.engine.messages.summary import next_commands
     from mmregioncl.engine.work_dir import claim_work_dir
     from mmregioncl.files import check_exists
     from mmregioncl.hooks import RunSummaryHook

@@ -20,7 +20,7 @@ from mmregioncl.models.parents import class_of
 from mmregioncl.models.utils import image_features
 from mmregioncl.models.utils.outputs import split_outputs
 from .config import check_data, set_pretrained
-from .quiet import hide_needless_lines
+from .messages.quiet import hide_needless_lines
 from .storage import find_checkpoint
 
 

@@ -11,8 +11,8 @@ from mmengine.runner import IterBasedTrainLoop
 from torch import Tensor, nn
 
 from mmregioncl.engine.config import check_data
+from mmregioncl.engine.messages.summary import every
 from mmregioncl.engine.metrics import note_metrics, publish_metrics
-from mmregioncl.engine.summary import every
 from mmregioncl.evaluation import eval_dataset, read_labels
 from mmregioncl.evaluation.frozen import frozen_evaluation
 from mmregioncl.models.utils.modules import unwrap

@@ -4,7 +4,7 @@ from typing import Optional
 from mmengine.hooks import Hook
 
 from mmregioncl.engine.checks import check_steps
-from mmregioncl.engine.summary import describe_run, end_of_run
+from mmregioncl.engine.messages.summary import describe_run, end_of_run
 from mmregioncl.registry import HOOKS
 from mmregioncl.validation import check_whole_number
 

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 
 from mmregioncl.datasets import ImageFolder, archives
 from mmregioncl.datasets.fingerprint import fingerprint
-from mmregioncl.engine.summary import describe_data
+from mmregioncl.engine.messages.summary import describe_data
 
 NAMES = ('a/1.png', 'a/A.PNG', 'a/a.png', 'b/c/é "ö" \'x\'.png',
          'b/' + 'n' * 251 + '.png', 'notes.txt', '.hidden/2.png')

@@ -12,7 +12,7 @@ from mmengine.registry import DATASETS
 
 from mmregioncl.datasets import image_folder as module
 from mmregioncl.datasets.fingerprint import fingerprint
-from mmregioncl.engine.summary import describe_data
+from mmregioncl.engine.messages.summary import describe_data
 
 
 def folder(root, **kwargs):

@@ -6,7 +6,7 @@ from unittest.mock import Mock
 import pytest
 
 from mmregioncl.engine import work_dir
-from mmregioncl.engine.failures import is_refusal
+from mmregioncl.engine.messages.failures import is_refusal
 from mmregioncl.engine.work_dir import claim_work_dir
 
 

@@ -24,7 +24,7 @@ from mmregioncl.datasets.transforms.tiff import read_header
 from mmregioncl.engine import checks
 from mmregioncl.engine.checks import check_shared_memory, resources
 from mmregioncl.engine.checks.batches import count_samples, last_batch
-from mmregioncl.engine.failures import explain_failures
+from mmregioncl.engine.messages.failures import explain_failures
 from mmregioncl.engine.step_memory import rehearse
 from mmregioncl.hooks import RepresentationHealthHook
 from mmregioncl.hooks.guard_hook import NEVER, GuardHook

@@ -37,8 +37,8 @@ def main() -> None:
     from mmengine.runner import set_random_seed
 
     from mmregioncl.engine.config import check_data, load_config
-    from mmregioncl.engine.failures import hide_tracebacks
-    from mmregioncl.engine.quiet import hide_needless_warnings
+    from mmregioncl.engine.messages.failures import hide_tracebacks
+    from mmregioncl.engine.messages.quiet import hide_needless_warnings
     from mmregioncl.visualization import browse_boxes
 
     hide_tracebacks()

@@ -47,7 +47,7 @@ def main() -> None:
     from mmregioncl.datasets import measure
     from mmregioncl.datasets.transforms import is_loading
     from mmregioncl.engine.config import check_data, load_config
-    from mmregioncl.engine.failures import hide_tracebacks
+    from mmregioncl.engine.messages.failures import hide_tracebacks
     from mmregioncl.evaluation.data import loading_step
     from mmregioncl.evaluation.model import model_config
     from mmregioncl.files import atomic_write

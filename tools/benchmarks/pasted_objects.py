@@ -26,7 +26,7 @@ from mmengine.runner import Runner
 
 from mmregioncl.datasets.transforms import ContrastiveCrop
 from mmregioncl.engine.config import load_config
-from mmregioncl.engine.quiet import hide_needless_warnings
+from mmregioncl.engine.messages.quiet import hide_needless_warnings
 from mmregioncl.evaluation import (class_folder, extract_features,
                                    knn_accuracy, load_model)
 from mmregioncl.evaluation.objects import read_objects

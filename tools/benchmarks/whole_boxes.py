@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mmregioncl.engine.config import load_config
-from mmregioncl.engine.quiet import hide_needless_warnings
+from mmregioncl.engine.messages.quiet import hide_needless_warnings
 from mmregioncl.evaluation import load_model, view_size
 from mmregioncl.evaluation.localization import whole_image_maps
 from mmregioncl.evaluation.objects import images_with_objects, score

@@ -23,7 +23,7 @@ def main() -> None:
     args = parse_args()
     # PyTorch takes seconds to import. --help does not need it.
     from mmregioncl.datasets import ImageNetSubset
-    from mmregioncl.engine.failures import hide_tracebacks
+    from mmregioncl.engine.messages.failures import hide_tracebacks
     from mmregioncl.files import atomic_write
 
     hide_tracebacks()

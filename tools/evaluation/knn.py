@@ -39,8 +39,8 @@ def main() -> None:
     from mmengine.logging import MMLogger
 
     from mmregioncl.engine.config import check_data, load_config
-    from mmregioncl.engine.failures import hide_tracebacks
-    from mmregioncl.engine.quiet import hide_needless_warnings
+    from mmregioncl.engine.messages.failures import hide_tracebacks
+    from mmregioncl.engine.messages.quiet import hide_needless_warnings
     from mmregioncl.evaluation import (accuracy, check_class_folders,
                                        eval_dataset, extract_features,
                                        knn_predict, load_model)

@@ -57,8 +57,8 @@ def main() -> None:
     from mmengine.logging import MMLogger
 
     from mmregioncl.engine.config import load_config
-    from mmregioncl.engine.failures import hide_tracebacks
-    from mmregioncl.engine.quiet import hide_needless_warnings
+    from mmregioncl.engine.messages.failures import hide_tracebacks
+    from mmregioncl.engine.messages.quiet import hide_needless_warnings
     from mmregioncl.evaluation import load_model, view_size
     from mmregioncl.evaluation.localization import find_boxes
     from mmregioncl.evaluation.objects import (images_with_objects,

@@ -1,7 +1,7 @@
 """Extract the backbone of a checkpoint: ``extract_backbone.py IN OUT``."""
 import argparse
 
-from mmregioncl.engine.failures import hide_tracebacks
+from mmregioncl.engine.messages.failures import hide_tracebacks
 from mmregioncl.transfer import (LAYOUTS, backbone_weights, read_weights,
                                  to_layout, write_weights)
 

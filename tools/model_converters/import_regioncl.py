@@ -16,7 +16,7 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     # PyTorch takes seconds to import. --help does not need it.
-    from mmregioncl.engine.failures import hide_tracebacks
+    from mmregioncl.engine.messages.failures import hide_tracebacks
     from mmregioncl.transfer import (from_openselfsup, read_weights,
                                      to_openselfsup, write_weights)
 

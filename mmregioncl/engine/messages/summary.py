@@ -11,7 +11,7 @@ from mmregioncl.datasets.nested import innermost
 from mmregioncl.files import printable
 from mmregioncl.models.parents import BaseModel
 from mmregioncl.models.utils.modules import unwrap
-from .loops import images_per_batch
+from ..loops import images_per_batch
 
 
 def describe_run(runner) -> str:

@@ -10,15 +10,15 @@ from mmengine.dist import all_reduce, get_rank
 from torch._utils import ExceptionWrapper
 from torch.distributed import HashStore
 
-from mmregioncl.engine import failures
-from mmregioncl.engine.failures import explain_failures, is_refusal
+from mmregioncl.engine.messages import failures
+from mmregioncl.engine.messages.failures import explain_failures, is_refusal
 from mmregioncl.validation import check_whole_number
 from ranks import Ranks
 
 DEADLY = """
 import os, signal
 from torch.utils.data import DataLoader, Dataset
-from mmregioncl.engine.failures import explain_failures
+from mmregioncl.engine.messages.failures import explain_failures
 
 class Deadly(Dataset):  # as if the kernel had run out of memory
 

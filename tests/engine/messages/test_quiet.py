@@ -21,7 +21,7 @@ from PIL import Image
 from torch import nn
 from torch.utils.data import DataLoader
 
-from mmregioncl.engine.quiet import (LOGGED, PYTHON, hide_needless_lines,
+from mmregioncl.engine.messages.quiet import (LOGGED, PYTHON, hide_needless_lines,
                                      hide_needless_warnings)
 
 OTHER = 'the disk is nearly full'

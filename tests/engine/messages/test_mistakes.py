@@ -11,7 +11,7 @@ from torch import nn, optim
 from torch._utils import ExceptionWrapper
 
 from mmregioncl import host
-from mmregioncl.engine import mistakes
+from mmregioncl.engine.messages import mistakes
 from toy import method_cfgs
 
 SGD = optim.SGD([nn.Parameter()], 0.1)

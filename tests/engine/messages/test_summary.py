@@ -10,7 +10,7 @@ from torch import nn
 
 from mmregioncl.datasets.nested import type_name
 from mmregioncl.dry_run import dry_run
-from mmregioncl.engine.summary import (counted, describe_data, end_of_run,
+from mmregioncl.engine.messages.summary import (counted, describe_data, end_of_run,
                                        every, next_commands)
 from mmregioncl.hooks import RunSummaryHook
 

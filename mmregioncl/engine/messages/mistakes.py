@@ -17,7 +17,7 @@ from mmregioncl.validation import arguments_of, meant, proposal, similar
 
 # An error that passes through other packages may be a bug of the user's.
 LIBRARIES = {'__main__', *host.PACKAGES, *sys.stdlib_module_names}
-PACKAGE = str(Path(__file__).parents[1])
+PACKAGE = str(Path(__file__).parents[2])
 PATH_ERRORS = (FileNotFoundError, PermissionError, IsADirectoryError,
                NotADirectoryError)
 REGISTRIES = [

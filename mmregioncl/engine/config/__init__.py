@@ -1,0 +1,10 @@
+"""Configs: read, checked, and completed by the arguments of the tools."""
+from .data import check_data
+from .load import (check_amp, checkpoint_name, enable_scaled_lr, load_config,
+                   read_config, set_amp, set_pretrained)
+from .read import read_file
+
+__all__ = [
+    'check_amp', 'check_data', 'checkpoint_name', 'enable_scaled_lr',
+    'load_config', 'read_config', 'read_file', 'set_amp', 'set_pretrained'
+]

@@ -1,0 +1,145 @@
+"""Find settings of a config that would have no effect."""
+import ast
+import inspect
+import logging
+from pathlib import Path
+from typing import Iterator, Set, Tuple
+
+from mmengine.config import Config
+from mmengine.logging import print_log
+from mmengine.runner import Runner
+
+from mmregioncl.datasets.nested import dotted_items
+from mmregioncl.validation import similar
+from ..launch import is_main_process
+from .old import LEFT_OVER, OLD_SETTINGS
+from .values import MMENGINE_HOOKS
+
+# Settings that Runner and our tools read besides the arguments of Runner
+ALSO_READ = ('activation_checkpointing', 'compile', 'efficient_conv_bn_eval',
+             'eval_datasets', 'find_unused_parameters', 'model_wrapper_cfg',
+             'sync_bn')
+
+
+def check_imports(cfg: Config) -> None:
+    """Reject ``custom_imports`` that MMEngine does not import.
+
+    Raises:
+        ValueError: If a pure Python config has some.
+    """
+    if 'custom_imports' in cfg and Config._is_lazy_import(cfg.filename):
+        raise ValueError(
+            f'MMEngine ignores custom_imports of a pure Python config: import '
+            f'the modules in {cfg.filename}, and remove the setting')
+
+
+def settings_read() -> Set[str]:
+    """Names that the Runner and our tools read from a config."""
+    return {*inspect.signature(Runner.__init__).parameters, *ALSO_READ}
+
+
+def check_options(cfg: Config, options: dict) -> None:
+    """Reject options that MMEngine would ignore silently.
+
+    Warns of names that only a user's own code can read.
+
+    Raises:
+        ValueError: If a name is misspelt or of MMSelfSup 0.x, if a list has no
+            such entry, or if there is no such hook to remove.
+    """
+    known = settings_read()
+    hooks = [*(cfg.get('default_hooks') or {}), *MMENGINE_HOOKS]
+    for key, value in options.items():
+        name, *rest = key.split('.')
+        # A similar setting, or one whose parents are missing, as of lr
+        near = similar(name, known, 0.8) or next(
+            (place for place, _ in dotted_items(cfg._cfg_dict)
+             if place.endswith(f'.{key}')), '')
+        if name in OLD_SETTINGS and name not in cfg:
+            raise ValueError(f'{key} is a setting of MMSelfSup 0.x: set '
+                             f'{OLD_SETTINGS[name]}')
+        if name not in known and near and name not in cfg:
+            raise ValueError(f'{key} is not a setting, did you mean {near}?')
+        if name not in known and is_main_process():
+            print_log(
+                f'{key} is no setting of the Runner, and variables have no '
+                'effect after the config was read: override the setting that '
+                'uses it, such as train_dataloader.dataset.data_root',
+                'current', logging.WARNING)
+        check_lists(cfg, key)
+        if name == 'default_hooks' and value is None and len(rest) == 1 and \
+                rest[0] not in hooks:
+            raise ValueError(f'there is no hook {rest[0]} to remove: name one '
+                             f'of {", ".join(hooks)}')
+
+
+def check_lists(cfg: Config, key: str) -> None:
+    """Reject a dotted key that does not give the index of an entry of a list.
+
+    Raises:
+        ValueError: If the list has no such entry.
+    """
+    known, names = dict(dotted_items(cfg._cfg_dict)), key.split('.')
+    for end in range(1, len(names)):
+        where = '.'.join(names[:end])
+        entries = known.get(where)
+        if isinstance(entries, (list, tuple)) and \
+                f'{where}.{names[end]}' not in known:
+            raise ValueError(
+                f'{key} names no entry of {where}, a list of {len(entries)}: '
+                f'count them from 0, as in {where}.0')
+
+
+def check_variables(cfg: Config) -> None:
+    """Warn of variables that a child config assigns too late.
+
+    Bases are read first. If a base has used the variable, as in
+    ``dict(batch_size=batch_size)``, its settings keep the old value.
+
+    Raises:
+        ValueError: If one has the name of an old setting, and is not used.
+    """
+    if Config._is_lazy_import(cfg.filename):
+        return
+    files = [(path, *names_in(path)) for path in lineage(cfg.filename)]
+    used = settings_read() | {'_base_'}  # or assigned again, in a child
+    for number, (path, assigned, read) in enumerate(files, 1):
+        used |= read
+        for name in (name for name in LEFT_OVER if name in assigned - used):
+            raise ValueError(f'{name} in {path} has no effect: set '
+                             f'{OLD_SETTINGS[name]}, or remove it')
+        before = {
+            name
+            for _, *parts in files[number:]
+            for name in parts[0] & parts[1]
+        }
+        late = sorted((assigned & before) - used)
+        for name in late if is_main_process() else ():
+            print_log(
+                f'{name} in {path} has no effect, since a base has used its '
+                'value before: override the settings that use it', 'current',
+                logging.WARNING)
+        used |= assigned
+
+
+def lineage(path: str) -> Iterator[str]:
+    """Yield a Python config and its bases, except those of packages."""
+    if not path.endswith('.py') or not Path(path).is_file():
+        return
+    yield path
+    for base in Config._get_base_files(path):
+        if '::' not in base:
+            yield from lineage(Config._get_cfg_path(base, path)[0])
+
+
+def names_in(path: str) -> Tuple[Set[str], Set[str]]:
+    """Names that a config assigns, and names that it reads."""
+    assigned: Set[str] = set()
+    read: Set[str] = set()
+    for node in ast.walk(ast.parse(Path(path).read_text(encoding='utf-8'))):
+        if isinstance(node, ast.Name):
+            names = assigned if isinstance(node.ctx, ast.Store) else read
+            names.add(node.id)
+        elif isinstance(node, ast.Attribute):
+            read.add(node.attr)  # as in _base_.batch_size
+    return assigned, read

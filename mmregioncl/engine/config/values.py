@@ -1,0 +1,145 @@
+"""Check the values of a config before anything is built from it."""
+import inspect
+import logging
+from fnmatch import fnmatchcase
+from functools import partial
+from multiprocessing import get_all_start_methods
+from types import NoneType
+
+from mmengine.config import Config
+from mmengine.runner.priority import Priority, get_priority
+from torch.utils.data import DataLoader
+
+from mmregioncl import host
+from mmregioncl.datasets.nested import dotted_items, type_name, typed_dicts
+from mmregioncl.validation import (check_choice, check_number,
+                                   check_whole_number, meant, proposal)
+from .read import other_host
+
+# The argument with the momentum of the moving average, by method
+AVERAGES = dict(
+    BYOL='base_momentum',
+    DenseCL='momentum',
+    MoCo='momentum',
+    MoCoV3='base_momentum')
+
+# Default hooks of MMEngine, which may be None
+MMENGINE_HOOKS = ('runtime_info', 'timer', 'sampler_seed', 'logger',
+                  'param_scheduler', 'checkpoint')
+
+COUNT = partial(check_whole_number, low=1)
+# Checks of values that MMEngine accepts, or rejects without their setting
+VALUES = {
+    'env_cfg.mp_cfg.mp_start_method': partial(
+        check_choice, choices=get_all_start_methods()),
+    'optim_wrapper*.accumulative_counts': COUNT,
+    'optim_wrapper*optimizer.lr': check_number,
+    'optim_wrapper*optimizer.weight_decay': check_number,
+    'param_scheduler*.T_max': partial(check_number, positive=True),
+    'randomness.seed': partial(check_whole_number, low=0),
+    'train_cfg.max_[ei]*s': COUNT,
+    '*_dataloader.batch_size': COUNT,
+    '*_dataloader.num_workers': partial(check_whole_number, low=0),
+    '*_dataloader.prefetch_factor': COUNT,
+    '*_dataloader.timeout': check_number,
+}  # yapf: disable
+DICTS = ('env_cfg', 'env_cfg.mp_cfg', 'log_processor', 'optim_wrapper',
+         'optim_wrapper.clip_grad', 'randomness')
+LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+
+
+def check_host(cfg: Config) -> None:
+    """Reject a config of the other host.
+
+    MMEngine would only say that there is no such class.
+
+    Raises:
+        ValueError: If the default scope or a type belongs to the other host.
+    """
+    named = {host.scope_of(cfg): 'default_scope'}
+    for part in typed_dicts(cfg._cfg_dict):
+        kind = part['type']
+        named.setdefault(part.get('_scope_'), f'_scope_ of {kind}')
+        named.setdefault(str(kind).partition('.')[0], f'type={kind!r}')
+    for other, scopes in host.SCOPES.items():
+        for scope in scopes:
+            if other != host.NAME and scope in named:
+                raise other_host(cfg.filename, other, named[scope])
+
+
+def check_levels(cfg: Config) -> None:
+    """Reject unknown log levels and unknown priorities of hooks.
+
+    Raises:
+        ValueError: If there is one.
+    """
+    level, levels = cfg.get('log_level'), logging.getLevelNamesMapping()
+    if isinstance(level, str) and level not in levels:
+        raise ValueError(f'log_level={level!r} has to be one of '
+                         f'{", ".join(levels)}')
+    hooks = {name: cfg.get(name) for name in ('default_hooks', 'custom_hooks')}
+    for key, hook in dotted_items(hooks):
+        priority = hook.get('priority') if isinstance(hook, dict) else None
+        try:
+            get_priority('NORMAL' if priority is None else priority)
+        except (KeyError, TypeError, ValueError):
+            raise ValueError(
+                f'{key}.priority={priority!r} has to be a number from 0 to 100'
+                f' or one of {", ".join(Priority.__members__)}') from None
+
+
+def check_hook_types(cfg: Config) -> None:
+    """Reject a hook without a type, as after a misspelled name.
+
+    MMEngine would not say which.
+
+    Raises:
+        ValueError: If there is one.
+    """
+    hooks = cfg.get('default_hooks') or {}
+    for name, hook in hooks.items():
+        if isinstance(hook, dict) and 'type' not in hook and \
+                name not in MMENGINE_HOOKS:
+            hint = proposal(meant(name, {*MMENGINE_HOOKS, *hooks} - {name}))
+            raise ValueError(f'default_hooks.{name} has no type{hint}: correct'
+                             ' its name, or set its type')
+
+
+def check_values(cfg: Config) -> None:
+    """Reject settings that PyTorch's ``DataLoader`` does not have, and values
+    that settings of MMEngine cannot have.
+
+    Raises:
+        ValueError: If there is one.
+    """
+    loader = [*inspect.signature(DataLoader).parameters, 'num_batch_per_epoch']
+    wrapper = cfg.get('optim_wrapper')
+    if cfg.get('train_cfg') and isinstance(wrapper, (dict, NoneType)) and \
+            not {'optimizer', 'constructor'} & {*(wrapper or {})}:
+        raise ValueError(f'optim_wrapper={wrapper} has no optimizer: set '
+                         'optim_wrapper.optimizer')
+    for key, value in dotted_items(cfg._cfg_dict):
+        where, _, name = key.rpartition('.')
+        if where in LOADERS and name not in loader:
+            hint = proposal(meant(name, loader))
+            raise ValueError(f'{key} is no setting of DataLoader{hint}: '
+                             'correct its name')
+        if value is None:  # the default
+            continue
+        if key in DICTS and not isinstance(value, dict):
+            raise ValueError(f'{key}={value!r} has to be a dict')
+        for pattern, check in VALUES.items():
+            if fnmatchcase(key, pattern):
+                check(name, value, owner=where)
+
+
+def check_momentum(cfg: Config) -> None:
+    """Reject a momentum that follows the convention of the other host.
+
+    Raises:
+        ValueError: If the moving average would hardly keep anything.
+    """
+    kind = type_name(cfg.model)
+    name = AVERAGES.get(kind.removeprefix('RegionCL'))
+    if name in cfg.model:
+        host.check_momentum(kind, name, cfg.model[name])

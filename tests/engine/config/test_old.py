@@ -1,0 +1,81 @@
+import inspect
+
+import pytest
+from mmengine.runner import Runner
+
+from mmregioncl.engine.config import load_config
+from mmregioncl.engine.config.old import OLD_SETTINGS
+from toy import CONFIG
+
+OLD_CONFIG = """
+model = dict(type='MOCO', backbone=dict(type='ResNet', depth=50))
+data = dict(samples_per_gpu=32, workers_per_gpu=4, train=dict(type='A'))
+optimizer = dict(type='SGD', lr=0.03)
+optimizer_config = dict()
+lr_config = dict(policy='CosineAnnealing', min_lr=0.)
+runner = dict(type='EpochBasedRunner', max_epochs=200)
+checkpoint_config = dict(interval=10)
+log_config = dict(interval=50, hooks=[dict(type='TextLoggerHook')])
+evaluation = dict(interval=1)
+custom_hooks = [dict(type='SwAVHook', priority='VERY_HIGH')]
+dist_params = dict(backend='nccl')
+cudnn_benchmark = True
+resume_from = None
+workflow = [('train', 1)]
+"""
+
+
+def test_config_of_an_older_version_is_refused(tmp_path):
+    path = tmp_path / 'moco.py'
+    path.write_text(OLD_CONFIG)
+    with pytest.raises(ValueError) as caught:
+        load_config(path)
+    assert str(caught.value) == (
+        f'{path} is a config of MMSelfSup 0.x, MMClassification 0.x or '
+        'MMDetection 2.x: translate data to train_dataloader, val_dataloader '
+        'and test_dataloader; optimizer to optim_wrapper.optimizer; '
+        'optimizer_config to optim_wrapper; lr_config to param_scheduler; '
+        'runner to train_cfg; workflow to train_cfg.val_interval; evaluation '
+        'to val_cfg and val_evaluator; checkpoint_config to '
+        'default_hooks.checkpoint; log_config to default_hooks.logger and '
+        'visualizer; dist_params to env_cfg.dist_cfg; cudnn_benchmark to '
+        'env_cfg.cudnn_benchmark')
+    path.write_text(f'_base_ = {str(CONFIG)!r}\nfast_transforms = True')
+    with pytest.raises(ValueError, match='sets fast_transforms, which is gon'):
+        load_config(path)
+
+
+@pytest.mark.parametrize('line, new', [
+    ("optimizer = dict(type='SGD', lr=0.01)", 'optim_wrapper.optimizer'),
+    ("lr_config = dict(policy='step')", 'param_scheduler'),
+    ('runner = dict(max_epochs=9)', 'train_cfg'),
+    ('total_epochs = 9', 'train_cfg.max_epochs'),
+    ('optimizer = dict(lr=1)\noptim_wrapper = dict(optimizer=optimizer)',
+     None),
+    ('optimizer = _base_.optim_wrapper.optimizer', None),
+])
+def test_settings_of_an_older_version_are_refused(line, new, tmp_path):
+    """A variable that the new setting uses is none."""
+    path = tmp_path / 'config.py'
+    path.write_text(f'_base_ = {str(CONFIG)!r}\n{line}')
+    if new is None:
+        load_config(path)
+        return
+    name = line.partition(' ')[0]
+    with pytest.raises(
+            ValueError,
+            match=f'^{name} in {path} has no effect: set {new}, or remove it'):
+        load_config(path)
+
+
+@pytest.mark.parametrize('old, new', OLD_SETTINGS.items())
+def test_option_of_an_older_version_is_refused(old, new):
+    with pytest.raises(ValueError, match=f'^{old}.a is .* 0.x: set {new}$'):
+        load_config(CONFIG, {f'{old}.a': 1})
+
+
+def test_settings_are_renamed_to_some_that_exist():
+    known = inspect.signature(Runner.__init__).parameters
+    for new in OLD_SETTINGS.values():
+        for name in new.replace(', ', ' and ').split(' and '):
+            assert name.split('.')[0] in known

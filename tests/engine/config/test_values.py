@@ -1,0 +1,69 @@
+import pytest
+
+from mmregioncl.engine.config import load_config
+from toy import CONFIG
+
+
+@pytest.mark.parametrize('key, value, words', [
+    ('env_cfg.mp_cfg.mp_start_method', 'forkk', 'one of .*spawn'),
+    ('optim_wrapper.accumulative_counts', 2.5, 'a whole number from 1 on'),
+    ('optim_wrapper.optimizer.lr', float('nan'), '0 or a positive number'),
+    ('optim_wrapper.optimizer.weight_decay', 'abc', '0 or a positive number'),
+    ('param_scheduler.0.T_max', 0, 'a positive number'),
+    ('randomness.seed', -1, 'a whole number from 0 on'),
+    ('train_cfg.max_epochs', 0, 'a whole number from 1 on'),
+    ('train_dataloader.batch_size', -3, 'a whole number from 1 on'),
+    ('train_dataloader.num_workers', 1.5, 'a whole number from 0 on'),
+    ('train_dataloader.prefetch_factor', 0, 'a whole number from 1 on'),
+    ('train_dataloader.timeout', -1, '0 or a positive number'),
+])
+def test_values_that_are_not_possible_are_refused(key, value, words):
+    where, _, name = key.rpartition('.')
+    with pytest.raises(
+            ValueError, match=f'^{name}=.* of {where} has to be {words}'):
+        load_config(CONFIG, {key: value})
+    if not key.startswith('param_scheduler'):
+        load_config(CONFIG, {key: None})
+
+
+@pytest.mark.parametrize('options, words', [
+    (dict(randomness=3), 'randomness=3 has to be a dict'),
+    ({
+        'optim_wrapper.clip_grad': 1
+    }, 'optim_wrapper.clip_grad=1 has to be a dict'),
+    (dict(optim_wrapper=3), 'optim_wrapper=3 has to be a dict'),
+    (dict(optim_wrapper=None), 'optim_wrapper=None has no optimizer: set'),
+])
+def test_settings_that_are_dicts(options, words):
+    with pytest.raises(ValueError, match=words):
+        load_config(CONFIG, options)
+
+
+@pytest.mark.parametrize('line, words', [
+    ("log_level = 'info'", "log_level='info' has to be one of .*INFO"),
+    ("custom_hooks = [dict(type='EMAHook', priority='HGIH')]",
+     "custom_hooks.0.priority='HGIH' has to be a number from 0 to 100 or one "
+     'of HIGHEST, .*LOWEST$'),
+    ('default_hooks = dict(logger=dict(priority=101))',
+     'default_hooks.logger.priority=101 has to be'),
+    ('default_hooks = dict(checkpoints=dict(interval=1))',
+     r'default_hooks.checkpoints has no type \(checkpoint\?\): correct its n'),
+])
+def test_hooks_and_levels_that_mmengine_lacks_are_refused(
+        tmp_path, line, words):
+    path = tmp_path / 'config.py'
+    path.write_text(f"model = dict(type='MoCo')\n{line}")
+    with pytest.raises(ValueError, match=words):
+        load_config(path)
+
+
+@pytest.mark.parametrize('loader', ['train', 'val', 'test'])
+def test_settings_that_no_loader_has_are_refused(tmp_path, loader):
+    path = tmp_path / 'config.py'
+    path.write_text("model = dict(type='MoCo')\n"
+                    f'{loader}_dataloader = dict(num_worker=1)')
+    with pytest.raises(
+            ValueError,
+            match=f'^{loader}_dataloader.num_worker is no setting of '
+            r'DataLoader \(num_workers\?\): correct its name$'):
+        load_config(path)
