@@ -1,21 +1,21 @@
-"""Handle the signals by which a cluster stops a job."""
+"""Handle the signals by which a cluster, or Ctrl-C, stops a job."""
 import os
 import signal
 from threading import Thread
 
 STOP_SIGNALS = tuple(
-    getattr(signal, name) for name in ('SIGTERM', 'SIGUSR1')
-    if hasattr(signal, name))  # Windows lacks the second
+    getattr(signal, name) for name in ('SIGINT', 'SIGTERM', 'SIGUSR1')
+    if hasattr(signal, name))  # Windows lacks the last
 listening = False  # whether forked processes ignore the signals
 
 
 def outlive_in_workers() -> None:
     """Keep data workers alive until the current step is done.
 
-    Clusters signal every process of a job. PyTorch's workers would exit at
-    once, and the training process would fail in the middle of a step. Workers
-    that start after this call obey signals of the training process only.
-    Workers that are spawned instead of forked do not change.
+    Clusters and terminals signal every process of a job. PyTorch's workers
+    would exit at once, and the training process would fail in the middle of a
+    step. Workers that start after this call obey signals of the training
+    process only. Workers that are spawned instead of forked do not change.
     """
     global listening
     # Not on macOS and Windows

@@ -1,4 +1,5 @@
 import math
+import os
 import re
 import signal
 import sys
@@ -29,9 +30,10 @@ class TimedCheckpointHook(SafeCheckpointHook):
     - Every few minutes it writes ``resume_iter_N.pth``, beside the checkpoints
       of epochs, and keeps the newest two. They are removed when the run
       is complete.
-    - On SIGTERM or SIGUSR1 it writes such a checkpoint at the end of the step
-      and ends the process with exit code 75. If one of several processes gets
-      the signal, all of them stop.
+    - On SIGTERM, SIGUSR1 or Ctrl-C it writes such a checkpoint at the end of
+      the step and ends the process with exit code 75. If one of several
+      processes gets the signal, all of them stop. A second Ctrl-C stops at
+      once.
     - If a checkpoint by time cannot be written, it tries again after a minute.
 
     With gradient accumulation, it waits for the end of the update. If the loop
@@ -82,6 +84,12 @@ class TimedCheckpointHook(SafeCheckpointHook):
     def note_stop(self, number: int, frame) -> None:
         """Handle a signal: stop at the end of the step."""
         self.stopping = True
+        if number == signal.SIGINT:
+            signal.signal(number, self.handlers[number])
+            # Unlike print, this is safe while another line is printed.
+            os.write(
+                2, b'\nstopping after this step; press Ctrl-C again to '
+                b'stop at once\n')
 
     def after_train_iter(self,
                          runner,

@@ -39,10 +39,7 @@ class Watch(Hook):
 
 @pytest.fixture(autouse=True)
 def keep_handlers():
-    handlers = {
-        number: signal.getsignal(number)
-        for number in (signal.SIGTERM, signal.SIGUSR1)
-    }
+    handlers = {number: signal.getsignal(number) for number in STOP_SIGNALS}
     yield
     for number, handler in handlers.items():
         signal.signal(number, handler)
@@ -116,7 +113,7 @@ def test_clock_that_went_back_keeps_the_newest(timed_cfg):
                                ['resume_iter_101.pth', 'resume_iter_2.pth']]
 
 
-@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGUSR1])
+@pytest.mark.parametrize('number', STOP_SIGNALS)
 @pytest.mark.parametrize('stop_at', [2, 3])
 def test_a_signal_stops_at_the_end_of_the_step(timed_cfg, tmp_path, number,
                                                stop_at):
@@ -134,6 +131,19 @@ def test_a_signal_stops_at_the_end_of_the_step(timed_cfg, tmp_path, number,
     runner = run(timed_cfg, watch := Watch())
     assert len(watch.files) == 6 - stop_at and runner.epoch == 2
     assert not [*(tmp_path / 'run').glob('resume_*')]
+
+
+def test_a_second_ctrl_c_stops_at_once(timed_cfg, capfd):
+
+    class Twice(Hook):
+
+        def before_train_iter(self, runner, *args, **kwargs) -> None:
+            signal.raise_signal(signal.SIGINT)
+            assert 'Ctrl-C again to stop at once' in capfd.readouterr().err
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(timed_cfg, Twice())
 
 
 def test_a_signal_ends_a_dry_run_at_once(timed_cfg, monkeypatch):

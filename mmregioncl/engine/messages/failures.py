@@ -64,6 +64,8 @@ def print_error(kind: type, error: BaseException,
         print(text, file=sys.stderr)
     elif mistake := explain_mistake(error):
         print(f'{mistake} ({TRACEBACK}=1 shows where)', file=sys.stderr)
+    elif kind is KeyboardInterrupt:
+        print('interrupted', file=sys.stderr)
     else:
         sys.__excepthook__(kind, error, trace)
 

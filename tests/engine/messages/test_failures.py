@@ -214,3 +214,8 @@ def test_refusals_are_printed_as_they_are(capsys, monkeypatch):
     failures.print_error(type(refused), refused, refused.__traceback__)
     assert capsys.readouterr().err == f'{refused}\n'
     assert not explained.called
+
+
+def test_ctrl_c_prints_no_traceback(capsys):
+    failures.print_error(KeyboardInterrupt, KeyboardInterrupt(), None)
+    assert capsys.readouterr().err == 'interrupted\n'
