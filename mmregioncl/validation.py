@@ -12,7 +12,8 @@ def check_whole_number(name: str,
                        value: Any,
                        low: int,
                        owner: str,
-                       optional: bool = False) -> Any:
+                       optional: bool = False,
+                       high: float = inf) -> Any:
     """Return a setting as an int if it is a whole number.
 
     Args:
@@ -22,15 +23,17 @@ def check_whole_number(name: str,
         owner (str): Class that has the setting.
         optional (bool): Whether None is allowed and returned. Defaults to
             False.
+        high (float): Largest value allowed. Defaults to inf.
 
     Raises:
-        ValueError: If the value is below `low` or not a whole number.
+        ValueError: If the value is out of the range or not a whole number.
     """
     if optional and value is None:
         return None
-    if not (is_number(value) and value >= low and value % 1 == 0):
+    if not (is_number(value) and low <= value <= high and value % 1 == 0):
+        span = f'from {low} on' if high == inf else f'from {low} to {high}'
         raise ValueError(f'{name}={value} of {owner} has to be a whole number '
-                         f'from {low} on')
+                         f'{span}')
     return int(value)
 
 

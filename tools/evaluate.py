@@ -90,6 +90,8 @@ def parse_args() -> argparse.Namespace:
         if getattr(args, name) < lowest:
             option = name.replace('_', '-')
             parser.error(f'--{option} must be at least {lowest}')
+    if args.seed >= 2**32:
+        parser.error('--seed must be below 2**32')
     if not all(0 < rate < math.inf for rate in args.learning_rates or ()):
         parser.error('--learning-rates must be above 0')
     return args

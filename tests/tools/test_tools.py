@@ -547,6 +547,8 @@ def test_refusals_are_one_sentence(run_tool, options, monkeypatch):
                            ], 'is not a folder: name'),
     ('evaluate.py', ['--out', 'o', '--learning-rates', '1', '-1'
                      ], '--learning-rates must be above 0'),
+    ('evaluate.py', ['--out', 'o', '--seed', f'{2**32}'
+                     ], '--seed must be below 2**32'),
     ('test.py', [], 'has no test_dataloader: name the config of a model'),
 ])
 def test_arguments_that_cannot_be_meant(run_tool, tool, arguments, sentence):

@@ -32,11 +32,13 @@ COUNT = partial(check_whole_number, low=1)
 VALUES = {
     'env_cfg.mp_cfg.mp_start_method': partial(
         check_choice, choices=get_all_start_methods()),
+    'log_processor.window_size': COUNT,
     'optim_wrapper*.accumulative_counts': COUNT,
     'optim_wrapper*optimizer.lr': check_number,
     'optim_wrapper*optimizer.weight_decay': check_number,
     'param_scheduler*.T_max': partial(check_number, positive=True),
-    'randomness.seed': partial(check_whole_number, low=0),
+    'randomness.seed': partial(  # as NumPy takes it
+        check_whole_number, low=0, high=2**32 - 1),
     'train_cfg.max_[ei]*s': COUNT,
     '*_dataloader.batch_size': COUNT,
     '*_dataloader.num_workers': partial(check_whole_number, low=0),

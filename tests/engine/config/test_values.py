@@ -6,11 +6,13 @@ from toy import CONFIG
 
 @pytest.mark.parametrize('key, value, words', [
     ('env_cfg.mp_cfg.mp_start_method', 'forkk', 'one of .*spawn'),
+    ('log_processor.window_size', 0, 'a whole number from 1 on'),
     ('optim_wrapper.accumulative_counts', 2.5, 'a whole number from 1 on'),
     ('optim_wrapper.optimizer.lr', float('nan'), '0 or a positive number'),
     ('optim_wrapper.optimizer.weight_decay', 'abc', '0 or a positive number'),
     ('param_scheduler.0.T_max', 0, 'a positive number'),
-    ('randomness.seed', -1, 'a whole number from 0 on'),
+    ('randomness.seed', -1, 'a whole number from 0 to 4294967295'),
+    ('randomness.seed', 2**32, 'a whole number from 0 to 4294967295'),
     ('train_cfg.max_epochs', 0, 'a whole number from 1 on'),
     ('train_dataloader.batch_size', -3, 'a whole number from 1 on'),
     ('train_dataloader.num_workers', 1.5, 'a whole number from 0 on'),
