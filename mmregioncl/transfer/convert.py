@@ -84,7 +84,8 @@ def backbone_part(weights: Weights) -> Weights:
     """Take the backbone out of a checkpoint.
 
     Its names begin with ``backbone.``, or ``encoder_q.0.`` in OpenSelfSup's.
-    A file without either is the backbone alone, or with a classifier.
+    A file without either is the backbone alone, or with a classifier. Every
+    backbone of images has weights of more than two axes, such as convolutions.
 
     Args:
         weights (dict[str, Tensor]): Weights of any model of OpenMMLab, of a
@@ -104,11 +105,12 @@ def backbone_part(weights: Weights) -> Weights:
         if part:
             break
     others = [name for name in part if re.match(OTHER_PARTS, name)]
-    if others or all(re.match(CLASSIFIER, name) for name in part):
+    if others or not any(value.ndim > 2 and not re.match(CLASSIFIER, name)
+                         for name, value in part.items()):
         raise ValueError(
-            f'the checkpoint holds no backbone: of its {len(weights)} weights,'
-            f' such as {next(iter(others or weights))}, none begins with '
-            'backbone.')
+            'the checkpoint holds no backbone: name one whose weights begin '
+            'with backbone., or that is a backbone alone (it holds '
+            f'{len(weights)}, such as {next(iter(others or weights))})')
     return part
 
 

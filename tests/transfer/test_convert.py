@@ -78,7 +78,7 @@ def test_detectron2_reads_the_names(backbone, tmp_path):
 ])
 def test_backbones_of_any_checkpoint(prefix, tmp_path):
     weights = {
-        'conv1.weight': torch.rand(1),
+        'conv1.weight': torch.rand(1, 1, 1, 1),
         'layer1.0.bn1.bias': torch.rand(1)
     }
     checkpoint = {
@@ -93,12 +93,15 @@ def test_backbones_of_any_checkpoint(prefix, tmp_path):
 
 
 def test_files_without_a_backbone_are_refused(tmp_path):
+    kernel = torch.rand(1, 1, 1, 1)
     for name in ('neck.fc.weight', 'backbone.fc.weight', 'head.fc.weight',
                  'student.backbone.conv1.weight'):
-        with pytest.raises(ValueError, match=f'such as {name}, none begins'):
-            backbone_weights({name: torch.rand(1)})
+        with pytest.raises(ValueError, match=rf'holds 1, such as {name}\)'):
+            backbone_weights({name: kernel})
+    with pytest.raises(ValueError, match=r'holds 2, such as weight\)'):
+        backbone_weights(torch.nn.Linear(2, 2).state_dict())
     with pytest.raises(ValueError, match='weights such as a is known in timm'):
-        to_layout(backbone_weights({'backbone.a': torch.rand(1)}), 'timm')
+        to_layout(backbone_weights({'backbone.a': kernel}), 'timm')
     for content in (dict(epoch=3), {}, dict(model='a'), dict(state_dict=[1]), {
             1: torch.rand(1)
     }):
