@@ -48,7 +48,7 @@ def write_json(path: Union[str, Path], content: dict) -> None:
 
 @contextmanager
 def locked(folder: Union[str, Path]) -> Iterator[None]:
-    """Let one process at a time change what is in a folder.
+    """Let one process at a time change what is in a folder, and create it.
 
     Windows and some network file systems cannot lock a folder; there, nothing
     is locked.
@@ -56,6 +56,7 @@ def locked(folder: Union[str, Path]) -> Iterator[None]:
     if fcntl is None:
         yield
         return
+    os.makedirs(folder, exist_ok=True)
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         with suppress(OSError):

@@ -13,7 +13,7 @@ from mmengine.runner import set_random_seed
 
 from mmregioncl.evaluation.results import read_results
 from mmregioncl.evaluation.run import EvaluationRun
-from mmregioncl.files import atomic_write, write_json
+from mmregioncl.files import atomic_write, locked, write_json
 from .browse import browse_views
 from .curves import curve_figure, read_curves
 from .features import draw_features, draw_neighbours
@@ -85,7 +85,8 @@ def draw_run(run: EvaluationRun) -> None:
         except FileNotFoundError:
             return  # the checkpoint was moved
         kept = {name: curves[name] for name in CHARTS if name in curves}
-        write_json(run.out / 'curves.json', kept)
+        with locked(run.out):
+            write_json(run.out / 'curves.json', kept)
 
 
 def write_report(path: Union[str, Path],
@@ -101,16 +102,19 @@ def write_report(path: Union[str, Path],
         FileNotFoundError: If a folder holds no results.
         ValueError: If a file in a folder is damaged.
     """
-    runs = read_runs([Path(folder) for folder in folders])
-    page = Environment(
+    template = Environment(
         loader=PackageLoader('mmregioncl', 'visualization'),
-        autoescape=True).get_template('report.html').render(
+        autoescape=True).get_template('report.html')
+    # A process that has read fewer results must not write last.
+    with locked(Path(path).parent):
+        runs = read_runs([Path(folder) for folder in folders])
+        page = template.render(
             runs=runs,
             rows=number_rows(runs),
             charts=draw_charts(runs),
             pictures=read_pictures(runs))
-    with atomic_write(path) as part:
-        part.write_text(page, 'utf-8')
+        with atomic_write(path) as part:
+            part.write_text(page, 'utf-8')
 
 
 def read_runs(folders: Sequence[Path]) -> List[EvaluatedRun]:

@@ -8,7 +8,7 @@ from matplotlib.patches import Rectangle
 from mmengine.model import ImgDataPreprocessor
 from torch import Tensor
 
-from mmregioncl.files import atomic_write
+from mmregioncl.files import atomic_write, locked
 from mmregioncl.models.utils import Region
 
 
@@ -176,5 +176,5 @@ def save(figure: Figure, path: Union[str, Path]) -> None:
 
     The figure is enlarged if its titles need more room.
     """
-    with atomic_write(path) as part:
+    with locked(Path(path).parent), atomic_write(path) as part:
         figure.savefig(part, format='png', dpi=120, bbox_inches='tight')

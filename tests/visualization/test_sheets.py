@@ -1,4 +1,7 @@
+import fcntl
+import os
 import shutil
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -11,9 +14,9 @@ from PIL import Image
 from mmregioncl.models.utils import Region, swap_region
 from mmregioncl.registry import TRANSFORMS
 from mmregioncl.visualization import (box_sheet, browse_boxes, browse_views,
-                                      to_images, view_sheet)
+                                      report, to_images, view_sheet)
 from mmregioncl.visualization.browse import crop_of, localization_hook
-from mmregioncl.visualization.sheets import to_colors
+from mmregioncl.visualization.sheets import save, to_colors
 
 
 def test_sheet_outlines_the_region_in_the_last_column(tmp_path):
@@ -123,3 +126,22 @@ def test_box_is_drawn_where_it_is(tmp_path):
     assert rows.max() - rows.min() < (columns.max() - columns.min()) / 2
     grey = np.flatnonzero((abs(sheet - 90).max(-1) < 3).any(1))
     assert rows.min() > grey.min() + 10  # the lower half
+
+
+def test_evaluations_into_one_folder_wait_for_each_other(
+        tmp_path, monkeypatch):
+    """Also while they read: the last report has the results of all."""
+    folder = tmp_path / 'new'
+
+    def work(*args, **kwargs) -> None:
+        descriptor = os.open(folder, os.O_RDONLY)
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.close(descriptor)
+        raise KeyError
+
+    monkeypatch.setattr(report, 'read_runs', work)
+    with pytest.raises(KeyError):
+        report.write_report(folder / 'report.html', [folder])
+    with pytest.raises(KeyError):
+        save(Mock(savefig=work), folder / 'a.png')
