@@ -17,11 +17,9 @@ def check_schedule(runner) -> None:
     Raises:
         ValueError: If a schedule would stop the run with an error.
     """
-    length = len(runner.train_dataloader)
-    last, until = None, 0  # the scheduler that ends last, and its last step
     for scheduler in all_schedulers(runner):
         end = end_of(scheduler)
-        setting = 'max_epochs' if scheduler.by_epoch else 'max_iters'
+        setting = length_setting(scheduler)
         total = getattr(runner, setting)
         if hasattr(scheduler, 'total_steps') and end < min(
                 total, scheduler.end):
@@ -37,15 +35,12 @@ def check_schedule(runner) -> None:
             runner.logger.warning(
                 f'milestones={never} of {type(scheduler).__name__} come after '
                 f'the end of the run: set them below train_cfg.{setting}')
-        steps = end * (length if scheduler.by_epoch else 1)
-        if steps >= until:
-            last, until = scheduler, steps
+    last = last_schedule(runner)
     if last is None or end_of(last) >= INF:
         return
-    setting = 'max_epochs' if last.by_epoch else 'max_iters'
+    setting = length_setting(last)
     total = getattr(runner, setting)
-    if end_of(last) != total and not (end_of(last) < total
-                                      and ends_at_the_rate(last)):
+    if end_of(last) > total or ends_before(last, total):
         spans = [name for name in SPANS if hasattr(last, name)]
         runner.logger.warning(
             f'the learning rate is scheduled for {end_of(last)} of {total} '
@@ -68,6 +63,11 @@ def check_updates(runner) -> None:
                 'longer')
 
 
+def length_setting(scheduler) -> str:
+    """Setting of the length of a run, in the unit of a schedule."""
+    return 'max_epochs' if scheduler.by_epoch else 'max_iters'
+
+
 def end_of(scheduler) -> int:
     """Return the step at which a schedule ends.
 
@@ -82,10 +82,23 @@ def end_of(scheduler) -> int:
     return end
 
 
-def ends_at_the_rate(scheduler) -> bool:
-    """Whether a schedule is a warm-up, to the rate of the optimizer."""
-    return isinstance(scheduler, ConstantParamScheduler) or getattr(
+def last_schedule(runner):
+    """The scheduler that ends last; None if there is none."""
+    length = len(runner.train_dataloader)
+    return max(
+        reversed(all_schedulers(runner)),
+        key=lambda part: end_of(part) * (length if part.by_epoch else 1),
+        default=None)
+
+
+def ends_before(scheduler, total: int) -> bool:
+    """Whether a schedule ends too early for a run of some epochs, or steps.
+
+    A warm-up does not: it ends at the rate of the optimizer.
+    """
+    warms_up = isinstance(scheduler, ConstantParamScheduler) or getattr(
         scheduler, 'end_factor', None) == 1
+    return end_of(scheduler) < total and not warms_up
 
 
 def check_metrics(runner) -> None:

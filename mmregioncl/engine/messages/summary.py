@@ -3,6 +3,7 @@ import os
 import shlex
 import time
 from pathlib import Path
+from typing import Union
 
 from mmengine.dataset import BaseDataset
 from mmengine.runner import IterBasedTrainLoop
@@ -11,6 +12,7 @@ from mmregioncl.datasets.nested import innermost
 from mmregioncl.files import printable
 from mmregioncl.models.parents import BaseModel
 from mmregioncl.models.utils.modules import unwrap
+from ..checks.schedules import ends_before, last_schedule, length_setting
 from ..loops import images_per_batch
 
 
@@ -37,7 +39,18 @@ def describe_run(runner) -> str:
     model = unwrap(runner.model)
     device = next(model.parameters()).device.type
     return (f'{type(model).__name__} on {data}: {steps}, on {device}; '
-            f'checkpoints and log in {runner.work_dir}')
+            f'checkpoints and log in {as_given(runner, runner.work_dir)}')
+
+
+def as_given(runner, path: Union[str, Path]) -> str:
+    """A path that begins with the work dir as the config has it.
+
+    MMEngine makes a relative work dir absolute.
+    """
+    if not Path(path).is_relative_to(runner.work_dir):
+        return str(path)
+    given = Path(runner.cfg.get('work_dir') or runner.work_dir)
+    return str(given / Path(path).relative_to(runner.work_dir))
 
 
 def counted(number: int, noun: str) -> str:
@@ -84,13 +97,16 @@ def next_commands(runner, config: str, tools: Path) -> str:
     Returns:
         str: One line for each result or command.
     """
+    work_dir = as_given(runner, runner.work_dir)
     checkpoint = runner.message_hub.get_info('last_ckpt')
     if checkpoint is None:
-        return f'no checkpoint was written to {runner.work_dir}'
+        return f'no checkpoint was written to {work_dir}'
+    checkpoint = as_given(runner, checkpoint)
     log = Path(runner.log_dir) / f'{runner.timestamp}.log'
-    lines = dict(checkpoint=checkpoint, log=str(log))
+    lines = dict(checkpoint=checkpoint, log=as_given(runner, log))
     best = [
-        path for name, path in runner.message_hub.runtime_info.items()
+        as_given(runner, path)
+        for name, path in runner.message_hub.runtime_info.items()
         if name.startswith('best_ckpt') and path
     ]
     if best:
@@ -101,7 +117,7 @@ def next_commands(runner, config: str, tools: Path) -> str:
         return shlex.join(map(str, ('python', path, *arguments)))
 
     if isinstance(unwrap(runner.model), BaseModel):
-        results = Path(runner.work_dir) / 'evaluation'
+        results = Path(work_dir) / 'evaluation'
         lines['evaluate'] = command('evaluate.py', config, checkpoint, '--out',
                                     results)
         if not runner.cfg.get('eval_datasets'):
@@ -112,7 +128,7 @@ def next_commands(runner, config: str, tools: Path) -> str:
                                      checkpoint)
     elif runner.cfg.get('test_dataloader'):
         lines['evaluate'] = command('test.py', config, checkpoint)
-    lines['go on'] = command('train.py', config, '--work-dir', runner.work_dir,
+    lines['go on'] = command('train.py', config, '--work-dir', work_dir,
                              '--resume')
     if getattr(runner.train_loop, 'stop_training', False):
         lines['go on'] += '  # with a larger patience of EarlyStoppingHook'
@@ -120,7 +136,10 @@ def next_commands(runner, config: str, tools: Path) -> str:
         setting = 'max_iters' if isinstance(
             runner.train_loop, IterBasedTrainLoop) else 'max_epochs'
         longer = 2 * getattr(runner, setting)
-        lines['go on'] += (f' --cfg-options train_cfg.{setting}={longer}'
-                           '  # and lengthen param_scheduler')
+        lines['go on'] += f' --cfg-options train_cfg.{setting}={longer}'
+        last = last_schedule(runner)
+        if last and ends_before(last,
+                                2 * getattr(runner, length_setting(last))):
+            lines['go on'] += '  # and lengthen param_scheduler'
     width = max(map(len, lines)) + 2
     return '\n'.join(f'{name:{width}}{text}' for name, text in lines.items())

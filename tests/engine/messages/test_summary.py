@@ -50,10 +50,19 @@ def test_a_run_says_what_it_does_and_when_it_ends(runner, tmp_path):
         f'{checkpoint} backbone.pth',
         f'fine-tune   python tools/train.py CONFIG --pretrained {checkpoint}',
         f'go on       python tools/train.py mine.py --work-dir {tmp_path}/run '
-        '--resume --cfg-options train_cfg.max_epochs=4  # and lengthen '
-        'param_scheduler',
+        '--resume --cfg-options train_cfg.max_epochs=4',
     ]
     assert Path(told.splitlines()[1].split()[1]).exists()
+    runner.cfg.work_dir = 'mine/run'  # as if started in the folder above
+    told = next_commands(runner, 'mine.py', Path('tools'))
+    assert 'mine/run/epoch_2.pth --out mine/run/evaluation' in told
+    assert str(tmp_path) not in told
+    for end, ends_early in ((2, True), (4, False), (6, False)):
+        runner.param_schedulers = [
+            SimpleNamespace(begin=0, end=end, by_epoch=True)
+        ]
+        told = next_commands(runner, 'mine.py', Path('tools'))
+        assert told.endswith('  # and lengthen param_scheduler') == ends_early
 
 
 @pytest.mark.parametrize('dry', [False, True])
@@ -110,7 +119,7 @@ def test_data_of_any_kind():
 
 def test_a_run_without_checkpoints():
     runner = SimpleNamespace(
-        message_hub=Mock(get_info=lambda name: None), work_dir='run')
+        message_hub=Mock(get_info=lambda name: None), work_dir='run', cfg={})
     assert next_commands(runner, 'mine.py', Path('tools')) == \
         'no checkpoint was written to run'
 
@@ -126,7 +135,12 @@ def test_the_best_checkpoint_is_named():
         runtime_info=dict(
             best_ckpt_knn='run/best_knn.pth', best_ckpt_std=None))
     runner = Mock(
-        message_hub=hub, model=nn.Identity(), cfg={}, log_dir='', work_dir='')
+        message_hub=hub,
+        model=nn.Identity(),
+        cfg={},
+        log_dir='',
+        work_dir='',
+        param_schedulers=None)
     tools = Path('tools/benchmarks/mmdetection/../..')  # as train.sh has it
     lines = next_commands(runner, 'mine.py', tools).splitlines()
     assert ' python tools/train.py mine.py ' in lines[3]
