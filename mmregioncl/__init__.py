@@ -45,13 +45,13 @@ def _check_stack() -> None:
                 pass
         if not versions:
             name, (low, high) = next(iter(windows.items()))
-            raise ImportError(
+            raise host.refused(
                 f'mmregioncl needs {name}, which is not '
                 f"installed: pip install '{name}>={low},<{high}'")
         for name, version in versions.items():
             low, high = windows[name]
             if not Version(low) <= Version(version) < Version(high):
-                raise ImportError(
+                raise host.refused(
                     f'mmregioncl needs {name}>={low},<{high}, but {version} '
                     f"is installed: pip install '{name}>={low},<{high}'")
 

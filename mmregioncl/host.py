@@ -15,7 +15,23 @@ SCOPES = dict(mmselfsup=('mmselfsup', 'mmcls'), mmpretrain=('mmpretrain', ))
 PACKAGES = ('mmregioncl', 'mmengine', 'mmcv', 'mmcls', 'mmselfsup',
             'mmpretrain', 'mmdet', 'mmseg', 'torch', 'torchvision')
 VARIABLE = 'MMREGIONCL_HOST'
+# Shows the traceback of every error if it is set
+TRACEBACK = 'MMREGIONCL_TRACEBACK'
 INSTALLED = [name for name in SCOPES if find_spec(name)]
+
+
+def refused(message: str) -> ImportError:
+    """An error that is printed without a traceback if nothing catches it."""
+    refusal, others = ImportError(message), sys.excepthook
+
+    def print_refusal(kind: type, error: BaseException, trace) -> None:
+        if error is refusal and not os.environ.get(TRACEBACK):
+            print(error, file=sys.stderr)
+        else:
+            others(kind, error, trace)
+
+    sys.excepthook = print_refusal
+    return refusal
 
 
 def choose() -> str:
@@ -27,18 +43,18 @@ def choose() -> str:
     """
     name = os.environ.get(VARIABLE) or next(iter(INSTALLED), None)
     if name is None:
-        raise ImportError('mmregioncl needs mmselfsup or mmpretrain: pip '
-                          "install 'mmregioncl[mmselfsup]' or "
-                          "'mmregioncl[mmpretrain]'")
+        raise refused('mmregioncl needs mmselfsup or mmpretrain: pip '
+                      "install 'mmregioncl[mmselfsup]' or "
+                      "'mmregioncl[mmpretrain]'")
     if name not in SCOPES:
-        raise ImportError(f'{VARIABLE}={name} is not a valid host: use one '
-                          f'of {", ".join(SCOPES)}')
+        raise refused(f'{VARIABLE}={name} is not a valid host: use one '
+                      f'of {", ".join(SCOPES)}')
     if name not in INSTALLED:
-        raise ImportError(f'{VARIABLE}={name} is not installed: pip install '
-                          f"'mmregioncl[{name}]', or unset it")
+        raise refused(f'{VARIABLE}={name} is not installed: pip install '
+                      f"'mmregioncl[{name}]', or unset it")
     for other in SCOPES.keys() - {name}:
         if sys.modules.get(other) is not None:  # None blocks an import
-            raise ImportError(excluded(other, name))
+            raise refused(excluded(other, name))
     return name
 
 

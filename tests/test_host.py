@@ -26,6 +26,7 @@ from mmregioncl.visualization.browse import crop_of
 
 INSTALLED = [name for name in host.SCOPES if PathFinder.find_spec(name)]
 OTHER, = host.SCOPES.keys() - {host.NAME}
+TOOLS = Path(__file__).parents[1] / 'tools'
 METHODS = ('RegionCLMoCo', 'RegionCLDenseCL', 'RegionCLSimSiam',
            'RegionCLBYOL', 'RegionCLMoCoV3', 'RegionCLSimCLR')
 
@@ -121,9 +122,23 @@ def test_no_host_is_chosen(asked, installed, message, monkeypatch):
     monkeypatch.delenv(host.VARIABLE, raising=False)
     if asked:
         monkeypatch.setenv(host.VARIABLE, asked)
+    monkeypatch.setattr(sys, 'excepthook', sys.excepthook)
     import_module(host.NAME)
     with pytest.raises(ImportError, match=message):
         host.choose()
+
+
+@pytest.mark.parametrize('variable', [None, 'MMREGIONCL_TRACEBACK'])
+def test_a_tool_names_the_hosts_in_one_line(run_python, monkeypatch, variable):
+    monkeypatch.setenv(host.VARIABLE, 'mmself')
+    if variable:
+        monkeypatch.setenv(variable, '1')
+    done = run_python(
+        TOOLS / 'model_converters/extract_backbone.py', check=False)
+    said = 'MMREGIONCL_HOST=mmself is not a valid host: use one of mmselfsup, '
+    assert done.returncode == 1
+    assert done.stderr.startswith(said) == (variable is None)
+    assert len(done.stderr.splitlines()) == 1 or variable
 
 
 def test_installed_host_is_chosen(monkeypatch):

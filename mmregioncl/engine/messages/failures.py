@@ -14,6 +14,7 @@ from typing import Any, Callable, Optional
 from mmengine.dist import get_rank
 from torch import distributed
 
+from mmregioncl.host import TRACEBACK
 from .mistakes import explain_mistake
 
 LOST = 'another process ended or hangs'
@@ -41,9 +42,6 @@ CAUSES = (
      'look for the first error in the logs of all of them'),
 )  # yapf: disable
 NOTE = 'mmregioncl/failure'  # key of the first failure in PyTorch's store
-
-# Shows the traceback of every error if it is set
-TRACEBACK = 'MMREGIONCL_TRACEBACK'
 
 
 def hide_tracebacks() -> None:
