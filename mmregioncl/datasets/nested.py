@@ -69,3 +69,13 @@ def dotted_items(part, key: str = '') -> Iterator[Tuple[str, Any]]:
         inner = f'{key}.{name}' if key else f'{name}'
         yield inner, value
         yield from dotted_items(value, inner)
+
+
+def place_inside(part: dict, name: str) -> str:
+    """Dotted key of a setting inside a dict that lacks it; '' if nowhere.
+
+    Such as 'optimizer.lr' for 'lr' of an optimizer wrapper.
+    """
+    return next(
+        (place
+         for place, _ in dotted_items(part) if place.endswith(f'.{name}')), '')

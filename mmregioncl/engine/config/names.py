@@ -9,7 +9,7 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 
-from mmregioncl.datasets.nested import dotted_items
+from mmregioncl.datasets.nested import dotted_items, place_inside
 from mmregioncl.validation import similar
 from ..launch import is_main_process
 from .old import LEFT_OVER, OLD_SETTINGS
@@ -52,9 +52,7 @@ def check_options(cfg: Config, options: dict) -> None:
     for key, value in options.items():
         name, *rest = key.split('.')
         # A similar setting, or one whose parents are missing, as of lr
-        near = similar(name, known, 0.8) or next(
-            (place for place, _ in dotted_items(cfg._cfg_dict)
-             if place.endswith(f'.{key}')), '')
+        near = similar(name, known, 0.8) or place_inside(cfg._cfg_dict, key)
         if name in OLD_SETTINGS and name not in cfg:
             raise ValueError(f'{key} is a setting of MMSelfSup 0.x: set '
                              f'{OLD_SETTINGS[name]}')

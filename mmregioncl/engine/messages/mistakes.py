@@ -12,7 +12,7 @@ from mmengine.config import Config
 from mmengine.registry import Registry
 
 from mmregioncl import host
-from mmregioncl.datasets.nested import dotted_items, type_name
+from mmregioncl.datasets.nested import dotted_items, place_inside, type_name
 from mmregioncl.validation import arguments_of, meant, proposal, similar
 
 # An error that passes through other packages may be a bug of the user's.
@@ -123,13 +123,16 @@ def blame(parts: Dict[str, dict], name: str, text: str, keyword: Optional[str],
             blamed[key] = part
     if not blamed or not text:
         return None
-    part = next(iter(blamed.values()))
+    key, part = next(iter(blamed.items()))
     remedy = 'type, or import its module by custom_imports' if \
         text.endswith(' registry') else 'settings'
     named = f'{type_name(part)} in ' if name else ''
+    inner = keyword and place_inside(part, keyword)
+    hint = f'{key}.{inner}' if inner else name_meant(
+        part.get('type') or kind, keyword)
     return (f'{named}{" or ".join(blamed)}: '
             f'{text.splitlines()[0][:300]}: correct its {remedy}'
-            f'{proposal(name_meant(part.get("type") or kind, keyword))}')
+            f'{proposal(hint)}')
 
 
 def parts_of_config(frames: tuple) -> Dict[str, dict]:
