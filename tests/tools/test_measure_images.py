@@ -4,6 +4,7 @@ import pytest
 import tifffile
 import torch
 from mmengine.config import Config
+from PIL import Image
 
 from mmregioncl.datasets import ImageFolder, measure
 from mmregioncl.hooks import OnlineKNNHook
@@ -59,6 +60,18 @@ def test_from_bands_to_a_run(config, bands, run_tool, train, tmp_path):
              '--count', 2)
     run_tool('analysis_tools/browse_boxes.py', 'new.py', 'none', 'boxes.png',
              '--count', 1)
+
+
+@pytest.mark.parametrize('channels', [[], ['--channels', 1]])
+def test_gray_images_are_told(runner_cfg, run_tool, tmp_path, channels):
+    (tmp_path / 'gray').mkdir()
+    pixels = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    Image.fromarray(pixels).save(tmp_path / 'gray/a.png')
+    runner_cfg.train_dataloader.dataset.data_root = str(tmp_path / 'gray')
+    runner_cfg.dump(path := tmp_path / 'config.py')
+    shown = run_tool('analysis_tools/measure_images.py', path, *channels)
+    told = '# they are gray, and are measured as 3 equal bands' in shown.stdout
+    assert told == (not channels)
 
 
 def test_values_that_mark_missing_data_are_told():

@@ -61,6 +61,9 @@ def main() -> None:
     values, kinds = measure.measure_values(dataset, channels, args.count)
     for kind, number in kinds.items():
         print(f'# {number} images {kind}')
+    if channels == 3 and (values == values[:, :1]).all():
+        print('# they are gray, and are measured as 3 equal bands, which '
+              'pre-trained weights take; --channels 1 measures one')
     rows = [*measure.finite_bands(values)]
     print('# values',
           ', '.join(f'{row.min():g} to {row.max():g}' for row in rows))
