@@ -1,5 +1,6 @@
 from .data import (check_class_folders, check_same_classes, class_folder,
-                   eval_dataset, eval_pipeline, read_labels, view_size)
+                   eval_dataset, eval_pipeline, read_labels, view_size,
+                   warn_of_one_class)
 from .features import (batch_loader, check_finite, extract_features,
                        extract_rows)
 from .knn import (accuracy, check_neighbours, keep_best, knn_accuracy,
@@ -17,5 +18,5 @@ __all__ = [
     'knn_accuracy', 'knn_classify', 'knn_predict', 'knn_votes',
     'linear_probes', 'load_model', 'model_config', 'nearest', 'online_probe',
     'rank_batches', 'rankme', 'read_labels', 'relative_std', 'rows_of',
-    'uniformity', 'view_size', 'vote'
+    'uniformity', 'view_size', 'vote', 'warn_of_one_class'
 ]

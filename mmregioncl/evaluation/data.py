@@ -1,4 +1,5 @@
 """Labelled data sets for evaluation: configs, classes and labels."""
+import logging
 from typing import Any, Dict, List, Optional, Set, Union
 
 import numpy as np
@@ -6,6 +7,7 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
 from mmengine.fileio import get_file_backend
+from mmengine.logging import print_log
 from torch import Tensor
 
 from mmregioncl import host
@@ -223,6 +225,20 @@ def check_same_classes(train: BaseDataset, test: BaseDataset) -> None:
         different = sorted(set(names[0]) ^ set(names[1])) or ['their order']
         raise ValueError('the train and the test set need the same classes, '
                          f'and these differ: {", ".join(different[:10])}')
+
+
+def warn_of_one_class(labels: Tensor, learner: str) -> None:
+    """Warn if all labels of a training set are the same.
+
+    Args:
+        labels (Tensor): As from :func:`read_labels`.
+        learner (str): What learns from them, for the message.
+    """
+    if len(labels.unique()) == 1:
+        print_log(
+            f'all images that {learner} learns from have the same label, so '
+            'accuracy is meaningless: give images of two classes or more',
+            'current', logging.WARNING)
 
 
 def describe_dataset(dataset: BaseDataset) -> dict:

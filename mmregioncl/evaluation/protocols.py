@@ -11,6 +11,7 @@ from mmengine.device import get_device
 from mmengine.logging import print_log
 from torch import Tensor
 
+from .data import warn_of_one_class
 from .knn import accuracy, knn_predict
 from .linear import linear_probes
 from .run import EvaluationRun
@@ -41,6 +42,7 @@ def knn(
     Values of k above the number of train images are skipped, unless all are.
     """
     train, train_labels = run.features('train')
+    warn_of_one_class(train_labels, 'k-NN')
     fitting = [number for number in k if number <= len(train)]
     if fitting and len(fitting) < len(k):
         print_log(
@@ -66,6 +68,7 @@ def linear(run: EvaluationRun,
            batch_size: int = 256) -> dict:
     """Top-1 accuracy of a linear classifier for each learning rate."""
     train, train_labels = run.features('train')
+    warn_of_one_class(train_labels, 'the linear classifier')
     test, test_labels = run.features('test')
     device = get_device()
     scores = linear_probes(

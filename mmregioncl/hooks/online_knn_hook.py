@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from mmregioncl.evaluation import (accuracy, check_finite, check_neighbours,
                                    check_same_classes, extract_rows,
                                    gather_rows, keep_best, knn_votes, nearest,
-                                   rank_batches, rows_of)
+                                   rank_batches, rows_of, warn_of_one_class)
 from mmregioncl.registry import HOOKS
 from mmregioncl.validation import check_number, check_whole_number, listed
 from .evaluation_hook import EvaluationHook, workers_of
@@ -72,11 +72,7 @@ class OnlineKNNHook(EvaluationHook):
         self.test_set, self.test_labels = self.labelled(
             runner, 'test', self.test)
         check_same_classes(self.train_set, self.test_set)
-        if len(self.train_labels.unique()) == 1:
-            runner.logger.warning(
-                'all images that k-NN learns from have the same label, so '
-                'accuracy is meaningless: give eval_datasets.train images '
-                'of two classes or more')
+        warn_of_one_class(self.train_labels, 'k-NN')
         for k in self.k:
             for temperature in self.temperature:
                 check_neighbours(k, temperature, len(self.train_set))

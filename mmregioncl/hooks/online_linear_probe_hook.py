@@ -11,7 +11,8 @@ from mmregioncl.datasets.transforms import kinds_of
 from mmregioncl.engine.storage import saved_state
 from mmregioncl.evaluation import (accuracy, check_finite, check_same_classes,
                                    extract_rows, gather_rows, online_probe,
-                                   rank_batches, read_labels)
+                                   rank_batches, read_labels,
+                                   warn_of_one_class)
 from mmregioncl.evaluation.frozen import frozen_evaluation
 from mmregioncl.models.parents import split_batch
 from mmregioncl.models.utils import image_features
@@ -79,7 +80,9 @@ class OnlineLinearProbeHook(EvaluationHook):
                 # MMPretrain's PackInputs packs labels in any case.
                 if 'PackSelfSupInputs' in kinds_of(step):
                     step.algorithm_keys = [*{*step.algorithm_keys, 'gt_label'}]
-        self.classes = int(torch.cat(labels).max()) + 1
+        known = torch.cat(labels)
+        warn_of_one_class(known[known >= 0], 'the linear probe')
+        self.classes = int(known.max()) + 1
 
     def before_train(self, runner) -> None:
         """Build the test set, and listen to the backbone."""

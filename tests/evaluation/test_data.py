@@ -1,18 +1,34 @@
 import re
 import shutil
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
+import torch
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset, ConcatDataset
 from mmengine.registry import DATASETS
 from PIL import Image
 
 from mmregioncl.datasets.transforms import LoadImage
-from mmregioncl.evaluation import (check_class_folders, class_folder,
+from mmregioncl.evaluation import (check_class_folders, class_folder, data,
                                    eval_dataset, eval_pipeline, model_config,
                                    read_labels, view_size)
 from mmregioncl.evaluation.data import describe_dataset
+from mmregioncl.evaluation.protocols import knn, linear
+
+
+def test_protocols_tell_that_one_class_tells_nothing(monkeypatch):
+    monkeypatch.setattr(data, 'print_log', told := Mock())
+    labels = torch.zeros(4).long()
+    for found, said in ((labels, True), (labels + torch.arange(4), False)):
+        run = Mock(
+            seed=0, features=lambda split, found=found: (torch.eye(4), found))
+        for protocol, settings in ((knn, dict(k=[1])), (linear,
+                                                        dict(epochs=1))):
+            told.reset_mock()
+            protocol(run, **settings)
+            assert told.called == said
 
 
 @pytest.mark.parametrize('size, edge', [(224, 256), (96, 109), (32, 32)])

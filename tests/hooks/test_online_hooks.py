@@ -17,7 +17,7 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 from tensorboard.backend.event_processing.event_accumulator import \
     EventAccumulator
 
-from mmregioncl.evaluation import (check_same_classes, class_folder,
+from mmregioncl.evaluation import (check_same_classes, class_folder, data,
                                    extract_features, knn_accuracy, load_model,
                                    rankme, relative_std)
 from mmregioncl.evaluation.embeddings import chance_loss
@@ -609,13 +609,18 @@ def test_missing_labels(online_cfg, hook, image_folder, tmp_path):
         train(online_cfg, tmp_path / 'unlabelled')
 
 
-def test_one_class_tells_nothing(online_cfg, tmp_path):
-    online_cfg.eval_datasets.train = dict(
-        online_cfg.eval_datasets.train, indices=6)
-    online_cfg.default_hooks = dict(hook=KNN)
+def test_one_class_tells_nothing(online_cfg, tmp_path, monkeypatch):
+    monkeypatch.setattr(data, 'print_log', told := Mock())
+    for dataset in (online_cfg.eval_datasets, online_cfg.train_dataloader):
+        name = 'train' if 'train' in dataset else 'dataset'
+        dataset[name] = dict(dataset[name], indices=6)
+    online_cfg.default_hooks = dict(knn=KNN, linear=LINEAR)
     online_cfg.train_cfg.max_epochs = 1
-    _, lines = train(online_cfg, tmp_path / 'run')
-    assert any('learns from have the same label' in line for line in lines)
+    train(online_cfg, tmp_path / 'run')
+    said = [call.args[0] for call in told.call_args_list]
+    for learner in ('k-NN', 'the linear probe'):
+        words = f'all images that {learner} learns from have the same label'
+        assert sum(words in line for line in said) == 1
 
 
 @pytest.mark.parametrize('hook', [KNN, LINEAR])

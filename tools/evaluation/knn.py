@@ -43,7 +43,8 @@ def main() -> None:
     from mmregioncl.engine.messages.quiet import hide_needless_warnings
     from mmregioncl.evaluation import (accuracy, check_class_folders,
                                        eval_dataset, extract_features,
-                                       knn_predict, load_model)
+                                       knn_predict, load_model,
+                                       warn_of_one_class)
 
     hide_tracebacks()
     hide_needless_warnings()
@@ -62,6 +63,7 @@ def main() -> None:
     (train, train_labels), (test, test_labels) = (
         extract_features(model, dataset, args.batch_size, args.workers)
         for dataset in sets)
+    warn_of_one_class(train_labels, 'k-NN')
     found = knn_predict(train, train_labels, test, args.k, [args.temperature])
     for (k, temperature), labels in found.items():
         share = accuracy(labels, test_labels)
