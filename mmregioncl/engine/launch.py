@@ -8,6 +8,7 @@ from mmengine.dist import get_world_size
 
 from mmregioncl.files import check_exists
 from .storage import find_checkpoint
+from .work_dir import writing
 
 # The variable with the rank of a process, by launcher
 RANKS = dict(pytorch='RANK', slurm='SLURM_PROCID', mpi='OMPI_COMM_WORLD_RANK')
@@ -50,9 +51,13 @@ def note_start(work_dir: Union[str, Path], resumes: bool) -> None:
     Args:
         work_dir (str or Path): Work dir of the run.
         resumes (bool): Whether it resumes an earlier run in the work dir.
+
+    Raises:
+        OSError: If it cannot be written.
     """
     begin = '' if resumes else time.strftime('%Y%m%d_%H%M%S')
-    (Path(work_dir) / START).write_text(begin)
+    with writing(work_dir):
+        (Path(work_dir) / START).write_text(begin)
 
 
 def checkpoint_to_resume(work_dir: Union[str, Path],

@@ -2,8 +2,9 @@
 import os
 import socket
 import time
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Optional, TextIO, Union
+from typing import Iterator, Optional, TextIO, Union
 
 from mmregioncl.files import fcntl  # None on Windows
 
@@ -26,12 +27,9 @@ def claim_work_dir(work_dir: Union[str, Path]) -> Optional[TextIO]:
         RuntimeError: If another run uses the work dir.
     """
     path = Path(work_dir) / '.lock'
-    try:
+    with writing(work_dir):
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = open(path, 'a+')
-    except OSError as error:
-        raise OSError(f'cannot write to the work dir {work_dir} ({error}): '
-                      'give another --work-dir') from error
     if fcntl is None:
         return None
     try:
@@ -44,12 +42,23 @@ def claim_work_dir(work_dir: Union[str, Path]) -> Optional[TextIO]:
             'for it, stop it, or give another --work-dir') from None
     except OSError:  # the file system has no locks
         return None
-    try:
+    with writing(work_dir):
         lock.truncate(0)
         lock.write(f'process {os.getpid()} on {socket.gethostname()} since '
                    f'{time.strftime("%Y-%m-%d %H:%M:%S")}')
         lock.flush()
+    return lock
+
+
+@contextmanager
+def writing(work_dir: Union[str, Path]) -> Iterator[None]:
+    """Say what to do if a work dir cannot be written to.
+
+    Raises:
+        OSError: Instead of another one.
+    """
+    try:
+        yield
     except OSError as error:
         raise OSError(f'cannot write to the work dir {work_dir} ({error}): '
                       'make room, or give another --work-dir') from error
-    return lock

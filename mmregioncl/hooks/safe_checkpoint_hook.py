@@ -64,12 +64,12 @@ class SafeCheckpointHook(CheckpointHook):
                 meta=meta,
                 backend_args=self.backend_args,
                 **self.args)
-            if is_main_process():
-                note = Path(runner.work_dir) / 'last_checkpoint'
-                with atomic_write(note) as part:
-                    part.write_text(path)
             written = True
-            self.last_ckpt = path
+            self.last_ckpt = last = path
+            if is_main_process():
+                path = f'{runner.work_dir}/last_checkpoint'
+                with atomic_write(path) as part:
+                    part.write_text(last)
         except OSError as error:
             runner.logger.warning(f'cannot write {path} ({error}): make room; '
                                   f'the last checkpoint is {last}')

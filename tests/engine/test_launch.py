@@ -86,3 +86,11 @@ def test_a_missing_checkpoint_is_not_resumed(tmp_path):
             FileNotFoundError,
             match='^there is no checkpoint none: name a file that exists$'):
         checkpoint_to_resume(tmp_path, 'none')
+
+
+def test_a_start_that_cannot_be_noted_is_refused(tmp_path):
+    (tmp_path / launch.START).mkdir()
+    with pytest.raises(
+            OSError,
+            match='^cannot write to the work dir .*Is a directory.*/.start'):
+        note_start(tmp_path, resumes=False)

@@ -64,8 +64,8 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path):
     (tmp_path / 'file').write_text('')
     with pytest.raises(
             OSError,
-            match='cannot write to the work dir .*file/run .*: give '
-            'another --work-dir'):
+            match='cannot write to the work dir .*file/run .*: make '
+            'room, or give another --work-dir'):
         claim_work_dir(tmp_path / 'file/run')
 
 
@@ -76,7 +76,8 @@ def test_a_read_only_folder_is_refused(tmp_path, monkeypatch):
         raise OSError(errno.EROFS, 'Read-only file system')
 
     monkeypatch.setattr('builtins.open', refuse)
-    with pytest.raises(OSError, match='Read-only file system.*: give another'):
+    with pytest.raises(
+            OSError, match='Read-only file system.*or give another'):
         claim_work_dir(tmp_path)
 
 

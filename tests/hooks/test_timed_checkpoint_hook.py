@@ -9,6 +9,7 @@ from unittest.mock import Mock
 
 import pytest
 import torch
+from mmengine.fileio import LocalBackend
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
@@ -299,6 +300,20 @@ def test_a_run_outlives_a_disk_that_is_full(timed_cfg, small_disk,
     scalars, = small_disk.glob('*/vis_data/scalars.json')
     steps = [json.loads(line)['step'] for line in scalars.open()]
     assert steps == [*range(1, 7)]
+
+
+def test_a_note_that_cannot_be_written_is_named(tmp_path):
+    """The checkpoint is there."""
+    note = tmp_path / 'last_checkpoint'
+    note.mkdir()
+    hook = SafeCheckpointHook()
+    hook.out_dir, hook.file_backend = str(tmp_path), LocalBackend()
+    runner = Mock(work_dir=str(tmp_path))
+    assert hook.write(runner, 'a.pth', {})
+    said = runner.logger.warning.call_args[0][0]
+    assert said.startswith(f'cannot write {note} (')
+    assert said.endswith(f'the last checkpoint is {tmp_path}/a.pth')
+    assert hook.last_ckpt == f'{tmp_path}/a.pth'
 
 
 def test_a_full_disk_at_the_end_is_an_error(timed_cfg, tmp_path, full_disk):
