@@ -27,6 +27,10 @@ CAUSES = (
     (r'^Caught \w*MemoryError in DataLoader worker',
      'memory ran out in a data worker',
      'lower train_dataloader.num_workers or batch_size'),
+    # As by a scheduler or a launcher, of all processes of a job
+    (r'DataLoader worker.*killed by signal: Terminated',
+     'a data worker was told to stop',
+     'look for the first error in the logs of all processes'),
     (r'DataLoader worker.*(killed by signal|exited unexpectedly)',
      'a data worker was killed, most likely because memory ran out',
      'lower train_dataloader.num_workers or batch_size'),

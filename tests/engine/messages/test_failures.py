@@ -81,7 +81,7 @@ def test_memory_that_is_not_there_is_explained():
      '</torch_8_5_1>: No space left on device (28)', 'shared memory ran out'),
     ('CUDA error: out of memory', 'memory ran out'),
     ('DataLoader worker (pid 7) is killed by signal: Terminated. ',
-     'a data worker was killed'),
+     'a data worker was told to stop: look for the first error'),
     ('DataLoader timed out after 3 seconds', 'no batch came for'),
     ("NCCL error in: ..., Last error:\nCuda failure 2 'out of memory'",
      'memory ran out'),
