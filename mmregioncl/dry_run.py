@@ -17,9 +17,9 @@ from mmregioncl.datasets.nested import type_name
 from mmregioncl.engine.loops import images_per_batch
 from mmregioncl.engine.messages.quiet import hide_needless_lines
 from mmregioncl.engine.messages.summary import counted, every
-from mmregioncl.engine.step_memory import (GIB, estimate_step, first_sample,
+from mmregioncl.engine.step_memory import (estimate_step, first_sample,
                                            free_memory, missing_states,
-                                           present, views_of)
+                                           present, readable, views_of)
 from mmregioncl.hooks import RunSummaryHook
 from mmregioncl.hooks.evaluation_hook import OFF, EvaluationHook
 from mmregioncl.hooks.representation_health_hook import (
@@ -150,14 +150,14 @@ def memory_of(runner) -> str:
     """Estimated memory of a step, and free memory."""
     views = views_of(runner, first_sample(runner))
     free = free_memory(next(runner.model.parameters()).device)
-    there = 'unknown' if free is None else f'{free / GIB:.2f} GiB'
+    there = 'unknown' if free is None else readable(free)
     try:
         need = estimate_step(runner, views,
                              images_per_batch(runner.train_dataloader))
     except Exception:  # no views, or a step that reads values
         return f'a step cannot be estimated for this model; free: {there}'
-    return (f'about {need / GIB:.2f} GiB in a step, '
-            f'{present(runner) / GIB:.2f} GiB in use now; free: {there}')
+    return (f'about {readable(need)} in a step, '
+            f'{readable(present(runner))} in use now; free: {there}')
 
 
 def regions_of(model: nn.Module, outputs: tuple,
@@ -237,7 +237,7 @@ def plan_of(runner, hooks: List[Hook], backends: List[dict]) -> Dict[str, str]:
             pause = getattr(hook, 'pause', math.inf)
             lines['checkpoints'] = every(hook.interval, unit) + (
                 f' and {pause / 60:g} minutes'
-                if pause < math.inf else '') + f', {size / GIB:.2f} GiB each'
+                if pause < math.inf else '') + f', {readable(size)} each'
         elif isinstance(hook, EvaluationHook) and hook.interval != OFF:
             epochs = hook.epochs_between(runner)
             when = every(epochs, 'epoch') if epochs < runner.max_epochs \

@@ -21,8 +21,6 @@ from .launch import local_processes
 from .metrics import parts_of
 from .optimizers import AutocastOptimWrapper
 
-GIB = 2**30
-
 
 class Meter(TorchDispatchMode):
     """Count the bytes of all storages that operators allocate."""
@@ -51,6 +49,12 @@ class Meter(TorchDispatchMode):
             self.note(value)
         self.peak = max(self.peak, self.held)
         return result
+
+
+def readable(size: float) -> str:
+    """A number of bytes for people, such as '1.50 GiB' or '0.7 MiB'."""
+    return f'{size / 2**30:.2f} GiB' if size >= 2**30 else \
+        f'{size / 2**20:.1f} MiB'
 
 
 def first_sample(runner) -> dict:

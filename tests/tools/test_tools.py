@@ -125,7 +125,7 @@ def test_a_dry_run_tells_and_leaves_nothing(run_tool, tmp_path, options):
     assert lines['regions'] == ('sides of 1 to 2 cells of 8 pixels, on a grid '
                                 'of 3x3 cells')
     assert lines['weights'].startswith('733,200 learned, 733,200 frozen or')
-    assert re.match(r'about 0\.0\d GiB in a step', lines['memory'])
+    assert re.match(r'about \d+\.\d MiB in a step', lines['memory'])
     assert re.match(r'loss [\d.]+, loss_instance ', lines['losses'])
     assert lines['steps'] == '3 in an epoch, 3 in all, on 1 process(es)'
     assert ' for an epoch and ' in lines['time']

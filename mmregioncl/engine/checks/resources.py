@@ -10,8 +10,8 @@ from torch import Tensor
 
 from ..launch import local_processes
 from ..loops import images_per_batch
-from ..step_memory import (GIB, estimate_step, free_memory, missing_states,
-                           present, size_of)
+from ..step_memory import (estimate_step, free_memory, missing_states, present,
+                           readable, size_of)
 
 SHARED_MEMORY = '/dev/shm'
 # More bytes for each byte of the views than any network needs
@@ -45,8 +45,8 @@ def check_memory(runner, views: List[Tensor]) -> None:
     smaller = f'batch_size={batch} to {fits}' if fits > 0 else \
         f'batch_size={batch} and the size of the views lower'
     runner.logger.warning(
-        f'a step takes about {need / GIB:.1f} GiB of memory and '
-        f'{free / GIB:.1f} GiB are free: set train_dataloader.{smaller}, or '
+        f'a step takes about {readable(need)} of memory and '
+        f'{readable(free)} are free: set train_dataloader.{smaller}, or '
         'add mmregioncl.GradientCheckpointHook')
 
 
@@ -68,8 +68,8 @@ def check_shared_memory(runner, sample: dict) -> None:
     free = shutil.disk_usage(SHARED_MEMORY).free
     if most > free:
         runner.logger.warning(
-            f'prefetched batches may take {most / 1e6:.0f} MB of shared memory'
-            f', and {free / 1e6:.0f} MB are free: raise the limit of the '
+            f'prefetched batches may take {readable(most)} of shared memory, '
+            f'and {readable(free)} are free: raise the limit of the '
             'container, for example by docker --shm-size, or lower num_workers'
             ' or prefetch_factor of train_dataloader')
 
@@ -106,6 +106,6 @@ def check_disk(runner) -> None:
         free = shutil.disk_usage(folder).free
         if kept * size > free + there:
             runner.logger.warning(
-                f'up to {kept} checkpoints of {size / GIB:.2f} GiB do not fit '
-                f'into {folder}, where {free / GIB:.2f} GiB are free: make '
+                f'up to {kept} checkpoints of {readable(size)} do not fit into'
+                f' {folder}, where {readable(free)} are free: make '
                 'room, or lower default_hooks.checkpoint.max_keep_ckpts')
