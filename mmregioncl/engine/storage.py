@@ -5,6 +5,7 @@ from typing import Any, Callable, Optional, Tuple, Union
 
 import torch
 from mmengine.fileio import LocalBackend, register_backend
+from mmengine.hooks import CheckpointHook
 from mmengine.logging import print_log
 from mmengine.runner import find_latest_checkpoint
 
@@ -74,6 +75,14 @@ def loaded_from(runner) -> Optional[str]:
     in the work dir.
     """
     return runner._load_from or find_latest_checkpoint(runner.work_dir)
+
+
+def writes_after_iter(runner) -> bool:
+    """Whether a checkpoint by iterations follows the current step."""
+    return any(
+        isinstance(hook, CheckpointHook) and not hook.by_epoch and (
+            hook.every_n_train_iters(runner, hook.interval, hook.save_begin)
+            or hook.is_last_train_iter(runner)) for hook in runner.hooks)
 
 
 def saved_state(runner, checkpoint: dict, name: str,

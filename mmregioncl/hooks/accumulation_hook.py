@@ -6,7 +6,7 @@ from mmengine.model import BaseAveragedModel
 from mmengine.optim import OptimWrapperDict
 from torch import nn
 
-from mmregioncl.engine.storage import saved_state
+from mmregioncl.engine.storage import saved_state, writes_after_iter
 from mmregioncl.models.utils.modules import unwrap
 from mmregioncl.models.utils.weights import same_form
 from mmregioncl.registry import HOOKS
@@ -22,8 +22,8 @@ class AccumulationHook(Hook):
     Without it, averages would move K times per update, and the batches of an
     update would get each other's keys as negatives.
 
-    If an epoch ends in the middle of an update, checkpoints hold its gradients
-    and keys, so a resumed run continues bit by bit as if uninterrupted.
+    A checkpoint in the middle of an update holds its gradients and keys, so a
+    resumed run is bit-identical to an uninterrupted one.
 
     Moving averages of the host's models are updated once per update as well.
     Their queues cannot wait, so MoCo and DenseCL are left as they are, with a
@@ -51,13 +51,22 @@ class AccumulationHook(Hook):
         if self.unfinished is not None:
             checkpoint['unfinished'] = self.unfinished
 
+    def after_train_iter(self, runner, *args, **kwargs) -> None:
+        """Collect an unfinished update for checkpoints by iterations."""
+        if writes_after_iter(runner):
+            self.collect(runner, runner.iter + 1)
+
     def after_train_epoch(self, runner) -> None:
-        """Collect an unfinished update from all processes."""
+        """Collect an unfinished update for checkpoints by epochs."""
+        self.collect(runner, runner.iter)
+
+    def collect(self, runner, step: int) -> None:
+        """Collect an unfinished update after a step from all processes."""
         counts = getattr(runner.optim_wrapper, '_accumulative_counts', 1)
-        if runner.iter % counts:
+        if step % counts:
             processes = gather_object(waiting(unwrap(runner.model)))
             self.unfinished = dict(
-                iter=runner.iter, counts=counts, processes=processes)
+                iter=step, counts=counts, processes=processes)
 
     def before_train_iter(self, runner, *args, **kwargs) -> None:
         """Drop the saved update, since training continues."""

@@ -2,12 +2,12 @@ from typing import Dict, List, Optional
 
 import torch
 from mmengine.dist import all_reduce
-from mmengine.hooks import CheckpointHook, Hook
+from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop
 
 from mmregioncl.engine import checks
 from mmregioncl.engine.step_memory import first_sample, views_of
-from mmregioncl.engine.storage import loaded_from
+from mmregioncl.engine.storage import loaded_from, writes_after_iter
 from mmregioncl.models.utils import count_fitting
 from mmregioncl.models.utils.modules import unwrap
 from mmregioncl.registry import HOOKS
@@ -52,7 +52,6 @@ class GuardHook(Hook):
         self.interval = check_whole_number('interval', interval, 1,
                                            type(self).__name__)
         self.strict_load = strict_load
-        self.writers: List[CheckpointHook] = []
         self.first_bad: Dict[str, torch.Tensor] = {}
         self.first_step = False
         self.loaded: Optional[str] = None
@@ -70,9 +69,6 @@ class GuardHook(Hook):
         if self.views is not None:
             checks.check_channels(unwrap(runner.model), self.views)
             checks.check_first_step(runner, self.views)
-        self.writers = [
-            hook for hook in runner.hooks if isinstance(hook, CheckpointHook)
-        ]
 
     def before_train_epoch(self, runner) -> None:
         """Check, once, what other hooks prepared before training."""
@@ -129,11 +125,8 @@ class GuardHook(Hook):
                 step = torch.where(fine, NEVER, runner.iter + 1)
                 known = self.first_bad.get(name, step)
                 self.first_bad[name] = torch.minimum(known, step)
-        if self.every_n_train_iters(runner, self.interval) or any(
-                writer.every_n_train_iters(runner, writer.interval,
-                                           writer.save_begin)
-                or self.is_last_train_iter(runner)
-                for writer in self.writers if not writer.by_epoch):
+        if self.every_n_train_iters(
+                runner, self.interval) or writes_after_iter(runner):
             self.check_losses(runner)
 
     def after_train_epoch(self, runner) -> None:

@@ -152,6 +152,20 @@ def test_a_run_of_steps_resumed_anywhere_is_the_uninterrupted_one(
     same_state(whole, resumed)
 
 
+def test_a_checkpoint_by_iterations_holds_the_unfinished_update(
+        iterations_cfg, tmp_path):
+    """Of the second update, the first of two batches."""
+    iterations_cfg.optim_wrapper.accumulative_counts = 2
+    iterations_cfg.default_hooks.checkpoint.interval = 3
+    whole = run(iterations_cfg, 'whole', randomness=dict(seed=7))
+    resumed = run(
+        iterations_cfg,
+        'resumed',
+        resume=True,
+        load_from=str(tmp_path / 'run' / 'iter_3.pth'))
+    same_state(whole, resumed)
+
+
 def test_a_run_of_steps_validates_once():
     """Also at a step that a run was killed right after."""
     hub = MessageHub.get_current_instance()
