@@ -55,6 +55,7 @@ class GuardHook(Hook):
         self.first_bad: Dict[str, torch.Tensor] = {}
         self.first_step = False
         self.loaded: Optional[str] = None
+        self.last: Optional[str] = None  # checkpoint, not one being written
         self.steps: Optional[int] = None  # of this epoch, on several processes
         self.views: Optional[List[torch.Tensor]] = None  # of one image
 
@@ -90,6 +91,7 @@ class GuardHook(Hook):
                           batch_idx: int,
                           data_batch=None) -> None:
         """Check that the batches of all processes have equal sizes."""
+        self.last = runner.message_hub.get_info('last_ckpt')
         if runner.world_size > 1 and isinstance(runner.train_loop,
                                                 EpochBasedTrainLoop):
             self.steps = batch_idx + 1
@@ -136,10 +138,11 @@ class GuardHook(Hook):
         self.check_losses(runner)
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
-        """Refuse to write weights that are NaN or inf.
+        """Refuse to write a checkpoint after a bad loss, or of bad weights.
 
-        The last step may have made them so.
+        The last step may have made them so. Only the first process is here.
         """
+        self.check_losses(runner, shared=False)
         bad = [
             name for name, value in checkpoint['state_dict'].items()
             if value.is_floating_point() and not value.isfinite().all()
@@ -148,19 +151,24 @@ class GuardHook(Hook):
             self.stop(runner, f'{len(bad)} weights, such as {bad[0]},',
                       f'by step {checkpoint["meta"]["iter"]}')
 
-    def check_losses(self, runner) -> None:
-        """Check the losses since the last check, on all ranks.
+    def check_losses(self, runner, shared: bool = True) -> None:
+        """Check the losses since the last check.
+
+        Args:
+            runner (Runner): The run.
+            shared (bool): Whether all ranks call it. Defaults to True.
 
         Raises:
-            FloatingPointError: On every rank, if a loss was bad on any.
+            FloatingPointError: If a loss was bad, here or on any rank.
         """
         names = sorted(self.first_bad)
         if not names:
             return
         first_bad = torch.stack([self.first_bad[name] for name in names])
-        all_reduce(first_bad, 'min')
+        if shared:
+            all_reduce(first_bad, 'min')
+            self.first_bad = {}
         steps = dict(zip(names, first_bad.tolist()))
-        self.first_bad = {}
         first = min(steps.values())
         if first == NEVER:
             return
@@ -169,9 +177,8 @@ class GuardHook(Hook):
         terms = [name for name in begun if name != 'loss'] or begun
         self.stop(runner, ' and '.join(terms), f'at step {first}')
 
-    @staticmethod
-    def stop(runner, what: str, when: str) -> None:
-        last = runner.message_hub.get_info('last_ckpt')
+    def stop(self, runner, what: str, when: str) -> None:
+        last = self.last
         if last is None and runner._resume:
             last = loaded_from(runner)
         kept = f'the last good checkpoint is {last}' if last else \

@@ -106,6 +106,16 @@ def test_checkpoint_of_the_last_step_is_guarded(runner_cfg):
         runner.train()
 
 
+def test_a_checkpoint_by_time_is_guarded():
+    """The step after the bad loss may have left the weights good."""
+    guard = GuardHook()
+    runner = Mock(iter=2, hooks=[])
+    guard.after_train_iter(
+        runner, 2, outputs=dict(loss=torch.tensor(float('nan'))))
+    with pytest.raises(FloatingPointError, match='^loss .* at step 3'):
+        guard.before_save_checkpoint(runner, dict(state_dict={}))
+
+
 class BreakGradient(Hook):
     """Make a gradient NaN in the last step before a checkpoint."""
 
@@ -121,7 +131,7 @@ def test_bad_weights_are_not_written(runner_cfg):
     with pytest.raises(
             FloatingPointError,
             match='1 weights, such as neck.mlp.0.weight, became NaN or inf by '
-            'step 6'):
+            'step 6; the last good checkpoint is .*epoch_1.pth'):
         runner.train()
     names = [path.name for path in Path(runner.work_dir).glob('*.pth')]
     assert names == ['epoch_1.pth']
@@ -130,7 +140,7 @@ def test_bad_weights_are_not_written(runner_cfg):
 def test_a_term_may_come_and_go():
     """A loss term that is zero at first, during a warm-up, is kept."""
     hook = HOOKS.build(dict(type='mmregioncl.GuardHook'))
-    runner = Mock(iter=0, work_dir='nowhere')
+    runner = Mock(iter=0, work_dir='nowhere', hooks=[])
     hook.after_train_iter(runner, 0, outputs=dict(loss_a=torch.tensor(1.)))
     runner.iter = 1
     hook.after_train_iter(

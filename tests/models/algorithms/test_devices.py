@@ -105,7 +105,7 @@ def test_a_step_makes_its_tensors_on_the_device(model, batch):
     """Views, losses, backward pass, update, and the meters of the guard."""
     model.to('meta')
     wrapper = OptimWrapper(torch.optim.SGD(model.parameters(), 0.1, 0.9))
-    guard, runner = GuardHook(), Mock(iter=0)
+    guard, runner = GuardHook(), Mock(iter=0, hooks=[])
     with OnHost() as host:
         losses = model.train_step(batch, wrapper)
         guard.after_train_iter(runner, 0, batch, losses)
@@ -147,7 +147,7 @@ def test_a_step_never_waits_for_a_gpu(cuda, method, build):
         inputs=[images.pin_memory()],
         data_samples=[],
         seeds=torch.arange(4).pin_memory())
-    guard, runner = GuardHook(), Mock(iter=0)
+    guard, runner = GuardHook(), Mock(iter=0, hooks=[])
     model.train_step(batch, wrapper)  # averages read once how far they are
     torch.cuda.set_sync_debug_mode('error')
     try:

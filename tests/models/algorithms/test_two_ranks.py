@@ -283,7 +283,7 @@ def bad_loss_stops_both() -> None:
     """A loss that is bad on one rank alone stops both, with the same words."""
     guard = HOOKS.build(dict(type='mmregioncl.GuardHook'))
     guard.after_train_iter(
-        SimpleNamespace(iter=6),
+        SimpleNamespace(iter=6, hooks=[]),
         0,
         outputs=dict(
             loss_instance=torch.tensor(1.),
