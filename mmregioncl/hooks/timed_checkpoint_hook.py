@@ -49,6 +49,7 @@ class TimedCheckpointHook(SafeCheckpointHook):
     Raises:
         ValueError: If minutes is not a positive number.
     """
+    keep_timed = 2  # checkpoints by time
 
     def __init__(self, *args, minutes: Optional[float] = 15, **kwargs) -> None:
         super().__init__(*args, **kwargs)
@@ -156,7 +157,7 @@ class TimedCheckpointHook(SafeCheckpointHook):
         """
         written = self.write(runner, TIMED.format(meta['iter']), meta)
         if written:
-            self.remove_timed(keep=2)
+            self.remove_timed(keep=self.keep_timed)
         return written
 
     def write(self, runner, name: str, meta: dict) -> bool:

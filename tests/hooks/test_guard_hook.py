@@ -27,7 +27,7 @@ from mmregioncl.engine.checks import check_shared_memory, resources
 from mmregioncl.engine.checks.batches import count_samples, last_batch
 from mmregioncl.engine.messages.failures import explain_failures
 from mmregioncl.engine.step_memory import rehearse
-from mmregioncl.hooks import RepresentationHealthHook
+from mmregioncl.hooks import RepresentationHealthHook, TimedCheckpointHook
 from mmregioncl.hooks.guard_hook import NEVER, GuardHook
 from ranks import Ranks
 from toy import method_cfgs
@@ -752,22 +752,28 @@ def test_steps_that_cannot_be_rehearsed_are_made(runner_cfg, monkeypatch):
     assert checks.views.rehearse.called
 
 
-@pytest.mark.parametrize('keep, warned_of', [(-1, True), (1, False)])
-def test_checkpoints_that_do_not_fit_are_warned_of(runner_cfg, monkeypatch,
-                                                   keep, warned_of):
-    """50 of about 0.7 MiB, or 2, in 9 MiB, beside a link to nowhere."""
-    folder = Path(runner_cfg.work_dir)
-    folder.mkdir(exist_ok=True)
-    (folder / 'latest.pth').symlink_to('epoch_10.pth')
+@pytest.mark.parametrize('keep, most', [(-1, 55), (5, 10), (4, None)])
+def test_checkpoints_that_do_not_fit_are_warned_of(tmp_path, monkeypatch, keep,
+                                                   most):
+    """Beside those kept: two by time, two best ones, the one being written.
+
+    9 of 1 MiB fit. A link to nowhere does not matter.
+    """
+    (tmp_path / 'latest.pth').symlink_to('epoch_10.pth')
     monkeypatch.setattr(resources.shutil, 'disk_usage',
                         lambda folder: Mock(free=9 * 2**20))
-    runner_cfg.train_cfg.max_epochs = 50
-    runner_cfg.model.queue_len = 8
-    runner_cfg.default_hooks.checkpoint.update(
-        type='mmregioncl.SafeCheckpointHook', max_keep_ckpts=keep)
-    assert any(
-        re.match(r'up to 51 checkpoints of 0\.[67] MiB do not fit into', text)
-        for text in warnings_of(runner_cfg)) == warned_of
+    monkeypatch.setattr(resources, 'present', lambda runner: 2**20)
+    monkeypatch.setattr(resources, 'missing_states', lambda runner: 0)
+    hook = TimedCheckpointHook(
+        interval=1,
+        max_keep_ckpts=keep,
+        save_best=['acc', 'loss'],
+        out_dir=str(tmp_path))
+    runner = Mock(hooks=[hook], max_epochs=50)
+    checks.check_disk(runner)
+    said = [call.args[0] for call in runner.logger.warning.call_args_list]
+    assert len(said) == (most is not None)
+    assert all(f'up to {most} checkpoints of' in text for text in said)
 
 
 def test_absent_images_of_an_evaluation_are_refused(runner_cfg, image_folder,

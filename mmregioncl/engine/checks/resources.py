@@ -100,6 +100,7 @@ def check_disk(runner) -> None:
         kept = steps // hook.interval if hook.interval > 0 else 1
         if hook.max_keep_ckpts > 0:
             kept = min(kept, hook.max_keep_ckpts)
+        kept += getattr(hook, 'keep_timed', 0) + len(hook.save_best or [])
         kept += 1  # the next one is written before the oldest is removed
         there = sum(path.stat().st_size for path in folder.glob('*.pth')
                     if path.is_file())  # no link that leads nowhere
