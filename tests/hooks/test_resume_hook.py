@@ -89,7 +89,8 @@ def test_more_epochs_lengthen_the_schedule(resumable, tmp_path):
     assert runner.param_schedulers[0].T_max == 8
 
 
-def test_another_batch_counts_its_own_steps(resumable, tmp_path):
+def test_another_batch_and_number_of_processes_count_their_own_steps(
+        resumable, tmp_path):
     resumable.train_cfg.max_epochs = 1
     Runner.from_cfg(copy.deepcopy(resumable)).train()
     path = tmp_path / 'run/epoch_1.pth'
@@ -101,9 +102,9 @@ def test_another_batch_counts_its_own_steps(resumable, tmp_path):
         world_size=1,
         images=12,
         data_seed=progress['data_seed'])
-    # As if it were of the second of three steps of the second epoch
-    checkpoint['meta'].update(iter=5)
-    checkpoint['meta']['progress'].update(world_size=1)
+    # As if two processes had made the first step of the second epoch
+    checkpoint['meta'].update(iter=4)
+    checkpoint['meta']['progress'].update(world_size=2)
     torch.save(checkpoint, path)
     resumable.update(
         resume=True, load_from=str(path), experiment_name='resumed')
@@ -117,6 +118,7 @@ def test_another_batch_counts_its_own_steps(resumable, tmp_path):
     said = warned.call_args_list[0].args[0]
     assert 'train_dataloader.batch_size: 4 -> 2' in said
     assert said.count('batch_size') == 1
+    assert 'world_size: 2 -> 1' in said
     seeds = (runner.train_dataloader.sampler.seed, progress['data_seed'])
     assert seeds[0] == seeds[1] is not None
 
