@@ -145,7 +145,7 @@ class SeededBatchSampler(Skippable, Sampler):
             batches,
             default_args=dict(sampler=sampler, batch_size=batch_size))
         self.batches = self.build()
-        self.batch_size = self.batches.batch_size
+        self.batch_size = getattr(self.batches, 'batch_size', batch_size)
 
     def __len__(self) -> int:
         """Batches of a pass."""

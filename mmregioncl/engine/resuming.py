@@ -7,6 +7,7 @@ from mmengine.config import Config
 
 from mmregioncl.datasets import Seeded
 from mmregioncl.datasets.nested import dotted_items
+from .loops import images_per_batch
 
 # Settings of the Runner that affect what is trained
 AFFECTING = ('model', 'data_preprocessor', 'train_dataloader', 'optim_wrapper',
@@ -190,10 +191,10 @@ def plateau_shares(scheduler) -> List[float]:
 def progress(runner) -> Dict[str, Optional[int]]:
     """Return the units in which a run counts, and the seed of its data."""
     loader = runner.train_dataloader
-    sampler = loader.batch_sampler.sampler
+    sampler = getattr(loader.batch_sampler, 'sampler', None)
     return dict(
         epoch_length=len(loader),
-        batch_size=loader.batch_sampler.batch_size,
+        batch_size=images_per_batch(loader),
         world_size=runner.world_size,
         images=len(loader.dataset),
         data_seed=sampler.seed if isinstance(sampler, Seeded) else None)

@@ -17,16 +17,17 @@ class FreshDataHook(Hook):
     before (mmengine#1520), which takes hours for a detector. This hook lets
     the sampler continue with another seed instead. It does nothing in a
     ``mmregioncl.SeededIterTrainLoop``, which continues with the next
-    batch.
+    batch, and nothing if there is no sampler with a seed.
     """
 
     def before_train_epoch(self, runner) -> None:
         """Skip batches without loading them, then load new data."""
         loop = runner.train_loop
+        sampler = getattr(loop.dataloader.batch_sampler, 'sampler', None)
         if not isinstance(loop, IterBasedTrainLoop) or loop.iter == 0 or \
-                isinstance(loop, SeededIterTrainLoop):
+                isinstance(loop, SeededIterTrainLoop) or \
+                not hasattr(sampler, 'seed'):
             return
-        sampler = loop.dataloader.batch_sampler.sampler
         sampler.seed += loop.iter
         if isinstance(sampler, InfiniteSampler):
             # Its indices were drawn from the old seed.

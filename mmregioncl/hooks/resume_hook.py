@@ -89,7 +89,8 @@ class ResumeHook(Hook):
             change.startswith(SCHEDULE) for change in found)
         if isinstance(runner.train_loop, EpochBasedTrainLoop):
             self.schedule_changed |= count_anew(meta, before, now)
-        sampler = runner.train_dataloader.batch_sampler.sampler
+        sampler = getattr(runner.train_dataloader.batch_sampler, 'sampler',
+                          None)
         if before['data_seed'] is not None and isinstance(sampler, Seeded):
             sampler.seed = before['data_seed']
 

@@ -6,8 +6,10 @@ import torch
 from mmengine.config import Config
 from mmengine.optim import (CosineAnnealingLR, LinearLR, MultiStepLR,
                             OptimWrapper)
+from torch.utils.data import DataLoader
 
-from mmregioncl.engine.resuming import changes, read_settings, reset_schedule
+from mmregioncl.engine.resuming import (changes, progress, read_settings,
+                                        reset_schedule)
 
 BEFORE = dict(
     model=dict(type='MoCo', queue_len=64),
@@ -159,3 +161,11 @@ def test_weight_decay_and_momentum_are_those_of_the_config():
     group = runner.optim_wrapper.param_groups[1]
     assert (group['weight_decay'], group['momentum']) == (0.5, 0.8)
     assert len(group['params']) == 1
+
+
+def test_progress_of_a_batch_sampler_of_indices_only():
+    """It needs neither a ``batch_size`` nor a ``sampler``."""
+    loader = DataLoader(range(6), batch_sampler=[[0, 1, 2], [3, 4, 5]])
+    known = progress(Mock(world_size=1, train_dataloader=loader))
+    assert known == dict(
+        epoch_length=2, batch_size=3, world_size=1, images=6, data_seed=None)

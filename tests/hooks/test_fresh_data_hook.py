@@ -1,6 +1,11 @@
+from unittest.mock import Mock
+
 import pytest
 from mmengine.hooks import Hook
-from mmengine.runner import Runner
+from mmengine.runner import IterBasedTrainLoop, Runner
+from torch.utils.data import DataLoader
+
+from mmregioncl.hooks import FreshDataHook
 
 
 class Count(Hook):
@@ -61,3 +66,9 @@ def test_workers_that_have_begun_are_given_new_data(iterations, tmp_path):
     assert len(more) == 5
     assert more != steps[:5]
     assert all(len(step) == 2 for step in more)
+
+
+def test_batches_without_a_sampler_stay():
+    loader = DataLoader(range(4), batch_sampler=[[0, 1], [2, 3]])
+    loop = Mock(spec=IterBasedTrainLoop, iter=1, dataloader=loader)
+    FreshDataHook().before_train_epoch(Mock(train_loop=loop))
