@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from mmregioncl.datasets.nested import type_name
-from mmregioncl.engine.loops import images_per_batch
+from mmregioncl.engine.batches import images_per_batch
 from mmregioncl.engine.messages.quiet import hide_needless_lines
 from mmregioncl.engine.messages.summary import counted, every
 from mmregioncl.engine.step_memory import (estimate_step, first_sample,

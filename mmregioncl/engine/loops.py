@@ -1,4 +1,3 @@
-import math
 from typing import Union
 
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop
@@ -10,12 +9,6 @@ from mmregioncl.datasets import (SeededBatchSampler, SeededInfiniteSampler,
 from mmregioncl.randomness import seed_draws
 from mmregioncl.registry import LOOPS
 from .metrics import publish_metrics
-
-
-def images_per_batch(loader) -> int:
-    """Number of images in a batch, also with a batch sampler."""
-    known = loader.batch_size or getattr(loader.batch_sampler, 'batch_size', 0)
-    return known or math.ceil(len(loader.dataset) / len(loader))
 
 
 def let_skip(loader: Union[DataLoader, dict]) -> Union[DataLoader, dict]:

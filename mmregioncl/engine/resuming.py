@@ -7,7 +7,7 @@ from mmengine.config import Config
 
 from mmregioncl.datasets import Seeded
 from mmregioncl.datasets.nested import dotted_items
-from .loops import images_per_batch
+from .batches import images_per_batch
 
 # Settings of the Runner that affect what is trained
 AFFECTING = ('model', 'data_preprocessor', 'train_dataloader', 'optim_wrapper',

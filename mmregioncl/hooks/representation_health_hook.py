@@ -6,7 +6,7 @@ from mmengine.dist import get_rank, get_world_size
 from mmengine.logging import MessageHub
 from torch import Tensor
 
-from mmregioncl.engine.loops import images_per_batch
+from mmregioncl.engine.batches import images_per_batch
 from mmregioncl.evaluation import batch_loader, gather_rows, rank_batches
 from mmregioncl.evaluation.embeddings import (SeededViews, chance_loss, embed,
                                               statistics)

@@ -1,26 +1,14 @@
 import os
 import time
 from collections import deque
-from typing import Sequence
 
 from mmengine.hooks import Hook, IterTimerHook
-from torch import Tensor
 
 from mmregioncl import host
 from mmregioncl.datasets.nested import innermost
 from mmregioncl.datasets.transforms import FAST, steps_of
+from mmregioncl.engine.batches import count_images, images_per_batch
 from mmregioncl.registry import HOOKS
-
-
-def count_images(inputs: Sequence[Tensor]) -> int:
-    """Number of images in a list of views, a list of images, or a batch.
-
-    Args:
-        inputs (Sequence[Tensor]): Views (N, C, H, W), images (C, H, W), or one
-            tensor (N, C, H, W).
-    """
-    views = isinstance(inputs, (list, tuple)) and inputs[0].ndim > 3
-    return len(inputs[0] if views else inputs)
 
 
 def draws_slowly(dataset) -> bool:
@@ -99,8 +87,10 @@ class ThroughputHook(IterTimerHook):
         super()._after_iter(runner, batch_idx, data_batch, outputs, mode)
         if mode != 'train':
             return
-        images = runner.world_size * count_images(data_batch['inputs'])
-        self.last.append((self.wait, max(self.t - begun, 1e-9), images))
+        images = count_images(data_batch) or images_per_batch(
+            runner.train_dataloader)
+        self.last.append((self.wait, max(self.t - begun,
+                                         1e-9), runner.world_size * images))
         waited, spent, images = map(sum, zip(*self.last))
         hub = runner.message_hub
         hub.update_scalar('train/images_per_second', images / spent)

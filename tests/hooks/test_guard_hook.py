@@ -24,7 +24,6 @@ from mmregioncl import host
 from mmregioncl.datasets.transforms.tiff import read_header
 from mmregioncl.engine import checks
 from mmregioncl.engine.checks import check_shared_memory, resources
-from mmregioncl.engine.checks.batches import count_samples, last_batch
 from mmregioncl.engine.messages.failures import explain_failures
 from mmregioncl.engine.step_memory import rehearse
 from mmregioncl.hooks import RepresentationHealthHook, TimedCheckpointHook
@@ -673,24 +672,6 @@ def test_uneven_batches_end_all_ranks(runner_cfg, tmp_path, loses, said):
         f'rank 0: another process ended: rank 1: ValueError: {said}')
 
 
-def test_samples_of_batches_are_counted():
-    view, image = torch.zeros(5, 3, 4, 4), torch.zeros(3, 4, 4)
-    for batch, count in (
-        (dict(inputs=[view, view], data_samples=[]), 5),
-        (dict(inputs=[view, view], data_samples=[None] * 5), 5),
-        (dict(inputs=[image] * 4, data_samples=[None] * 4), 4),
-        (dict(inputs=[view] * 2, data_samples=[None] * 2), 2),  # videos
-        (dict(inputs=dict(a=view), data_samples=dict(a=[None])), None),
-        (dict(inputs=[view, view], data_samples=torch.arange(5)), None),
-        (dict(inputs=[view, view]), 5),
-        (dict(inputs=[image, image]), None),
-        (dict(inputs=[]), None),
-        (dict(inputs=['a', 'b']), None),
-        ([view, view], None),
-    ):
-        assert count_samples(batch) == count
-
-
 def test_channels_of_the_views_are_those_of_the_backbone(runner_cfg):
     runner_cfg.model.backbone.in_channels = 1
     with pytest.raises(
@@ -789,13 +770,6 @@ def test_absent_images_of_an_evaluation_are_refused(runner_cfg, image_folder,
     shutil.rmtree(folder)
     with pytest.raises(FileNotFoundError, match='set in eval_datasets.test$'):
         runner.train()
-
-
-def test_batch_samplers_of_others_are_not_judged():
-    """Such as MMDetection's, with which a loader has no batch size."""
-    loader = DataLoader([0, 1, 2], batch_sampler=[[0, 1], [2]])
-    assert last_batch(loader) is None
-    assert last_batch(DataLoader([0, 1, 2], 2)) == 2
 
 
 class Edges(nn.Module):

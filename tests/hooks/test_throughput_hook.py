@@ -4,14 +4,13 @@ import time
 from pathlib import Path
 
 import pytest
-import torch
 from mmengine.hooks import Hook
 from mmengine.registry import DATA_SAMPLERS, LOOPS
 from mmengine.runner import IterBasedTrainLoop, Runner
 from torch.utils.data import BatchSampler
 
 from mmregioncl.hooks import ThroughputHook
-from mmregioncl.hooks.throughput_hook import Mark, count_images
+from mmregioncl.hooks.throughput_hook import Mark
 from mmregioncl.registry import HOOKS, TRANSFORMS
 
 
@@ -134,15 +133,6 @@ def test_resumed_run_knows_its_eta(runner_cfg, monkeypatch):
     timer, = (
         hook for hook in runner.hooks if isinstance(hook, ThroughputHook))
     assert timer.start_iter == 3
-
-
-@pytest.mark.parametrize('inputs, count', [
-    ([torch.zeros(4, 3, 8, 8)] * 2, 4),
-    ([torch.zeros(3, 8, 8)] * 5, 5),
-    (torch.zeros(6, 3, 8, 8), 6),
-])
-def test_batches_of_any_kind(inputs, count):
-    assert count_images(inputs) == count
 
 
 @pytest.mark.parametrize('settings', [

@@ -1,15 +1,14 @@
 """Check batches of the training set, before training and in each step."""
-from typing import Any, List, Optional
+from typing import Any, List
 
 from mmengine.dataset import DefaultSampler
 from mmengine.dist import all_gather_object
 from mmengine.runner import EpochBasedTrainLoop
-from torch import Tensor, nn
-from torch.utils.data import BatchSampler
+from torch import nn
 
 from mmregioncl.models.parents import DenseCL, MoCo
 from mmregioncl.models.utils.modules import unwrap
-from ..loops import images_per_batch
+from ..batches import count_images, images_per_batch, last_batch
 
 
 def check_steps(runner) -> None:
@@ -91,21 +90,6 @@ def check_equal(batches: List[str]) -> None:
                 'train_dataloader')
 
 
-def count_samples(batch: Any) -> Optional[int]:
-    """Return the number of images in a collated batch, None if unknown."""
-    if not isinstance(batch, dict):
-        return None
-    samples, inputs = batch.get('data_samples'), batch.get('inputs')
-    if isinstance(samples, (list, tuple)) and samples:
-        return len(samples)
-    if samples is not None and not isinstance(samples, (list, tuple)):
-        return None
-    first = inputs[0] if isinstance(inputs, list) and inputs else None
-    if isinstance(first, Tensor) and first.ndim == 4:
-        return len(first)  # views (N, C, H, W)
-    return None
-
-
 def check_batch(runner, idx: int, batch: Any) -> None:
     """Check that a batch has as many images as on other processes.
 
@@ -120,7 +104,7 @@ def check_batch(runner, idx: int, batch: Any) -> None:
         ValueError: If the number of images differs.
     """
     loader = runner.train_dataloader
-    images, last = count_samples(batch), last_batch(loader)
+    images, last = count_images(batch), last_batch(loader)
     wanted = loader.batch_size if (idx + 1) % len(loader) else last
     if None not in (images, last) and images != wanted:
         raise ValueError(
@@ -149,20 +133,6 @@ def check_epoch(runner, steps: int) -> None:
             f'{runner.epoch + 1} and not {length}, as other processes expect: '
             'let the sampler of train_dataloader give as many images as it '
             'has by len()')
-
-
-def last_batch(loader) -> Optional[int]:
-    """Return the number of images in the last batch of this process.
-
-    Returns:
-        int or None: None for a custom batch sampler.
-    """
-    if type(loader.batch_sampler) is not BatchSampler:
-        return None
-    rest = 0
-    if isinstance(loader.sampler, DefaultSampler) and not loader.drop_last:
-        rest = len(loader.sampler) % loader.batch_size
-    return rest or loader.batch_size
 
 
 def norms_vectors(model: nn.Module) -> bool:

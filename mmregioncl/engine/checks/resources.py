@@ -8,8 +8,8 @@ from typing import List
 from mmengine.hooks import CheckpointHook
 from torch import Tensor
 
+from ..batches import images_per_batch
 from ..launch import local_processes
-from ..loops import images_per_batch
 from ..step_memory import (estimate_step, free_memory, missing_states, present,
                            readable, size_of)
 

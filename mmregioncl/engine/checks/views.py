@@ -16,7 +16,7 @@ from mmregioncl.models.utils.region import default_size
 from mmregioncl.randomness import kept_draws
 from mmregioncl.registry import TRANSFORMS
 from mmregioncl.validation import check_probability, is_number, listed
-from ..loops import images_per_batch
+from ..batches import images_per_batch
 from ..messages.failures import is_refusal
 from ..step_memory import rehearse
 

@@ -12,8 +12,8 @@ from mmregioncl.datasets.nested import innermost
 from mmregioncl.files import printable
 from mmregioncl.models.parents import BaseModel
 from mmregioncl.models.utils.modules import unwrap
+from ..batches import images_per_batch
 from ..checks.schedules import ends_before, last_schedule, length_setting
-from ..loops import images_per_batch
 
 
 def describe_run(runner) -> str:
