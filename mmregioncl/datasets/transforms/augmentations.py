@@ -196,8 +196,9 @@ class ColorJitter(BaseTransform):
                          self.hue)
         ]
         img = results['img'].astype('uint8', copy=False)
-        if img.ndim == 2 or img.shape[2] != 3:
-            check_colors(self, img)
+        channels = math.prod(img.shape[2:])  # 1 of a gray image (H, W)
+        if channels != 3:
+            check_colors(self, channels)
             results['img'] = jitter_bands(img, *factors[:2], order)
             return results
         if self.backend == 'pillow':
@@ -222,26 +223,21 @@ class ColorJitter(BaseTransform):
                 f'hue={self.hue}, backend={self.backend})')
 
 
-def check_colors(step: BaseTransform, img: np.ndarray) -> None:
-    """Refuse to change the colours of an image that has none.
+def check_colors(step: BaseTransform, channels: int) -> None:
+    """Refuse to change the colours of images that have none.
 
     Raises:
-        ValueError: If the image does not have three channels.
+        ValueError: If the images do not have three channels.
     """
-    channels = 1 if img.ndim == 2 else img.shape[2]
-    if channels != 3 and step.needs_colors:
-        raise ValueError(no_colors(type(step).__name__, channels))
-
-
-def no_colors(name: str, channels: int) -> str:
-    """Say that a step does not fit images of some channels."""
-    what, remedy = 'colours', 'leave it out'
+    if channels == 3 or not getattr(step, 'needs_colors', True):
+        return
+    name, what, remedy = type(step).__name__, 'colours', 'leave it out'
     if name == 'ColorJitter':
         what = 'saturation or hue'
         remedy = ('take mmregioncl.ColorJitter with brightness and contrast '
                   'alone')
-    return (f'{name} changes {what}, which images of {channels} channel(s) do '
-            f'not have: {remedy}')
+    raise ValueError(f'{name} changes {what}, which images of {channels} '
+                     f'channel(s) do not have: {remedy}')
 
 
 def factor_range(name: str,
@@ -286,7 +282,7 @@ class RandomGrayscale(mmcv.transforms.RandomGrayscale):
             ValueError: If it does not have three channels.
         """
         img = results['img']
-        check_colors(self, img)
+        check_colors(self, math.prod(img.shape[2:]))
         if (self.color_format == 'hsv' or not self.keep_channels
                 or img.ndim != 3 or img.dtype != np.uint8
                 or img.shape[2] != len(self.channel_weights)):

@@ -12,7 +12,7 @@ from mmregioncl.registry import TRANSFORMS
 from . import batch_ops
 from .augmentations import (ColorJitter, RandomFlip, RandomGaussianBlur,
                             RandomGrayscale, RandomResizedCrop, RandomSolarize,
-                            largest_crop, no_colors)
+                            check_colors, largest_crop)
 
 FLIPS = dict(horizontal=(3, ), vertical=(2, ), diagonal=(2, 3))  # axes
 
@@ -222,13 +222,13 @@ def check_channels(step: BaseTransform, images: Tensor) -> None:
         ValueError: If they do not have three channels. The step of one image
             may take them, if it changes brightness and contrast alone.
     """
-    channels, name = images.shape[1], type(step).__name__
-    if channels != 3 and step.needs_colors:
-        raise ValueError(no_colors(name, channels))
+    channels = images.shape[1]
+    check_colors(step, channels)
     if channels != 3:
         raise ValueError(
-            f'{name} of images of {channels} channel(s) does not work on whole'
-            ' batches: make the views in the loader, by MultiView')
+            f'{type(step).__name__} of images of {channels} channel(s) does '
+            'not work on whole batches: make the views in the loader, by '
+            'MultiView')
 
 
 BATCH_STEPS: Dict[type, Callable] = {

@@ -3,7 +3,7 @@ from typing import List, Optional
 
 from mmengine.dataset import Compose
 
-from .augmentations import no_colors
+from .augmentations import check_colors
 
 
 def steps_of(pipeline: Compose) -> list:
@@ -75,13 +75,9 @@ def check_color_steps(pipeline: Compose) -> None:
             step needs colours.
     """
     channels = channels_of(pipeline)
-    if channels in (3, None):
-        return
-    for step in steps_of(pipeline):
-        name = type(step).__name__
-        if name in ('ColorJitter', 'RandomGrayscale') and getattr(
-                step, 'needs_colors', True):
-            raise ValueError(no_colors(name, channels))
+    for step in steps_of(pipeline) if channels else []:
+        if type(step).__name__ in ('ColorJitter', 'RandomGrayscale'):
+            check_colors(step, channels)
 
 
 def loading_steps(pipeline: Compose) -> List:
