@@ -9,7 +9,8 @@ from typing import Dict, Iterator, List, Optional, Tuple
 from mmengine.dist import broadcast_object_list
 from mmengine.hooks import (CheckpointHook, EarlyStoppingHook, EMAHook,
                             LoggerHook, ParamSchedulerHook, RuntimeInfoHook)
-from mmengine.optim import OptimWrapper, OptimWrapperDict
+
+from .optimizers import plateaus
 
 # Parts of metric names for which higher, or lower, is better. MMEngine knows
 # the names of accuracies and losses.
@@ -107,26 +108,3 @@ def awaited(runner) -> Iterator[Tuple[Tuple[str, str], str]]:
             yield ('monitor', kind), hook.monitor
     for scheduler in plateaus(runner):
         yield ('monitor', type(scheduler).__name__), scheduler.monitor
-
-
-def plateaus(runner) -> list:
-    """Return the schedulers that monitor a metric."""
-    return [
-        part for part in all_schedulers(runner)
-        if getattr(part, 'need_val_args', False)
-    ]
-
-
-def all_schedulers(runner) -> list:
-    """Return the schedulers of all optimizers."""
-    schedulers = runner.param_schedulers or []
-    if isinstance(schedulers, dict):  # by optimizer
-        schedulers = sum(schedulers.values(), [])
-    return schedulers
-
-
-def parts_of(wrapper) -> list:
-    """Return the wrapper of each optimizer, none before they are built."""
-    if isinstance(wrapper, OptimWrapperDict):
-        return [*wrapper.values()]
-    return [wrapper] if isinstance(wrapper, OptimWrapper) else []

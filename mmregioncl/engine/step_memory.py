@@ -18,8 +18,7 @@ from mmregioncl.models.utils import preprocess
 from mmregioncl.models.utils.modules import unwrap
 from mmregioncl.randomness import kept_draws
 from .launch import local_processes
-from .metrics import parts_of
-from .optimizers import AutocastOptimWrapper
+from .optimizers import AutocastOptimWrapper, parts_of
 
 
 class Meter(TorchDispatchMode):

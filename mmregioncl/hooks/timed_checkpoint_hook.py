@@ -12,7 +12,7 @@ import torch
 from mmengine.dist import all_reduce, get_world_size, is_main_process
 from mmengine.runner import EpochBasedTrainLoop
 
-from mmregioncl.engine.metrics import parts_of
+from mmregioncl.engine.optimizers import parts_of
 from mmregioncl.engine.signals import STOP_SIGNALS, outlive_in_workers
 from mmregioncl.registry import HOOKS
 from mmregioncl.validation import check_number

@@ -9,7 +9,8 @@ from mmengine.dist import get_rank
 from mmengine.hooks import CheckpointHook, Hook
 from mmengine.runner import Runner
 
-from mmregioncl.engine.metrics import Metrics, measured, plateaus
+from mmregioncl.engine.metrics import Metrics, measured
+from mmregioncl.engine.optimizers import plateaus
 from mmregioncl.evaluation import class_folder, extract_features, load_model
 from mmregioncl.hooks import (EarlyStoppingHook, OnlineKNNHook,
                               SafeCheckpointHook)

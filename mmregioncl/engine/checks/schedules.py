@@ -5,7 +5,8 @@ from mmengine.optim.scheduler.param_scheduler import INF
 from mmengine.runner import EpochBasedTrainLoop
 
 from mmregioncl import host
-from ..metrics import all_schedulers, awaited, check_name, measured, parts_of
+from ..metrics import awaited, check_name, measured
+from ..optimizers import all_schedulers, parts_of
 
 # Arguments of schedulers for the steps between `begin` and `end`
 SPANS = ('T_max', 'total_steps')

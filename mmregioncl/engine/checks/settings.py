@@ -12,7 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from mmregioncl.models.parents import BaseModel
 from mmregioncl.models.utils.modules import get_module, unwrap
 from mmregioncl.validation import arguments_of, check_number, listed, similar
-from ..metrics import all_schedulers
+from ..optimizers import all_schedulers
 
 ENV = ('cudnn_benchmark', 'dist_cfg', 'mp_cfg', 'resource_limit')
 # Samplers of MMEngine and MMDetection

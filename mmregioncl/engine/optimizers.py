@@ -1,9 +1,10 @@
+"""Optimizers and schedulers of a run."""
 from contextlib import contextmanager
 from typing import Iterator
 
 import torch
 from mmengine.device import get_device
-from mmengine.optim import OptimWrapper
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import nn
 
 from mmregioncl.registry import OPTIM_WRAPPERS
@@ -25,3 +26,26 @@ class AutocastOptimWrapper(OptimWrapper):
         with super().optim_context(model), torch.autocast(
                 get_device(), torch.bfloat16):
             yield
+
+
+def plateaus(runner) -> list:
+    """Return the schedulers that monitor a metric."""
+    return [
+        part for part in all_schedulers(runner)
+        if getattr(part, 'need_val_args', False)
+    ]
+
+
+def all_schedulers(runner) -> list:
+    """Return the schedulers of all optimizers."""
+    schedulers = runner.param_schedulers or []
+    if isinstance(schedulers, dict):  # by optimizer
+        schedulers = sum(schedulers.values(), [])
+    return schedulers
+
+
+def parts_of(wrapper) -> list:
+    """Return the wrapper of each optimizer, none before they are built."""
+    if isinstance(wrapper, OptimWrapperDict):
+        return [*wrapper.values()]
+    return [wrapper] if isinstance(wrapper, OptimWrapper) else []

@@ -1,3 +1,0 @@
-from .autocast_optim_wrapper import AutocastOptimWrapper
-
-__all__ = ['AutocastOptimWrapper']
