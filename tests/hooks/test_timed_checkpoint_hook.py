@@ -103,9 +103,9 @@ def test_clock_that_went_back_keeps_the_newest(timed_cfg):
     timed_cfg.train_cfg.max_epochs = 1
     work_dir = Path(timed_cfg.work_dir)
     work_dir.mkdir(parents=True)
-    for name in ('resume_iter_100.pth', 'resume_iter_101.pth'):
-        (work_dir / name).touch()
-        os.utime(work_dir / name, (2e9, 2e9))
+    for step in (100, 101):
+        (path := work_dir / f'resume_iter_{step}.pth').touch()
+        os.utime(path, (2e9, 2e9 + step))
     watch = Watch()
     runner = Runner.from_cfg(timed_cfg)
     runner.register_hook(watch)
