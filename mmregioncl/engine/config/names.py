@@ -2,6 +2,7 @@
 import ast
 import inspect
 import logging
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Iterator, Set, Tuple
 
@@ -9,8 +10,7 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 
-from mmregioncl.datasets.nested import dotted_items, place_inside
-from mmregioncl.validation import similar
+from mmregioncl.datasets.nested import dotted_items
 from ..launch import is_main_process
 from .old import LEFT_OVER, OLD_SETTINGS
 from .values import MMENGINE_HOOKS
@@ -19,6 +19,8 @@ from .values import MMENGINE_HOOKS
 ALSO_READ = ('activation_checkpointing', 'compile', 'efficient_conv_bn_eval',
              'eval_datasets', 'find_unused_parameters', 'model_wrapper_cfg',
              'sync_bn')
+# Names that the Runner and our tools read from a config
+READ = {*inspect.signature(Runner.__init__).parameters, *ALSO_READ}
 
 
 def check_imports(cfg: Config) -> None:
@@ -33,11 +35,6 @@ def check_imports(cfg: Config) -> None:
             f'the modules in {cfg.filename}, and remove the setting')
 
 
-def settings_read() -> Set[str]:
-    """Names that the Runner and our tools read from a config."""
-    return {*inspect.signature(Runner.__init__).parameters, *ALSO_READ}
-
-
 def check_options(cfg: Config, options: dict) -> None:
     """Reject options that MMEngine would ignore silently.
 
@@ -47,23 +44,29 @@ def check_options(cfg: Config, options: dict) -> None:
         ValueError: If a name is misspelt or of MMSelfSup 0.x, if a list has no
             such entry, or if there is no such hook to remove.
     """
-    known = settings_read()
     hooks = [*(cfg.get('default_hooks') or {}), *MMENGINE_HOOKS]
     for key, value in options.items():
         name, *rest = key.split('.')
-        # A similar setting, or one whose parents are missing, as of lr
-        near = similar(name, known, 0.8) or place_inside(cfg._cfg_dict, key)
         if name in OLD_SETTINGS and name not in cfg:
             raise ValueError(f'{key} is a setting of MMSelfSup 0.x: set '
                              f'{OLD_SETTINGS[name]}')
-        if name not in known and near and name not in cfg:
-            raise ValueError(f'{key} is not a setting, did you mean {near}?')
-        if name not in known and is_main_process():
-            print_log(
-                f'{key} is no setting of the Runner, and variables have no '
-                'effect after the config was read: override the setting that '
-                'uses it, such as train_dataloader.dataset.data_root',
-                'current', logging.WARNING)
+        if name not in READ:
+            # A similar setting, or one whose parents are missing, as of lr
+            near = name not in cfg and get_close_matches(name, READ, 1, 0.8)
+            near = near or [
+                place for place, _ in dotted_items(cfg._cfg_dict) if
+                place.endswith(f'.{key}') and place.partition('.')[0] in READ
+            ]
+            if len(near) == 1 and name not in cfg:
+                raise ValueError(
+                    f'{key} is not a setting, did you mean {near[0]}?')
+            if is_main_process():
+                where = ', '.join(near) or 'train_dataloader.dataset.data_root'
+                print_log(
+                    f'{key} is no setting of the Runner, and variables have no'
+                    ' effect after the config was read: override the setting '
+                    f'that uses it, such as {where}', 'current',
+                    logging.WARNING)
         check_lists(cfg, key)
         if name == 'default_hooks' and value is None and len(rest) == 1 and \
                 rest[0] not in hooks:
@@ -100,7 +103,7 @@ def check_variables(cfg: Config) -> None:
     if Config._is_lazy_import(cfg.filename):
         return
     files = [(path, *names_in(path)) for path in lineage(cfg.filename)]
-    used = settings_read() | {'_base_'}  # or assigned again, in a child
+    used = READ | {'_base_'}  # or assigned again, in a child
     for number, (path, assigned, read) in enumerate(files, 1):
         used |= read
         for name in (name for name in LEFT_OVER if name in assigned - used):

@@ -13,6 +13,23 @@ def test_unknown_setting_is_refused():
         load_config(CONFIG, {'train_dataloder.batch_size': 4})
 
 
+def test_settings_without_their_parents(tmp_path, monkeypatch):
+    """Variables are not proposed, since overriding them has no effect."""
+    monkeypatch.setattr(names, 'print_log', warned := Mock())
+    path = tmp_path / 'config.py'
+    path.write_text(
+        "pipeline = [dict(size=8)]\nmodel = dict(type='MoCo', queue_len=8)\n"
+        'default_hooks = dict(timer=dict(type="A", interval=1), '
+        'logger=dict(type="B", interval=1))')
+    with pytest.raises(ValueError, match=r'did you mean model\.queue_len\?$'):
+        load_config(path, {'queue_len': 4})
+    for key, proposed in (('size', 'train_dataloader.dataset.data_root'),
+                          ('interval', 'default_hooks.timer.interval, '
+                           'default_hooks.logger.interval')):
+        assert key in load_config(path, {key: 4})
+        assert warned.call_args[0][0].endswith(f'such as {proposed}')
+
+
 def test_what_runner_reads_besides_its_arguments_is_known():
     assert load_config(CONFIG, {'sync_bn': 'torch'}).sync_bn == 'torch'
 
