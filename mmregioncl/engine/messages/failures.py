@@ -7,7 +7,7 @@ import sys
 from contextlib import suppress
 from datetime import timedelta
 from threading import current_thread, main_thread
-from traceback import walk_tb
+from traceback import format_tb, walk_tb
 from types import TracebackType
 from typing import Any, Callable, Optional
 
@@ -172,8 +172,10 @@ def explain(error: Exception) -> Optional[str]:
     text = str(error)
     if isinstance(error, MemoryError) and not text.startswith('Caught '):
         text = f'{type(error).__name__}: {text}'
-    elif isinstance(error, (ConnectionError, EOFError)):
-        # The pipe of a worker has ended.
+    elif isinstance(error, (ConnectionError, EOFError)) and \
+            '/multiprocessing/' in text + ''.join(
+                format_tb(error.__traceback__)):
+        # The pipe of a worker has ended, maybe in the thread that pins memory.
         text = 'DataLoader worker exited unexpectedly'
     elif not isinstance(error, (RuntimeError, MemoryError)):
         return None

@@ -1,6 +1,7 @@
 import os
 import signal
 import time
+from multiprocessing import Pipe
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -50,7 +51,7 @@ def test_a_worker_that_ends_while_another_error_is_handled(monkeypatch):
     monkeypatch.setattr(failures, 'forget_workers',
                         Mock(side_effect=[killed, *[None] * 3]))
     with pytest.raises(RuntimeError, match='rank 0: a data worker was killed'):
-        explain_failures(Mock(side_effect=EOFError))
+        explain_failures(Mock(side_effect=IndexError))
     caught = IndexError('of code that it has interrupted')
     caught.__context__ = ValueError()
     caught.__context__.__context__ = killed
@@ -172,17 +173,24 @@ def test_an_interrupt_stays_what_it_is():
 
 
 def test_a_lost_pipe_of_a_worker_is_explained():
-    with pytest.raises(RuntimeError, match='rank 0: a data worker was killed'):
-        explain_failures(
-            Mock(
-                side_effect=ConnectionResetError(104,
-                                                 'Connection reset by peer')))
+    ours, workers = Pipe()
+    workers.close()
+    pinned = ConnectionResetError('Caught ConnectionResetError in pin memory '
+                                  'thread ... /multiprocessing/connection.py')
+    for call in (ours.recv, lambda: ours.send(0), Mock(side_effect=pinned)):
+        with pytest.raises(RuntimeError, match='0: a data worker was killed'):
+            explain_failures(call)
 
 
 def test_other_errors_stay_what_they_are():
     worker = 'Caught BrokenPipeError in DataLoader worker process 0. ...'
-    for error in (ValueError('Connection closed by peer'),
-                  RuntimeError('shapes differ'), RuntimeError(worker)):
+    for error in (
+            ValueError('Connection closed by peer'),
+            RuntimeError('shapes differ'),
+            RuntimeError(worker),
+            EOFError('No data left in file'),  # of np.load
+            ConnectionRefusedError(111, 'Connection refused'),
+            BrokenPipeError(32, 'Broken pipe')):  # of stdout
         with pytest.raises(type(error)) as info:
             explain_failures(Mock(side_effect=error))
         assert info.value is error
