@@ -39,6 +39,14 @@ def local_processes() -> int:
     return min(int(counts[0]), get_world_size()) if counts else 1
 
 
+def cores_per_process() -> int:
+    """Number of processor cores for each process of the run, at least 1."""
+    cores = os.cpu_count() // local_processes()
+    if hasattr(os, 'sched_getaffinity'):  # as under Slurm; not on macOS
+        cores = min(cores, len(os.sched_getaffinity(0)))
+    return max(1, cores)
+
+
 def restarted() -> bool:
     """Whether torchrun or Slurm has started this job before."""
     counts = [os.environ.get(name, '') for name in RESTARTS]

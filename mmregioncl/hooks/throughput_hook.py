@@ -1,4 +1,3 @@
-import os
 import time
 from collections import deque
 
@@ -8,6 +7,7 @@ from mmregioncl import host
 from mmregioncl.datasets.nested import innermost
 from mmregioncl.datasets.transforms import FAST, steps_of
 from mmregioncl.engine.batches import count_images, images_per_batch
+from mmregioncl.engine.launch import cores_per_process
 from mmregioncl.registry import HOOKS
 
 
@@ -108,12 +108,13 @@ class ThroughputHook(IterTimerHook):
         if self.steps < self.first_steps or share <= self.most_wait:
             return
         self.warned = True
-        workers, cores = runner.train_dataloader.num_workers, os.cpu_count()
+        workers = runner.train_dataloader.num_workers
+        cores = cores_per_process()
         advice = [
             'add mmregioncl.fast_transforms to the custom_imports'
             if draws_slowly(runner.train_dataloader.dataset) else '',
             f'raise train_dataloader.num_workers, {workers} now on {cores} '
-            'processor cores' if workers * runner.world_size < cores else '',
+            'processor cores per process' if workers < cores else '',
             'store smaller images on a faster disk'
         ]
         runner.logger.warning(

@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from mmregioncl.engine import launch
-from mmregioncl.engine.launch import (checkpoint_to_resume, is_main_process,
-                                      local_processes, note_start, restarted)
+from mmregioncl.engine.launch import (checkpoint_to_resume, cores_per_process,
+                                      is_main_process, local_processes,
+                                      note_start, restarted)
 
 
 @pytest.mark.parametrize('launcher, variables, first', [
@@ -39,6 +40,22 @@ def test_processes_of_a_machine_are_counted(monkeypatch, variables, world,
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(launch, 'get_world_size', lambda: world)
     assert local_processes() == count
+
+
+@pytest.mark.parametrize(
+    'cores, own, processes, count',
+    [
+        (8, 8, 2, 4),
+        (64, 4, 2, 4),  # of Slurm, for each process
+        (8, 8, 9, 1),
+    ])
+def test_cores_of_a_process_are_counted(monkeypatch, cores, own, processes,
+                                        count):
+    monkeypatch.setattr(launch.os, 'cpu_count', lambda: cores)
+    monkeypatch.setattr(
+        launch.os, 'sched_getaffinity', lambda _: range(own), raising=False)
+    monkeypatch.setattr(launch, 'local_processes', lambda: processes)
+    assert cores_per_process() == count
 
 
 @pytest.mark.parametrize('variables, known', [

@@ -9,7 +9,7 @@ from mmengine.hooks import CheckpointHook
 from torch import Tensor
 
 from ..batches import images_per_batch
-from ..launch import local_processes
+from ..launch import cores_per_process, local_processes
 from ..step_memory import (estimate_step, free_memory, missing_states, present,
                            readable, size_of)
 
@@ -62,7 +62,7 @@ def check_shared_memory(runner, sample: dict) -> None:
     loader = runner.train_dataloader
     batches = loader.num_workers * (loader.prefetch_factor or 0)
     if not batches or not os.path.isdir(SHARED_MEMORY):
-        return  # Windows and macOS have no such limit
+        return  # macOS has no such limit
     most = batches * images_per_batch(loader) * size_of([sample]) * \
         local_processes()
     free = shutil.disk_usage(SHARED_MEMORY).free
@@ -76,17 +76,12 @@ def check_shared_memory(runner, sample: dict) -> None:
 
 def check_workers(runner) -> None:
     """Warn once of too many workers; PyTorch would warn for each loader."""
-    processes = local_processes()
-    workers = runner.train_dataloader.num_workers
-    cores = os.cpu_count()
-    if hasattr(os, 'sched_getaffinity'):  # of this process, as under Slurm
-        cores = min(cores, processes * len(os.sched_getaffinity(0)))
-    best = max(1, cores // processes)
-    if workers > best:
+    workers, cores = runner.train_dataloader.num_workers, cores_per_process()
+    if workers > cores:
         runner.logger.warning(
-            f'{workers * processes} data workers on {cores} processor cores '
+            f'{workers} data workers on {cores} processor cores per process '
             'take memory and are rarely faster: set '
-            f'train_dataloader.num_workers={best}')
+            f'train_dataloader.num_workers={cores}')
 
 
 def check_disk(runner) -> None:
