@@ -100,8 +100,7 @@ def check_hook_types(cfg: Config) -> None:
     """
     hooks = cfg.get('default_hooks') or {}
     for name, hook in hooks.items():
-        if isinstance(hook, dict) and 'type' not in hook and \
-                name not in MMENGINE_HOOKS:
+        if isinstance(hook, dict) and 'type' not in hook:
             hint = proposal(meant(name, {*MMENGINE_HOOKS, *hooks} - {name}))
             raise ValueError(f'default_hooks.{name} has no type{hint}: correct'
                              ' its name, or set its type')

@@ -50,6 +50,8 @@ def test_settings_that_are_dicts(options, words):
      'default_hooks.logger.priority=101 has to be'),
     ('default_hooks = dict(checkpoints=dict(interval=1))',
      r'default_hooks.checkpoints has no type \(checkpoint\?\): correct its n'),
+    ('default_hooks = dict(logger=dict(interval=10))',
+     'default_hooks.logger has no type: correct its name, or set its type'),
 ])
 def test_hooks_and_levels_that_mmengine_lacks_are_refused(
         tmp_path, line, words):
