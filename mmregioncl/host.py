@@ -103,13 +103,13 @@ def kept(share: float) -> float:
     return share if NAME == 'mmselfsup' else round(1 - share, 12)
 
 
-def check_momentum(owner: str, name: str, momentum: float) -> None:
+def check_momentum(name: str, momentum: float, owner: str) -> None:
     """Refuse a momentum that was meant for the other host.
 
     Args:
-        owner (str): What has the setting, for the message.
         name (str): Name of the setting.
         momentum (float): Its value.
+        owner (str): What has the setting, for the message.
 
     Raises:
         ValueError: If it keeps less than half of the average, or more than

@@ -2,16 +2,15 @@ from difflib import get_close_matches
 from inspect import getmro, isclass, signature
 from math import inf
 from numbers import Real
-from typing import (Any, Callable, Iterable, Optional, Sequence, Set, Tuple,
-                    Union)
+from typing import Any, Callable, Iterable, Sequence, Set, Tuple, Union
 
 import numpy as np
 
 
 def check_whole_number(name: str,
                        value: Any,
-                       low: int,
                        owner: str,
+                       low: int = 1,
                        optional: bool = False,
                        high: float = inf) -> Any:
     """Return a setting as an int if it is a whole number.
@@ -19,8 +18,8 @@ def check_whole_number(name: str,
     Args:
         name (str): Name of the setting.
         value (float, optional): Its value.
-        low (int): Smallest value allowed.
         owner (str): Class that has the setting.
+        low (int): Smallest value allowed. Defaults to 1.
         optional (bool): Whether None is allowed and returned. Defaults to
             False.
         high (float): Largest value allowed. Defaults to inf.
@@ -32,8 +31,8 @@ def check_whole_number(name: str,
         return None
     if not (is_number(value) and low <= value <= high and value % 1 == 0):
         span = f'from {low} on' if high == inf else f'from {low} to {high}'
-        raise ValueError(f'{name}={value} of {owner} has to be a whole number '
-                         f'{span}')
+        raise ValueError(f'{name}={value!r} of {owner} has to be a whole '
+                         f'number {span}')
     return int(value)
 
 
@@ -78,8 +77,8 @@ def check_size(size: Union[int, Sequence[int]], owner: str) -> Tuple[int, int]:
     return height, width
 
 
-def check_choice(name: str, value: str, choices: Sequence[str],
-                 owner: str) -> str:
+def check_choice(name: str, value: str, owner: str,
+                 choices: Sequence[str]) -> str:
     """Return a setting if it is one of the choices.
 
     Raises:
@@ -122,29 +121,22 @@ def listed(value: Any) -> Sequence:
     return value if several else [value]
 
 
-def similar(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
-    """The known name most similar to another one; '' if there is none."""
-    return next(iter(get_close_matches(name, known, 1, cutoff)), '')
-
-
-def meant(name: str, known: Iterable[str]) -> str:
-    """The known name that a wrong one may stand for; '' if none does.
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The known name that a wrong one may stand for, for a message.
 
     A similar one, or its initials: ``lr`` for ``learning_rate``.
+
+    Returns:
+        str: Such as ' (lr?)'; '' if none is near.
     """
 
     def initials(words: str) -> str:
         return ''.join(word[:1] for word in words.split('_'))
 
-    return similar(name, known) or next(
-        (one
-         for one in known if one == initials(name) or initials(one) == name),
-        '')
-
-
-def proposal(name: Optional[str]) -> str:
-    """What a user may have meant, for a message; '' if that is not known."""
-    return f' ({name}?)' if name else ''
+    near = get_close_matches(name, known, 1) or [
+        one for one in known if one == initials(name) or initials(one) == name
+    ]
+    return f' ({near[0]}?)' if near else ''
 
 
 def arguments_of(kind: Callable) -> Set[str]:

@@ -69,7 +69,7 @@ def test_three_steps_are_the_same_to_the_bit(hosts, method):
 def test_a_momentum_that_neither_host_has_gets_a_usual_one(momentum):
     right = 0.999 if host.NAME == 'mmselfsup' else 0.001
     with pytest.raises(ValueError, match=f'set momentum={right}$'):
-        host.check_momentum('RegionCLMoCo', 'momentum', momentum)
+        host.check_momentum('momentum', momentum, 'RegionCLMoCo')
 
 
 @pytest.mark.parametrize('method',

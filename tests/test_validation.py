@@ -1,13 +1,13 @@
 import pytest
 
 from mmregioncl.validation import (arguments_of, check_number,
-                                   check_whole_number, listed, meant, similar)
+                                   check_whole_number, did_you_mean, listed)
 
 
 def test_whole_numbers():
-    assert check_whole_number('k', 3, 3, 'Hook') == 3
-    assert type(check_whole_number('k', 2.0, 0, 'Hook')) is int
-    assert check_whole_number('k', None, 3, 'Hook', optional=True) is None
+    assert check_whole_number('k', 3, 'Hook', 3) == 3
+    assert type(check_whole_number('k', 2.0, 'Hook')) is int
+    assert check_whole_number('k', None, 'Hook', optional=True) is None
 
 
 @pytest.mark.parametrize(
@@ -17,8 +17,8 @@ def test_whole_numbers():
 def test_other_values_are_refused(value):
     with pytest.raises(
             ValueError,
-            match=f'^k={value} of Hook has to be a whole number from 3 on$'):
-        check_whole_number('k', value, 3, 'Hook')
+            match=f'^k={value!r} of Hook has to be a whole number from 3 on$'):
+        check_whole_number('k', value, 'Hook', 3)
 
 
 @pytest.mark.parametrize('value', [-1, '1', True, None, float('nan'), (1, )])
@@ -64,15 +64,12 @@ def test_arguments_end_where_none_are_passed_on():
     assert arguments_of(own) == {'side'}
 
 
-def test_similar_names_are_as_near_as_asked():
-    known = ('lr_mult', 'decay_mult')
-    assert similar('lr_mul', known) == similar('lrmul', known) == 'lr_mult'
-    assert similar('lrmul', known, 0.9) == similar('size', known) == ''
-
-
-def test_initials_stand_for_a_name():
-    known = ('lr', 'weight_decay', 'lr_mult')
-    assert meant('learning_rate', known) == 'lr'
-    assert meant('wd', known) == 'weight_decay'
-    assert meant('lrmul', known) == 'lr_mult'
-    assert meant('size', known) == ''
+@pytest.mark.parametrize('name, near', [
+    ('lrmul', ' (lr_mult?)'),
+    ('learning_rate', ' (lr?)'),
+    ('wd', ' (weight_decay?)'),
+    ('size', ''),
+])
+def test_similar_names_and_initials_are_proposed(name, near):
+    known = ('lr', 'weight_decay', 'lr_mult', 'decay_mult')
+    assert did_you_mean(name, known) == near

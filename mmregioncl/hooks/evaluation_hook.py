@@ -44,11 +44,10 @@ class EvaluationHook(Hook, ABC):
                  num_workers: Optional[int]) -> None:
         owner = type(self).__name__
         self.interval = interval if interval == OFF else check_whole_number(
-            'interval', interval, 1, owner, optional=True)
-        self.batch_size = check_whole_number('batch_size', batch_size, 1,
-                                             owner)
+            'interval', interval, owner, optional=True)
+        self.batch_size = check_whole_number('batch_size', batch_size, owner)
         self.num_workers = check_whole_number(
-            'num_workers', num_workers, 0, owner, optional=True)
+            'num_workers', num_workers, owner, low=0, optional=True)
         self.evaluated: Dict[str, BaseDataset] = {}  # by setting
 
     def before_run(self, runner) -> None:

@@ -49,7 +49,7 @@ class GuardHook(Hook):
     priority = 'ABOVE_NORMAL'  # before the checkpoint of the same step
 
     def __init__(self, interval: int = 50, strict_load: bool = True) -> None:
-        self.interval = check_whole_number('interval', interval, 1,
+        self.interval = check_whole_number('interval', interval,
                                            type(self).__name__)
         self.strict_load = strict_load
         self.first_bad: Dict[str, torch.Tensor] = {}

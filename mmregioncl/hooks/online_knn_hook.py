@@ -50,7 +50,7 @@ class OnlineKNNHook(EvaluationHook):
         super().__init__(interval, batch_size, num_workers)
         self.train, self.test = train, test
         owner = type(self).__name__
-        self.k = [check_whole_number('k', one, 1, owner) for one in listed(k)]
+        self.k = [check_whole_number('k', one, owner) for one in listed(k)]
         self.temperature = [
             check_number('temperature', one, owner, positive=True)
             for one in listed(temperature)

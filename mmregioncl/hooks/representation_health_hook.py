@@ -68,8 +68,8 @@ class RepresentationHealthHook(EvaluationHook):
                  batch_size: int = 64,
                  num_workers: Optional[int] = None) -> None:
         owner = type(self).__name__
-        if check_whole_number('batch_size', batch_size, 2, owner) % 2 or \
-                check_whole_number('samples', samples, 1, owner) < LEAST:
+        if check_whole_number('batch_size', batch_size, owner, low=2) % 2 or \
+                check_whole_number('samples', samples, owner) < LEAST:
             raise ValueError(
                 f'batch_size={batch_size} of RepresentationHealthHook has to '
                 f'be even, and samples={samples} 4 or more')

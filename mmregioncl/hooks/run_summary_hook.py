@@ -22,7 +22,7 @@ class RunSummaryHook(Hook):
     priority = 'LOWEST'  # after all checks and what they set
 
     def __init__(self, steps: int = 50) -> None:
-        self.steps = check_whole_number('steps', steps, 1, type(self).__name__)
+        self.steps = check_whole_number('steps', steps, type(self).__name__)
         self.done = 0
         self.start: Optional[float] = None
 

@@ -70,16 +70,17 @@ class SemanticLocalizationHook(Hook):
                 'be a height and a width')
         whole_number = partial(
             check_whole_number, owner=type(self).__name__, optional=True)
-        self.warmup_epochs = whole_number('warmup_epochs', warmup_epochs, 0)
-        self.interval = whole_number('interval', interval, 1)
+        self.warmup_epochs = whole_number(
+            'warmup_epochs', warmup_epochs, low=0)
+        self.interval = whole_number('interval', interval)
         self.threshold = check_threshold(threshold)
         self.image_size = image_size and tuple(
-            whole_number('image_size', side, 1) for side in image_size)
+            whole_number('image_size', side) for side in image_size)
         if image_size and max(image_size) >= 2**15:
             raise ValueError(f'image_size={image_size} of SemanticLocalization'
                              'Hook has to be below 32768 pixels')
-        self.batch_size = whole_number('batch_size', batch_size, 1)
-        self.num_workers = whole_number('num_workers', num_workers, 0)
+        self.batch_size = whole_number('batch_size', batch_size)
+        self.num_workers = whole_number('num_workers', num_workers, low=0)
         self.stores: List[BoxStore] = []
         self.fingerprints: List[str] = []
         self.histograms: Dict[int, List[int]] = {}  # of areas, by epoch

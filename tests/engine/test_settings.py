@@ -16,7 +16,7 @@ from torch import nn
 
 from mmregioncl import host
 from mmregioncl.engine.checks import check_images, check_schedule, images
-from mmregioncl.engine.checks.settings import check_clipping, refuse_unknown
+from mmregioncl.engine.checks.settings import check_clipping
 from mmregioncl.visualization import read_scalars
 
 SCOPES = dict(EpochBasedTrainLoop='mmengine', SeededTrainLoop='mmregioncl')
@@ -236,12 +236,6 @@ def test_norms_may_be_logged_without_a_limit():
     check_clipping(Mock(optim_wrapper=wrapper))
 
 
-def test_keys_of_parameter_groups_may_be_ones_own():
-    refuse_unknown('custom_keys', dict(freeze_until=3), ['lr_mult'], 0.8)
-    with pytest.raises(ValueError, match='lr_mul in custom_keys has no eff'):
-        refuse_unknown('custom_keys', dict(lr_mul=3), ['lr_mult'], 0.8)
-
-
 @pytest.fixture(scope='module')
 def many_settings(request):
     """A run with many settings, that all work side by side."""
@@ -279,8 +273,10 @@ def epochs(settings_cfg, tmp_path_factory, many_settings):
             'optim_wrapper.paramwise_cfg':
             dict(
                 bias_decay_mult=0.,
-                custom_keys=dict(
-                    neck=dict(lr_mult=0.1, decay_mult=2., lars_exclude=True))),
+                custom_keys={
+                    'mlp.0':
+                    dict(lr_mult=0.1, decay_mult=2., lars_exclude=True, own=3)
+                }),
             'param_scheduler': [
                 dict(
                     type='CosineAnnealingLR',
@@ -380,14 +376,15 @@ def test_data_sets_are_repeated_joined_and_balanced(epochs):
 def test_paramwise_settings_reach_the_optimizer(epochs):
     groups = groups_of(epochs)
     neck, bias, other = (
-        groups[name] for name in ('neck.mlp.0.weight', 'backbone.bn1.bias',
+        groups[name] for name in ('neck.mlp.0.weight', 'neck.mlp.2.bias',
                                   'backbone.conv1.weight'))
     assert neck['initial_lr'] == pytest.approx(0.1 * other['initial_lr'])
     assert neck['weight_decay'] == pytest.approx(0.2)
     assert neck['lars_exclude'] is True and 'lars_exclude' not in other
     assert other['weight_decay'] == 0.1
     assert type(epochs.optim_wrapper.optimizer).__name__ == 'LARS'
-    assert bias['weight_decay'] in (0., 0.1)  # of norms, as in MMEngine
+    assert bias['weight_decay'] == 0.
+    assert neck['own'] == 3  # of a setting that MMEngine does not know
 
 
 def test_gradients_are_clipped_and_their_norm_is_logged(epochs):

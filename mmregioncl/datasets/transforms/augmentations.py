@@ -71,11 +71,11 @@ class RandomResizedCrop(BaseTransform):
                              'less: no crop would fit into the image')
         self.scale = scale
         self.ratio = ratio
-        self.max_attempts = check_whole_number('max_attempts', max_attempts, 1,
+        self.max_attempts = check_whole_number('max_attempts', max_attempts,
                                                owner)
         self.interpolation = check_choice('interpolation', interpolation,
-                                          INTERPOLATIONS, owner)
-        self.backend = check_choice('backend', backend, BACKENDS, owner)
+                                          owner, INTERPOLATIONS)
+        self.backend = check_choice('backend', backend, owner, BACKENDS)
 
     def transform(self, results: dict) -> dict:
         """Replace ``img`` (H, W, C) by a resized random crop."""
@@ -179,8 +179,8 @@ class ColorJitter(BaseTransform):
         self.contrast = factor_range('contrast', contrast)
         self.saturation = factor_range('saturation', saturation)
         self.hue = factor_range('hue', hue, neutral=0, low=-0.5, high=0.5)
-        self.backend = check_choice('backend', backend, BACKENDS,
-                                    type(self).__name__)
+        self.backend = check_choice('backend', backend,
+                                    type(self).__name__, BACKENDS)
 
     def transform(self, results: dict) -> dict:
         """Jitter the colours of ``img`` (H, W, C).

@@ -76,15 +76,14 @@ class LoadImage(LoadImageFromFile):
             raise ValueError(
                 f'on_corrupt={on_corrupt!r} must be "skip" or "raise"')
         super().__init__(**kwargs)
-        self.channels = check_whole_number('channels', channels, 1,
-                                           'LoadImage')
+        self.channels = check_whole_number('channels', channels, 'LoadImage')
         self.value_range = value_range
         self.bgr = (self.color_type, self.imdecode_backend) == ('color', 'cv2')
         self.any_depth = self.channels != 3 or value_range is not None
         if value_range is not None:
             self.value_range = check_value_range(value_range)
         if min_side is not None:
-            min_side = check_whole_number('min_side', min_side, 1, 'LoadImage')
+            min_side = check_whole_number('min_side', min_side, 'LoadImage')
             if self.any_depth:
                 raise ValueError(
                     f'min_side={min_side} of LoadImage is for 8-bit '

@@ -1,6 +1,7 @@
 """Check that every setting has the effect that its name says."""
+from difflib import get_close_matches
 from math import inf
-from typing import List
+from typing import Iterable
 
 from mmengine.hooks import (CheckpointHook, DistSamplerSeedHook,
                             ParamSchedulerHook, RuntimeInfoHook)
@@ -11,7 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmregioncl.models.parents import BaseModel
 from mmregioncl.models.utils.modules import get_module, unwrap
-from mmregioncl.validation import arguments_of, check_number, listed, similar
+from mmregioncl.validation import arguments_of, check_number, listed
 from ..optimizers import all_schedulers
 
 ENV = ('cudnn_benchmark', 'dist_cfg', 'mp_cfg', 'resource_limit')
@@ -24,24 +25,20 @@ PARAMWISE = ('bias_decay_mult', 'bias_lr_mult', 'bypass_duplicate',
 GROUP = ('decay_mult', 'fix_lr', 'lars_exclude', 'lr_mult')
 
 
-def refuse_unknown(where: str,
-                   given: dict,
-                   known: List[str],
-                   cutoff: float = 0.) -> None:
+def refuse_unknown(where: str, given: Iterable[str],
+                   known: Iterable[str]) -> None:
     """Reject keys that nothing reads.
 
     Args:
         where (str): The setting that has the keys.
-        given (dict): The keys.
-        known (list[str]): Keys that are read.
-        cutoff (float): Reject only keys that are at least this similar to a
-            known one, from 0 to 1. Defaults to 0, all unknown keys.
+        given (Iterable[str]): The keys.
+        known (Iterable[str]): Keys that are read.
 
     Raises:
         ValueError: If there is one.
     """
     for key in given:
-        if key not in known and similar(key, known, cutoff):
+        if key not in known:
             raise ValueError(f'{key} in {where} has no effect: name one of '
                              f'{", ".join(sorted(known))}')
 
@@ -111,7 +108,7 @@ def check_hooks(runner) -> None:
                 runner.save_checkpoint)
             refuse_unknown(
                 type(hook).__name__, hook.args,
-                sorted(known - {'self', 'args', 'kwargs'}))
+                known - {'self', 'args', 'kwargs'})
     epochs = isinstance(runner.train_loop, EpochBasedTrainLoop)
     needed = [(RuntimeInfoHook, 'runtime_info', 'momenta and logs'),
               (DistSamplerSeedHook, 'sampler_seed',
@@ -130,7 +127,7 @@ def check_clipping(runner) -> None:
     given = getattr(wrapper, 'clip_grad_kwargs', None)
     if given:
         known = arguments_of(wrapper.clip_func) - {'parameters'}
-        refuse_unknown('optim_wrapper.clip_grad', given, sorted(known))
+        refuse_unknown('optim_wrapper.clip_grad', given, known)
         limit, = known & {'max_norm', 'clip_value'}
         if given.get(limit) != inf:  # which logs norms alone
             check_number(limit, given.get(limit), 'clip_grad', positive=True)
@@ -156,7 +153,10 @@ def check_paramwise(runner) -> None:
     for key, settings in custom.items():
         where = f'paramwise_cfg.custom_keys of {key}'
         # Other names are passed to the optimizer, and a hook may read them.
-        refuse_unknown(where, settings, known, 0.8)
+        alike = [
+            key for key in settings if get_close_matches(key, known, 1, 0.8)
+        ]
+        refuse_unknown(where, alike, known)
         if settings.get('fix_lr') and not simsiam_hooks(runner):
             raise ValueError(f'fix_lr in {where} has no effect without a '
                              'SimSiamHook in custom_hooks: add one')

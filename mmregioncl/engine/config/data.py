@@ -1,4 +1,5 @@
 """Check that the data of a config exist."""
+from difflib import get_close_matches
 from pathlib import Path
 
 from mmengine.config import Config
@@ -7,7 +8,6 @@ from mmregioncl.datasets.archives import address, is_missing
 from mmregioncl.datasets.image_folder import join
 from mmregioncl.datasets.nested import innermost_items, type_name
 from mmregioncl.files import ARCHIVE
-from mmregioncl.validation import similar
 
 # Data sets of the hosts that mistake a path into an archive for a folder
 FOLDERS = ('CustomDataset', 'ImageNet', 'ImageNet21k')
@@ -63,8 +63,8 @@ def check_files(key: str, part: dict) -> None:
         path = join(root, name) if name else root
         if path and is_missing(path):
             wrong = [
-                f'{name} ({meant}?)' for name in part.keys() - {*DATA}
-                if (meant := similar(name, DATA, 0.8))
+                f'{name} ({near}?)' for name in part.keys() - {*DATA}
+                for near in get_close_matches(name, DATA, 1, 0.8)
             ]
             remedy = f'correct the name of {wrong[0]}' if wrong else \
                 f'link the data there, or set {key}.data_root'

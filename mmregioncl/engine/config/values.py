@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 from mmregioncl import host
 from mmregioncl.datasets.nested import dotted_items, type_name, typed_dicts
 from mmregioncl.validation import (check_choice, check_number,
-                                   check_whole_number, meant, proposal)
+                                   check_whole_number, did_you_mean)
 from .read import other_host
 
 # The argument with the momentum of the moving average, by method
@@ -101,7 +101,7 @@ def check_hook_types(cfg: Config) -> None:
     hooks = cfg.get('default_hooks') or {}
     for name, hook in hooks.items():
         if isinstance(hook, dict) and 'type' not in hook:
-            hint = proposal(meant(name, {*MMENGINE_HOOKS, *hooks} - {name}))
+            hint = did_you_mean(name, {*MMENGINE_HOOKS, *hooks} - {name})
             raise ValueError(f'default_hooks.{name} has no type{hint}: correct'
                              ' its name, or set its type')
 
@@ -122,7 +122,7 @@ def check_values(cfg: Config) -> None:
     for key, value in dotted_items(cfg._cfg_dict):
         where, _, name = key.rpartition('.')
         if where in LOADERS and name not in loader:
-            hint = proposal(meant(name, loader))
+            hint = did_you_mean(name, loader)
             raise ValueError(f'{key} is no setting of DataLoader{hint}: '
                              'correct its name')
         if value is None:  # the default
@@ -143,4 +143,5 @@ def check_momentum(cfg: Config) -> None:
     kind = type_name(cfg.model)
     name = AVERAGES.get(kind.removeprefix('RegionCL'))
     if name in cfg.model:
-        host.check_momentum(kind, name, cfg.model[name])
+        momentum = check_number(name, cfg.model[name], kind)
+        host.check_momentum(name, momentum, kind)

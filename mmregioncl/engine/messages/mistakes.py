@@ -3,6 +3,7 @@ import linecache
 import re
 import sys
 from contextlib import suppress
+from difflib import get_close_matches
 from pathlib import Path
 from traceback import walk_tb
 from typing import Dict, Optional
@@ -13,7 +14,7 @@ from mmengine.registry import Registry
 
 from mmregioncl import host
 from mmregioncl.datasets.nested import dotted_items, place_inside, type_name
-from mmregioncl.validation import arguments_of, meant, proposal, similar
+from mmregioncl.validation import arguments_of, did_you_mean
 
 # An error that passes through other packages may be a bug of the user's.
 LIBRARIES = {'__main__', *host.PACKAGES, *sys.stdlib_module_names}
@@ -128,11 +129,11 @@ def blame(parts: Dict[str, dict], name: str, text: str, keyword: Optional[str],
         text.endswith(' registry') else 'settings'
     named = f'{type_name(part)} in ' if name else ''
     inner = keyword and place_inside(part, keyword)
-    hint = f'{key}.{inner}' if inner else name_meant(
+    hint = f' ({key}.{inner}?)' if inner else name_meant(
         part.get('type') or kind, keyword)
     return (f'{named}{" or ".join(blamed)}: '
             f'{text.splitlines()[0][:300]}: correct its {remedy}'
-            f'{proposal(hint)}')
+            f'{hint}')
 
 
 def parts_of_config(frames: tuple) -> Dict[str, dict]:
@@ -156,17 +157,19 @@ def short(name: str) -> str:
 
 
 def name_meant(kind, keyword: Optional[str]) -> str:
-    """A similar type, or a similar argument of the type; '' without one."""
+    """A similar type, or a similar argument of the type, for a message."""
     known = dict(PackInputs='mmregioncl.PackSelfSupInputs')  # of MMPretrain
     for registry in REGISTRIES:
         if isinstance(kind, str):
             with registry.switch_scope_and_registry(None) as current:
                 kind = current.get(kind) or kind
     if not isinstance(kind, str):
-        return meant(keyword, arguments_of(kind)) if keyword and kind else ''
+        return did_you_mean(keyword,
+                            arguments_of(kind)) if keyword and kind else ''
     for registry in REGISTRIES:
         known.update(registered_names(registry))
-    return known.get(similar(kind.rpartition('.')[2], known, 0.8), '')
+    near = get_close_matches(kind.rpartition('.')[2], known, 1, 0.8)
+    return f' ({known[near[0]]}?)' if near else ''
 
 
 def registered_names(registry: Registry) -> Dict[str, str]:

@@ -29,12 +29,12 @@ class MomentumContrastMixin(RegionSwapMixin):
 
     def __init__(self, *args, **kwargs) -> None:
         for name in {'queue_len', 'feat_dim'} & kwargs.keys():
-            kwargs[name] = check_whole_number(name, kwargs[name], 1,
+            kwargs[name] = check_whole_number(name, kwargs[name],
                                               type(self).__name__)
         super().__init__(*args, **kwargs)
         momentum = self.encoder_k.momentum
         share = host.kept(1 - momentum)  # MMEngine's momentum replaces
-        host.check_momentum(type(self).__name__, 'momentum', share)
+        host.check_momentum('momentum', share, type(self).__name__)
         self.encoder_k = ForeachEMA(
             nn.Sequential(self.backbone, self.neck), momentum=momentum)
         self.clock = UpdateClock()

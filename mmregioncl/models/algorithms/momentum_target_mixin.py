@@ -24,7 +24,7 @@ class MomentumTargetMixin(SymmetricRegionMixin):
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
         momentum = self.average.momentum
-        host.check_momentum(type(self).__name__, 'base_momentum', momentum)
+        host.check_momentum('base_momentum', momentum, type(self).__name__)
         setattr(
             self, self.average_name,
             ForeachCosineEMA(

@@ -2,6 +2,8 @@ from typing import Sequence
 
 from torch import nn
 
+from mmregioncl.validation import check_number
+
 
 def check_plain(head: nn.Module,
                 loss: dict,
@@ -20,16 +22,14 @@ def check_plain(head: nn.Module,
             temperature is not positive.
     """
     name = type(head).__name__
-    if not 0 < temperature < float('inf'):
-        raise ValueError(
-            f'temperature={temperature} of {name} has to be positive')
-    kind = loss['type']
-    kind = kind if isinstance(kind, str) else kind.__name__
+    check_number('temperature', temperature, name, positive=True)
+    check_number(
+        'loss_weight',
+        loss.get('loss_weight', 1.0),
+        f'the loss of {name}',
+        positive=True)
+    kind = getattr(loss['type'], '__name__', loss['type'])
     others = loss.keys() - {'type', '_scope_', *allowed}
-    weight = loss.get('loss_weight', 1.0)
-    if not 0 < weight < float('inf'):
-        raise ValueError(f'loss_weight={weight} of the loss of {name} has to '
-                         'be positive')
     if kind.split('.')[-1] != 'CrossEntropyLoss' or others:
         raise ValueError(
             f'{name} computes a plain mean cross entropy: remove loss={loss} '

@@ -36,7 +36,7 @@ class RegionSwap:
                     'of cells, the shortest and the longest side of a region')
             size = int(size[0]), int(size[1])
         if stride is not None:
-            stride = check_whole_number('stride', stride, 1, 'RegionSwap')
+            stride = check_whole_number('stride', stride, 'RegionSwap')
         self.size = size
         self.stride = stride
 

@@ -7,6 +7,7 @@ from toy import CONFIG
 @pytest.mark.parametrize('key, value, words', [
     ('env_cfg.mp_cfg.mp_start_method', 'forkk', 'one of .*spawn'),
     ('log_processor.window_size', 0, 'a whole number from 1 on'),
+    ('model.momentum', '0.9', '0 or a positive number'),
     ('optim_wrapper.accumulative_counts', 2.5, 'a whole number from 1 on'),
     ('optim_wrapper.optimizer.lr', float('nan'), '0 or a positive number'),
     ('optim_wrapper.optimizer.weight_decay', 'abc', '0 or a positive number'),
@@ -21,10 +22,11 @@ from toy import CONFIG
 ])
 def test_values_that_are_not_possible_are_refused(key, value, words):
     where, _, name = key.rpartition('.')
+    where = where.replace('model', 'RegionCLMoCo')
     with pytest.raises(
             ValueError, match=f'^{name}=.* of {where} has to be {words}'):
         load_config(CONFIG, {key: value})
-    if not key.startswith('param_scheduler'):
+    if not key.startswith(('param_scheduler', 'model')):
         load_config(CONFIG, {key: None})
 
 

@@ -203,13 +203,13 @@ def outcome(call, *args) -> Exception:
 
 
 def test_refusals_are_raised_by_a_statement_of_the_package():
-    refused = outcome(check_whole_number, 'interval', -1, 0, 'A')
-    mistaken = outcome(check_whole_number, 'interval', 1, 'low', 'A')
+    refused = outcome(check_whole_number, 'interval', -1, 'A')
+    mistaken = outcome(check_whole_number, 'interval', 1, 'A', 'low')
     explained = outcome(explain_failures, lambda: torch.empty(2**60))
     assert is_refusal(refused)
     others = outcome(Mock(side_effect=ValueError('not a sentence')))
     try:
-        check_whole_number('interval', -1, 0, 'A')
+        check_whole_number('interval', -1, 'A')
     except ValueError:
         repeated = outcome(
             ExceptionWrapper(where='in DataLoader worker process 0').reraise)
@@ -218,7 +218,7 @@ def test_refusals_are_raised_by_a_statement_of_the_package():
 
 def test_refusals_are_printed_as_they_are(capsys, monkeypatch):
     monkeypatch.setattr(failures, 'explain_mistake', explained := Mock())
-    refused = outcome(check_whole_number, 'interval', -1, 0, 'A')
+    refused = outcome(check_whole_number, 'interval', -1, 'A')
     failures.print_error(type(refused), refused, refused.__traceback__)
     assert capsys.readouterr().err == f'{refused}\n'
     assert not explained.called

@@ -95,7 +95,8 @@ def test_a_weight_without_a_loss_is_refused():
 
 @pytest.mark.parametrize('temperature', [0, -0.2, float('nan')])
 def test_temperature_without_a_softmax_is_refused(temperature):
-    with pytest.raises(ValueError, match='has to be positive'):
+    with pytest.raises(
+            ValueError, match='of RegionContrastiveHead has to be a pos'):
         MODELS.build(
             dict(
                 type='mmregioncl.RegionContrastiveHead',
