@@ -1,14 +1,10 @@
 """Atomic writes, locks, and checks that checkpoints exist."""
+import fcntl
 import json
 import os
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Iterator, Union
-
-try:
-    import fcntl
-except ImportError:  # on Windows: nothing is locked
-    fcntl = None
 
 ARCHIVE = 'archive://'  # begins the address of what is in a zip or a tar
 
@@ -50,12 +46,8 @@ def write_json(path: Union[str, Path], content: dict) -> None:
 def locked(folder: Union[str, Path]) -> Iterator[None]:
     """Let one process at a time change what is in a folder, and create it.
 
-    Windows and some network file systems cannot lock a folder; there, nothing
-    is locked.
+    Some network file systems cannot lock a folder; there, nothing is locked.
     """
-    if fcntl is None:
-        yield
-        return
     os.makedirs(folder, exist_ok=True)
     descriptor = os.open(folder, os.O_RDONLY)
     try:

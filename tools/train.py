@@ -51,9 +51,8 @@ def stop_early(number: int, frame) -> None:
 
 def main() -> None:
     args = parse_args()
-    for name in ('SIGTERM', 'SIGUSR1'):
-        if hasattr(signal, name):  # Windows lacks the second
-            signal.signal(getattr(signal, name), stop_early)
+    for number in (signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, stop_early)
     # PyTorch takes seconds to import. --help does not need it.
     from mmengine.device import get_device
     from mmengine.runner import Runner

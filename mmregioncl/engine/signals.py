@@ -3,9 +3,7 @@ import os
 import signal
 from threading import Thread
 
-STOP_SIGNALS = tuple(
-    getattr(signal, name) for name in ('SIGINT', 'SIGTERM', 'SIGUSR1')
-    if hasattr(signal, name))  # Windows lacks the last
+STOP_SIGNALS = signal.SIGINT, signal.SIGTERM, signal.SIGUSR1
 listening = False  # whether forked processes ignore the signals
 
 
@@ -18,8 +16,7 @@ def outlive_in_workers() -> None:
     process only. Workers that are spawned instead of forked do not change.
     """
     global listening
-    # Not on macOS and Windows
-    if hasattr(signal, 'sigwaitinfo') and not listening:
+    if hasattr(signal, 'sigwaitinfo') and not listening:  # not on macOS
         listening = True
         os.register_at_fork(after_in_child=listen)
 

@@ -742,7 +742,7 @@ def test_evaluations_cost_a_share_of_training(online_cfg, tmp_path):
 
 
 def test_workers_need_not_be_forked(online_cfg, tmp_path):
-    """Windows and macOS spawn them, in training and in evaluations."""
+    """On macOS they are spawned, in training and in evaluations."""
     online_cfg.env_cfg = dict(mp_cfg=dict(mp_start_method='spawn'))
     online_cfg.train_cfg.max_epochs = 1
     for name in ('knn', 'health'):  # a worker takes seconds to start

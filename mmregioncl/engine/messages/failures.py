@@ -163,7 +163,7 @@ def forget_workers() -> None:
 
     That can happen at any time, even while the first error is printed.
     """
-    if hasattr(signal, 'SIGCHLD') and current_thread() is main_thread():
+    if current_thread() is main_thread():
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
 
