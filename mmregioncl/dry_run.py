@@ -15,12 +15,13 @@ from torch.utils._pytree import tree_leaves
 
 from mmregioncl.datasets.nested import type_name
 from mmregioncl.engine.batches import images_per_batch
+from mmregioncl.engine.checks import check_steps
 from mmregioncl.engine.messages.quiet import hide_needless_lines
 from mmregioncl.engine.messages.summary import counted, every
 from mmregioncl.engine.step_memory import (estimate_step, first_sample,
                                            free_memory, missing_states,
                                            present, readable, views_of)
-from mmregioncl.hooks import RunSummaryHook
+from mmregioncl.hooks import GuardHook
 from mmregioncl.hooks.evaluation_hook import OFF, EvaluationHook
 from mmregioncl.hooks.representation_health_hook import (
     PASSES, RepresentationHealthHook)
@@ -66,6 +67,7 @@ class DryRunHook(Hook):
 
     def before_train(self, runner) -> None:
         """Let signals end the process: there is nothing to write."""
+        check_steps(runner)  # as RunSummaryHook does
         for hook in runner.hooks:
             for number, handler in getattr(hook, 'handlers', {}).items():
                 signal.signal(number, handler)
@@ -148,7 +150,8 @@ def pass_length(runner) -> float:
 
 def memory_of(runner) -> str:
     """Estimated memory of a step, and free memory."""
-    views = views_of(runner, first_sample(runner))
+    seen = [hook.views for hook in runner.hooks if isinstance(hook, GuardHook)]
+    views = seen[0] if seen else views_of(runner, first_sample(runner))
     free = free_memory(next(runner.model.parameters()).device)
     there = 'unknown' if free is None else readable(free)
     try:
@@ -274,7 +277,6 @@ def dry_run(cfg: Config) -> Iterator[str]:
         runner = Runner.from_cfg(cfg)
         hide_needless_lines(runner.logger)
         runner.register_hook(hook)
-        runner.register_hook(RunSummaryHook())  # as tools/train.py does
         hooks = runner.hooks
         try:
             runner.train()

@@ -86,6 +86,7 @@ def test_an_endless_sampler_fills_any_batch(runner_cfg, monkeypatch):
     """
     said = Mock()
     monkeypatch.setattr('builtins.print', said)
+    monkeypatch.delattr('mmregioncl.dry_run.first_sample')  # of the guard
     runner_cfg.default_hooks = dict(
         checkpoint=None, logger=dict(type='LoggerHook', interval=1))
     runner_cfg.train_cfg = dict(type='IterBasedTrainLoop', max_iters=4)
