@@ -723,16 +723,6 @@ def test_regions_of_one_cell_are_warned_of(runner_cfg, monkeypatch, stem, size,
         for text in warnings_of(runner_cfg)) == said
 
 
-def test_steps_that_cannot_be_rehearsed_are_made(runner_cfg, monkeypatch):
-    """Such as one that needs values of tensors."""
-    error = RuntimeError('Cannot copy out of meta tensor; no data!')
-    monkeypatch.setattr(checks.views, 'rehearse', Mock(side_effect=error))
-    runner_cfg.model.queue_len = 8
-    runner = Runner.from_cfg(runner_cfg)
-    runner.call_hook('before_train')
-    assert checks.views.rehearse.called
-
-
 @pytest.mark.parametrize('keep, most', [(-1, 55), (5, 10), (4, None)])
 def test_checkpoints_that_do_not_fit_are_warned_of(tmp_path, monkeypatch, keep,
                                                    most):
