@@ -13,7 +13,7 @@ from mmregioncl.validation import check_whole_number
 class RunSummaryHook(Hook):
     """Log what a run does, and when it will end.
 
-    The tools of this package add it to every training run.
+    ``tools/train.py`` adds it to every run.
 
     Args:
         steps (int): Steps to estimate the end from. The first is slower and
