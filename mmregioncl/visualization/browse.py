@@ -9,15 +9,14 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.device import get_device
-from mmengine.registry import (DATASETS, MODELS, TRANSFORMS, VISUALIZERS,
-                               init_default_scope)
+from mmengine.registry import DATASETS, MODELS, VISUALIZERS, init_default_scope
 from mmengine.runner import Runner
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import nn
 
 from mmregioncl import host
 from mmregioncl.datasets.box_store import attach_boxes
-from mmregioncl.datasets.nested import innermost
+from mmregioncl.datasets.nested import innermost, type_name
 from mmregioncl.datasets.transforms import (ContrastiveCrop, check_alpha,
                                             crop_settings, is_crop, is_loading,
                                             loading_steps, steps_of)
@@ -26,9 +25,10 @@ from mmregioncl.evaluation.localization import whole_image_steps
 from mmregioncl.hooks import SemanticLocalizationHook
 from mmregioncl.models.parents import with_settings
 from mmregioncl.models.utils import (MAP_SETTINGS, RegionSwap, Threshold,
-                                     backbone_outputs, check_threshold,
-                                     check_weights, feature_map, grid_of,
-                                     heat_maps, heatmap_to_boxes, preprocess)
+                                     backbone_outputs, build_region_swap,
+                                     check_threshold, check_weights,
+                                     feature_map, grid_of, heat_maps,
+                                     heatmap_to_boxes, preprocess)
 from mmregioncl.registry import HOOKS
 from mmregioncl.transfer import read_weights
 from .sheets import box_sheet, row_sheet, to_colors, to_images, view_sheet
@@ -66,8 +66,7 @@ def browse_views(cfg: Config, path: str, count: int = 8) -> None:
     preprocessor = MODELS.build(preprocessor)
     (view_q, view_k), _ = preprocess(preprocessor, next(iter(loader)))
 
-    region_swap = TRANSFORMS.build(
-        cfg.model.get('region_swap', dict(type='mmregioncl.RegionSwap')))
+    region_swap = build_region_swap(cfg.model.get('region_swap', {}))
     image_size = view_q.shape[-2:]
     with torch.random.fork_rng(), torch.no_grad():
         backbone = MODELS.build(
@@ -160,7 +159,7 @@ def localization_hook(cfg: Config) -> SemanticLocalizationHook:
     """The SemanticLocalizationHook of a config, or one with defaults."""
     hooks = [*cfg.get('default_hooks', {}).values()]
     for hook in hooks + list(cfg.get('custom_hooks') or []):
-        if isinstance(hook, dict) and hook['type'].endswith(
+        if isinstance(hook, dict) and type_name(hook).endswith(
                 SemanticLocalizationHook.__name__):
             return HOOKS.build(hook)
     return SemanticLocalizationHook()

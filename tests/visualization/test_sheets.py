@@ -8,9 +8,11 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose
+from mmengine.hooks import RuntimeInfoHook
 from mmengine.registry import MODELS
 from PIL import Image
 
+from mmregioncl.hooks import SemanticLocalizationHook
 from mmregioncl.models.utils import Region, swap_region
 from mmregioncl.registry import TRANSFORMS
 from mmregioncl.visualization import (box_sheet, browse_boxes, browse_views,
@@ -89,8 +91,10 @@ def test_sheets_of_a_config(image_folder, model_cfg, tmp_path):
 
     crop.update(type='mmregioncl.ContrastiveCrop', alpha=0.1)
     cfg.train_dataloader.dataset.pipeline[1].transforms = [[crop]]
-    browse_views(cfg, tmp_path / 'views.png', count=2)  # as in the warm-up
-    assert (tmp_path / 'views.png').exists()
+    for swap in (cfg.model.region_swap, dict(size=(1, 2))):
+        cfg.model.region_swap = swap
+        browse_views(cfg, tmp_path / 'views.png', count=2)  # as in the warm-up
+        assert (tmp_path / 'views.png').exists()
     histograms = {2: [0] * 19 + [12], 4: [6] + [0] * 18 + [6]}
     torch.save(
         dict(
@@ -110,9 +114,15 @@ def test_crops_need_a_random_crop():
         crop_of(Compose([]), None)
 
 
-def test_boxes_are_found_as_in_the_config():
-    hook = dict(type='mmregioncl.SemanticLocalizationHook', threshold=0.3)
-    cfg = Config(dict(default_hooks=dict(logger=None, boxes=hook)))
+@pytest.mark.parametrize(
+    'kind', ['mmregioncl.SemanticLocalizationHook', SemanticLocalizationHook])
+def test_boxes_are_found_as_in_the_config(kind):
+    hooks = dict(
+        logger=None,
+        timer=dict(),
+        runtime_info=dict(type=RuntimeInfoHook),
+        boxes=dict(type=kind, threshold=0.3))
+    cfg = Config(dict(default_hooks=hooks))
     assert localization_hook(cfg).threshold == 0.3
 
 

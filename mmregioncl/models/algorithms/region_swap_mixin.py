@@ -4,11 +4,11 @@ from typing import List, Optional, Tuple
 from torch import Tensor
 
 from mmregioncl import host
-from mmregioncl.registry import TRANSFORMS
 from mmregioncl.validation import check_number, is_number
 from ..parents import (BaseModel, class_of, map_advice, stage_advice,
                        with_settings)
-from ..utils import MAP_SETTINGS, RegionSwap, check_region, paired
+from ..utils import (MAP_SETTINGS, RegionSwap, build_region_swap, check_region,
+                     paired)
 
 
 class RegionSwapMixin(BaseModel):
@@ -72,8 +72,7 @@ class RegionSwapMixin(BaseModel):
         self.backbone_cfg = backbone
         self.neck.map_advice = map_advice(backbone, self.map_settings)
         self.neck.stage_advice = stage_advice(backbone)
-        swap = dict(dict(type='mmregioncl.RegionSwap'), **region_swap)
-        self.region_swap = TRANSFORMS.build(swap)
+        self.region_swap = build_region_swap(region_swap)
         self.region_weight = check_number('region_weight', region_weight, name)
         if region_share is not None and not (is_number(region_share)
                                              and 0 < region_share < 1):

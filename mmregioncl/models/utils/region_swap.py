@@ -1,5 +1,5 @@
 from copy import copy
-from typing import Optional, Tuple
+from typing import Callable, Optional, Tuple
 
 from torch import Tensor
 
@@ -121,3 +121,8 @@ class RegionSwap:
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(size={self.size}, stride={self.stride})'
+
+
+def build_region_swap(cfg: dict) -> Callable[[Tensor], Tuple[Tensor, Region]]:
+    """Build the transform of a config, a RegionSwap unless it has a type."""
+    return TRANSFORMS.build(dict(dict(type='mmregioncl.RegionSwap'), **cfg))
