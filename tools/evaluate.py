@@ -99,7 +99,7 @@ def parse_args() -> argparse.Namespace:
 
 def evaluate(args: argparse.Namespace) -> bool:
     """Run the protocols and return whether all of them succeeded."""
-    from mmregioncl.engine.classifier import config_digest, train_classifier
+    from mmregioncl.engine.classifier import LOADERS, train_classifier
     from mmregioncl.engine.config import (check_data, load_config, read_file,
                                           set_pretrained)
     from mmregioncl.evaluation import check_class_folders, eval_dataset
@@ -130,8 +130,13 @@ def evaluate(args: argparse.Namespace) -> bool:
         check_data(cfg, 'eval_datasets')
         for split in ('train', 'test'):  # before the folder is made
             eval_dataset(cfg, split)
-    for protocol in set(args.protocols) - FEATURE_PROTOCOLS.keys():
-        set_pretrained(load_config(protocol), 'none')
+    recipes = {
+        name: load_config(name)
+        for name in args.protocols if name not in FEATURE_PROTOCOLS
+    }
+    for recipe in recipes.values():
+        set_pretrained(recipe, 'none')
+        check_data(recipe, *LOADERS.values())
     checkpoint = None if args.checkpoint == 'none' else args.checkpoint
     run = EvaluationRun(cfg, checkpoint, args.out, args.batch_size,
                         args.workers, args.seed)
@@ -144,11 +149,7 @@ def evaluate(args: argparse.Namespace) -> bool:
             finished &= run.add(name, FEATURE_PROTOCOLS[name],
                                 **settings.get(name, {}))
         else:
-            finished &= run.add(
-                Path(name).stem,
-                train_classifier,
-                config=name,
-                digest=config_digest(name))
+            finished &= train_classifier(run, recipes[name])
     draw_run(run)
     return finished
 

@@ -1,11 +1,13 @@
 import hashlib
+import json
 import re
-from contextlib import suppress
+from contextlib import nullcontext, suppress
+from functools import partial
 from pathlib import Path
 
 import torch
 from mmengine.config import Config
-from mmengine.registry import init_default_scope
+from mmengine.registry import DATASETS, DefaultScope, init_default_scope
 from mmengine.runner import Runner
 
 from mmregioncl import host
@@ -19,23 +21,55 @@ from mmregioncl.models.classifiers import FeatureClassifier
 from mmregioncl.models.parents import class_of
 from mmregioncl.models.utils import image_features
 from mmregioncl.models.utils.outputs import split_outputs
-from .config import check_data, set_pretrained
+from .config import set_pretrained
 from .messages.quiet import hide_needless_lines
 from .storage import find_checkpoint
+from .work_dir import claim_work_dir
+
+LOADERS = dict(train='train_dataloader', test='val_dataloader')
 
 
-def train_classifier(run: EvaluationRun, config: str, digest: str) -> dict:
-    """Train a classifier with a config, from the backbone of the run.
+def train_classifier(run: EvaluationRun, cfg: Config) -> bool:
+    """Train a classifier with a config, unless the run has its results.
 
     It trains in this process. Gradients are accumulated over as many batches
     as the config has processes.
 
     Args:
         run (EvaluationRun): Provides backbone and normalisation.
-        config (str): File of ``configs/benchmarks/classification``.
-        digest (str): Result of :func:`config_digest`.
+        cfg (Config): A config of ``configs/benchmarks/classification``, read
+            by :func:`load_config`.
+
+    Returns:
+        bool: Whether the run has its results now.
     """
-    cfg = Config.fromfile(config)
+    with DefaultScope.overwrite_default_scope(host.scope_of(cfg)):
+        data = {
+            split: describe_dataset(DATASETS.build(cfg[loader].dataset))
+            for split, loader in LOADERS.items()
+        }
+    content = cfg.pretty_text + json.dumps(data)
+    return run.add(
+        Path(cfg.filename).stem,
+        partial(fit_classifier, cfg=cfg),
+        data,
+        config=str(cfg.filename),
+        digest=hashlib.sha256(content.encode()).hexdigest()[:8])
+
+
+def fit_classifier(run: EvaluationRun, cfg: Config, config: str,
+                   digest: str) -> dict:
+    """Train a classifier in a folder of this config and these images.
+
+    Args:
+        run (EvaluationRun): Provides backbone and normalisation.
+        cfg (Config): The config. It is changed.
+        config (str): Its file.
+        digest (str): Short hash of what makes its results.
+
+    Returns:
+        dict: As of any protocol.
+    """
     name = Path(config).stem
     set_pretrained(cfg, run.checkpoint or 'none')
     adopt_backbone(cfg, run)
@@ -44,23 +78,20 @@ def train_classifier(run: EvaluationRun, config: str, digest: str) -> dict:
     cfg.work_dir = str(run.out / f'{name}-{digest}')
     cfg.experiment_name = cfg.work_dir.replace('/', '-')
     cfg.randomness = dict(seed=run.seed)
-    check_data(cfg, 'train_dataloader', 'val_dataloader')
-    last = find_checkpoint(cfg.work_dir)
-    if last:
-        cfg.update(resume=True, load_from=last)
-    try:
-        runner = Runner.from_cfg(cfg)
-        hide_needless_lines(runner.logger)
-        runner.train()
-        run.data = dict(
-            train=describe_dataset(runner.train_dataloader.dataset),
-            test=describe_dataset(runner.val_dataloader.dataset))
-        scores = runner.message_hub.get_scalar('val/accuracy/top1').data[0]
-        scores = scores.tolist()
-        if len(scores) < runner.max_epochs:  # killed before the last one
-            scores.append(runner.val()['accuracy/top1'])
-    finally:  # the runner has set the scope of the classifier
-        init_default_scope(host.scope_of(run.cfg))
+    with claim_work_dir(cfg.work_dir) or nullcontext():
+        last = find_checkpoint(cfg.work_dir)
+        if last:
+            cfg.update(resume=True, load_from=last)
+        try:
+            runner = Runner.from_cfg(cfg)
+            hide_needless_lines(runner.logger)
+            runner.train()
+            scores = runner.message_hub.get_scalar('val/accuracy/top1').data[0]
+            scores = scores.tolist()
+            if len(scores) < runner.max_epochs:  # killed before the last one
+                scores.append(runner.val()['accuracy/top1'])
+        finally:  # the runner has set the scope of the classifier
+            init_default_scope(host.scope_of(run.cfg))
     batch = processes * cfg.train_dataloader.batch_size
     return dict(
         numbers={
@@ -69,12 +100,6 @@ def train_classifier(run: EvaluationRun, config: str, digest: str) -> dict:
         },
         how=f'{runner.max_epochs} epochs of batches of {batch}, with '
         'augmentation; the best epoch is chosen on the test set')
-
-
-def config_digest(config: str) -> str:
-    """Short hash of the content of a config file and its bases."""
-    text = Config.fromfile(config).pretty_text
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def adopt_backbone(cfg: Config, run: EvaluationRun) -> None:

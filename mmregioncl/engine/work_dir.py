@@ -23,8 +23,7 @@ def claim_work_dir(work_dir: Union[str, Path]) -> Optional[TextIO]:
         TextIO or None: Keep the file open during the run. None without locks.
 
     Raises:
-        OSError: If the work dir is not writable.
-        RuntimeError: If another run uses the work dir.
+        OSError: If the work dir is not writable, or another run uses it.
     """
     path = Path(work_dir) / '.lock'
     with writing(work_dir):
@@ -37,7 +36,7 @@ def claim_work_dir(work_dir: Union[str, Path]) -> Optional[TextIO]:
         fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError):
         lock.seek(0)
-        raise RuntimeError(
+        raise BlockingIOError(
             f'{work_dir} is in use by {lock.read() or "another run"}: wait '
             'for it, stop it, or give another --work-dir') from None
     except OSError:  # the file system has no locks

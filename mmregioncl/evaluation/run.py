@@ -21,6 +21,8 @@ from .features import check_finite, extract_features
 from .model import load_model
 from .results import check_folder, commit, describe_run, read_results
 
+DRAWN = ('features.png', 'neighbours.png')  # drawn from features
+
 
 class EvaluationRun:
     """The evaluation of a checkpoint in a folder.
@@ -109,18 +111,23 @@ class EvaluationRun:
             ValueError: If features are NaN or inf, or a label is missing.
         """
         path = self.out / f'features-{split}.pt'
-        dataset = self.dataset(split)
-        if split not in self.descriptions:
-            self.descriptions[split] = describe_dataset(dataset)
-        self.data[split] = self.descriptions[split]
+        self.data[split] = self.describe(split)
         saved = read_features(path, self.data[split])
         if saved is None:
-            saved = extract_features(self.model, dataset, self.batch_size,
-                                     self.workers)
+            saved = extract_features(self.model, self.dataset(split),
+                                     self.batch_size, self.workers)
+            for picture in DRAWN:  # of other images
+                (self.out / picture).unlink(missing_ok=True)
             with locked(self.out), atomic_write(path) as part:
                 torch.save((*saved, self.data[split]), part)
         features, labels = saved
         return check_finite(features), labels
+
+    def describe(self, split: str) -> dict:
+        """Size and content of the data set of a split, read once."""
+        if split not in self.descriptions:
+            self.descriptions[split] = describe_dataset(self.dataset(split))
+        return self.descriptions[split]
 
     def dataset(self, split: str) -> BaseDataset:
         """The data set of a split, built once."""
@@ -129,7 +136,10 @@ class EvaluationRun:
                 eval_dataset(self.cfg, split))
         return self.datasets[split]
 
-    def add(self, name: str, protocol: Callable[..., dict],
+    def add(self,
+            name: str,
+            protocol: Callable[..., dict],
+            data: Optional[Dict[str, dict]] = None,
             **settings) -> bool:
         """Run a protocol unless it has results.
 
@@ -138,6 +148,9 @@ class EvaluationRun:
             protocol (Callable): Takes this run and the settings, and returns
                 a dict with ``numbers``, shares by their names, and ``how``, a
                 sentence on how they were obtained.
+            data (dict, optional): Results of :func:`describe_dataset` for its
+                data sets, by split. Defaults to None, the data sets of which
+                it takes features. If they have changed, it is run again.
             **settings: Arguments of the protocol. If they have changed, it is
                 run again.
 
@@ -148,10 +161,12 @@ class EvaluationRun:
         done = self.results['protocols']
         before = done.get(name, dict(error='not done'))
         if 'error' not in before:
-            if before['settings'] == settings:
+            now = data or {s: self.describe(s) for s in before['data']}
+            if (before['settings'], before['data']) == (settings, now):
                 print_log(f'{name}: finished before', 'current')
                 return True
-            print_log(f'{name}: run again, with other settings', 'current')
+            print_log(f'{name}: run again, with other settings or images',
+                      'current')
         self.model.eval()  # built outside of try: every protocol needs it
         start = time.time()
         self.data = {}
@@ -168,7 +183,7 @@ class EvaluationRun:
                 return False
             done[name] = dict(error=f'{kind}{error}', numbers={})
         done[name].update(
-            data=self.data,
+            data=data or self.data,
             settings=settings,
             seconds=round(time.time() - start, 1),
             date=time.strftime('%Y-%m-%d %H:%M'),

@@ -9,8 +9,9 @@ from mmengine.logging import MessageHub
 from mmengine.registry import MODELS
 from mmengine.runner import Runner
 
-from mmregioncl.engine.classifier import (adopt_backbone, config_digest,
-                                          train_classifier)
+from mmregioncl.engine import classifier
+from mmregioncl.engine.classifier import adopt_backbone, train_classifier
+from mmregioncl.engine.config import load_config
 from mmregioncl.evaluation import class_folder
 from mmregioncl.evaluation.protocols import FEATURE_PROTOCOLS
 from mmregioncl.evaluation.run import EvaluationRun
@@ -62,11 +63,10 @@ def recipe(cifar_folder, tmp_path):
 
 def test_a_classifier_of_a_config(run, recipe, tmp_path):
     path = recipe(LINEAR, epochs=2)
-    digest = config_digest(path)
-    settings = dict(config=path, digest=digest)
-    assert run.add('linear_toy', train_classifier, **settings)
+    assert train_classifier(run, load_config(path))
     result = run.results['protocols']['linear_toy']
-    work_dir = tmp_path / f'out/linear_toy-{digest}'
+    work_dir = tmp_path / f'out/linear_toy-{result["settings"]["digest"]}'
+    assert (work_dir / '.lock').exists()  # no other evaluation trains in it
     shown = [
         row['accuracy/top1'] / 100 for row in read_scalars(work_dir)
         if 'accuracy/top1' in row
@@ -86,6 +86,23 @@ def test_a_classifier_of_a_config(run, recipe, tmp_path):
     assert run.add('knn', FEATURE_PROTOCOLS['knn'], **KNN)
     draw_neighbours(run, tmp_path / 'neighbours.png')
     assert (tmp_path / 'neighbours.png').exists()
+
+
+def test_a_classifier_is_of_its_images(run, recipe, monkeypatch):
+    """Other images have a folder of their own."""
+    digests = []
+
+    def fit(run, cfg, config, digest):
+        digests.append(digest)
+        return dict(numbers={}, how='by chance')
+
+    monkeypatch.setattr(classifier, 'fit_classifier', fit)
+    path = recipe(LINEAR, epochs=2)
+    for images in (4, 4, 5):
+        monkeypatch.setattr(classifier, 'describe_dataset',
+                            lambda dataset: dict(images=images, digest='0'))
+        assert train_classifier(run, load_config(path))
+    assert len(digests) == len(set(digests)) == 2
 
 
 VIT = dict(
@@ -134,16 +151,16 @@ def test_a_classifier_of_a_transformer(vit_run, recipe, path, monkeypatch):
         'train',
         lambda runner, train=Runner.train:
         (models.append(runner.model), train(runner))[1])
-    config = recipe(path, epochs=1)
-    result = train_classifier(vit_run, config, config_digest(config))
+    assert train_classifier(vit_run, load_config(recipe(path, epochs=1)))
+    result = vit_run.results['protocols']['linear_toy']
     assert result['numbers'].keys() == {
         'top-1, last epoch', 'top-1, best epoch'
     }
-    classifier, = models
+    trained, = models
     given = vit_run.model.backbone.state_dict()
     moved = {
         name
-        for name, value in classifier.backbone.state_dict().items()
+        for name, value in trained.backbone.state_dict().items()
         if not torch.equal(value, given[name])
     }
     # MoCo v3 keeps the sines of its positions.
@@ -151,9 +168,9 @@ def test_a_classifier_of_a_transformer(vit_run, recipe, path, monkeypatch):
     sines = {'pos_embed'} if is_mocov3 else set()
     assert moved == (set() if path == LINEAR else given.keys() - sines)
     images = torch.randn(2, 3, 32, 32)
-    classifier.backbone.load_state_dict(given)
-    classifier.eval()
-    features, = classifier.extract_feat(images)
+    trained.backbone.load_state_dict(given)
+    trained.eval()
+    features, = trained.extract_feat(images)
     wanted = image_features(vit_run.model.backbone(images))
     torch.testing.assert_close(features, wanted)
 

@@ -27,7 +27,7 @@ def test_a_second_run_is_refused_until_the_first_is_killed(tmp_path):
     child = hold(tmp_path / 'new')
     try:
         with pytest.raises(
-                RuntimeError,
+                BlockingIOError,
                 match=rf'new is in use by process {child} on .* since 20\d\d-.'
                 '*: wait for it, stop it, or give another --work-dir') as info:
             claim_work_dir(tmp_path / 'new')

@@ -232,6 +232,7 @@ def test_damaged_results(cfg, checkpoint, tmp_path, content):
     (['run', 'versions'], 3),
     (['protocols', 'luck'], None),
     (['protocols', 'luck', 'settings'], ...),
+    (['protocols', 'luck', 'data'], 3),
     (['protocols', 'luck', 'how'], ...),
     (['protocols', 'luck', 'numbers', 'top-1'], 'abc'),
 ])
@@ -289,6 +290,28 @@ def test_features_are_of_these_images(cfg, checkpoint, tmp_path):
     later.add('knn', FEATURE_PROTOCOLS['knn'], **KNN)
     rows = number_rows(read_runs([tmp_path / 'out', tmp_path / 'later']))
     assert len(rows) == 4 and all(row['best'] is None for row in rows)
+
+
+def test_replaced_images_are_noticed(cfg, checkpoint, tmp_path):
+    root = tmp_path / 'images'
+    shutil.copytree(cfg.eval_datasets.test.data_root, root)
+    cfg.eval_datasets.test.data_root = str(root)
+    counts = []
+
+    def protocol(run):
+        counts.append(len(run.features('test')[0]))
+        return luck(run)
+
+    picture = tmp_path / 'out/features.png'
+    for wanted in ([12], [12], [12, 11]):
+        if len(wanted) == 2:
+            picture.touch()  # drawn before
+            next(root.rglob('*.png')).unlink()
+        run = open_run(cfg, checkpoint, tmp_path / 'out')
+        assert run.add('luck', protocol)
+        assert counts == wanted
+    assert run.results['protocols']['luck']['data']['test']['images'] == 11
+    assert not picture.exists()
 
 
 def test_damaged_features_are_extracted_again(cfg, checkpoint, tmp_path):
