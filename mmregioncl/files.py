@@ -58,20 +58,25 @@ def locked(folder: Union[str, Path]) -> Iterator[None]:
         os.close(descriptor)  # which unlocks it
 
 
-def check_exists(path: Union[str, Path], optional: bool = False) -> None:
+def check_exists(path: Union[str, Path], optional: bool = False) -> str:
     """Refuse a checkpoint that is not there. Addresses are not checked.
 
     Args:
         path (str or Path): The checkpoint.
         optional (bool): Whether 'none' may take its place. Defaults to False.
 
+    Returns:
+        str: Its path or address, without ``~``.
+
     Raises:
         FileNotFoundError: If it is the path of no file.
     """
-    if '://' not in str(path) and not Path(path).expanduser().is_file():
+    found = os.path.expanduser(path)
+    if '://' not in str(path) and not os.path.isfile(found):
         none = ', or "none" for random weights' if optional else ''
         raise FileNotFoundError(
             f'there is no checkpoint {path}: name a file that exists{none}')
+    return str(found)
 
 
 def printable(path: Union[str, Path]) -> str:

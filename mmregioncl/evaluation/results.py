@@ -16,7 +16,7 @@ from mmengine.config import Config
 from mmengine.device import get_device
 
 from mmregioncl import STACKS, host
-from mmregioncl.files import check_exists
+from mmregioncl.transfer import read_weights
 
 PACKAGES = ('mmregioncl', *chain(*STACKS[host.NAME]), 'torchvision', 'numpy',
             'scikit-learn')
@@ -83,22 +83,11 @@ def describe_run(cfg: Config, checkpoint: Optional[str], seed: int) -> dict:
 
     Returns:
         dict: ``run`` of ``results.json``.
-
-    Raises:
-        FileNotFoundError: If there is no such checkpoint.
     """
-    digest = 'random weights'
-    if checkpoint is not None:
-        check_exists(checkpoint, optional=True)
-        checksum = hashlib.sha256()
-        with open(checkpoint, 'rb') as file:
-            while part := file.read(2**20):
-                checksum.update(part)
-        digest = checksum.hexdigest()
     return dict(
         name=Path(cfg.filename or 'config').stem,
         checkpoint=str(checkpoint),
-        sha256=digest,
+        sha256=checksum(checkpoint),
         config=cfg.pretty_text,
         seed=seed,
         date=time.strftime('%Y-%m-%d %H:%M'),
@@ -106,6 +95,22 @@ def describe_run(cfg: Config, checkpoint: Optional[str], seed: int) -> dict:
         device=device_name(),
         host=host.NAME,
         versions=versions())
+
+
+def checksum(checkpoint: Optional[str]) -> str:
+    """SHA-256 of a file, or of the weights at an address."""
+    if checkpoint is None:
+        return 'random weights'
+    digest = hashlib.sha256()
+    if '://' in checkpoint:
+        for name, value in sorted(read_weights(checkpoint).items()):
+            values = value.flatten().view(torch.uint8).numpy()
+            digest.update(name.encode() + values.tobytes())
+        return digest.hexdigest()
+    with open(checkpoint, 'rb') as file:
+        while part := file.read(2**20):
+            digest.update(part)
+    return digest.hexdigest()
 
 
 def commit() -> Optional[str]:

@@ -15,7 +15,7 @@ from mmengine.model import BaseModel
 from mmengine.registry import DATASETS
 from torch import Tensor
 
-from mmregioncl.files import atomic_write, locked, write_json
+from mmregioncl.files import atomic_write, check_exists, locked, write_json
 from .data import describe_dataset, eval_dataset
 from .features import check_finite, extract_features
 from .model import load_model
@@ -41,6 +41,7 @@ class EvaluationRun:
         seed (int): Seed of all random numbers. Defaults to 0.
 
     Raises:
+        FileNotFoundError: If there is no such checkpoint.
         ValueError: If the folder holds results of another checkpoint, config
             or seed.
     """
@@ -53,7 +54,8 @@ class EvaluationRun:
                  workers: int = 2,
                  seed: int = 0) -> None:
         self.cfg = cfg
-        self.checkpoint = checkpoint
+        self.checkpoint = checkpoint and check_exists(
+            checkpoint, optional=True)
         self.out = Path(out)
         self.batch_size = batch_size
         self.workers = workers

@@ -10,6 +10,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS
+from mmengine.runner.checkpoint import CheckpointLoader
 
 from mmregioncl.evaluation import class_folder, knn_accuracy
 from mmregioncl.evaluation.protocols import FEATURE_PROTOCOLS
@@ -135,6 +136,22 @@ def test_another_checkpoint_is_refused(cfg, checkpoint, tmp_path):
     cfg.model.queue_len = 64
     with pytest.raises(ValueError, match='results of another config: give an'):
         open_run(cfg, checkpoint, tmp_path / 'out')
+
+
+def test_a_checkpoint_at_home_or_at_an_address(cfg, checkpoint, tmp_path,
+                                               monkeypatch):
+    monkeypatch.setenv('HOME', str(tmp_path))
+    home = open_run(cfg, '~/run/epoch_1.pth', tmp_path / 'home')
+    assert home.checkpoint == checkpoint
+    monkeypatch.setitem(CheckpointLoader._schemes, 'https://',
+                        lambda address, place: torch.load(checkpoint))
+    for _ in range(2):
+        open_run(cfg, 'https://epoch_1.pth', tmp_path / 'toy')
+    weights = torch.load(checkpoint)
+    weights['state_dict']['backbone.layer4.0.bn2.weight'][3] = 0.5
+    torch.save(weights, checkpoint)
+    with pytest.raises(ValueError, match='results of another checkpoint'):
+        open_run(cfg, 'https://epoch_1.pth', tmp_path / 'toy')
 
 
 def test_report_of_two_runs(cfg, checkpoint, tmp_path):
