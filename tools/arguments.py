@@ -5,6 +5,16 @@ import os
 from mmengine.config import DictAction
 
 
+def add_cfg_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--cfg-options``."""
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='settings to override, such as train_cfg.max_epochs=100')
+
+
 def parse_run(parser: argparse.ArgumentParser) -> argparse.Namespace:
     """Parse the command line of a run.
 
@@ -13,12 +23,7 @@ def parse_run(parser: argparse.ArgumentParser) -> argparse.Namespace:
     Args:
         parser (ArgumentParser): A parser with the other arguments.
     """
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='settings to override, such as train_cfg.max_epochs=100')
+    add_cfg_options(parser)
     parser.add_argument(
         '--launcher',
         choices=['none', 'pytorch', 'slurm', 'mpi'],

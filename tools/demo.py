@@ -4,7 +4,7 @@ import shutil
 import time
 from pathlib import Path
 
-from mmengine.config import DictAction
+from arguments import add_cfg_options
 
 CONFIG = (
     Path(__file__).parents[1] / 'configs' / 'regioncl' /
@@ -15,8 +15,7 @@ NUMBER = 'top-1, k=20, T=0.1'
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--out', type=Path, default=Path('demo'))
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
+    add_cfg_options(parser)
     args = parser.parse_args()
     out = args.out
     start = time.time()
@@ -26,9 +25,8 @@ def main() -> None:
     from mmregioncl.datasets.digits import write_digits
     from mmregioncl.engine.config import load_config
     from mmregioncl.engine.malloc import keep_freed_memory
-    from mmregioncl.engine.messages.failures import hide_tracebacks
-    from mmregioncl.engine.messages.quiet import (hide_needless_lines,
-                                                  hide_needless_warnings)
+    from mmregioncl.engine.messages import start_tool
+    from mmregioncl.engine.messages.quiet import hide_needless_lines
     from mmregioncl.engine.storage import find_checkpoint
     from mmregioncl.evaluation.protocols import FEATURE_PROTOCOLS
     from mmregioncl.evaluation.run import EvaluationRun
@@ -36,9 +34,8 @@ def main() -> None:
     from mmregioncl.hooks.timed_checkpoint_hook import is_timed
     from mmregioncl.visualization import draw_run, write_report
 
-    hide_tracebacks()
+    start_tool()
     keep_freed_memory()
-    hide_needless_warnings()
     cfg = load_config(CONFIG, args.cfg_options)
     digits = write_digits(out / 'digits')
     cfg.train_dataloader.dataset.data_root = str(digits / 'train')

@@ -4,7 +4,7 @@ import math
 import sys
 from pathlib import Path
 
-from mmengine.config import DictAction
+from arguments import add_cfg_options
 
 EPILOG = """\
 protocols:
@@ -78,8 +78,7 @@ def parse_args() -> argparse.Namespace:
         default=2,
         help='processes that load images (default: 2)')
     parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
+    add_cfg_options(parser)
     args = parser.parse_args()
     if not args.compare and not (args.config and args.checkpoint):
         parser.error('give CONFIG and CHECKPOINT, or --compare')
@@ -157,15 +156,10 @@ def evaluate(args: argparse.Namespace) -> bool:
 def main() -> None:
     args = parse_args()
     # PyTorch takes seconds to import. --help does not need it.
-    from mmengine.logging import MMLogger
-
-    from mmregioncl.engine.messages.failures import hide_tracebacks
-    from mmregioncl.engine.messages.quiet import hide_needless_warnings
+    from mmregioncl.engine.messages import start_tool
     from mmregioncl.visualization import write_report
 
-    hide_tracebacks()
-    hide_needless_warnings()
-    MMLogger.get_instance('evaluate')
+    start_tool('evaluate', 'INFO')
     report = args.out / 'report.html'
     try:
         finished = bool(args.compare) or evaluate(args)

@@ -23,12 +23,10 @@ def main() -> None:
     from mmengine.runner import Runner
 
     from mmregioncl.engine.config import check_data, load_config
-    from mmregioncl.engine.messages.failures import hide_tracebacks
-    from mmregioncl.engine.messages.quiet import (hide_needless_lines,
-                                                  hide_needless_warnings)
+    from mmregioncl.engine.messages import start_tool
+    from mmregioncl.engine.messages.quiet import hide_needless_lines
 
-    hide_tracebacks()
-    hide_needless_warnings()
+    start_tool()
     cfg = load_config(args.config, args.cfg_options)
     if not cfg.get('test_dataloader'):
         sys.exit(f'{args.config} has no test_dataloader: name the config of a '

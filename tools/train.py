@@ -65,17 +65,15 @@ def main() -> None:
                                           is_main_process, note_start,
                                           restarted)
     from mmregioncl.engine.malloc import keep_freed_memory
-    from mmregioncl.engine.messages.failures import (explain_failures,
-                                                     hide_tracebacks)
-    from mmregioncl.engine.messages.quiet import (hide_needless_lines,
-                                                  hide_needless_warnings)
+    from mmregioncl.engine.messages import start_tool
+    from mmregioncl.engine.messages.failures import explain_failures
+    from mmregioncl.engine.messages.quiet import hide_needless_lines
     from mmregioncl.engine.messages.summary import next_commands
     from mmregioncl.engine.work_dir import claim_work_dir
     from mmregioncl.files import check_exists
     from mmregioncl.hooks import RunSummaryHook
 
-    hide_tracebacks()
-    hide_needless_warnings()
+    start_tool()
     cfg = load_config(args.config, args.cfg_options)
     if args.launcher != 'none':
         cfg.launcher = args.launcher

@@ -33,17 +33,13 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     # PyTorch takes seconds to import. --help does not need it.
-    from mmengine.logging import MMLogger
     from mmengine.runner import set_random_seed
 
     from mmregioncl.engine.config import check_data, load_config
-    from mmregioncl.engine.messages.failures import hide_tracebacks
-    from mmregioncl.engine.messages.quiet import hide_needless_warnings
+    from mmregioncl.engine.messages import start_tool
     from mmregioncl.visualization import browse_boxes
 
-    hide_tracebacks()
-    hide_needless_warnings()
-    MMLogger.get_instance('boxes', log_level='WARNING')
+    start_tool('boxes')
     cfg = load_config(args.config, args.cfg_options)
     check_data(cfg, 'train_dataloader')
     if args.seed is not None:

@@ -24,16 +24,11 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     # PyTorch takes seconds to import. --help does not need it.
-    from mmengine.logging import MMLogger
-
     from mmregioncl.engine.config import check_data, load_config
-    from mmregioncl.engine.messages.failures import hide_tracebacks
-    from mmregioncl.engine.messages.quiet import hide_needless_warnings
+    from mmregioncl.engine.messages import start_tool
     from mmregioncl.visualization import browse_predictions
 
-    hide_tracebacks()
-    hide_needless_warnings()
-    MMLogger.get_instance('predictions', log_level='WARNING')
+    start_tool('predictions')
     cfg = load_config(args.config, args.cfg_options)
     check_data(cfg, 'val_dataloader')
     browse_predictions(cfg, args.checkpoint, args.out, args.count, args.score)

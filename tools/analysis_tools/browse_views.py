@@ -24,12 +24,10 @@ def main() -> None:
     from mmengine.runner import set_random_seed
 
     from mmregioncl.engine.config import check_data, load_config
-    from mmregioncl.engine.messages.failures import hide_tracebacks
-    from mmregioncl.engine.messages.quiet import hide_needless_warnings
+    from mmregioncl.engine.messages import start_tool
     from mmregioncl.visualization import browse_views
 
-    hide_tracebacks()
-    hide_needless_warnings()
+    start_tool()
     cfg = load_config(args.config, args.cfg_options)
     check_data(cfg, 'train_dataloader')
     if args.seed is not None:

@@ -47,12 +47,12 @@ def main() -> None:
     from mmregioncl.datasets import measure
     from mmregioncl.datasets.transforms import is_loading
     from mmregioncl.engine.config import check_data, load_config
-    from mmregioncl.engine.messages.failures import hide_tracebacks
+    from mmregioncl.engine.messages import start_tool
     from mmregioncl.evaluation.data import loading_step
     from mmregioncl.evaluation.model import model_config
     from mmregioncl.files import atomic_write
 
-    hide_tracebacks()
+    start_tool()
     cfg = load_config(args.config, args.cfg_options)
     check_data(cfg, 'train_dataloader')
     init_default_scope(host.scope_of(cfg))

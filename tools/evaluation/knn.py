@@ -36,19 +36,14 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     # PyTorch takes seconds to import. --help does not need it.
-    from mmengine.logging import MMLogger
-
     from mmregioncl.engine.config import check_data, load_config
-    from mmregioncl.engine.messages.failures import hide_tracebacks
-    from mmregioncl.engine.messages.quiet import hide_needless_warnings
+    from mmregioncl.engine.messages import start_tool
     from mmregioncl.evaluation import (accuracy, check_class_folders,
                                        eval_dataset, extract_features,
                                        knn_predict, load_model,
                                        warn_of_one_class)
 
-    hide_tracebacks()
-    hide_needless_warnings()
-    MMLogger.get_instance('knn', log_level='WARNING')
+    start_tool('knn')
     cfg = load_config(args.config, args.cfg_options)
     if args.train:
         check_class_folders(args.train, args.test)

@@ -54,20 +54,16 @@ def main() -> None:
     args = parse_args()
     # PyTorch takes seconds to import. --help does not need it.
     import torch
-    from mmengine.logging import MMLogger
 
     from mmregioncl.engine.config import load_config
-    from mmregioncl.engine.messages.failures import hide_tracebacks
-    from mmregioncl.engine.messages.quiet import hide_needless_warnings
+    from mmregioncl.engine.messages import start_tool
     from mmregioncl.evaluation import load_model, view_size
     from mmregioncl.evaluation.localization import find_boxes
     from mmregioncl.evaluation.objects import (images_with_objects,
                                                random_boxes, score)
     from mmregioncl.models.utils import check_threshold
 
-    hide_tracebacks()
-    hide_needless_warnings()
-    MMLogger.get_instance('localization', log_level='WARNING')
+    start_tool('localization')
     cfg = load_config(args.config, args.cfg_options)
     side = args.image_size or view_size(cfg)
     thresholds = [check_threshold(value) for value in args.thresholds]
