@@ -12,9 +12,10 @@ from mmengine.config import Config
 from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 from mmengine.model import BaseModel
-from mmengine.registry import DATASETS
+from mmengine.registry import DATASETS, init_default_scope
 from torch import Tensor
 
+from mmregioncl import host
 from mmregioncl.files import atomic_write, check_exists, locked, write_json
 from .data import describe_dataset, eval_dataset
 from .features import check_finite, extract_features
@@ -134,6 +135,7 @@ class EvaluationRun:
     def dataset(self, split: str) -> BaseDataset:
         """The data set of a split, built once."""
         if split not in self.datasets:
+            init_default_scope(host.scope_of(self.cfg))
             self.datasets[split] = DATASETS.build(
                 eval_dataset(self.cfg, split))
         return self.datasets[split]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.registry import MODELS
+from mmengine.registry import MODELS, init_default_scope
 from mmengine.runner.checkpoint import CheckpointLoader
 
 from mmregioncl.evaluation import class_folder, knn_accuracy
@@ -312,7 +312,8 @@ def test_features_are_of_these_images(cfg, checkpoint, tmp_path):
 def test_replaced_images_are_noticed(cfg, checkpoint, tmp_path):
     root = tmp_path / 'images'
     shutil.copytree(cfg.eval_datasets.test.data_root, root)
-    cfg.eval_datasets.test.data_root = str(root)
+    cfg.default_scope = 'mmregioncl'
+    cfg.eval_datasets.test.update(type='CustomDataset', data_root=str(root))
     counts = []
 
     def protocol(run):
@@ -325,6 +326,7 @@ def test_replaced_images_are_noticed(cfg, checkpoint, tmp_path):
             picture.touch()  # drawn before
             next(root.rglob('*.png')).unlink()
         run = open_run(cfg, checkpoint, tmp_path / 'out')
+        init_default_scope('mmengine')  # no model was built in this process
         assert run.add('luck', protocol)
         assert counts == wanted
     assert run.results['protocols']['luck']['data']['test']['images'] == 11
