@@ -113,7 +113,7 @@ def map_advice(backbone: dict, settings: dict) -> str:
     ]
     if others:
         return f'set {" and ".join(others)}'
-    return (f'{name} has no option to return one, take an '
+    return (f'{name} has no option to return one, use an '
             f'architecture that does, {SUCH}')
 
 

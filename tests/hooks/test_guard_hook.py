@@ -195,7 +195,7 @@ def test_checkpoint_of_another_architecture_is_refused(runner_cfg, resume,
     with pytest.raises(
             ValueError,
             match='the checkpoint does not fit RegionCLMoCo: of .* weights '
-            r'\d+ missing \(such as .*\); take the config'):
+            r'\d+ missing \(such as .*\); use the config'):
         Runner.from_cfg(runner_cfg).train()
 
 
@@ -691,7 +691,7 @@ def test_channels_of_the_views_are_those_of_the_backbone(runner_cfg):
     }, 'not the stride=16 of RegionSwap: set its'),
     ({
         'neck.in_channels': 32
-    }, 'maps of .64. channels, and the neck takes one '),
+    }, 'maps of .64. channels, but the neck expects '),
 ])
 def test_what_the_first_step_refuses_is_refused_before(runner_cfg, monkeypatch,
                                                        settings, words):

@@ -84,7 +84,7 @@ class RegionSwapMixin(BaseModel):
 
     @property
     def least_whole(self) -> int:
-        """Smallest number of whole images that the losses take."""
+        """Smallest number of whole images that the losses accept."""
         return 2
 
     @property
@@ -104,16 +104,16 @@ class RegionSwapMixin(BaseModel):
         """
         name = type(self).__name__
         if len(inputs) != 2:
-            raise ValueError(f'{name} takes two views, not {len(inputs)}: set '
+            raise ValueError(f'{name} needs two views, not {len(inputs)}: set '
                              'num_views=2 of MultiView')
         first, second = (tuple(view.shape) for view in inputs)
         if first != second:
             raise ValueError(
-                f'{name} takes views of one size, not {first} and {second}: '
+                f'{name} needs views of one size, not {first} and {second}: '
                 'crop both to the same size')
         if first[0] < self.least_batch:
             raise ValueError(
-                f'{name} needs {self.least_batch} images in a batch and got '
+                f'{name} needs {self.least_batch} images in a batch, but got '
                 f'{first[0]}: set a larger batch_size, and drop_last=True in '
                 'train_dataloader')
         return inputs[0], inputs[1]
@@ -128,8 +128,8 @@ class RegionSwapMixin(BaseModel):
 
         Returns:
             tuple[slice, slice]: The M images that are shown as composites and
-            the U images that are shown whole: all and all, as published, or
-            with `region_share` the first ones, an even number, and the others.
+            the U images that are shown whole: all images each, as published;
+            with `region_share`, the first M, an even number, and the others.
         """
         if self.region_share is None:
             return slice(None), slice(None)
@@ -141,7 +141,7 @@ class RegionSwapMixin(BaseModel):
                         grid: Tuple[int, int]) -> Tuple[Tensor, Tensor]:
         """Swap regions between views and project them.
 
-        Composites pass the backbone in a call of their own, as in the official
+        Composites pass through the backbone separately, as in the official
         code: batch norm normalises whole views and composites separately, and
         its running statistics average over both. The last image of an odd
         batch has no partner and no regions.

@@ -9,7 +9,7 @@ from .momentum_target_mixin import MomentumTargetMixin
 class RegionCLBYOL(MomentumTargetMixin, BYOL):
     """BYOL with region swapping.
 
-    Canvas and paste pass the online projector and predictor, and predict the
+    Canvas and paste pass through online projector and predictor to predict the
     target network's projection of the other whole view of their image. This
     is the package's definition: RegionCL-S with BYOL's target. The region loss
     is 4 times the mean over regions and views, as BYOL's own loss is over

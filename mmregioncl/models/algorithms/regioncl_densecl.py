@@ -23,7 +23,7 @@ class DenseProjection(NamedTuple):
 class RegionCLDenseCL(MomentumContrastMixin, DenseCL):
     """RegionCL-D: DenseCL with region swapping.
 
-    DenseCL is unchanged; composites do not enter its dense loss. The region
+    DenseCL is unchanged; composites are not in its dense loss. The region
     loss of RegionCL-M, computed with the global branch of the neck, the global
     key and the global queue, is added to it with a weight of 1, as in M. This
     is the package's definition: the authors report results of the method, but
@@ -90,9 +90,8 @@ class RegionCLDenseCL(MomentumContrastMixin, DenseCL):
         cells = features[-1].flatten(2)  # (N, C, S)
         if grid.shape[2] != cells.shape[2]:
             raise ValueError(
-                f'the dense grid has {grid.shape[2]} cells and the feature map'
-                f' {cells.shape[2]}, which cannot be matched: set num_grid='
-                'None of the neck')
+                f'the dense grid has {grid.shape[2]} cells, but the feature '
+                f'map has {cells.shape[2]}: set num_grid=None of the neck')
         return DenseProjection(
             F.normalize(vector), F.normalize(grid), F.normalize(grid_mean),
             cells)

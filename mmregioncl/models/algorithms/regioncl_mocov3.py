@@ -21,14 +21,14 @@ class RegionCLMoCoV3(MomentumTargetMixin, MoCoV3):
     of the other whole views. The positive is the projection of their own
     image. Negatives are the projections of all other images and of the
     neighbour in the composite, which gets no gradient, as in RegionCL-M. This
-    is the package's definition; no paper has one. The region loss is twice the
+    is the package's definition, not a paper's. The region loss is twice the
     mean over views, as MoCo v3's own loss is, so that both have the same scale
     at a weight of 1, as in RegionCL-M.
 
     Whole views are projected from the class token, as in MoCo v3, so that the
     parent's loss is unchanged, and from the mean of the map of a backbone that
     returns no class token. Other tokens, such as the distillation token of
-    DeiT, are used in the attention only.
+    DeiT, are used only in the attention.
 
     Checkpoints load from and into the host's ``MoCoV3``.
 
@@ -81,8 +81,8 @@ def shape_tokens(backbone: nn.Module, images: tuple, outputs: tuple) -> list:
             cfg = {k: v for k, v in vars(backbone).items() if k in settings}
             cfg['type'] = type(backbone)
             raise ValueError(
-                'RegionCLMoCoV3 takes a feature map, or all patch tokens with '
-                f'or without a class token, and {type(backbone).__name__} '
+                'RegionCLMoCoV3 needs a feature map, or all patch tokens with '
+                f'or without a class token, but {type(backbone).__name__} '
                 f'returns something else: {map_advice(cfg, settings)}'
             ) from error
         shaped.append(maps if token is None else [maps, token])

@@ -11,7 +11,7 @@ from ..utils import image_features, split_tokens
 class FeatureClassifier(ImageClassifier):
     """The host's classifier on one vector per image, for any backbone.
 
-    The vector is the class token if the backbone returns one, else the mean of
+    The vector is the class token if the backbone returns one, or the mean of
     its last feature map: the same vector that pre-training projects and
     evaluations use.
 
@@ -36,13 +36,13 @@ class FeatureClassifier(ImageClassifier):
                  **kwargs) -> None:
         if frozen and 'frozen_stages' in backbone:
             raise ValueError(
-                'frozen=True of FeatureClassifier freezes all of the backbone,'
-                f' whatever frozen_stages={backbone["frozen_stages"]} says: '
+                'frozen=True of FeatureClassifier freezes the whole backbone,'
+                f' regardless of frozen_stages={backbone["frozen_stages"]}: '
                 'set frozen=False, or leave frozen_stages out')
         if isinstance(neck, dict) and 'Pooling' in str(neck.get('type')):
             raise ValueError(
-                f'{neck["type"]} has no map to pool, as FeatureClassifier '
-                'takes a vector of each image: set model.neck=None')
+                f'{neck["type"]} has no map to pool, since FeatureClassifier '
+                'uses one vector per image: set model.neck=None')
         super().__init__(backbone, neck, *args, **kwargs)
         self.backbone.register_forward_hook(keep_features)
         self.frozen = frozen

@@ -13,7 +13,7 @@ from ..utils.precision import no_autocast
 
 def normalize(view: Tensor, scale: Tensor, shift: Tensor,
               flip_channels: bool) -> Tensor:
-    """``scale * view + shift``, by one operation for each channel.
+    """``scale * view + shift``, in one operation per channel.
 
     On a GPU each value is read once and written once.
 
@@ -35,7 +35,7 @@ def normalize(view: Tensor, scale: Tensor, shift: Tensor,
 
 
 def labels_alone(samples: list) -> bool:
-    """Whether samples hold nothing but labels.
+    """Whether samples contain only labels.
 
     No algorithm of pre-training reads labels, and moving them one by one to a
     GPU can take as long as a step.
@@ -52,14 +52,14 @@ class SelfSupDataPreprocessor(Parent):
     waits for the device once, and supports only one or three channels.
 
     With `views` it makes the views of a batch of images, on the device. The
-    loader then packs one image, by ``mmregioncl.PackSeededInputs``. Batches
+    loader then packs one image, with ``mmregioncl.PackSeededInputs``. Batches
     without seeds, as in evaluations, are normalised as they are.
 
     Args:
         mean, std (Sequence[float], optional): One value per channel, for any
             number of channels. Default to None, no normalisation.
         views (dict, optional): Settings of ``mmregioncl.BatchViews``. Defaults
-            to None, the loader makes the views.
+            to None: the loader makes the views.
         non_blocking (bool): Whether copies to the device overlap with work
             on the host, for which the dataloader needs ``pin_memory``.
             Defaults to True.
@@ -76,7 +76,7 @@ class SelfSupDataPreprocessor(Parent):
         if mean is not None and std is not None and len(mean) != len(std):
             raise ValueError(
                 f'mean={mean} and std={std} of data_preprocessor have '
-                'different lengths: give one number for each channel')
+                'different lengths: set one number for each channel')
         if std is not None and not all(is_number(x) and x > 0 for x in std):
             raise ValueError(f'std={std} of data_preprocessor has to be '
                              'positive numbers')
@@ -114,7 +114,7 @@ class SelfSupDataPreprocessor(Parent):
 
         Returns:
             tuple: Views of float32, and the samples; under MMPretrain, a dict
-            of ``inputs`` and ``data_samples``. Samples with labels alone stay
+            of ``inputs`` and ``data_samples``. Samples with only labels stay
             on the host.
 
         Raises:
@@ -155,13 +155,13 @@ class SelfSupDataPreprocessor(Parent):
             ``data_samples``.
 
         Raises:
-            ValueError: If the loader gives more than one image.
+            ValueError: If the loader packs more than one image.
         """
         count = len(data['inputs'])
         if count != 1:
             raise ValueError(
-                'data_preprocessor makes the views of one image, and the '
-                f'loader gave {count}: remove MultiView from the train '
+                'data_preprocessor makes the views of one image, but the '
+                f'loader packs {count}: remove MultiView from the train '
                 'pipeline')
         images, seeds = self.cast_data([*data['inputs'], data['seeds']])
         with no_autocast(images.device):

@@ -33,5 +33,5 @@ def check_plain(head: nn.Module,
     if kind.split('.')[-1] != 'CrossEntropyLoss' or others:
         raise ValueError(
             f'{name} computes a plain mean cross entropy: remove loss={loss} '
-            'from it, and weigh the region loss by region_weight of the '
-            'algorithm')
+            'from it, and set the weight of the region loss with '
+            'region_weight of the algorithm')

@@ -14,7 +14,7 @@ class PlainContrastiveHead(ContrastiveHead):
     """What the contrastive heads of this package share.
 
     Their losses are cross entropies at one temperature. They never build the
-    (N, 1 + K) matrix of logits that the parent's ``forward(pos, neg)`` takes.
+    (N, 1 + K) matrix of logits that the parent's ``forward(pos, neg)`` needs.
 
     Args:
         loss (dict, optional): The parent's cross entropy. It is not called,

@@ -16,7 +16,7 @@ class RegionLatentPredictHead(LatentPredictHead):
     """
 
     def loss_instance(self, projection: Tensor, target: Tensor) -> Tensor:
-        """The parent's loss, in float32 at least, also under autocast.
+        """The parent's loss, in float32 or higher, even under autocast.
 
         Args:
             projection (Tensor): Of one view, shape (N, D).

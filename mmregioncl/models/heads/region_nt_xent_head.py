@@ -58,7 +58,7 @@ class RegionNTXentHead(PlainContrastiveHead):
                 without gradient, shape (2, N, D).
             views (Tensor): Of all processes, normalised, shape (N, V, D), or
                 more if there are images without regions: both views of each
-                image, or the second one alone.
+                image, or only the second one.
             source (int): Which view the composites were made of, 0 or 1.
 
         Returns:

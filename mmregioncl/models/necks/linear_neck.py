@@ -10,7 +10,7 @@ from mmregioncl.registry import MODELS
 class LinearNeck(BaseModule):
     """The projector of MoCo v1: an average pool and one linear layer.
 
-    Parameters have the names that they have in MMSelfSup's ``LinearNeck``.
+    Parameters have the same names as in MMSelfSup's ``LinearNeck``.
 
     Args:
         in_channels (int): Channels of the feature map.

@@ -14,7 +14,7 @@ from ..utils.outputs import ANOTHER, NO_MAP, split_outputs
 class RegionNeckMixin(BaseModule):
     """Adds :meth:`forward_region` to a neck of the host.
 
-    The neck begins with a global average pool, or takes vectors. A region is
+    The neck begins with a global average pool, or accepts vectors. A region is
     pooled over its cells, and the global pool leaves the resulting 1x1 map
     unchanged. No parameter is added or renamed.
     """
@@ -74,14 +74,15 @@ class RegionNeckMixin(BaseModule):
         if all(shape[-1] == wanted != shape[1] for shape in shapes):
             raise ValueError(
                 f'the backbone returns maps (N, H, W, C), of shapes {shapes}, '
-                'and the neck takes (N, C, H, W): take SwinTransformer of '
+                'but the neck expects (N, C, H, W): use SwinTransformer of '
                 'mmcls or MMPretrain instead of one of timm')
         given = [shape[1] for shape in shapes]
         if given != [wanted]:
             stage = f', and {self.stage_advice}' if len(given) > 1 else ''
             raise ValueError(
-                f'the backbone returns maps of {given} channels, and the neck '
-                f'takes one of {wanted}: set in_channels of the neck{stage}')
+                f'the backbone returns maps of {given} channels, but the neck '
+                f'expects one map of {wanted}: set in_channels of the neck'
+                f'{stage}')
 
     def forward_region(self, features: List[Tensor],
                        region: Region) -> Tuple[Tensor, Tensor]:
@@ -122,8 +123,8 @@ class RegionMoCoV3Neck(RegionNeckMixin, NonLinearNeck):
     """The neck of MoCo v3, with regions.
 
     Whole views are projected from their class token, as in MoCo v3, if the
-    backbone has one, else from the mean of their feature map. Regions have no
-    class token of their own: they are projected from the mean of their cells.
+    backbone has one, or from the mean of their feature map. Regions have no
+    class token: they are projected from the mean of their cells.
     """
     takes_tokens = True
 
@@ -132,7 +133,7 @@ class RegionMoCoV3Neck(RegionNeckMixin, NonLinearNeck):
 
         Args:
             features (list): One output of a backbone, as
-                :func:`image_features` takes it.
+                :func:`image_features` accepts it.
 
         Returns:
             list: A vector (N, C), or a map (N, C, 1, 1) if the parent pools.
@@ -141,7 +142,7 @@ class RegionMoCoV3Neck(RegionNeckMixin, NonLinearNeck):
         vector = image_features(features)  # (N, C)
         if self.with_avg_pool:
             vector = vector[..., None, None]  # (N, C, 1, 1)
-        # MMSelfSup's neck takes the last of a map and a class token.
+        # MMSelfSup's neck uses the last of a map and a class token.
         pair = getattr(self, 'vit_backbone', False)
         return [[vector] if pair else vector]
 

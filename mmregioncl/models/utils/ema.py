@@ -11,14 +11,14 @@ from ..parents import CosineEMA, replaced
 
 
 class ForeachEMA(ExponentialMovingAverage):
-    """MMEngine's moving average, updated by ``torch._foreach``.
+    """MMEngine's moving average, updated with ``torch._foreach``.
 
     Results and state-dict keys are the same as the parent's. All parameters
     are updated in one call instead of a Python loop. Steps are counted on the
     host as well, where the parent reads them from the device twice per step.
 
     Attributes:
-        count (int, optional): Steps, as known to the host; None if they have
+        count (int, optional): Steps, if known on the host; None if they have
             to be read from the device.
     """
 
@@ -39,14 +39,14 @@ class ForeachEMA(ExponentialMovingAverage):
 
     @torch.no_grad()
     def update_parameters(self, model: nn.Module, move: bool = True) -> None:
-        """Move the average towards `model`; the first call copies it.
+        """Update the average with `model`; the first call copies it.
 
         Buffers are copied in any case, and the step is counted.
 
         Args:
             model (nn.Module): A model of the same structure.
-            move (bool): Whether the average moves, which it should only do
-                when the model has changed. Defaults to True.
+            move (bool): Whether the average is updated, which is right only
+                if the model has changed. Defaults to True.
         """
         if self.count is None:
             self.count = int(self.steps)
@@ -65,7 +65,7 @@ class ForeachEMA(ExponentialMovingAverage):
 
 
 class ForeachCosineEMA(ForeachEMA, CosineEMA):
-    """``CosineEMA`` of the host, the average of BYOL, by foreach."""
+    """``CosineEMA`` of the host, the average of BYOL, with foreach."""
 
     def share(self, steps: int) -> float:
         """Follow a cosine, like the parent.

@@ -58,8 +58,8 @@ def info_nce(query: Tensor,
         -\log \frac{e^{q \cdot p / T}}
         {e^{q \cdot p / T} + e^{q \cdot x / T} + \sum_k e^{q \cdot n_k / T}}
 
-    MoCo, Eq. 1 (https://arxiv.org/abs/1911.05722), with an extra negative of
-    its own for each row. Sums are in float32 at least, also under autocast.
+    MoCo, Eq. 1 (https://arxiv.org/abs/1911.05722), with one extra negative
+    per row. Sums are in float32 or higher, even under autocast.
 
     Args:
         query (Tensor): Shape (N, D).
@@ -104,7 +104,7 @@ def nt_xent(query: Tensor,
     NT-Xent of SimCLR, Eq. 1 (https://arxiv.org/abs/2002.05709), for any rows:
     query i belongs to the view `own[i]`, its positive is the view
     `positive_index[i]`, and all other views are negatives. The loss is the
-    mean over the rows, in float32 at least. With `own=None` it is the loss of
+    mean over the rows, in float32 or higher. With `own=None` it is the loss of
     MoCo v3, Alg. 1 (https://arxiv.org/abs/2104.02057), without its factor of
     twice the temperature; `views` are the keys.
 

@@ -59,7 +59,7 @@ def heatmap_to_boxes(features: Tensor, image_size: Tuple[int, int],
                      threshold: Threshold) -> Tuple[Tensor, Tensor]:
     """Boxes around the pixels with a strong response.
 
-    The box reaches from the first to the last row and column that holds a
+    The box reaches from the first to the last row and column that contain a
     value above the threshold, as in the official code: its far edges are the
     start of the last row and column, so the largest box ends one pixel short
     of the image.
@@ -87,7 +87,7 @@ def heatmap_to_boxes(features: Tensor, image_size: Tuple[int, int],
     for along in (hot.any(2), hot.any(1)):  # rows (N, H), columns (N, W)
         length = along.size(1)
         along = along.byte()
-        first = along.argmax(1)  # of equals, argmax takes the first
+        first = along.argmax(1)  # of equal values, the first
         last = length - 1 - along.flip(1).argmax(1)
         ends.append(torch.stack((first, last)) / length)  # (2, N)
     boxes = torch.stack(ends, 1).flatten(0, 1).T  # (N, 4)

@@ -24,7 +24,7 @@ def get_module(model: nn.Module, name: str) -> nn.Module:
         return model.get_submodule(name)
     except AttributeError:
         raise ValueError(f'there is no module {name} in the '
-                         f'{type(model).__name__}: name one of '
+                         f'{type(model).__name__}: use a name of '
                          'model.named_modules()') from None
 
 

@@ -10,7 +10,7 @@ Token = Optional[Tensor]
 
 NO_MAP = ('the backbone does not return feature maps (N, C, H, W), but shapes '
           '{}: {}')
-ANOTHER = 'take a backbone or settings with which it returns a map'
+ANOTHER = 'use another backbone, or settings with which it returns a map'
 # Settings with which backbones that have them return a map
 MAP_SETTINGS = dict(
     out_type='featmap',  # vision transformers of MMPretrain
@@ -150,7 +150,7 @@ def image_features(outputs: Outputs, image_size: Size = (1, 1)) -> Tensor:
         image_size (tuple[int, int]): As in :func:`feature_map`.
 
     Returns:
-        Tensor: Shape (N, C): the class token if there is one, else the mean
+        Tensor: Shape (N, C): the class token if there is one, or the mean
         of the last feature map.
     """
     last, _ = split_outputs(outputs)

@@ -1,4 +1,4 @@
-"""A queue of keys that takes any batch."""
+"""A queue of keys that accepts batches of any size."""
 import torch
 from torch import Tensor
 

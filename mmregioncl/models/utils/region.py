@@ -109,7 +109,7 @@ def check_pairs(count: int) -> None:
     """
     if count % 2:
         raise ValueError(
-            f'region swapping pairs images and got a batch of {count}: leave '
+            f'region swapping pairs images, but got a batch of {count}: leave '
             'one of them out')
 
 
@@ -142,8 +142,8 @@ def partner(rows: Tensor) -> Tensor:
     """Each row's partner: row N-1-i at position i.
 
     This is the one place that knows how images are paired. The partner's
-    partner is the row itself. Composite i holds the canvas of image i and the
-    paste of its partner.
+    partner is the row itself. Composite i contains the canvas of image i and
+    the paste of its partner.
 
     Args:
         rows (Tensor): Of N images, regions or features, shape (N, ...).
@@ -196,7 +196,7 @@ def pool_region(features: Tensor, region: Region) -> Tuple[Tensor, Tensor]:
         in source order: row i of either one shows image i. (The paste of
         image i lies in its partner's composite.)
     """
-    # A sum over many cells may be more than float16 holds.
+    # A sum over many cells may overflow float16.
     dtype = torch.promote_types(features.dtype, torch.float32)
     inside = features.new_zeros(features.shape[-2:], dtype=dtype)  # (H, W)
     inside[region.window] = 1

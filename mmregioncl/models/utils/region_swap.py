@@ -22,8 +22,8 @@ class RegionSwap:
             region in cells, both included. Defaults to None, 3/7 to 5/7 of
             the grid's shorter side, rounded: the official 3 to 5 of 7 cells.
         stride (int, optional): Pixels per cell, the stride of the backbone.
-            Defaults to None: an algorithm takes the stride of its backbone
-            (:meth:`fit`), and 32 is used if the transform is called alone.
+            Defaults to None: an algorithm uses the stride of its backbone
+            (:meth:`fit`), and 32 is used if the transform is called by itself.
     """
 
     def __init__(self,
@@ -54,7 +54,7 @@ class RegionSwap:
         Raises:
             ValueError: If the image is not a whole number of pixels per cell,
                 if the stride is not the one that was set, or if none was set
-                and it is no power of two.
+                and it is not a power of two.
         """
         (rows, cols), (height, width) = grid, image_size
         stride = height // max(rows, 1)
@@ -66,8 +66,8 @@ class RegionSwap:
                 f'the backbone makes {rows}x{cols} cells of {height}x{width} '
                 f'pixels, which is not the stride={self.stride} of RegionSwap:'
                 f' set its stride={stride}')
-        # Strided convolutions round up, so 4 rows of 112 pixels are no stride
-        # of 28: a stride that was not set has to be a power of two.
+        # Strided convolutions round up, so 4 rows of 112 pixels need not be
+        # a stride of 28: a stride that was not set has to be a power of two.
         if not exact or self.stride is None and stride & (stride - 1):
             hint = ', or set stride of RegionSwap' if exact else ''
             raise ValueError(

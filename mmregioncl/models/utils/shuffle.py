@@ -43,7 +43,7 @@ def draw_order(count: int, seed: int, step: int) -> Tensor:
     Args:
         count (int): Images of each process, N.
         seed (int): From :func:`shared_seed`.
-        step (int): Batches before this one. Each has an order of its own.
+        step (int): Batches before this one. Each has its own order.
 
     Returns:
         Tensor: A permutation of the W x N images of W processes, the same on
@@ -98,7 +98,7 @@ def redistribute(rows: Tensor, exchange: Exchange) -> Tensor:
     Returns:
         Tensor: Rows at this process's positions of the order, (N, ...).
     """
-    sent = rows[exchange.sent].contiguous()  # whatever its memory format
+    sent = rows[exchange.sent].contiguous()  # in any memory format
     received = torch.empty_like(sent)
     distributed.all_to_all_single(received, sent, exchange.received_sizes,
                                   exchange.sizes)

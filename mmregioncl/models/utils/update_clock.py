@@ -3,7 +3,7 @@ class UpdateClock:
 
     With gradient accumulation, several batches make one update. A key encoder
     should then move once per update, when the weights have changed, and a
-    queue should take the keys of all its batches at once.
+    queue should receive the keys of all its batches at once.
 
     Attributes:
         batch (int): Batches since the start of the run.

@@ -78,7 +78,7 @@ def check_weights(model: nn.Module, weights: dict) -> dict:
                            for fault, names in faults.items())
         raise ValueError(
             f'the checkpoint does not fit {type(model).__name__}: of '
-            f'{len(wanted)} weights {counts}; take the config that it was '
-            'trained with, or set strict_load=False of GuardHook to take over '
+            f'{len(wanted)} weights {counts}; use the config that it was '
+            'trained with, or set strict_load=False of GuardHook to load '
             'what fits')
     return weights

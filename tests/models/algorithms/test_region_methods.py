@@ -409,11 +409,11 @@ def test_composites_leave_batch_norm_of_whole_views_alone(method, build):
 
 
 @pytest.mark.parametrize('inputs, message', [
-    ([torch.zeros(4, 3, 32, 32)] * 3, 'takes two views, not 3: set num_views'),
-    ([torch.zeros(4, 3, 32, 32)], 'takes two views, not 1: set num_views'),
+    ([torch.zeros(4, 3, 32, 32)] * 3, 'needs two views, not 3: set num_views'),
+    ([torch.zeros(4, 3, 32, 32)], 'needs two views, not 1: set num_views'),
     ([torch.zeros(4, 3, 32, 32),
-      torch.zeros(4, 3, 24, 24)], 'takes views of one size'),
-    ([torch.zeros(1, 3, 32, 32)] * 2, 'images in a batch and got 1: set a l'),
+      torch.zeros(4, 3, 24, 24)], 'needs views of one size'),
+    ([torch.zeros(1, 3, 32, 32)] * 2, 'images in a batch, but got 1: set a '),
     ([torch.zeros(4, 3, 36, 36)] * 2, '36x36 pixels, which are not multip'),
 ])
 def test_bad_input_is_refused(method, build, inputs, message):
@@ -454,7 +454,7 @@ def test_outputs_that_are_no_maps_are_refused(method, build, output):
         return
     with pytest.raises(
             ValueError,
-            match='ResNet_CIFAR has no option to return one, take '
+            match='ResNet_CIFAR has no option to return one, use '
             'an architecture that does, such as ResNet, '):
         model(views(4), mode='loss')
 
@@ -477,7 +477,7 @@ def test_advice_names_only_settings_of_the_backbone(name):
     names = TAKEN[name][host.NAME == 'mmpretrain'].split()
     cfg = with_settings(dict(type=name), MAP_SETTINGS)
     assert {*cfg} == {'type', *names}
-    none = f'{name} has no option to return one, take an ' \
+    none = f'{name} has no option to return one, use an ' \
         'architecture that does, such as ResNet, ConvNeXt, SwinTransformer ' \
         'or VisionTransformer'
     assert map_advice(cfg, MAP_SETTINGS) == none
@@ -537,7 +537,7 @@ def test_batch_too_small_for_batch_norm_is_refused(method, build, share,
                                                    least):
     with pytest.raises(
             ValueError,
-            match=f'needs {least} images in a batch and got {least - 1}'):
+            match=f'needs {least} images in a batch, but got {least - 1}'):
         build(dict(method[0], region_share=share))(
             views(least - 1), mode='loss')
 
@@ -674,5 +674,6 @@ def test_unknown_arguments_are_refused(method, part):
 @pytest.mark.parametrize('method', ['RegionCLDenseCL'], indirect=True)
 def test_dense_grid_that_does_not_match_is_refused(method, build):
     method[0]['neck']['num_grid'] = 3
-    with pytest.raises(ValueError, match='9 cells and the feature map 16'):
+    with pytest.raises(
+            ValueError, match='9 cells, but the feature map has 16'):
         build(method[0])(views(2), mode='loss')

@@ -158,7 +158,7 @@ def test_views_are_made_once():
         dict(type='mmregioncl.SelfSupDataPreprocessor', views=VIEWS))
     batch = seeded_batch()
     batch['inputs'] *= 2
-    with pytest.raises(ValueError, match='loader gave 2: remove MultiView'):
+    with pytest.raises(ValueError, match='loader packs 2: remove MultiView'):
         making(batch, training=True)
 
 

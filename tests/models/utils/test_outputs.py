@@ -44,7 +44,7 @@ def test_outputs_that_are_no_maps_are_refused():
 def test_outputs_without_rows_and_columns_are_refused():
     for shape in [(2, 8), (2, 15, 8)]:
         with pytest.raises(
-                ValueError, match='take a backbone or settings with'):
+                ValueError, match='use another backbone, or settings'):
             feature_map([torch.rand(shape)])
 
 
