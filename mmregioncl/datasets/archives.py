@@ -1,4 +1,4 @@
-"""Images in zip and tar archives, read where they are."""
+"""Images in zip and tar archives, read without unpacking."""
 import os
 import posixpath
 import re
@@ -24,8 +24,8 @@ MOST_BYTES = 2**30  # of a file in an archive, unpacked
 MOST_LINKS = 40  # from one to the next, as in Linux
 LOCAL_HEADER = struct.Struct('<26xHH')  # of a file in a zip, before its name
 
-# Where a file is: of a zip, where its header starts, the bytes it takes, its
-# size, and whether it is deflated; of a tar, where it starts
+# Where a file is: in a zip, the start of its header, its compressed size, its
+# size, and whether it is deflated; in a tar, its start and its size
 Place = Tuple[int, int, int, bool]
 
 
@@ -37,7 +37,7 @@ def address(path: str) -> str:
             ``data.zip/train``. ``~`` is the home folder.
 
     Returns:
-        str: ``archive://data.zip/train``, or the path itself if it leads into
+        str: ``archive://data.zip/train``, or the path itself if it is in
         no archive.
 
     Raises:
@@ -48,8 +48,8 @@ def address(path: str) -> str:
         return path
     if COMPRESSED.search(path) and os.path.isfile(path):
         raise ValueError(
-            f'{path} is compressed as a whole, so that its images cannot be '
-            'read one by one: unpack it, or pack the images into a zip or an '
+            f'{path} is compressed as a whole, which allows no access to '
+            'single images: unpack it, or pack the images into a zip or an '
             'uncompressed tar')
     return path if split(path) is None else f'{ARCHIVE}{path}'
 
@@ -58,7 +58,7 @@ def split(path: str) -> Optional[Tuple[str, str]]:
     """Split a path into an archive and a name in it.
 
     Returns:
-        tuple[str, str] or None: None if the path leads to no archive.
+        tuple[str, str] or None: None if the path is not inside one.
     """
     for end in re.finditer(r'\.(zip|tar)(?=/|$)', path, re.I):
         archive = path[:end.end()]
@@ -143,7 +143,7 @@ class Archive:
         """
         row = self.row(name)
         if row is None:
-            raise FileNotFoundError(f'{self.path} holds no {name}')
+            raise FileNotFoundError(f'{self.path} has no {name}')
         start, length, size, deflated = self.places[row].tolist()
         if size > MOST_BYTES:
             raise ValueError(f'{size} bytes are too many for an image')
@@ -207,7 +207,7 @@ def read_zip(path: str) -> Dict[str, Place]:
                     zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                 raise ValueError(
                     f'{path} is encrypted, or not compressed by deflate: write'
-                    ' it again, as by zip -0')
+                    ' it again, for example with zip -0')
             places[normal(
                 info.filename)] = (info.header_offset, info.compress_size,
                                    info.file_size,
@@ -239,7 +239,7 @@ def read_tar(path: str) -> Dict[str, Place]:
     with open(path, 'rb') as file:  # tarfile stops at a damaged header
         file.seek(end)
         if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
-            raise tarfile.ReadError(f'it breaks off at byte {end}')
+            raise tarfile.ReadError(f'it is truncated at byte {end}')
     for name, target in links.items():
         for _ in range(MOST_LINKS):  # chains or circles
             if target not in links:
@@ -263,7 +263,7 @@ class ArchiveBackend(BaseStorageBackend):
         """Read a file.
 
         Raises:
-            FileNotFoundError: If it, or its archive, is not there.
+            FileNotFoundError: If it, or its archive, does not exist.
         """
         path, name = found(filepath)
         return (ARCHIVES.get(path) or open_archive(path)).read(name)
@@ -324,5 +324,5 @@ def found(filepath: Union[str, Path]) -> Tuple[str, str]:
     parts = split(str(filepath).removeprefix(ARCHIVE))
     if parts is None:
         raise FileNotFoundError(
-            f'{printable(filepath)} leads to no zip or tar')
+            f'{printable(filepath)} is not inside a zip or tar')
     return parts

@@ -14,7 +14,7 @@ class BoxStore:
     in one byte each up to 255 pixels and in two above. The boxes of
     ImageNet-1k take 5 MB per rank at 224 pixels. Those of eight ranks fit into
     the 64 MB of shared memory that a container has by default. Batches pass
-    through it as well: raise it with ``--shm-size`` if a worker dies of a bus
+    through it as well: raise it with ``--shm-size`` if a worker has a bus
     error.
 
     Args:
@@ -103,7 +103,7 @@ def attach_boxes(dataset, image_size: Tuple[int, int]) -> List[BoxStore]:
 
 
 def is_saved(state: Any) -> bool:
-    """Whether a checkpoint holds boxes as they are saved, undamaged."""
+    """Whether a checkpoint contains boxes as they are saved, undamaged."""
     kinds = dict(
         edges=list,
         image_size=list,

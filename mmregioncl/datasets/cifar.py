@@ -21,8 +21,8 @@ class CIFARMixin:
     colour transforms and preprocessors of the OpenMMLab bases expect BGR.
 
     An archive ``train.npz`` or ``test.npz`` in ``data_prefix`` is preferred.
-    It holds ``jpeg``, the concatenated bytes of all images (uint8), ``offset``
-    (int64), by which image i is ``jpeg[offset[i]:offset[i + 1]]``, and
+    It has ``jpeg``, the concatenated bytes of all images (uint8), ``offset``
+    (int64), so that image i is ``jpeg[offset[i]:offset[i + 1]]``, and
     ``labels`` (int64).
 
     Args:
@@ -91,7 +91,7 @@ def load_archive(path: str) -> List[dict]:
     broken = [index for index, image in enumerate(images) if image is None]
     if broken or len(images) != len(labels):
         raise ValueError(
-            f'{path} holds {len(images)} images, {len(broken)} of them broken,'
+            f'{path} has {len(images)} images, {len(broken)} of them broken,'
             f' and {len(labels)} labels: create it again')
     return [
         dict(img=image, gt_label=label)

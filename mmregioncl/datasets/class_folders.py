@@ -41,7 +41,7 @@ class ImageNetSubset(BaseDataset):
         invalid = [name for name in ids if ids.count(name) > 1 or '/' in name]
         if invalid or not ids:
             raise ValueError(
-                f'classes={classes!r} must list folders, each once, and holds '
+                f'classes={classes!r} must list folders, each once, but has '
                 f'{invalid[0] if invalid else "none"}')
         super().__init__(
             data_root=address(data_root),
@@ -53,7 +53,7 @@ class ImageNetSubset(BaseDataset):
         root = printable(self.data_root)
         if not isdir(self.data_root):
             raise FileNotFoundError(
-                f'data_root={root!r} is not a folder: name the one that has a '
+                f'data_root={root!r} is not a folder: set it to one with a '
                 'folder for each class, or link the data there')
         for name in self.metainfo['classes']:
             if not exists(f'{self.data_root}/{name}'):

@@ -19,11 +19,11 @@ from . import object_store  # noqa: F401: registers a backend
 from .archives import address, archive_of
 from .packed import PackedStrings
 
-NOWHERE = ' that leads nowhere'  # follows the name of such a link
+NOWHERE = ' (broken link)'  # follows the name of such a link
 
 
 class ImageInfos(Sequence):
-    """Data infos of images, of which only the names are kept.
+    """Data infos of images, of which only the paths are stored.
 
     Args:
         root (str): Where the images are.
@@ -52,20 +52,20 @@ class ImageFolder(BaseDataset):
 
     No annotation file is needed. Images are sorted by path, so that an index
     means the same image in every process and run. Hidden files and folders are
-    skipped. A million paths take as much memory as their letters, once for all
-    workers that are forked.
+    skipped. A million paths take as much memory as their characters, once for
+    all workers that are forked.
 
     Args:
         data_root (str): The folder, local (``~`` is the home folder) or in
             another backend of MMEngine; or a zip or an uncompressed tar, or a
             folder in it, such as ``data.zip/train``.
-        ann_file (str): A text file with one path below `data_root` a line, in
-            the place of all images in their order. It is below `data_root` if
-            it is not absolute. Defaults to '', all images.
+        ann_file (str): A text file with one path below `data_root` per line:
+            the images, in this order. The file itself is below `data_root` if
+            its path is not absolute. Defaults to '', all images.
         extensions (str or Sequence[str]): Extensions of image files, in upper
             or lower case, with or without a dot.
-        backend_args (dict, optional): Arguments of the backend by which images
-            are listed. Those by which they are read are set in ``LoadImage``.
+        backend_args (dict, optional): Arguments of the backend that lists the
+            images. To read them, ``LoadImage`` has its own.
             Defaults to None, chosen by the prefix of `data_root`.
         **kwargs: Arguments of ``mmengine.dataset.BaseDataset``, such as
             pipeline and indices. data_prefix, filter_cfg and serialize_data
@@ -83,9 +83,10 @@ class ImageFolder(BaseDataset):
                  **kwargs) -> None:
         for name in ('data_prefix', 'filter_cfg', 'serialize_data', 'split'):
             if name in kwargs:
-                raise TypeError(f'ImageFolder takes no {name}: it has all '
-                                'images below data_root, or those that '
-                                'ann_file lists, and keeps paths alone')
+                raise TypeError(
+                    f'ImageFolder does not support {name}: it reads all '
+                    'images below data_root, or those in '
+                    'ann_file, and stores only paths')
         if isinstance(extensions, str):
             extensions = (extensions, )
         self.extensions = tuple(f'.{ending.lower().lstrip(".")}'
@@ -99,7 +100,7 @@ class ImageFolder(BaseDataset):
             **kwargs)
 
     def _join_prefix(self) -> None:
-        """Find ann_file; MMEngine's way to do so knows no addresses."""
+        """Find ann_file; MMEngine's own search does not support addresses."""
         if self.ann_file and not is_abs(self.ann_file):
             self.ann_file = join(self.data_root, self.ann_file)
         self.ann_file = address(self.ann_file)
@@ -114,7 +115,7 @@ class ImageFolder(BaseDataset):
 
         Raises:
             FileNotFoundError: If the folder does not exist or has no images.
-            ValueError: If `ann_file` names something that is no image.
+            ValueError: If `ann_file` lists something that is not an image.
         """
         self.found: Counter = Counter()
         if self.ann_file:
@@ -155,7 +156,7 @@ def list_names(root: str,
     if not hasattr(backend, 'list_dir_or_file'):
         raise ValueError(f'data_root={shown!r} cannot be listed, as on a web '
                          'server: name its images in ann_file, a text file '
-                         'with one path a line')
+                         'with one path per line')
     if not backend.isdir(root):
         raise FileNotFoundError(
             f'data_root={shown!r} is not a folder: set data_root of the data '
@@ -174,7 +175,7 @@ def list_names(root: str,
         raise FileNotFoundError(
             f'no image in data_root={shown!r}: none of its '
             f'files ends in {", ".join(extensions)}' +
-            f', and {lost} link(s) lead nowhere' * (lost > 0))
+            f', and {lost} link(s) are broken' * (lost > 0))
     return names
 
 
@@ -207,7 +208,7 @@ def list_images(root: str, extensions: Sequence[str]) -> List[str]:
 def walk(root: str, folder: str = '') -> Iterator[str]:
     """Yield the paths of all files below a folder that are not hidden.
 
-    Links that lead nowhere are marked, so that they count as other files.
+    Broken links are marked, so that they count as other files.
     """
     with os.scandir(os.path.join(root, folder)) as entries:
         for entry in entries:
@@ -224,10 +225,10 @@ def walk(root: str, folder: str = '') -> Iterator[str]:
 def read_names(path: str,
                extensions: Sequence[str],
                backend_args: Optional[dict] = None) -> List[str]:
-    """Read the paths of images from a text file with one a line.
+    """Read the paths of images from a text file with one per line.
 
     Raises:
-        ValueError: If there is none, or a line names no image.
+        ValueError: If there is none, or a line is not an image.
     """
     content = get(path, backend_args=backend_args)
     path = printable(path)
@@ -240,17 +241,18 @@ def read_names(path: str,
     for name in names:
         if extension(name) not in extensions:
             raise ValueError(
-                f'ann_file={path!r} holds the line {name!r}: write one path a '
+                f'ann_file={path!r} has the line {name!r}: write one path per '
                 'line, without a label, that ends in '
                 f'{", ".join(extensions)}')
     if not names:
-        raise ValueError(f'ann_file={path!r} is empty: write one path a line')
+        raise ValueError(
+            f'ann_file={path!r} is empty: write one path per line')
     repeated = len(names) - len({*names})
     if repeated and is_main_process():
         print_log(
             f'ann_file={path!r} has {repeated} line(s) that repeat others: '
-            'remove them, unless these images shall count more often',
-            'current', logging.WARNING)
+            'remove them, unless they should be sampled more often', 'current',
+            logging.WARNING)
     return names
 
 
@@ -269,6 +271,6 @@ def join(root: str, name: str) -> str:
     if '://' in name:
         return name
     if root.startswith(('http://', 'https://')):
-        # An address may have been quoted before; file names may be no UTF-8.
+        # An address may have been quoted before; file names may not be UTF-8.
         name = quote(name, safe='/%', errors='surrogateescape')
     return (posixpath if '://' in root else os.path).join(root, name)

@@ -23,7 +23,7 @@ def sample_files(dataset: BaseDataset, count: int) -> Iterator[tuple]:
 
     Yields:
         tuple[BaseTransform, str]: The transform that loads the file, and its
-        path. Data sets that hold their images have none.
+        path. Data sets with images in memory have none.
     """
     for part in innermost(dataset):
         load = next(
@@ -46,7 +46,7 @@ def some_pixels(values: np.ndarray) -> np.ndarray:
 
 def measure_values(dataset: BaseDataset, channels: int,
                    count: int) -> Tuple[np.ndarray, Dict[str, int]]:
-    """Sample the values of images as their files hold them.
+    """Sample the values of images as stored in their files.
 
     Files that cannot be read are left out, as in training.
 
@@ -111,7 +111,7 @@ def value_range(values: np.ndarray,
     for number, (low, high) in enumerate(pairs):
         if not low < high:
             raise ValueError(f'band {number} has the value {low} nearly '
-                             'everywhere: take wider percentiles')
+                             'everywhere: use wider percentiles')
     ranges = [tuple(float(f'{edge:.6g}') for edge in pair) for pair in pairs]
     return ranges[0] if len(ranges) == 1 else tuple(ranges)
 

@@ -79,8 +79,8 @@ class FsspecBackend(BaseStorageBackend):
                 yield name
 
 
-# MMEngine reads s3:// by petrel_client, which is not public. It is used if it
-# is installed.
+# MMEngine reads s3:// with petrel_client, which is not public. It is used if
+# it is installed.
 register_backend(
     'mmregioncl.fsspec',
     FsspecBackend,

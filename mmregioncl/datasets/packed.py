@@ -40,7 +40,7 @@ class PackedStrings(Sequence):
         if isinstance(index, slice):
             return PackedStrings(self[row]
                                  for row in range(*index.indices(len(self))))
-        row = range(len(self))[index]  # counts from the end, too
+        row = range(len(self))[index]  # negative indices, too
         start, end = self.ends[row:row + 2]
         return self.text[start:end].tobytes().decode('utf-8', 'surrogatepass')
 

@@ -24,7 +24,7 @@ class SeededIndex(int):
 
 
 class Skippable:
-    """Mixin of samplers whose passes can begin in the middle."""
+    """Mixin of samplers whose epochs can start at any item."""
     skipped = 0
 
     def skip(self, items: int) -> None:
@@ -86,7 +86,7 @@ class SeededSampler(Seeded, DefaultSampler):
         return map(partial(seeded_index, self.seed, self.epoch), rest)
 
     def with_seed_of_epoch(self) -> 'SeededSampler':
-        """A copy that seeds the order by a hash of seed and epoch."""
+        """A copy that seeds the order with a hash of seed and epoch."""
         hashed = copy(self)
         hashed.seed, hashed.epoch = hash_words(self.seed, self.epoch)[0], 0
         return hashed
@@ -96,7 +96,7 @@ class SeededSampler(Seeded, DefaultSampler):
 class SeededInfiniteSampler(Seeded, InfiniteSampler):
     """``InfiniteSampler`` with reproducible views of images.
 
-    Like :class:`SeededSampler`. An epoch is a pass of all processes together
+    Like :class:`SeededSampler`. An epoch is one pass of all processes together
     over the data set; a batch may span two of them.
 
     Args:
@@ -153,7 +153,7 @@ class SeededBatchSampler(Skippable, Sampler):
 
     def __iter__(self) -> Iterator[List[int]]:
         """Iterate over batches, from the first that is not skipped."""
-        # A loader with workers makes two iterators and begins one.
+        # A loader with workers makes two iterators and starts one.
         yield from islice(self.batches, self.take_skipped(), None)
 
     def skip(self, items: int) -> None:
@@ -202,7 +202,7 @@ class SeededFetch:
         """Pickle as an object of the class that was extended."""
         reduced = super().__reduce_ex__(protocol)
         make, (kind, *args), *rest = reduced
-        if kind is not type(self):  # a data set with pickling of its own
+        if kind is not type(self):  # a data set with its own pickling
             return reduced
         return make_seeded, (make, kind.__mro__[1], *args), *rest
 

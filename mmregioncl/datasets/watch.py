@@ -1,4 +1,4 @@
-"""Log which image takes long to load."""
+"""Log images that load slowly."""
 import logging
 import os
 import time
@@ -26,18 +26,18 @@ class Watch:
         self.task: Optional[Tuple[float, Any, int]] = None
 
     def begin(self, dataset, index: int) -> None:
-        """Note that an image is going to be loaded."""
+        """Record that an image is going to be loaded."""
         self.task = time.monotonic(), dataset, index
         if self.process != os.getpid():  # threads end where processes fork
             self.process = os.getpid()
             Thread(target=self.look, daemon=True).start()
 
     def end(self) -> None:
-        """Note that it is loaded."""
+        """Record that it is loaded."""
         self.task = None
 
     def look(self) -> None:
-        """Log each image once that is not loaded in time."""
+        """Log each image once if it is not loaded in time."""
         logged = None
         while True:
             time.sleep(PATIENCE / 6)
@@ -49,10 +49,10 @@ class Watch:
                 logged = task
                 print_log(
                     f'rank {os.environ.get("RANK", get_rank())} has been '
-                    f'loading {name_of(*task[1:])} for {seconds:.0f} s: look '
-                    'at its storage, or set train_dataloader.timeout, in '
+                    f'loading {name_of(*task[1:])} for {seconds:.0f} s: check '
+                    'its storage, or set train_dataloader.timeout, in '
                     'seconds, to end a run that waits longer', 'current',
-                    logging.ERROR)  # other ranks than 0 log nothing else
+                    logging.ERROR)  # ranks other than 0 log nothing else
 
 
 def name_of(dataset, index: int) -> str:

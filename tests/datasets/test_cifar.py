@@ -46,7 +46,7 @@ def test_broken_archive_is_named(tmp_path, jpeg, labels):
         jpeg=np.frombuffer(bytes(jpeg), np.uint8),
         offset=np.array([0, len(jpeg)]),
         labels=np.array(labels))
-    with pytest.raises(ValueError, match=r'train.npz holds 1 images, . of'):
+    with pytest.raises(ValueError, match=r'train.npz has 1 images, . of'):
         cifar(tmp_path)
 
 

@@ -40,14 +40,14 @@ def test_imagenet_subset(tmp_path):
         build('ImageNetSubset', archive,
               classes=str(tmp_path / 'some.txt'))) == samples(dataset)
     (tmp_path / 'some.txt').write_text('n03\nn01\nn03\n')
-    with pytest.raises(ValueError, match='each once, and holds n03'):
+    with pytest.raises(ValueError, match='each once, but has n03'):
         build('ImageNetSubset', tmp_path, classes=str(tmp_path / 'some.txt'))
     with pytest.raises(FileNotFoundError, match='has no folder n01443537'):
         build('ImageNetSubset', tmp_path, classes='imagenet200')
     with pytest.raises(
             FileNotFoundError, match='neither a file nor one of im'):
         build('ImageNetSubset', tmp_path, classes='imagenet20')
-    with pytest.raises(FileNotFoundError, match='is not a folder: name the o'):
+    with pytest.raises(FileNotFoundError, match='is not a folder: set it to '):
         build('ImageNetSubset', tmp_path / 'no', classes='imagenet200')
 
 

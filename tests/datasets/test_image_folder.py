@@ -51,14 +51,14 @@ def test_home_folder_and_links(tmp_path, monkeypatch):
         folder('~/images')
 
 
-def test_links_that_lead_nowhere_are_counted(tmp_path):
+def test_broken_links_are_counted(tmp_path):
     (tmp_path / 'a.png').symlink_to('nowhere.png')
-    with pytest.raises(FileNotFoundError, match=r'and 1 link.s. lead nowhere'):
+    with pytest.raises(FileNotFoundError, match=r'and 1 link.s. are broken'):
         folder(tmp_path)
     (tmp_path / 'b.png').touch()
     assert describe_data(folder(tmp_path)) == (
-        f'1 image of {tmp_path} (skipped 1 other files: 1 .png that leads '
-        'nowhere)')
+        f'1 image of {tmp_path} (skipped 1 other files: 1 .png (broken '
+        'link))')
 
 
 def test_missing_folder_is_refused(tmp_path):
@@ -89,7 +89,7 @@ def test_paths_are_kept_in_one_array(tmp_path):
     assert names(dataset.get_subset([2, 0]), tmp_path) == ['c.png', 'a.png']
     assert len(dataset) == 3
     for name in ('serialize_data', 'split'):  # as of an inherited ImageNet
-        with pytest.raises(TypeError, match=f'takes no {name}: it has all'):
+        with pytest.raises(TypeError, match=f'not support {name}: it reads'):
             folder(tmp_path, **{name: 'train'})
 
 
@@ -135,7 +135,7 @@ def test_a_list_of_files(tmp_path, monkeypatch):
     warned.assert_called_once()
     assert "/train.txt' has 2 line(s) that repeat " in warned.call_args[0][0]
     listing.write_text('a.png 0\n')
-    with pytest.raises(ValueError, match="holds the line 'a.png 0': write"):
+    with pytest.raises(ValueError, match="has the line 'a.png 0': write"):
         folder(tmp_path, ann_file=str(listing))
     listing.write_text('\n')
     with pytest.raises(ValueError, match="train.txt' is empty: write one"):

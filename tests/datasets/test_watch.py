@@ -68,8 +68,7 @@ def test_an_image_that_takes_long_is_named_once(image_folder, told,
     assert Path(path).exists()
     line, = told(path)
     assert re.match(
-        rf'rank 3 has been loading {re.escape(path)} for \d+ s: look at ',
-        line)
+        rf'rank 3 has been loading {re.escape(path)} for \d+ s: check ', line)
 
 
 def test_other_data_sets_are_watched_too(told):

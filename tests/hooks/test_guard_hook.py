@@ -420,7 +420,7 @@ def test_only_opencv_leaves_bands_out():
 
 
 @pytest.mark.parametrize('loading, words', [
-    ('mmregioncl.LoadImage', 'it holds values of type float32: set value_ran'),
+    ('mmregioncl.LoadImage', 'it has values of type float32: set value_ra'),
     (LOADING, 'failed .*: set the type of LoadImageFromFile to mmregioncl.Lo'),
 ])
 def test_images_of_which_none_can_be_read_are_refused(deep_cfg, tmp_path,

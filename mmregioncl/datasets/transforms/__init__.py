@@ -9,7 +9,7 @@ from .pipelines import (channels_of, check_color_steps, crop_settings, is_crop,
                         is_loading, kinds_of, loading_steps, steps_of)
 from .views import MultiView, PackSeededInputs, PackSelfSupInputs
 
-# Those of MMSelfSup's and mmcv's names that are faster
+# Faster ones with the names of MMSelfSup's and mmcv's
 FAST = (*augmentations.__all__, *views.__all__)
 
 __all__ = [

@@ -47,7 +47,7 @@ class RandomResizedCrop(BaseTransform):
         ratio (tuple[float, float]): Range of the aspect ratio, width by
             height. Defaults to (3 / 4, 4 / 3).
         max_attempts (int): Number of draws. If none fits into the image, the
-            largest central crop within `ratio` is taken. Defaults to 10.
+            largest central crop within `ratio` is used. Defaults to 10.
         interpolation (str): Argument of ``mmcv.imresize``. Defaults to
             'bilinear'.
         backend (str): 'cv2' or 'pillow'. Defaults to 'cv2'.
@@ -294,7 +294,7 @@ class RandomGrayscale(mmcv.transforms.RandomGrayscale):
 
 @TRANSFORMS.register_module()
 class RandomGaussianBlur(BaseTransform):
-    """Blur an image with a random sigma, by OpenCV (SimCLR, Appendix A).
+    """Blur an image with a random sigma, with OpenCV (SimCLR, Appendix A).
 
     Args:
         sigma_min, sigma_max (float): Range of the standard deviation of the

@@ -46,8 +46,8 @@ def read_values(content: bytes, channels: int,
 
     Args:
         content (bytes): Content of the file.
-        channels (int): The number that is wanted, since OpenCV knows more of
-            gray and colour images than of others.
+        channels (int): The number that is wanted, since OpenCV supports more
+            types of gray and colour images than of others.
         header (TiffHeader, optional): Of the file, if it is a TIFF.
 
     Returns:
@@ -99,12 +99,13 @@ def fit_bands(values: np.ndarray, channels: int) -> np.ndarray:
         return values[..., :3]
     if channels == 1 and bands in (3, 4):
         colors = np.ascontiguousarray(values[..., :3])
-        if colors.dtype not in (np.uint8, np.uint16):  # OpenCV knows few types
+        if colors.dtype not in (np.uint8,
+                                np.uint16):  # OpenCV supports few types
             colors = colors.astype(np.float32)
         return cv2.cvtColor(colors, cv2.COLOR_RGB2GRAY)[..., None]
     raise UnfitImage(
         f'it has {bands} band(s): set channels={bands} of LoadImage'
-        f' in the place of {channels}')
+        f' instead of {channels}')
 
 
 def to_bytes(values: np.ndarray, value_range: Optional[Ranges]) -> np.ndarray:
@@ -128,7 +129,7 @@ def to_bytes(values: np.ndarray, value_range: Optional[Ranges]) -> np.ndarray:
         values, value_range = values.astype(np.uint8), value_range or (0, 1)
     kind = values.dtype
     if kind.kind == 'c':
-        raise UnfitImage(f'it holds values of type {kind}: save their '
+        raise UnfitImage(f'it has values of type {kind}: save their '
                          'magnitude')
     small = kind.kind in 'ui' and kind.itemsize <= 2
     if value_range is None:
@@ -136,14 +137,14 @@ def to_bytes(values: np.ndarray, value_range: Optional[Ranges]) -> np.ndarray:
             return values
         if not small:
             raise UnfitImage(
-                f'it holds values of type {kind}: set value_range of LoadImage'
-                ', which tools/analysis_tools/measure_images.py measures')
+                f'it has values of type {kind}: set value_range of LoadImage'
+                ' to what tools/analysis_tools/measure_images.py prints')
         value_range = (np.iinfo(kind).min, np.iinfo(kind).max)
     bands = values.shape[2]
     pairs = value_range if np.ndim(value_range) == 2 else [value_range] * bands
     if len(pairs) != bands:
-        raise UnfitImage(f'it has {bands} bands, and value_range of LoadImage '
-                         f'has {len(pairs)} pairs: give one for each band')
+        raise UnfitImage(f'it has {bands} bands, but value_range of LoadImage '
+                         f'has {len(pairs)} pairs: set one for each band')
     mapped = np.empty(values.shape, np.uint8)
     for band, pair in enumerate(pairs):
         if small:
@@ -157,7 +158,7 @@ def to_bytes(values: np.ndarray, value_range: Optional[Ranges]) -> np.ndarray:
 
 @lru_cache
 def byte_table(kind: str, low: float, high: float) -> np.ndarray:
-    """Bytes of all values of an integer type, from its smallest on."""
+    """Bytes of all values of an integer type, from the smallest."""
     limits = np.iinfo(kind)
     return scale_to_bytes(np.arange(limits.min, limits.max + 1), low, high)
 
@@ -194,8 +195,8 @@ def check_value_range(value_range: Union[Ranges, Sequence]) -> Ranges:
 class ResizeBands(Resize):
     """``Resize`` of mmcv, for any number of bands.
 
-    Pillow would take the last of two or four bands for alpha, by which it
-    weighs the others, and knows no other numbers but three.
+    Pillow would treat the last of two or four bands as alpha, which weights
+    the others, and supports no other number but three.
     """
 
     def _resize_img(self, results: dict) -> None:

@@ -1,8 +1,8 @@
 """The operations of ``image_ops.py`` on whole batches, on any device.
 
-All functions take and return float32 images of shape (N, C, H, W) that hold
-whole numbers from 0 to 255, in BGR where colours matter, and parameters of
-each image. They round where Pillow does.
+All functions take and return float32 images of shape (N, C, H, W) with whole
+numbers from 0 to 255, in BGR where colours matter, and parameters of each
+image. They round where Pillow does.
 """
 import math
 from typing import Callable, Dict, Optional, Sequence, Tuple

@@ -21,7 +21,7 @@ FLIPS = dict(horizontal=(3, ), vertical=(2, ), diagonal=(2, 3))  # axes
 class BatchViews:
     """Make several views of each image of a batch, all images at once.
 
-    It takes the settings of ``MultiView`` and draws from the same
+    It accepts the settings of ``MultiView`` and draws from the same
     distributions, independently for each view of each image. Values are
     rounded in the same places. The random numbers differ: they depend only on
     the seed of the image, the view and the step.
@@ -31,7 +31,7 @@ class BatchViews:
             ``RandomResizedCrop``, ``ColorJitter``, ``RandomGrayscale``,
             ``RandomGaussianBlur``, ``RandomSolarize``, ``RandomFlip``, and
             ``RandomApply`` of them. ``ColorJitter`` and ``RandomGrayscale``
-            take images of three channels, the others of any number.
+            need images of three channels, the others any number.
         num_views (int or list[int]): Number of views of each pipeline.
 
     Raises:
@@ -100,7 +100,7 @@ def check_step(step: Callable) -> None:
     if reason:
         raise ValueError(
             f'{name} {reason} does not work on whole batches: make the views '
-            'in the loader, by MultiView, or change that step')
+            'in the loader, with MultiView, or change that step')
 
 
 def apply_some(step: RandomApply, images: Tensor, draw: BatchDraws) -> Tensor:
@@ -134,7 +134,7 @@ def draw_crops(shape: Tuple[int, int], step: RandomResizedCrop,
                draw: BatchDraws) -> Tensor:
     """Draw a crop of each image, as ``draw_crop`` does for one.
 
-    All attempts are drawn, and the first one that fits is taken.
+    All attempts are drawn, and the first one that fits is used.
 
     Args:
         shape (tuple[int, int]): Height and width of the images in pixels.
@@ -220,7 +220,7 @@ def check_channels(step: BaseTransform, images: Tensor) -> None:
 
     Raises:
         ValueError: If they do not have three channels. The step of one image
-            may take them, if it changes brightness and contrast alone.
+            may accept them, if it changes only brightness and contrast.
     """
     channels = images.shape[1]
     check_colors(step, channels)

@@ -40,7 +40,7 @@ class LoadImage(LoadImageFromFile):
     Plain JPEGs are decoded by simplejpeg, slightly faster than by OpenCV and
     to the same pixels. Grayscale, palette, CMYK and 16-bit images are
     converted to 8-bit BGR. Alpha is dropped. A skipped file is replaced by
-    another image, drawn at random, and logged once a process. If too many are
+    another image, drawn at random, and logged once. If too many are
     skipped, an error ends the run.
 
     Args:
@@ -101,7 +101,8 @@ class LoadImage(LoadImageFromFile):
         self.files = self.failures = 0  # of this worker
 
     def check_decoder(self) -> None:
-        """Refuse settings of the parent that only its own decoding knows."""
+        """Refuse settings of the parent that only its own decoding
+        supports."""
         if not self.bgr:
             raise ValueError(
                 'channels, value_range and min_side of LoadImage need '
@@ -145,7 +146,7 @@ class LoadImage(LoadImageFromFile):
         self.failures += 1
         count = f'{self.failures} of {self.files} so far'
         expected = self.most_corrupt * self.files
-        # A worker that meets more than its share by chance goes on.
+        # A worker that meets more than its share by chance continues.
         chance = 5 * ((1 - self.most_corrupt) * expected)**0.5
         if self.files >= 100 and self.failures > expected + chance:
             raise OSError(
@@ -191,7 +192,7 @@ class LoadImage(LoadImageFromFile):
 
 
 def check_pixels(content: bytes, header: Optional[TiffHeader]) -> None:
-    """Refuse an image that would fill the memory, by its header.
+    """Refuse an image that would fill the memory, based on its header.
 
     Args:
         content (bytes): Content of the file.
@@ -205,7 +206,7 @@ def check_pixels(content: bytes, header: Optional[TiffHeader]) -> None:
     bands = 4  # at most, in other formats
     if content[:4] == PNG_START:  # faster than Pillow
         width, height = struct.unpack('>II', content[16:24])
-    elif header is not None:  # Pillow knows few bands
+    elif header is not None:  # Pillow supports few bands
         page = header.page
         width, height = max((page.imagewidth, page.imagelength),
                             (page.tilewidth, page.tilelength),
@@ -222,7 +223,7 @@ def check_pixels(content: bytes, header: Optional[TiffHeader]) -> None:
                     width, height = image.size
         except Image.DecompressionBombError as error:
             raise ValueError(str(error)) from error
-        except Exception:  # OpenCV may know it
+        except Exception:  # OpenCV may support it
             return
     if width * height * max(bands, 4) > 4 * MOST_PIXELS:
         if bands > 4:

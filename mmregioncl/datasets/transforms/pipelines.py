@@ -93,7 +93,8 @@ def loading_steps(pipeline: Compose) -> List:
             break
         name = type(step).__name__
         if name.startswith('Random'):
-            raise ValueError(f'{name} comes before the crop: move it behind, '
-                             'as crop boxes belong to the image as loaded')
+            raise ValueError(
+                f'{name} comes before the crop: move it after it, '
+                'since crop boxes belong to the image as loaded')
         steps.append(step)
     return steps

@@ -20,20 +20,20 @@ MOST_PAGES = 1000  # which take 0.2 s to read
 
 
 class TiffHeader(NamedTuple):
-    """What a TIFF says of its first image."""
+    """What a TIFF says about its first image."""
     page: 'tifffile.TiffPage'
     series: Union['tifffile.TiffPage', 'tifffile.TiffPageSeries']
     bands: int
 
     def is_misread(self, unchanged: bool = False) -> bool:
-        """Whether OpenCV would read less than there is.
+        """Whether OpenCV would read only a part of the data.
 
-        Of several bands that are no colours it reads the first, and of signed
+        Of several bands that are not colours it reads the first, and of signed
         numbers those above zero. It cannot make 8 bits of real numbers and of
         those with 32 bits.
 
         Args:
-            unchanged (bool): Whether it need not make 8 bits. Defaults to
+            unchanged (bool): Whether the values keep their type. Defaults to
                 False.
         """
         kinds, kind = tifffile.PHOTOMETRIC, self.page.dtype

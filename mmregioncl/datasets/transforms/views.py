@@ -1,4 +1,4 @@
-"""Views of an image, and the sample that an algorithm takes."""
+"""Views of an image, and the sample that an algorithm receives."""
 import copy
 from typing import Callable, List, Sequence, Union
 
@@ -118,8 +118,8 @@ class PackSeededInputs(PackSelfSupInputs):
     """Pack an image, and a seed for the views that the device makes of it.
 
     The seed is a draw of the data loader like any other: with
-    ``SeededSampler`` it depends on the seed of the run, the epoch and the
-    image alone.
+    ``SeededSampler`` it depends only on the seed of the run, the epoch and the
+    image.
     """
 
     def transform(self, results: dict) -> dict:

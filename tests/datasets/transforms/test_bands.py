@@ -112,10 +112,10 @@ def test_other_numbers_of_bands_are_refused(tmp_path):
     for channels in (1, 3, 4):
         with pytest.raises(
                 OSError,
-                match='it has 8 band.s.: set channels=8 of LoadImage in the '
-                f'place of {channels}'):
+                match='it has 8 band.s.: set channels=8 of LoadImage '
+                f'instead of {channels}'):
             load(eight, tmp_path, channels=channels)
-    with pytest.raises(OSError, match='has 8 band.*has 2 pairs: give one'):
+    with pytest.raises(OSError, match='has 8 band.*has 2 pairs: set one'):
         load(eight, tmp_path, channels=8, value_range=((0, 1), (0, 1)))
     # Four bands that are no colours: OpenCV would read the first alone.
     four = tiff(
@@ -356,7 +356,7 @@ def test_brightness_and_contrast_of_bands_are_pillows():
 ])
 def test_steps_that_need_colours_say_so(name, settings):
     step = TRANSFORMS.build(dict(type=name, **settings))
-    words = 'which images of 4 channel.s. do not have: (take|leave)'
+    words = 'which images of 4 channel.s. do not have: (use|leave)'
     with pytest.raises(ValueError, match=words):
         step(dict(img=np.zeros((8, 8, 4), np.uint8)))
     four, three = (
