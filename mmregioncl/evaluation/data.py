@@ -91,7 +91,7 @@ def class_folder(root: str, size: int, loading: Optional[dict] = None) -> dict:
     """Config of a data set that has one folder of images per class.
 
     Args:
-        root (str): Folder that holds the class folders. It may be in a zip or
+        root (str): Folder with the class folders. It may be in a zip or
             a tar, such as ``data.zip/train``.
         size (int): Side of the images in pixels.
         loading (dict, optional): See :func:`eval_pipeline`.
@@ -107,7 +107,7 @@ def class_folder(root: str, size: int, loading: Optional[dict] = None) -> dict:
     ]
     if empty:
         raise ValueError(
-            f'{root} has folders that are hidden or hold no image, and each '
+            f'{root} has folders that are hidden or have no image, but each '
             f'counts as a class: remove {", ".join(empty[:10])}')
     return dict(
         type=host.qualified('CustomDataset'),
@@ -120,7 +120,7 @@ def class_names(root: str) -> Set[str]:
     """Names of the class folders of a labelled data set.
 
     Args:
-        root (str): Folder that holds the class folders.
+        root (str): Folder with the class folders.
 
     Raises:
         FileNotFoundError: If there is no such folder.
@@ -132,12 +132,13 @@ def class_names(root: str) -> Set[str]:
         raise ValueError(f'{root} cannot be listed, as on a web server: copy '
                          'the labelled images to a folder, a zip or a tar')
     if not backend.isdir(where):
-        raise FileNotFoundError(f'{root} is not a folder: name one that holds '
+        raise FileNotFoundError(f'{root} is not a folder: set one that has '
                                 'a folder of images per class')
     names = set(backend.list_dir_or_file(where, list_file=False))
     if not names:
-        raise ValueError(f'{root} holds no folders: put the images of each '
-                         'class into a folder')
+        raise ValueError(
+            f'{root} has no class folders: put the images of each '
+            'class into a folder')
     return names
 
 
@@ -162,8 +163,8 @@ def eval_dataset(cfg: Config,
     given = given or cfg.get('eval_datasets', {}).get(split)
     if given is None:
         raise ValueError(
-            f'the config names no eval_datasets.{split}: add a labelled data '
-            'set, or give folders with one folder per class by --train and '
+            f'the config has no eval_datasets.{split}: add a labelled data '
+            'set, or set folders with one folder per class by --train and '
             '--test of a tool or by train and test of a hook')
     if isinstance(given, str):
         return class_folder(given, view_size(cfg), loading_step(cfg))
@@ -190,9 +191,9 @@ def check_loading(dataset: dict, name: str, training: dict) -> None:
                 part.get(key, default) for part in (step, training))
             if not np.array_equal(ours, theirs):  # a list may be a tuple
                 raise ValueError(
-                    f'{name} loads images with {key}={ours}, and training with'
-                    f' {key}={theirs}: give LoadImage of both pipelines the '
-                    'same')
+                    f'{name} loads images with {key}={ours}, but training with'
+                    f' {key}={theirs}: set the same for LoadImage of both '
+                    'pipelines')
 
 
 def check_class_folders(train: str, test: str) -> None:
@@ -224,7 +225,7 @@ def check_same_classes(train: BaseDataset, test: BaseDataset) -> None:
     if all(names) and alike and list(names[0]) != list(names[1]):
         different = sorted(set(names[0]) ^ set(names[1])) or ['their order']
         raise ValueError('the train and the test set need the same classes, '
-                         f'and these differ: {", ".join(different[:10])}')
+                         f'but these differ: {", ".join(different[:10])}')
 
 
 def warn_of_one_class(labels: Tensor, learner: str) -> None:
@@ -289,7 +290,7 @@ def read_labels(dataset: BaseDataset,
     ]
     if not invalid and (None in flat or max(flat, default=-1) == -1):
         raise ValueError(
-            f'{name} has images without a label: give a data set with '
+            f'{name} has images without a label: use a data set with '
             f"gt_label, such as type='{host.qualified('CustomDataset')}' for "
             'a folder with one folder for each class')
     lowest = -1 if partial else 0
@@ -300,8 +301,8 @@ def read_labels(dataset: BaseDataset,
     if not any(np.ndim(label) for label in labels):
         return torch.tensor(flat)
     if single:
-        raise ValueError(f'{name} has images with several labels, and k-NN and'
-                         ' linear probes take one: use the protocol svm')
+        raise ValueError(f'{name} has images with several labels, but k-NN and'
+                         ' linear probes need one: use the protocol svm')
     classes = max(len(dataset.metainfo.get('classes', ())), max(flat) + 1)
     table = torch.zeros(len(labels), classes).long()
     for row, (label, difficult) in zip(table, rows):

@@ -15,7 +15,7 @@ from .statistics import alignment, rankme, relative_std, uniformity
 
 
 class SeededViews(Dataset):
-    """A subset of a data set that gives the same views every time.
+    """A subset of a data set that returns the same views every time.
 
     Args:
         dataset (BaseDataset): Data set with random views.

@@ -23,7 +23,7 @@ def whole_image_steps(image_size: Tuple[int, int]) -> list:
 
     Args:
         image_size (tuple[int, int]): Height and width in pixels that images
-            are resized to, whatever their aspect ratio.
+            are resized to, ignoring their aspect ratio.
 
     Returns:
         list: Built transforms.
@@ -48,7 +48,7 @@ def whole_image_maps(model: BaseModel,
         model (BaseModel): A pre-training algorithm in eval mode.
         dataset (BaseDataset): With its training pipeline.
         image_size (tuple[int, int]): Height and width in pixels that images
-            are resized to, whatever their aspect ratio.
+            are resized to, ignoring their aspect ratio.
         batch_size (int): On each rank.
         num_workers (int): On each rank.
         context (optional): ``multiprocessing_context`` of the DataLoader.

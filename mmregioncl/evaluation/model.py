@@ -18,7 +18,7 @@ from mmregioncl.transfer import load_backbone, read_weights
 def model_config(cfg: Config) -> dict:
     """Config of the model with its data preprocessor, as in a Runner.
 
-    In configs of MMPretrain the data preprocessor is beside the model.
+    Configs of MMPretrain have the data preprocessor next to the model.
     """
     model = copy.deepcopy(cfg.model)
     if 'data_preprocessor' in cfg:

@@ -40,7 +40,7 @@ def read_objects(path: Union[str, Path]) -> Dict[str, Tensor]:
     """
     path = Path(path).expanduser()
     if not path.is_file():
-        raise FileNotFoundError(f'there is no file {path}: name the '
+        raise FileNotFoundError(f'there is no file {path}: pass the '
                                 'annotations of the images')
     try:
         text = path.read_text(encoding='utf-8')
@@ -51,29 +51,29 @@ def read_objects(path: Union[str, Path]) -> Dict[str, Tensor]:
         sound = all(boxes.isfinite().all() for boxes in objects.values())
     except (ArithmeticError, AttributeError, KeyError, RecursionError,
             TypeError, ValueError):
-        sound = False  # a file may hold anything
+        sound = False  # a file may contain anything
     if not sound or not objects:
         raise ValueError(
-            f'{path} has no boxes of objects: give the annotations of COCO in '
+            f'{path} has no boxes of objects: use the annotations of COCO in '
             'JSON, or val_annotations.txt of Tiny-ImageNet')
     check_unique(names, path)
     return dict(zip(names, objects.values()))
 
 
 def check_unique(names: Iterable[str], place: Union[str, Path]) -> None:
-    """Refuse files of the same name, whose objects cannot be distinguished.
+    """Refuse files of the same name, whose objects cannot be told apart.
 
     Args:
         names (iterable[str]): Of files, without their folders.
-        place (str or Path): What holds them, for the message.
+        place (str or Path): What contains them, for the message.
 
     Raises:
         ValueError: If a name occurs twice.
     """
     (name, times), = Counter(names).most_common(1)
     if times > 1:
-        raise ValueError(f'{place} has {name} in two folders, and objects are '
-                         'found by the name alone: give each file a '
+        raise ValueError(f'{place} has {name} in two folders, but objects are '
+                         'matched by file name: give each file a '
                          'different name')
 
 
@@ -210,7 +210,7 @@ def images_with_objects(
     ]
     rows = [row for row, name in enumerate(names) if name in objects]
     if not rows:
-        raise ValueError(f'{path} has no objects in the images of {root}: give'
+        raise ValueError(f'{path} has no objects in the images of {root}: use'
                          ' the folder that it annotates')
     check_unique((names[row] for row in rows), root)
     chosen = np.linspace(0, len(rows) - 1, min(count or len(rows), len(rows)))

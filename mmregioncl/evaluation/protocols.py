@@ -1,6 +1,6 @@
 """Protocols to evaluate representations.
 
-Each takes an :class:`EvaluationRun` and returns a dict with ``numbers`` and
+Each accepts an :class:`EvaluationRun` and returns a dict with ``numbers`` and
 ``how``, and optionally ``spread`` and ``details``.
 """
 import logging
@@ -27,7 +27,7 @@ def single(labels: Tensor, protocol: str) -> Tensor:
         ValueError: If an image has several labels.
     """
     if labels.ndim > 1:
-        raise ValueError(f'{protocol} takes one label for each image, and '
+        raise ValueError(f'{protocol} needs one label for each image, but '
                          'these have several: use svm or low-shot')
     return labels
 
@@ -46,7 +46,7 @@ def knn(
     fitting = [number for number in k if number <= len(train)]
     if fitting and len(fitting) < len(k):
         print_log(
-            f'knn leaves out k={max(k)}: there are {len(train)} train images',
+            f'knn skips k={max(k)}: there are only {len(train)} train images',
             'current', logging.WARNING)
         k = fitting
     test, test_labels = run.features('test')
@@ -99,7 +99,7 @@ def svm(run: EvaluationRun, costs: Sequence[float] = COSTS) -> dict:
     return dict(
         numbers={'mAP': float(np.mean(result['ap']))},
         how='LinearSVC for each class on the averaged last map at unit '
-        'length (published numbers take larger maps), its cost chosen by '
+        'length (published numbers use larger maps), its cost chosen by '
         '3-fold cross validation',
         details=result)
 
@@ -130,7 +130,7 @@ def low_shot(run: EvaluationRun,
 
 
 def splits(run: EvaluationRun) -> Tuple[Split, Split]:
-    """Train and test set as SVMs take them."""
+    """Train and test set in the form that SVMs need."""
     train, test = run.features('train'), run.features('test')
     classes = max(labels.shape[1] if labels.ndim > 1 else int(labels.max()) + 1
                   for _, labels in (train, test))

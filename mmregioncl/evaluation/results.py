@@ -70,7 +70,7 @@ def check_folder(folder: Path) -> None:
     except OSError as error:
         raise ValueError(
             f'{folder} cannot be written to '
-            f'({error.strerror}): give another folder with --out') from error
+            f'({error.strerror}): choose another folder with --out') from error
 
 
 def describe_run(cfg: Config, checkpoint: Optional[str], seed: int) -> dict:

@@ -71,9 +71,10 @@ class EvaluationRun:
         path = self.out / 'results.json'
         run = describe_run(self.cfg, self.checkpoint, self.seed)
         check_folder(self.out)
-        with locked(self.out):  # another process may begin, too
+        with locked(self.out):  # another process may start, too
             if not path.exists():
-                self.model.eval()  # one that does not fit leaves no results
+                self.model.eval(
+                )  # a checkpoint that does not fit creates no results file
                 results = dict(run=run, protocols={})
                 write_json(path, results)
                 return results
@@ -82,7 +83,7 @@ class EvaluationRun:
         for key, name in names.items():
             if results['run'][key] != run[key]:
                 raise ValueError(
-                    f'{path} holds results of another {name}: give another '
+                    f'{path} has results of another {name}: choose another '
                     'folder with --out')
         return results
 
@@ -149,7 +150,7 @@ class EvaluationRun:
 
         Args:
             name (str): Name of the protocol.
-            protocol (Callable): Takes this run and the settings, and returns
+            protocol (Callable): Accepts this run and the settings, and returns
                 a dict with ``numbers``, shares by their names, and ``how``, a
                 sentence on how they were obtained.
             data (dict, optional): Results of :func:`describe_dataset` for its

@@ -260,5 +260,5 @@ def check_counts(split: Split, minimum: int, name: str) -> None:
     number = int(counts.argmin())
     if counts[number] < minimum:
         raise ValueError(
-            f'class {number} has {counts[number]} {name} images, and an SVM '
+            f'class {number} has {counts[number]} {name} images, but an SVM '
             f'needs {minimum} or more: leave out the class, or the protocol')

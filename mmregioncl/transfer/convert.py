@@ -24,19 +24,19 @@ def read_weights(path: Union[str, Path]) -> Weights:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the file is broken or holds no weights.
+        ValueError: If the file is broken or contains no weights.
     """
     check_exists(path)
     weights = weights_in(CheckpointLoader.load_checkpoint(str(path), 'cpu'))
     if weights is None:
-        raise ValueError(f'{path} is not a checkpoint: it holds no weights')
+        raise ValueError(f'{path} is not a checkpoint: it has no weights')
     return weights
 
 
 def weights_in(checkpoint: Any) -> Optional[Weights]:
     """The weights of a checkpoint by their names in the model.
 
-    None if it holds none.
+    None if it has none.
     """
     for name in ('state_dict', 'model'):
         if isinstance(checkpoint, dict):
@@ -61,7 +61,7 @@ CLASSIFIER = r'(fc|heads?|head_dist|classifier)\.'
 
 
 def backbone_weights(weights: Weights) -> Weights:
-    """Take the backbone out of a checkpoint, without a classifier.
+    """Extract the backbone from a checkpoint, without a classifier.
 
     Args:
         weights (dict[str, Tensor]): As of :func:`backbone_part`, with names of
@@ -81,7 +81,7 @@ def backbone_weights(weights: Weights) -> Weights:
 
 
 def backbone_part(weights: Weights) -> Weights:
-    """Take the backbone out of a checkpoint.
+    """Extract the backbone from a checkpoint.
 
     Its names begin with ``backbone.``, or ``encoder_q.0.`` in OpenSelfSup's.
     A file without either is the backbone alone, or with a classifier. Every
@@ -120,8 +120,8 @@ def write_weights(weights: Weights, path: Union[str, Path]) -> None:
     Args:
         weights (dict[str, Tensor]): Any weights.
         path (str or Path): File to write. ``.safetensors`` and ``.pkl``, a
-            pickle of arrays for detectron2, name their formats; all other
-            files are in PyTorch's.
+            pickle of arrays for detectron2, set their formats; all other
+            files are in PyTorch's format.
     """
     suffix = Path(path).suffix
     with atomic_write(path) as part:
@@ -165,7 +165,7 @@ def from_openselfsup(weights: Weights) -> Weights:
         if not name.startswith('backbone.')  # repeats encoder_q.0
     }
     check_queue(ours)
-    # The average has begun: the next step must not start it with a copy.
+    # The average exists: the next step must not replace it with a copy.
     ours['encoder_k.steps'] = torch.tensor(1)
     return ours
 
@@ -200,7 +200,7 @@ def to_openselfsup(weights: Weights) -> Weights:
             continue
         theirs[renamed(name, {b: a for a, b in OPENSELFSUP.items()})] = value
         if name.startswith('backbone.'):
-            theirs[name] = value.clone()  # safetensors shares no memory
+            theirs[name] = value.clone()  # safetensors refuses shared memory
     check_queue(theirs)
     return theirs
 

@@ -8,9 +8,9 @@ Weights = Dict[str, Tensor]
 
 
 class Rule(NamedTuple):
-    """A regular expression of names, and what replaces it.
+    """A regular expression of names, and its replacement.
 
-    An empty name leaves a weight out. `change` is applied to the values.
+    An empty name drops the weight. `change` is applied to the values.
     """
     pattern: str
     name: Union[str, Callable[[re.Match], str]]
@@ -34,13 +34,13 @@ class Family(NamedTuple):
 
 
 def numbered(form: str, factor: int = 1, plus: int = 0) -> Callable:
-    """Replacement whose first group is a number, multiplied and added to."""
+    """Replacement that multiplies the number in the first group and adds."""
     return lambda match: form.format(
         int(match[1]) * factor + plus,
         *match.groups()[1:])
 
 
-# Three convolutions in the place of one, each with a norm and an activation
+# Three convolutions instead of one, each with a norm and an activation
 DEEP_STEM = (Rule(r'^stem\.(\d)\.conv\b', numbered('stem.{}', 3)),
              Rule(r'^stem\.(\d)\.bn\b', numbered('stem.{}', 3, 1)))
 TIMM_STEM = (Rule(r'^stem\.2\.bn\b',
@@ -87,7 +87,7 @@ MOBILENET_V2_MMDET = (
     Rule(r'^(layer\d\.\d)\.conv\.1', r'\1.depthwise_conv'),
     Rule(r'^(layer\d\.\d)\.conv\.2', r'\1.linear_conv'),
 )
-MOBILENET_V2_MMSEG = (Rule(r'^conv2\..*', ''), )  # it ends before
+MOBILENET_V2_MMSEG = (Rule(r'^conv2\..*', ''), )  # it has no such layer
 MOBILENET_V2_TIMM = (
     Rule(r'^conv1\.conv', 'conv_stem'),
     Rule(r'^conv1\.bn', 'bn1'),
@@ -263,7 +263,7 @@ VIT_TORCHVISION = (
     Rule(r'\bffn\.layers\.1', 'mlp.3'),
 )
 
-# Networks of timm keep its names below a prefix, flat if they give features.
+# Networks of timm keep its names below a prefix, flat if they return features.
 TIMM_BACKBONE = (Rule(r'^timm_model\.(model\.)?',
                       ''), Rule(r'^(stem|stages|layers)_(\d)', r'\1.\2'))
 

@@ -24,7 +24,7 @@ def apply_rules(rules: Rules, weights: Weights) -> Weights:
 
 
 def family_of(weights: Weights) -> Optional[str]:
-    """The family of a backbone by the names of its weights.
+    """The family of a backbone, by the names of its weights.
 
     Args:
         weights (dict[str, Tensor]): With the names of OpenMMLab.
@@ -59,7 +59,7 @@ def to_layout(weights: Weights, layout: str) -> Weights:
 
     Returns:
         dict[str, Tensor]: Weights of the same network in the other package,
-        without its classifier. Weights do not tell settings such as ResNet's
+        without its classifier. Weights do not reveal settings such as ResNet's
         style, which is 'pytorch' in the others.
 
     Raises:
@@ -69,7 +69,7 @@ def to_layout(weights: Weights, layout: str) -> Weights:
 
 
 def rules_of(weights: Weights, layout: str) -> Rules:
-    """The rules by which :func:`to_layout` renames the weights.
+    """The rules with which :func:`to_layout` renames the weights.
 
     Raises:
         ValueError: If the layout has no names for such a backbone.
@@ -86,13 +86,13 @@ def rules_of(weights: Weights, layout: str) -> Rules:
     if rules is None:
         what = kind or f'networks with weights such as {next(iter(weights))}'
         raise ValueError(
-            f'no counterpart of {what} is known in {layout}: take the layout '
-            'openmmlab, the names of training')
+            f'no counterpart of {what} is known in {layout}: use the layout '
+            'openmmlab, with the names of training')
     return (*first, *(rules(weights) if callable(rules) else rules))
 
 
 def undo_rules(rules: Rules, wanted: Weights, given: Weights) -> Weights:
-    """Give the weights of another package the names of OpenMMLab.
+    """Rename the weights of another package as in OpenMMLab.
 
     The inverse of :func:`to_layout`.
 
@@ -116,13 +116,13 @@ def undo_rules(rules: Rules, wanted: Weights, given: Weights) -> Weights:
 
 
 def put_back(values: Tensor, places: Tensor) -> Tensor:
-    """Undo a reordering, of which the place of each value is known.
+    """Undo a reordering, given the place of each value.
 
     Args:
         values (Tensor): Reordered, of any shape.
         places (Tensor): Where each of them was, of the same shape.
 
     Returns:
-        Tensor: The values as they were, with one axis.
+        Tensor: The values in the original order, with one axis.
     """
     return values.flatten()[places.flatten().argsort()]

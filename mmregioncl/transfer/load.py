@@ -1,4 +1,4 @@
-"""Load a backbone from a file of any package, all of it or nothing."""
+"""Load a backbone from a file of any package, completely or not at all."""
 import re
 from contextlib import suppress
 from typing import Dict, Iterator, List, Sequence, Tuple
@@ -66,15 +66,15 @@ def fitting(wanted: Weights,
         weights (dict[str, Tensor]): Weights of any model of OpenMMLab, of
             OpenSelfSup, or of a backbone of torchvision, timm or OpenMMLab,
             with a classifier or not.
-        place (str): What shall be loaded, in words.
-        if_missing (str): Further advice if weights are missing, and nothing
+        place (str): Description of the target, for errors.
+        if_missing (str): Further advice if weights are missing, but nothing
             else is wrong.
 
     Raises:
         ValueError: If there is no backbone, or if a weight of it is missing,
             unexpected or of another shape, by the names that fit best.
     """
-    # Meta tensors have shapes and no values.
+    # Meta tensors have shapes but no values.
     wanted = {
         name: value.to('meta')
         for name, value in without(NOT_NEEDED, wanted).items()

@@ -12,20 +12,20 @@ from .load import fitting
 
 
 def adopt_published(model: nn.Module, checkpoint: dict) -> Optional[str]:
-    """Complete a checkpoint that holds nothing but a backbone, in place.
+    """Complete a checkpoint that contains only a backbone, in place.
 
-    Afterwards it holds all weights of the model: those of the backbone, also
-    for its moving averages, and in the place of the others those that the
+    Afterwards it has all weights of the model: those of the backbone, also
+    for its moving averages, and for all others the values that the
     model has.
 
     Args:
         model (nn.Module): Only pre-training algorithms adopt a backbone.
         checkpoint (dict): A backbone or classifier of torchvision, timm or
-            OpenMMLab. One that fits the model, or has a neck, stays as it is.
+            OpenMMLab. One that fits the model, or has a neck, is unchanged.
 
     Returns:
-        str or None: A sentence for the log; None if the checkpoint stays as it
-        is.
+        str or None: A sentence for the log; None if the checkpoint is not
+        changed.
 
     Raises:
         ValueError: If a weight of the backbone is missing, unexpected or of

@@ -150,8 +150,8 @@ def test_other_loading_than_in_training_is_refused(key):
     other = {name: value for name, value in BANDS.items() if name != key}
     with pytest.raises(
             ValueError,
-            match=f'eval_datasets.test loads images with {key}=.*, and '
-            f'training with {key}={re.escape(str(BANDS[key]))}: give'):
+            match=f'eval_datasets.test loads images with {key}=.*, but '
+            f'training with {key}={re.escape(str(BANDS[key]))}: set '):
         eval_dataset(cfg, 'test', dict(type='X', pipeline=[other]))
     given = dict(type='X', pipeline=[BANDS])
     assert eval_dataset(cfg, 'test', given) == given
@@ -181,13 +181,13 @@ def test_descriptions_know_labels_and_parts():
 
 
 @pytest.mark.parametrize('labels, sentence', [
-    ([None, 1], 'images without a label: give a data set with gt_label'),
+    ([None, 1], 'images without a label: use a data set with gt_label'),
     ([], 'images without a label'),
     ([-1, -1], 'images without a label'),
     (['cat', 'dog'], "has the label 'cat': number the classes from 0 on"),
     ([0, -1], 'has the label -1'),
     ([0, 0.5], 'has the label 0.5'),
-    ([[0, 2], [1]], 'images with several labels, and k-NN'),
+    ([[0, 2], [1]], 'images with several labels, but k-NN'),
 ])
 def test_bad_labels(labels, sentence):
     with pytest.raises(ValueError, match=sentence):

@@ -119,14 +119,14 @@ def test_names_in_two_folders_are_refused(tmp_path):
 
 
 def test_missing_files_are_refused(tmp_path):
-    with pytest.raises(FileNotFoundError, match='no file .*val.json: name'):
+    with pytest.raises(FileNotFoundError, match='no file .*val.json: pass'):
         read_objects(tmp_path / 'val.json')
 
 
 @pytest.mark.parametrize('text', ['', '{}', '{', '{"images": []}', 'a\tb\n'])
 def test_other_files_are_refused(tmp_path, text):
     (tmp_path / 'file').write_text(text)
-    with pytest.raises(ValueError, match='file has no boxes of objects: give'):
+    with pytest.raises(ValueError, match='file has no boxes of objects: use '):
         read_objects(tmp_path / 'file')
 
 

@@ -131,10 +131,10 @@ def test_another_checkpoint_is_refused(cfg, checkpoint, tmp_path):
     open_run(cfg, checkpoint, tmp_path / 'out')
     open_run(cfg, checkpoint, tmp_path / 'out')
     with pytest.raises(
-            ValueError, match='results of another checkpoint: give an'):
+            ValueError, match='results of another checkpoint: choose'):
         open_run(cfg, None, tmp_path / 'out')
     cfg.model.queue_len = 64
-    with pytest.raises(ValueError, match='results of another config: give an'):
+    with pytest.raises(ValueError, match='results of another config: choose'):
         open_run(cfg, checkpoint, tmp_path / 'out')
 
 

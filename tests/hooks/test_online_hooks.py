@@ -597,12 +597,12 @@ def test_bad_settings(online_cfg, hook, sentence, tmp_path):
 def test_missing_labels(online_cfg, hook, image_folder, tmp_path):
     online_cfg.default_hooks = dict(hook=hook)
     online_cfg.eval_datasets = {}
-    with pytest.raises(ValueError, match='names no eval_datasets'):
+    with pytest.raises(ValueError, match='has no eval_datasets'):
         train(online_cfg, tmp_path / 'none')
     unlabelled = dict(
         type='mmregioncl.ImageFolder', data_root=str(image_folder))
     online_cfg.eval_datasets = dict(train=unlabelled, test=unlabelled)
-    with pytest.raises(ValueError, match='images without a label: give'):
+    with pytest.raises(ValueError, match='images without a label: use '):
         train(online_cfg, tmp_path / 'unlabelled')
 
 

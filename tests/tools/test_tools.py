@@ -311,7 +311,7 @@ def test_localization(run_tool, tmp_path, digits):
 
 @pytest.mark.parametrize('settings, said', [
     (('--objects', 'none.txt'),
-     'there is no file none.txt: name the annotations of the images\n'),
+     'there is no file none.txt: pass the annotations of the images\n'),
     (('--objects', 'objects.txt', '--thresholds', '2'),
      "threshold='2' of boxes has to be in [0, 1), or \"mean\"\n"),
 ])
@@ -504,7 +504,7 @@ def test_knn_without_labels_says_what_to_do(run_tool, tmp_path):
     config = CONFIG.with_name('regioncl-m_resnet50_8xb128-coslr-200e_in1k.py')
     done = run_tool('evaluation/knn.py', config, 'none', check=False)
     assert done.returncode
-    assert 'give folders with one folder per class by --train' in done.stderr
+    assert 'set folders with one folder per class by --train' in done.stderr
 
 
 def test_knn_refuses_other_classes(run_tool, tmp_path):
@@ -544,7 +544,7 @@ def test_refusals_are_one_sentence(run_tool, options, monkeypatch):
     ('evaluation/knn.py', ['--batch-size', '0'], 'must be at least 1'),
     ('evaluation/knn.py', ['--workers', '-1'], 'must be at least 0'),
     ('evaluation/knn.py', ['--train', 'x.zip', '--test', 'y'
-                           ], 'is not a folder: name'),
+                           ], 'is not a folder: set '),
     ('evaluate.py', ['--out', 'o', '--learning-rates', '1', '-1'
                      ], '--learning-rates must be above 0'),
     ('evaluate.py', ['--out', 'o', '--seed', f'{2**32}'
@@ -569,7 +569,7 @@ def test_evaluate(run_tool, tmp_path, digits):
     assert 'a protocol failed' in done.stderr.splitlines()[-1]
     done = run_tool(*command, '--protocols', 'knn', 'linear', '--k', '20',
                     '9999')
-    assert 'knn leaves out k=9999: there are 1198' in done.stdout + done.stderr
+    assert 'knn skips k=9999: there are only 1198' in done.stdout + done.stderr
     assert 'linear: finished before' in done.stdout + done.stderr
     assert 'report: out/report.html' in done.stdout
     run_tool('evaluate.py', '--compare', 'out', 'out', '--out', 'both')
@@ -587,7 +587,7 @@ def test_evaluate(run_tool, tmp_path, digits):
         (['--protocols', 'knm'], 'there is no protocol knm, and no such file'),
         (['--train', 'nowhere', '--test', 'nowhere'], 'is not a folder'),
         (['--train', 'more', '--test', 'more'], 'as a class: remove .x, 10'),
-        (['--seed', '1'], 'holds results of another seed: give another'),
+        (['--seed', '1'], 'has results of another seed: choose another'),
     ):
         done = run_tool(*command, *arguments, check=False)
         assert sentence in done.stderr.strip().splitlines()[-1]
