@@ -17,16 +17,16 @@ class AccumulationHook(Hook):
     """Update key encoders and queues once per optimizer step.
 
     With ``accumulative_counts=K`` in the optimizer wrapper, K batches make one
-    update of the weights. The hook tells the model, which then moves its
+    update of the weights. The hook tells the model, which then updates its
     averages once per update and enqueues the keys of K batches at once.
-    Without it, averages would move K times per update, and the batches of an
+    Without it, averages would change K times per update, and the batches of an
     update would get each other's keys as negatives.
 
     A checkpoint in the middle of an update holds its gradients and keys, so a
     resumed run is bit-identical to an uninterrupted one.
 
     Moving averages of the host's models are updated once per update as well.
-    Their queues cannot wait, so MoCo and DenseCL are left as they are, with a
+    Their queues cannot wait, so MoCo and DenseCL are not changed, with a
     warning.
     """
 
@@ -42,7 +42,7 @@ class AccumulationHook(Hook):
         self.unfinished = saved_state(
             runner, checkpoint, 'unfinished',
             lambda state: is_update(state, unwrap(runner.model)))
-        if self.unfinished is not None:  # MMEngine says that it is lost
+        if self.unfinished is not None:  # MMEngine warns that it is lost
             runner.logger.addFilter(lambda record: not record.getMessage().
                                     startswith('Resumed iteration number'))
 

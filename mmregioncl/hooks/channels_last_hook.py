@@ -22,14 +22,14 @@ class ChannelsLastHook(Hook):
         """Change the layout once the weights are initialized.
 
         Raises:
-            ValueError: If the model is wrapped by anything but
+            ValueError: If the model is wrapped in anything but
                 DistributedDataParallel, or MMEngine compiled the wrapper.
         """
         wrapper, model = runner.model, unwrap(runner.model)
         device = next(model.parameters()).device.type
         why = channels_last_gains_nothing(device, model)
         if why:
-            runner.logger.warning(f'ChannelsLastHook gains nothing, since '
+            runner.logger.warning(f'ChannelsLastHook has no benefit, because '
                                   f'{why}: leave it out')
         if wrapper is not model:
             check_wrapper(wrapper)

@@ -35,7 +35,7 @@ class EvaluationHook(Hook, ABC):
             training since the last one, counted in forward passes of the
             backbone. A backward pass counts as two. -1 switches the hook off.
         batch_size (int): Images per batch of an evaluation on each rank.
-        num_workers (int, optional): Workers that load them. None takes as
+        num_workers (int, optional): Workers that load them. None uses as
             many as in training.
     """
     priority = 'LOW'  # before the checkpoint of the same epoch is written
@@ -61,8 +61,9 @@ class EvaluationHook(Hook, ABC):
         """Warn if the loop has no epochs."""
         if isinstance(runner._train_loop, IterBasedTrainLoop):
             runner.logger.warning(
-                f'{type(self).__name__} evaluates after epochs, and an '
-                'IterBasedTrainLoop has one: it will evaluate at the end only')
+                f'{type(self).__name__} evaluates after epochs, but an '
+                'IterBasedTrainLoop is a single epoch: it runs only at the end'
+            )
 
     def after_train_epoch(self, runner) -> None:
         """Evaluate when it is time."""

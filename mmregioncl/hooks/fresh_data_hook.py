@@ -11,7 +11,7 @@ from mmregioncl.registry import HOOKS
 
 @HOOKS.register_module()
 class FreshDataHook(Hook):
-    """Resume an iteration-based run at once, with new data.
+    """Resume an iteration-based run without delay, with new data.
 
     MMEngine 0.10.7 first loads and augments all batches that were trained on
     before (mmengine#1520), which takes hours for a detector. This hook lets

@@ -26,8 +26,8 @@ class GuardHook(Hook):
       dataloader makes batches that the model accepts, including the last of an
       epoch, annotated images exist and can be read, the first step works, and
       a loaded checkpoint has the weights of the model (the Runner alone would
-      continue with random weights). A new run may begin with a backbone of
-      torchvision, timm or OpenMMLab alone. It warns if the queue is longer
+      continue with random weights). A new run may begin with only a backbone
+      of torchvision, timm or OpenMMLab. It warns if the queue is longer
       than the data, the schedule does not end with the run, images use a small
       part of their value range, or memory, shared memory or disk space will
       not suffice.
@@ -100,7 +100,7 @@ class GuardHook(Hook):
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
         """Check that the checkpoint fits the run.
 
-        A new run of pre-training may start from a backbone alone.
+        A new run of pre-training may start from only a backbone.
         """
         model = unwrap(runner.model)
         if self.strict_load and not runner._resume:
@@ -172,7 +172,7 @@ class GuardHook(Hook):
         first = min(steps.values())
         if first == NEVER:
             return
-        # One step later every term is bad: name those that came first.
+        # One step later every term is bad: report those that came first.
         begun = [name for name in steps if steps[name] == first]
         terms = [name for name in begun if name != 'loss'] or begun
         self.stop(runner, ' and '.join(terms), f'at step {first}')

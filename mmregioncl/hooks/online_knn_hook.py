@@ -20,7 +20,7 @@ class OnlineKNNHook(EvaluationHook):
 
     Neighbours are found by cosine similarity of the averaged last feature map,
     and vote with exp(similarity / T). Training is unaffected: weights and
-    random state are unchanged. Each rank holds a share of the train features;
+    random state are unchanged. Each rank has a share of the train features;
     the result does not depend on the number of processes.
 
     Args:

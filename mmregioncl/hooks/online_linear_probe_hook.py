@@ -85,7 +85,7 @@ class OnlineLinearProbeHook(EvaluationHook):
         self.classes = int(known.max()) + 1
 
     def before_train(self, runner) -> None:
-        """Build the test set, and listen to the backbone."""
+        """Build the test set, and register hooks on the backbone."""
         self.test_set, self.test_labels = self.labelled(
             runner, 'test', self.test)
         for part in innermost(runner.train_dataloader.dataset):
@@ -125,7 +125,7 @@ class OnlineLinearProbeHook(EvaluationHook):
 
     @torch.compiler.disable  # not part of the model
     def note_views(self, module: nn.Module, args: tuple, output) -> None:
-        """Keep the views that the algorithm gets."""
+        """Keep the views that the algorithm receives."""
         if self.views is not None:
             self.views, _ = split_batch(output)
 
@@ -133,7 +133,7 @@ class OnlineLinearProbeHook(EvaluationHook):
     def note_features(self, module: nn.Module, args: tuple, output) -> None:
         """Keep the features of whole first views, from the first call.
 
-        Most algorithms pass them alone or in front; the host's SimCLR
+        Most algorithms pass only them, or pass them first; the host's SimCLR
         interleaves both views. With region_share, not all images have one.
         """
         if not self.views or self.features is not None:
@@ -149,8 +149,8 @@ class OnlineLinearProbeHook(EvaluationHook):
                 None)
         if self.layout is None:
             raise ValueError(
-                'OnlineLinearProbeHook finds no whole first view in what the '
-                'algorithm passes its backbone: take OnlineKNNHook instead')
+                'OnlineLinearProbeHook cannot find the whole first views in '
+                'the input of the backbone: use OnlineKNNHook instead')
         features = image_features(output).detach()  # of all images
         self.features = features[self.layout].float()  # (U, C), U images
 
@@ -194,7 +194,7 @@ class OnlineLinearProbeHook(EvaluationHook):
         if before != self.classes:
             print_log(
                 'the linear probe starts from zeros: the checkpoint has '
-                f'{before} classes and the data set has {self.classes}',
+                f'{before} classes, but the data set has {self.classes}',
                 'current', logging.WARNING)
         else:
             self.probe.load_state_dict(self.state['probe'])
@@ -261,5 +261,5 @@ def is_probe(state: Any) -> bool:
             state.get('right', 0),
             state.get('seen', 0)
         ], [probe.state_dict(), momenta, 0, 0])
-    except Exception:  # it may hold anything
+    except Exception:  # it may contain anything
         return False

@@ -15,12 +15,12 @@ class PretrainedHook(Hook):
     """Start fine-tuning from a complete pre-trained backbone.
 
     MMEngine's ``Pretrained`` loads the weights whose names match and silently
-    leaves the others random. This hook stops with their names instead. A
+    leaves the others random. This hook raises an error with their names. A
     resumed run keeps its own weights and does not need the checkpoint.
 
     Args:
         checkpoint (str, optional): Checkpoint of a pre-training run of
-            OpenMMLab or OpenSelfSup, or of a backbone alone, ``.pth`` or
+            OpenMMLab or OpenSelfSup, or of only a backbone, ``.pth`` or
             ``.safetensors``; 'none' for random weights. Defaults to None,
             which is refused.
         parts (Sequence[str]): Modules that together make up the backbone.
@@ -81,9 +81,9 @@ class PretrainedHook(Hook):
         if runner._resume and runner._has_loaded:
             return
         if self.checkpoint is None:
-            raise ValueError('no pre-trained checkpoint is set: name it by '
+            raise ValueError('no pre-trained checkpoint is set: pass it as '
                              '--pretrained CHECKPOINT, or start from random '
-                             'weights by --pretrained none')
+                             'weights with --pretrained none')
         model = unwrap(runner.model)
         parts = [get_module(model, part) for part in self.parts]
         parameters = [p for part in parts for p in part.parameters()]

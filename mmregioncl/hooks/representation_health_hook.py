@@ -20,12 +20,11 @@ GONE = 4  # A spread is lost if it was this many times larger before.
 RECOVER = ('lower the learning rate, and check that the target gets no '
            'gradient, that SimSiam and BYOL have their predictor, and that '
            'batch norm sees enough images')
-LEARN = (
-    'crop less, lower head.temperature, let the key encoder follow faster '
-    '(model.momentum), train for more steps, or start from published '
-    'weights by load_from')
+LEARN = ('crop less, lower head.temperature, update the key encoder faster '
+         '(model.momentum), train for more steps, or start from published '
+         'weights with load_from')
 PASSES = 3  # of an image: both views and the composite
-LEAST = 4  # images; RankMe cannot exceed their number, and 2 is a collapse
+LEAST = 4  # images; RankMe cannot exceed their number, and 2 means collapse
 
 
 @HOOKS.register_module()
@@ -51,11 +50,11 @@ class RepresentationHealthHook(EvaluationHook):
             epoch is always evaluated. Defaults to None, the smallest number
             that keeps an evaluation below 3 % of the training in between.
         samples (int): Images to embed, spread evenly over the data set. RankMe
-            is at most this number, so compare it between equal numbers only.
+            is at most this number, so compare it only between equal numbers.
             Defaults to 1024.
         collapse (float): Spread in [0, 1] up to which embeddings count as
             equal, as with a RankMe of at most 2. The hook warns after two such
-            evaluations in a row or at the end, and at once about NaN. Defaults
+            evaluations in a row or at the end, and at once for NaN. Defaults
             to 0.05.
         batch_size (int): Images per batch on each rank, even. Defaults to 64.
         num_workers (int, optional): Defaults to None, as many as in training.
@@ -88,7 +87,8 @@ class RepresentationHealthHook(EvaluationHook):
                 'to None')
 
     def count(self, runner) -> int:
-        """Images to embed, an even number, since regions swap in pairs."""
+        """Images to embed, an even number, since regions are swapped in
+        pairs."""
         dataset = runner.train_dataloader.dataset
         return min(self.samples, len(dataset)) // 2 * 2
 
@@ -122,7 +122,7 @@ class RepresentationHealthHook(EvaluationHook):
         count = self.first_count(runner)
         if runner.iter == 0 and count >= LEAST:
             runner.logger.info(f'embedding {count} images before training, to '
-                               'compare later embeddings with')
+                               'as a reference for later evaluations')
             scalars = self.measure(runner, count)
             self.note_widest(runner.message_hub, scalars)
             log(runner, scalars, 'before training')
@@ -171,7 +171,7 @@ class RepresentationHealthHook(EvaluationHook):
             f'{name} is {value:.3g}' for name, value in scalars.items()
             if not value > least.get(name.split('/')[1], -torch.inf)
         ]  # or NaN
-        # Checkpoints hold the hub, so a resumed run knows what was before.
+        # Checkpoints contain the hub, so a resumed run knows earlier values.
         hub = runner.message_hub
         times = hub.get_info('health/collapses', 0) + 1 if equal else 0
         hub.update_info('health/collapses', times)

@@ -82,9 +82,9 @@ class ResumeHook(Hook):
                 change.startswith('optim_wrapper.optimizer.type:')
                 for change in found):
             raise ValueError(
-                f'{loaded_from(runner)} holds the state of another optimizer: '
-                'take its type, or start anew from its weights by load_from, '
-                'without --resume')
+                f'{loaded_from(runner)} has the state of another optimizer: '
+                'use its type, or start a new run from its weights with '
+                'load_from, without --resume')
         self.schedule_changed = any(
             change.startswith(SCHEDULE) for change in found)
         if isinstance(runner.train_loop, EpochBasedTrainLoop):
@@ -100,7 +100,7 @@ class ResumeHook(Hook):
             return
         if self.schedule == 'checkpoint':
             runner.logger.warning('learning rate, weight decay and momentum '
-                                  'follow the checkpoint, as set')
+                                  'follow the checkpoint, as configured')
         elif self.groups is None:
             runner.logger.warning(
                 'learning rate, weight decay and momentum follow the '

@@ -44,5 +44,5 @@ class RunSummaryHook(Hook):
         if self.done == self.steps + 1 and left > 0:
             mean = (time.time() - self.start) / self.steps
             runner.logger.info(
-                f'{left} steps are left, which end about '
-                f'{end_of_run(mean, left)} at {mean:.2g} s each')
+                f'{left} steps left at {mean:.2g} s each, until about '
+                f'{end_of_run(mean, left)}')

@@ -20,12 +20,12 @@ class SafeCheckpointHook(CheckpointHook):
     last one of a run raises an error. With `save_last`, a run that is stopped
     early writes a last checkpoint, too.
 
-    `save_best` takes metrics of the evaluation hooks, such as
+    `save_best` accepts metrics of the evaluation hooks, such as
     'knn/k20_T0.1', and metrics of a validation loop. The best checkpoint is a
-    file of its own. MMEngine also writes the checkpoint of that epoch, at any
+    separate file. MMEngine also writes the checkpoint of that epoch, at any
     interval, and counts it among `max_keep_ckpts`.
 
-    It takes the arguments of ``CheckpointHook``. ``backend_args`` defaults to
+    It has the arguments of ``CheckpointHook``. ``backend_args`` defaults to
     ``dict(backend='mmregioncl.atomic')``.
     """
 

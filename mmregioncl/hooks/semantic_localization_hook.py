@@ -92,7 +92,7 @@ class SemanticLocalizationHook(Hook):
             return  # attached before, or this run does not train
         if not isinstance(runner.train_loop, EpochBasedTrainLoop):
             raise ValueError(
-                'SemanticLocalizationHook counts epochs: set train_cfg.type '
+                'SemanticLocalizationHook needs epochs: set train_cfg.type '
                 'to EpochBasedTrainLoop')
         dataset = runner.train_dataloader.dataset
         crops = [
@@ -102,7 +102,7 @@ class SemanticLocalizationHook(Hook):
         ]
         if not crops:
             raise ValueError(
-                'SemanticLocalizationHook found no crop that takes boxes: set '
+                'SemanticLocalizationHook found no crop that uses boxes: set '
                 'the type of RandomResizedCrop in the train pipeline to '
                 'mmregioncl.ContrastiveCrop, without fixed_box')
         self.image_size = self.image_size or tuple(crops[0].size)
@@ -127,7 +127,7 @@ class SemanticLocalizationHook(Hook):
                 f'{self.interval} of SemanticLocalizationHook')
         if self.missing and runner.epoch >= self.warmup_epochs:
             runner.logger.warning(
-                f'{loaded_from(runner)} holds no crop boxes: finding them now')
+                f'{loaded_from(runner)} has no crop boxes: finding them now')
             self.find_boxes(runner, runner.epoch)
 
     def before_train_epoch(self, runner) -> None:

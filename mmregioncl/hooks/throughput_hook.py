@@ -58,7 +58,7 @@ class ThroughputHook(IterTimerHook):
         if not 0 <= most_wait <= 1 or first_steps < 1:
             raise ValueError(
                 f'ThroughputHook(most_wait={most_wait}, first_steps='
-                f'{first_steps}) takes a share in [0, 1] and steps from 1 on')
+                f'{first_steps}) needs a share in [0, 1] and 1 or more steps')
         self.most_wait = most_wait
         self.first_steps = first_steps
         self.steps = -1

@@ -18,7 +18,7 @@ from mmregioncl.registry import HOOKS
 from mmregioncl.validation import check_number
 from .safe_checkpoint_hook import SafeCheckpointHook
 
-STOPPED = 75  # exit code of a run that was told to stop: try again later
+STOPPED = 75  # exit code of a run that was stopped: try again later
 RETRY = 60  # seconds after which a failed write is tried again
 TIMED = 'resume_iter_{}.pth'
 
@@ -27,7 +27,7 @@ TIMED = 'resume_iter_{}.pth'
 class TimedCheckpointHook(SafeCheckpointHook):
     """``SafeCheckpointHook`` that also writes by time, and on signals.
 
-    - Every few minutes it writes ``resume_iter_N.pth``, beside the checkpoints
+    - Every few minutes it writes ``resume_iter_N.pth``, besides checkpoints
       of epochs, and keeps the newest two. They are removed when the run
       is complete.
     - On SIGTERM, SIGUSR1 or Ctrl-C it writes such a checkpoint at the end of
@@ -43,7 +43,7 @@ class TimedCheckpointHook(SafeCheckpointHook):
     Args:
         *args: Arguments of ``CheckpointHook``.
         minutes (float, optional): Time between two checkpoints. Defaults to
-            15. With None, it writes by ``interval`` and on signals only.
+            15. With None, it writes only by ``interval`` and on signals.
         **kwargs: Further arguments of ``CheckpointHook``.
 
     Raises:
@@ -63,19 +63,19 @@ class TimedCheckpointHook(SafeCheckpointHook):
         self.handlers: Dict[int, Any] = {}
 
     def before_train(self, runner) -> None:
-        """Start the timer, and listen to signals."""
+        """Start the timer, and register signal handlers."""
         super().before_train(runner)
         loop = runner.train_loop
         self.anywhere = getattr(loop, 'begins_anywhere',
                                 not isinstance(loop, EpochBasedTrainLoop))
         if not self.anywhere:
             runner.logger.warning(
-                'checkpoints are written at the end of epochs only, since this'
+                'checkpoints are written only at the end of epochs, since this'
                 ' run cannot be resumed within one: set train_cfg.type to '
                 'mmregioncl.SeededTrainLoop and train_dataloader.sampler.type '
                 'to mmregioncl.SeededSampler')
         self.due = time.monotonic() + self.pause
-        if current_thread() is main_thread():  # others cannot listen
+        if current_thread() is main_thread():  # others cannot
             outlive_in_workers()
             self.handlers = {
                 number: signal.signal(number, self.note_stop)
@@ -188,9 +188,9 @@ class TimedCheckpointHook(SafeCheckpointHook):
         missing = is_main_process() and known.get('last_ckpt') is None
         missing = self.any_process(missing)
         runner.logger.warning(
-            f'told to stop: ended after step {meta["iter"]}; ' +
+            f'received a stop signal: stopped after step {meta["iter"]}; ' +
             ('no checkpoint was written yet' if missing else
-             f'a resumed run goes on from {known.get("last_ckpt")}'))
+             f'--resume continues from {known.get("last_ckpt")}'))
         for number in self.handlers:  # further signals would change the code
             signal.signal(number, signal.SIG_IGN)
         sys.exit(1 if missing else STOPPED)

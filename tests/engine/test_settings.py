@@ -201,7 +201,7 @@ def test_settings_without_effect_are_refused(settings_cfg, tmp_path, settings,
                 type='mmregioncl.RepresentationHealthHook',
                 samples=4,
                 batch_size=4)
-        ]), 'RepresentationHealthHook evaluates after epochs, and an Iter'),
+        ]), 'RepresentationHealthHook evaluates after epochs, but an Iter'),
 ])
 def test_others_are_warned_of(settings_cfg, tmp_path, settings, words):
     settings.setdefault(

@@ -119,8 +119,8 @@ def test_channels_last_says_that_it_gains_nothing():
     runner = SimpleNamespace(model=nn.Linear(1, 1), logger=Mock())
     ChannelsLastHook().before_train(runner)
     runner.logger.warning.assert_called_once_with(
-        'ChannelsLastHook gains nothing, since Linear has no convolutions of '
-        'images: leave it out')
+        'ChannelsLastHook has no benefit, because Linear has no convolutions '
+        'of images: leave it out')
 
 
 def test_compiling_without_a_compiler(monkeypatch):

@@ -552,7 +552,7 @@ def test_a_loop_without_epochs_warns(online_cfg, tmp_path):
     online_cfg.default_hooks = dict(
         health=HEALTH, checkpoint=dict(type='CheckpointHook', by_epoch=False))
     lines = train(online_cfg, tmp_path / 'run')[1]
-    assert any('it will evaluate at the end only' in line for line in lines)
+    assert any('it runs only at the end' in line for line in lines)
     assert sum('embeddings after' in line for line in lines) == 1
 
 

@@ -79,7 +79,7 @@ def test_resumed_run_keeps_its_own_weights(fine_tune, pretrained, tmp_path):
 
 
 def test_random_weights_have_to_be_asked_for(fine_tune, pretrained):
-    with pytest.raises(ValueError, match='name it by --pretrained CHECKPOINT'):
+    with pytest.raises(ValueError, match='pass it as --pretrained CHECKPOINT'):
         fine_tune(None)
     line, = said(fine_tune('none'))
     assert line.startswith('backbone: 0 weights loaded from none')

@@ -154,8 +154,8 @@ def test_damaged_progress_is_not_used(known):
 def test_the_state_of_another_optimizer_is_refused(resumable, tmp_path):
     with pytest.raises(
             ValueError,
-            match='epoch_1.pth holds the state of another optimi'
-            'zer: take its type, or start anew'):
+            match='epoch_1.pth has the state of another optimi'
+            'zer: use its type, or start a new'):
         resume(
             resumable, tmp_path, **{
                 'optim_wrapper.optimizer.type': 'Adam',

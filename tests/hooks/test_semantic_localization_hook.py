@@ -248,10 +248,10 @@ def test_constant_maps_do_not_end_a_run(ccrop_cfg, tmp_path):
 
 @pytest.mark.parametrize('change, message', [
     (dict(train_dataloader=dict(dataset=dict(pipeline=[]))),
-     'found no crop that takes boxes: set the type of RandomResizedCrop'),
+     'found no crop that uses boxes: set the type of RandomResizedCrop'),
     (dict(
         train_cfg=dict(_delete_=True, type='IterBasedTrainLoop', max_iters=2)),
-     'counts epochs: set train_cfg.type'),
+     'needs epochs: set train_cfg.type'),
 ])
 def test_runs_that_cannot_use_boxes_are_refused(ccrop_cfg, change, message,
                                                 tmp_path):

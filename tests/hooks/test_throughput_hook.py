@@ -172,5 +172,5 @@ def test_resumed_run_knows_its_eta(runner_cfg, monkeypatch):
     dict(first_steps=0),
 ])
 def test_invalid_settings_are_refused(settings):
-    with pytest.raises(ValueError, match='takes a share in'):
+    with pytest.raises(ValueError, match='needs a share in'):
         HOOKS.build(dict(type='mmregioncl.ThroughputHook', **settings))

@@ -193,7 +193,7 @@ def test_a_signal_between_epochs_stops_there(timed_cfg, tmp_path):
     runner.logger.warning = warned = Mock()
     with pytest.raises(SystemExit):
         runner.train()
-    assert 'ended after step 3;' in warned.call_args.args[0]
+    assert 'stopped after step 3;' in warned.call_args.args[0]
     meta = torch.load(tmp_path / 'run/resume_iter_3.pth')['meta']
     assert (meta['epoch'], meta['iter']) == (1, 3)
 
@@ -340,7 +340,7 @@ def test_epochs_that_begin_at_the_first_image_only(timed_cfg):
     timed_cfg.default_hooks.checkpoint.interval = 2
     runner = run(timed_cfg, watch := Watch())
     assert watch.files == 3 * [[]] + 3 * [['resume_iter_3.pth']]
-    assert 'checkpoints are written at the end of epochs only' in '\n'.join(
+    assert 'checkpoints are written only at the end of epochs' in '\n'.join(
         call.args[0] for call in runner.logger.warning.call_args_list)
 
 

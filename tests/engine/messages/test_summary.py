@@ -10,8 +10,9 @@ from torch import nn
 
 from mmregioncl.datasets.nested import type_name
 from mmregioncl.dry_run import dry_run
-from mmregioncl.engine.messages.summary import (counted, describe_data, end_of_run,
-                                       every, next_commands)
+from mmregioncl.engine.messages.summary import (counted, describe_data,
+                                                end_of_run, every,
+                                                next_commands)
 from mmregioncl.hooks import RunSummaryHook
 
 
@@ -36,8 +37,8 @@ def test_a_run_says_what_it_does_and_when_it_ends(runner, tmp_path):
     assert (f'RegionCLMoCo on 12 images of {tmp_path}/images (skipped 3 other '
             'files: 1 without extension, 2 .txt): 2 epochs of 3 steps of 4 '
             f'images, on cpu; checkpoints and log in {tmp_path}/run') in lines
-    line, = (line for line in lines if 'steps are left' in line)
-    assert line.startswith('3 steps are left, which end about ')
+    line, = (line for line in lines if 'steps left' in line)
+    assert line.startswith('3 steps left at ')
 
     told = next_commands(runner, 'mine.py', Path('tools'))
     checkpoint = f'{tmp_path}/run/epoch_2.pth'
