@@ -1,12 +1,11 @@
 """Lock the work dir of a run."""
+import fcntl
 import os
 import socket
 import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator, Optional, TextIO, Union
-
-from mmregioncl.files import fcntl  # None on Windows
 
 
 def claim_work_dir(work_dir: Union[str, Path]) -> Optional[TextIO]:
@@ -29,8 +28,6 @@ def claim_work_dir(work_dir: Union[str, Path]) -> Optional[TextIO]:
     with writing(work_dir):
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = open(path, 'a+')
-    if fcntl is None:
-        return None
     try:
         # flock would be shared with forked workers.
         fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

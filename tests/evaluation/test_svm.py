@@ -139,7 +139,7 @@ def test_a_class_with_one_image_is_refused(blobs):
     targets = train.targets.copy()
     targets[np.flatnonzero(targets[:, 2])[1:], 2] = 0
     few = train._replace(targets=targets)
-    with pytest.raises(ValueError, match='class 2 has 1 train images, and'):
+    with pytest.raises(ValueError, match='class 2 has 1 train images, but'):
         svm_map(few, test)
     with pytest.raises(ValueError, match='class 0 has 0 test images'):
         svm_map(train, test._replace(targets=targets * 0))

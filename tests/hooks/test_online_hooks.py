@@ -448,7 +448,8 @@ def test_one_number_is_a_list_of_one():
     (OnlineKNNHook, dict(interval=True), 'interval=True .* a whole number'),
     (OnlineKNNHook, dict(num_workers=-1), 'num_workers=-1 .* from 0 on'),
     (OnlineLinearProbeHook, dict(lr=0), 'lr=0 .* a positive number'),
-    (RepresentationHealthHook, dict(samples='8'), 'samples=8 .* whole number'),
+    (RepresentationHealthHook, dict(samples='8'),
+     "samples='8' .* whole number"),
     (GuardHook, dict(interval=0), 'interval=0 .* a whole number from 1 on'),
 ])
 def test_settings_are_checked(hook, settings, words):

@@ -231,11 +231,10 @@ def check_colors(step: BaseTransform, channels: int) -> None:
     """
     if channels == 3 or not getattr(step, 'needs_colors', True):
         return
-    name, what, remedy = type(step).__name__, 'colours', 'leave it out'
+    name, what, remedy = type(step).__name__, 'colors', 'leave it out'
     if name == 'ColorJitter':
         what = 'saturation or hue'
-        remedy = ('take mmregioncl.ColorJitter with brightness and contrast '
-                  'alone')
+        remedy = 'use mmregioncl.ColorJitter with brightness and contrast only'
     raise ValueError(f'{name} changes {what}, which images of {channels} '
                      f'channel(s) do not have: {remedy}')
 
