@@ -166,11 +166,11 @@ def test_config_of_the_other_host_is_refused(line, setting, installed, advice,
     path.write_text(f"model = dict(type='MoCo')\n{line}")
     with pytest.raises(ValueError) as error:
         load_config(path)
-    begin = f'{path} is a config of {OTHER}, by {setting}: '
+    begin = f'{path} is a config of {OTHER}, according to {setting}: '
     assert str(error.value).startswith(begin)
     assert f'extends: {advice} {host.VARIABLE}={OTHER} to' in str(error.value)
     assert str(error.value).endswith(
-        f', or take a config of {host.NAME} for the same method')
+        f', or use a config of {host.NAME} for the same method')
     path.write_text(path.read_text().replace(OTHER, host.NAME))
     assert load_config(path).model
 
@@ -181,7 +181,8 @@ def test_base_of_the_other_host_is_refused(read, tmp_path):
     path.write_text("_base_ = 'base.py'")
     base.write_text(f"_base_ = '{OTHER}::a/b.py'")
     with pytest.raises(
-            ValueError, match=f'^{path} is a config of {OTHER}, by _base_: '):
+            ValueError,
+            match=f'^{path} is a config of {OTHER}, according to _base_: '):
         read(path)
 
 

@@ -134,8 +134,8 @@ def adopt_backbone(cfg: Config, run: EvaluationRun) -> None:
     if not issubclass(kind or object, FeatureClassifier) and \
             (last.ndim != 4 or token is not None):
         raise ValueError(
-            'the recipe averages feature maps, and '
-            f'{type(run.model.backbone).__name__} does not return one alone: '
+            'the recipe averages feature maps, but '
+            f'{type(run.model.backbone).__name__} does not return just one: '
             "set model.type='mmregioncl.FeatureClassifier' and "
             'model.neck=None')
     cfg.model.head.in_channels = image_features(outputs).shape[1]

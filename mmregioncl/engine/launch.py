@@ -54,7 +54,7 @@ def restarted() -> bool:
 
 
 def note_start(work_dir: Union[str, Path], resumes: bool) -> None:
-    """Note when a job begins, in case it is restarted.
+    """Record when a job begins, in case it is restarted.
 
     Args:
         work_dir (str or Path): Work dir of the run.

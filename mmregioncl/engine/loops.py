@@ -71,7 +71,7 @@ class SeededLoop:
 
 @LOOPS.register_module()
 class SeededTrainLoop(SeededLoop, EpochBasedTrainLoop):
-    """Epoch-based loop that can be resumed at any step, bit for bit.
+    """Epoch-based loop that can be resumed exactly, at any step.
 
     Random draws of a step, such as regions and dropout, depend only on the
     seed of the run and the number of the step. They are the same in all
@@ -96,7 +96,7 @@ class SeededTrainLoop(SeededLoop, EpochBasedTrainLoop):
         hub = self.runner.message_hub
         if self.epoch >= self.max_epochs:
             self.runner.logger.warning(
-                f'nothing is left to train after epoch {self.epoch}: raise '
+                f'training is already complete at epoch {self.epoch}: raise '
                 f'train_cfg.max_epochs={self.max_epochs} to continue')
         if self.epoch == 0:
             hub.update_info('validated', 0)
@@ -130,8 +130,8 @@ class SeededTrainLoop(SeededLoop, EpochBasedTrainLoop):
         steps = self.iter - self.epoch * len(self.dataloader)
         if self.begins_anywhere and steps != len(self.dataloader):
             raise ValueError(
-                f'epoch {self.epoch + 1} had {steps} batches and not '
-                f'{len(self.dataloader)}, by which a resumed run counts: set '
+                f'epoch {self.epoch + 1} had {steps} batches instead of the '
+                f'{len(self.dataloader)} that resuming relies on: set '
                 'drop_last=False in train_dataloader.batch_sampler, or '
                 'train_cfg.type to EpochBasedTrainLoop')
         self.runner.call_hook('after_train_epoch')
@@ -156,7 +156,7 @@ class SeededTrainLoop(SeededLoop, EpochBasedTrainLoop):
 
 @LOOPS.register_module()
 class SeededIterTrainLoop(SeededLoop, IterBasedTrainLoop):
-    """Iteration-based loop that can be resumed at any step, bit for bit.
+    """Iteration-based loop that can be resumed exactly, at any step.
 
     See :class:`SeededTrainLoop`. Unlike in MMEngine's loop, earlier batches
     are not loaded again.

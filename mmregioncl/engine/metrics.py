@@ -1,6 +1,6 @@
 """Pass metrics of evaluation hooks to hooks and schedulers that monitor them.
 
-MMEngine takes metrics from a validation loop, which pre-training does not
+MMEngine gets metrics from a validation loop, which pre-training does not
 have. Without this, ``save_best``, early stopping and plateau schedulers would
 have no effect.
 """
@@ -89,10 +89,10 @@ def check_name(setting: Tuple[str, str], name: str, known: List[str]) -> None:
     """
     if name in known:
         return
-    hint = f'name one of {", ".join(dict.fromkeys(known))}' if known else \
+    hint = f'use one of {", ".join(dict.fromkeys(known))}' if known else \
         'add OnlineKNNHook or OnlineLinearProbeHook to default_hooks'
     raise ValueError(
-        f'{setting[0]}={name!r} of {setting[1]} names no metric of this '
+        f'{setting[0]}={name!r} of {setting[1]} is not a metric of this '
         f'run: {hint}')
 
 

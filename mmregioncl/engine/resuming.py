@@ -124,7 +124,7 @@ def differences(saved: Optional[str], cfg: Config, before: dict,
 def reset_schedule(runner, groups: List[dict]) -> None:
     """Let the optimizer follow the schedule of the config from this step on.
 
-    New schedulers are built, and make all steps so far. Schedulers that
+    New schedulers are built, and repeat all steps so far. Schedulers that
     monitor a metric keep their state from the checkpoint.
 
     Args:
@@ -152,7 +152,7 @@ def reset_schedule(runner, groups: List[dict]) -> None:
 
 
 def catch_up(runner) -> None:
-    """Let new schedulers make all steps so far, without a metric."""
+    """Let new schedulers repeat all steps so far, without a metric."""
     steady = [
         part for part in runner.param_schedulers
         if not getattr(part, 'need_val_args', False)

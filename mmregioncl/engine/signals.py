@@ -1,4 +1,4 @@
-"""Handle the signals by which a cluster, or Ctrl-C, stops a job."""
+"""Handle the signals with which a cluster, or Ctrl-C, stops a job."""
 import os
 import signal
 from threading import Thread
@@ -24,7 +24,7 @@ def outlive_in_workers() -> None:
 def listen() -> None:
     """Block the signals, and wait for them in a thread.
 
-    Python's handlers do not get the sender of a signal, ``sigwaitinfo`` does.
+    Python's handlers do not know the sender of a signal, ``sigwaitinfo`` does.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     Thread(target=obey_parent, daemon=True).start()

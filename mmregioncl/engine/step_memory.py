@@ -66,7 +66,7 @@ def first_sample(runner) -> dict:
 
 
 def views_of(runner, sample: dict) -> Optional[List[Tensor]]:
-    """Return the views of an image as the model gets them.
+    """Return the views of an image as the model receives them.
 
     Returns:
         list[Tensor] or None: Shape (1, C, H, W) each. None if the model is no
@@ -80,8 +80,8 @@ def views_of(runner, sample: dict) -> Optional[List[Tensor]]:
         return None
     if not isinstance(sample, dict) or 'inputs' not in sample:
         raise ValueError(
-            'the pipeline of train_dataloader packs no views for the model: '
-            'end it with mmregioncl.PackSelfSupInputs')
+            'the pipeline of train_dataloader does not pack views for the '
+            'model: append mmregioncl.PackSelfSupInputs')
     with torch.no_grad():
         batch = runner.train_dataloader.collate_fn([sample])
         return list(preprocess(model.data_preprocessor, batch)[0])
@@ -90,8 +90,8 @@ def views_of(runner, sample: dict) -> Optional[List[Tensor]]:
 def estimate_step(runner, views: List[Tensor], batch: int) -> int:
     """Estimate the memory of a step on one process.
 
-    The step runs on a copy of the model with meta tensors, so that nothing is
-    computed. The estimate contains weights, moving averages, gradients, states
+    The step runs on a copy of the model with meta tensors, without computing
+    anything. The estimate contains weights, moving averages, gradients, states
     of the optimizer, and all tensors that are saved for the backward pass or
     created in it. It does not contain workspaces of convolutions and the
     context of a GPU.
@@ -265,7 +265,7 @@ def free_memory(device: torch.device) -> Optional[int]:
 
 
 def host_room(path: str = '/proc/meminfo') -> Iterator[int]:
-    """Bytes that Linux can give without swapping."""
+    """Bytes that Linux can provide without swapping."""
     try:
         lines = Path(path).read_text().splitlines()
     except OSError:

@@ -36,7 +36,7 @@ def find_checkpoint(work_dir: Union[str, Path],
     Checkpoints are compared by the time stored inside them. File names repeat
     from run to run, and file times change when a folder is copied. MMEngine's
     file ``last_checkpoint`` is wrong after a move or copy, and outdated if the
-    run was killed before it was updated. It is read only if the work dir holds
+    run was killed before it was updated. It is read only if the work dir has
     no checkpoint, since a run can write its checkpoints to another folder.
 
     Args:
@@ -63,15 +63,15 @@ def find_checkpoint(work_dir: Union[str, Path],
             return str(last)
     if named and not since:
         raise FileNotFoundError(
-            f'{note} names {named[0]}, and there is no '
-            'complete checkpoint there or beside it: name one to resume from')
+            f'{note} names {named[0]}, but neither it nor any file '
+            'beside it is a complete checkpoint: pass one to --resume')
     return None
 
 
 def loaded_from(runner) -> Optional[str]:
     """The checkpoint that a run resumes or starts from.
 
-    If a config sets ``resume=True`` alone, MMEngine reads ``last_checkpoint``
+    If a config sets only ``resume=True``, MMEngine reads ``last_checkpoint``
     in the work dir.
     """
     return runner._load_from or find_latest_checkpoint(runner.work_dir)
@@ -110,7 +110,7 @@ def written_at(path: Path) -> Tuple[str, int]:
             raise ValueError('zip bomb')
         checkpoint = torch.load(path, 'cpu', mmap=True, weights_only=True)
         meta = checkpoint['meta']
-        # MMEngine's best_*.pth hold no optimizer.
+        # MMEngine's best_*.pth have no optimizer.
         resumable = 'optimizer' in checkpoint
         return (meta['time'], meta['iter']) if resumable else ('', 0)
     except Exception as error:  # broken bytes may raise anything

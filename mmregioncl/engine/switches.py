@@ -27,7 +27,7 @@ def amp_is_slow(device: str, dtype: torch.dtype) -> Optional[str]:
 
 def channels_last_gains_nothing(device: str,
                                 model: nn.Module) -> Optional[str]:
-    """Return why channels last gains nothing, None if it may gain.
+    """Return why channels last has no benefit, None if it may have one.
 
     Args:
         device (str): Type of the device, such as 'cpu'.

@@ -261,7 +261,7 @@ def test_epochs_have_as_many_batches_as_they_say(seeded_cfg, group_by_shape):
     group_by_shape(seeded_cfg)
     seeded_cfg.train_dataloader.batch_sampler.drop_last = True
     with pytest.raises(
-            ValueError, match='epoch 1 had 2 batches and not 3, by which a'):
+            ValueError, match='epoch 1 had 2 batches instead of the 3 tha'):
         run(seeded_cfg, 'whole')
 
 
@@ -292,7 +292,7 @@ def test_each_epoch_is_validated_once():
         assert validated == wanted
         assert hub.get_info('validated') == 4
     assert runner.logger.warning.call_args.args[0].startswith(
-        'nothing is left to train after epoch 4: raise')
+        'training is already complete at epoch 4: raise')
     validated.clear()
     del hub.runtime_info['validated']  # of MMEngine
     loop._epoch = 2

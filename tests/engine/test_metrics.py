@@ -217,15 +217,15 @@ def test_names_are_those_that_are_measured(metric_cfg, image_folder):
 
 @pytest.mark.parametrize('hooks, scheduler, words', [
     (dict(checkpoint=dict(type='CheckpointHook', save_best='acc')), None,
-     "save_best='acc' of CheckpointHook names no metric of this run: name o"
+     "save_best='acc' of CheckpointHook is not a metric of this run: use o"
      'ne of knn/score'),
     (dict(
         checkpoint=dict(type='mmregioncl.SafeCheckpointHook', save_best='acc')
-    ), None, "save_best='acc' of SafeCheckpointHook names no metric"),
+    ), None, "save_best='acc' of SafeCheckpointHook is not a metric"),
     (dict(stop=dict(type='EarlyStoppingHook', monitor='loss')), None,
-     "monitor='loss' of EarlyStoppingHook names no metric"),
+     "monitor='loss' of EarlyStoppingHook is not a metric"),
     ({}, dict(type='ReduceOnPlateauLR', monitor='loss'),
-     "monitor='loss' of ReduceOnPlateauLR names no metric"),
+     "monitor='loss' of ReduceOnPlateauLR is not a metric"),
 ])
 def test_metrics_that_never_come_are_refused(metric_cfg, hooks, scheduler,
                                              words):
@@ -270,7 +270,7 @@ def test_early_stopping_of_mmengine_is_warned_of(metric_cfg):
     runner = run(metric_cfg, [0.3, 0.2, 0.1])
     said = [call.args[0] for call in runner.logger.warning.call_args_list]
     assert any('forgets its patience' in line for line in said)
-    assert any('stops an epoch late' in line for line in said)
+    assert any('stops one epoch late' in line for line in said)
     assert runner.epoch == 3
 
 

@@ -72,28 +72,32 @@ def test_loops_that_need_predictions_are_refused(settings_cfg, tmp_path, split,
                       loop_of(settings_cfg, split, kind))
     with pytest.raises(
             ValueError,
-            match=f'RegionCLMoCo makes no predictions for a {split} loop: rem'
-            f'ove {split}_dataloader, {split}_cfg and {split}_evaluator, and'):
+            match=f'RegionCLMoCo cannot predict, which a {split} loop needs: '
+            f'remove {split}_dataloader, {split}_cfg and {split}_evaluator'):
         runner.train()
 
 
 @pytest.mark.parametrize('settings, words', [
     (dict(env_cfg=dict(cudnn_benchmrk=True)),
-     'cudnn_benchmrk in env_cfg has no effect: name one of cudnn_benchmark,'),
+     'cudnn_benchmrk in env_cfg is not supported: use one of cudnn_benchmark,'
+     ),
     ({
         'optim_wrapper.clip_grad': dict(max_nrom=1.)
     },
-     'max_nrom in optim_wrapper.clip_grad has no effect: name one of .*max_n'),
+     'max_nrom in optim_wrapper.clip_grad is not supported: use one of .*max_n'
+     ),
     ({
         'optim_wrapper.clip_grad': dict(max_norm=-1.)
     }, 'max_norm=-1.0 of clip_grad has to be a positive number'),
     ({
         'optim_wrapper.clip_grad': dict(type='value', clip_val=1.)
     },
-     'clip_val in optim_wrapper.clip_grad has no effect: name one of clip_v'),
+     'clip_val in optim_wrapper.clip_grad is not supported: use one of clip_v'
+     ),
     ({
         'default_hooks.checkpoint': dict(type='CheckpointHook', intervals=1)
-    }, 'intervals in CheckpointHook has no effect: name one of .*, interval,'),
+    },
+     'intervals in CheckpointHook is not supported: use one of .*, interval,'),
     ({
         'default_hooks.checkpoint':
         dict(type='mmregioncl.TimedCheckpointHook', minute=1)
@@ -101,33 +105,34 @@ def test_loops_that_need_predictions_are_refused(settings_cfg, tmp_path, split,
      'minute in TimedCheckpointHook .* max_keep_ckpts, meta, minutes, out_d'),
     ({
         'train_dataloader.batch_size': 1
-    }, 'train_dataloader.batch_size=1, and RegionCLMoCo needs 2 images: set'),
+    }, 'train_dataloader.batch_size=1, but RegionCLMoCo needs 2 images: set'),
     ({
         'train_dataloader.sampler.type': 'InfiniteSampler'
     }, 'an epoch of InfiniteSampler never ends'),
     (dict(train_cfg=LOOP, param_scheduler=[dict(type='StepLR', step_size=1)]),
-     'by_epoch=True of StepLR counts epochs, and an IterBasedTrainLoop has'),
+     'by_epoch=True of StepLR counts epochs, but an IterBasedTrainLoop is '),
     ({
         'train_cfg': LOOP,
         'default_hooks.checkpoint': dict(type='CheckpointHook', interval=1)
     }, 'interval=1 of CheckpointHook counts epochs'),
     ({
         'default_hooks.sampler_seed': None
-    }, 'default_hooks.sampler_seed=None leaves the order and the views of'),
+    }, 'default_hooks.sampler_seed=None disables the updates of the or'),
     ({
         'default_hooks.runtime_info': None
-    }, 'default_hooks.runtime_info=None leaves momenta and logs'),
+    }, 'default_hooks.runtime_info=None disables the updates of mo'),
     ({
         'default_hooks.param_scheduler': None,
         'param_scheduler': [dict(type='StepLR', step_size=1)]
-    }, 'default_hooks.param_scheduler=None leaves param_scheduler as at the'),
+    }, 'default_hooks.param_scheduler=None disables the updates of param_'),
     ({
         'optim_wrapper.paramwise_cfg': dict(bias_dcay_mult=0.)
-    }, 'bias_dcay_mult in paramwise_cfg has no effect: name one of bias_dec'),
+    },
+     'bias_dcay_mult in paramwise_cfg is not supported: use one of bias_dec'),
     ({
         'optim_wrapper.paramwise_cfg':
         dict(custom_keys=dict(neck=dict(lr_mul=0.1)))
-    }, 'lr_mul in paramwise_cfg.custom_keys of neck has no effect'),
+    }, 'lr_mul in paramwise_cfg.custom_keys of neck is not supported'),
     ({
         'optim_wrapper.paramwise_cfg':
         dict(custom_keys=dict(neck=dict(fix_lr=True)))
@@ -140,7 +145,7 @@ def test_loops_that_need_predictions_are_refused(settings_cfg, tmp_path, split,
     ({
         'auto_scale_lr': dict(enable=True, base_batch_size=6),
         'optim_wrapper.accumulative_counts': 2
-    }, 'auto_scale_lr counts no accumulative_counts=2'),
+    }, 'auto_scale_lr ignores accumulative_counts=2'),
     (dict(
         auto_scale_lr=dict(enable=True, base_batch_size=6),
         custom_hooks=[dict(type='mmregioncl.GuardHook'), SIMSIAM
@@ -151,7 +156,7 @@ def test_loops_that_need_predictions_are_refused(settings_cfg, tmp_path, split,
      'auto_scale_lr does not scale eta_max of OneCycleLR'),
     (dict(param_scheduler=[
         dict(type='OneCycleLR', eta_max=1., total_steps=1, by_epoch=False)
-    ]), 'total_steps=1 of OneCycleLR are less than the run has: set it to 2'),
+    ]), 'total_steps=1 of OneCycleLR is shorter than the run: set it to 2'),
     ({
         'optim_wrapper.accumulative_counts': 3
     }, 'optim_wrapper.accumulative_counts=3 exceeds the 2 steps of the run'),

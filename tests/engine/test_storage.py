@@ -125,7 +125,7 @@ def test_no_checkpoint(work_dir):
     assert find_checkpoint(work_dir / 'nowhere') is None
     for path in work_dir.glob('*.pth'):
         path.write_bytes(b'')
-    with pytest.raises(FileNotFoundError, match='/moved/epoch_10.pth, and'):
+    with pytest.raises(FileNotFoundError, match='/moved/epoch_10.pth, but'):
         find_checkpoint(work_dir)
 
 
@@ -138,7 +138,7 @@ def test_damaged_note_is_no_obstacle(work_dir, note):
     for checkpoint in work_dir.glob('*.pth'):
         checkpoint.unlink()
     if note:
-        with pytest.raises(FileNotFoundError, match='name one to resume from'):
+        with pytest.raises(FileNotFoundError, match='pass one to --resume'):
             find_checkpoint(work_dir)
     else:
         assert find_checkpoint(work_dir) is None

@@ -29,7 +29,8 @@ def test_a_second_run_is_refused_until_the_first_is_killed(tmp_path):
         with pytest.raises(
                 BlockingIOError,
                 match=rf'new is in use by process {child} on .* since 20\d\d-.'
-                '*: wait for it, stop it, or give another --work-dir') as info:
+                '*: wait for it, stop it, or choose another --work-dir'
+        ) as info:
             claim_work_dir(tmp_path / 'new')
         assert is_refusal(info.value)  # has no traceback
     finally:
@@ -65,7 +66,7 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path):
     with pytest.raises(
             OSError,
             match='cannot write to the work dir .*file/run .*: make '
-            'room, or give another --work-dir'):
+            'room, or choose another --work-dir'):
         claim_work_dir(tmp_path / 'file/run')
 
 
@@ -77,7 +78,7 @@ def test_a_read_only_folder_is_refused(tmp_path, monkeypatch):
 
     monkeypatch.setattr('builtins.open', refuse)
     with pytest.raises(
-            OSError, match='Read-only file system.*or give another'):
+            OSError, match='Read-only file system.*or choose another'):
         claim_work_dir(tmp_path)
 
 

@@ -238,7 +238,7 @@ def test_schedule_of_another_length_is_warned_of(runner_cfg, end, by_epoch,
 
 @pytest.mark.parametrize('settings, warning', [
     (dict(max_keep_ckpts=1), 'max_keep_ckpts to 2 or more'),
-    (dict(queue_len=12), 'queue_len=12 for 12 images: an image meets its own'),
+    (dict(queue_len=12), "queue_len=12 for 12 images: an image's own old key"),
     (dict(queue_len=11), None),
 ])
 def test_doubtful_settings_are_warned_of(runner_cfg, settings, warning):
@@ -257,7 +257,7 @@ def test_doubtful_settings_are_warned_of(runner_cfg, settings, warning):
 
 def test_fewer_images_than_a_batch_are_refused(runner_cfg):
     runner_cfg.train_dataloader.batch_size = 64
-    with pytest.raises(ValueError, match='12 images do not make one batch of'):
+    with pytest.raises(ValueError, match='12 images are fewer than one batch'):
         Runner.from_cfg(runner_cfg).train()
 
 
@@ -280,7 +280,7 @@ def test_annotations_of_absent_images_are_refused(runner_cfg, tmp_path,
     shutil.rmtree(tmp_path / 'images')
     with pytest.raises(
             FileNotFoundError,
-            match=f'^the annotations name {first}, which is not there: set '
+            match=f'^the annotations name {first}, which does not exist: set '
             'data_root or data_prefix'):
         runner.train()
 
@@ -293,8 +293,8 @@ def test_a_list_with_an_old_line_is_blamed(runner_cfg, image_folder, tmp_path):
     runner = Runner.from_cfg(runner_cfg)
     with pytest.raises(
             FileNotFoundError,
-            match=f'^{listing} names {image_folder}/a/77.png, which is not '
-            'there, and other images that are: correct the list'):
+            match=f'^{listing} lists {image_folder}/a/77.png, which does not '
+            'exist, while other images do: correct the list'):
         runner.call_hook('before_train')
 
 
@@ -312,10 +312,10 @@ def deep_cfg(runner_cfg, tmp_path):
 
 
 @pytest.mark.parametrize('preprocessor, words', [
-    (dict(), 'exchanges red and blue, and LoadImage loads 1 channel.s.: set '
+    (dict(), 'swaps red and blue, but LoadImage loads 1 channel.s.: set '
      'its bgr_to_rgb to False'),
     (dict(bgr_to_rgb=False), 'mean and std of data_preprocessor have 3 values,'
-     ' and LoadImage loads 1 channel.s.: set those'),
+     ' but LoadImage loads 1 channel.s.: set those'),
 ])
 def test_channels_that_do_not_fit_are_refused(deep_cfg, preprocessor, words):
     deep_cfg.train_dataloader.dataset.pipeline[0].channels = 1
@@ -352,9 +352,9 @@ def test_lost_shades_are_warned_of(deep_cfg, tmp_path, loading, kind, low,
     said = said_of_images(deep_cfg, (tmp_path / 'deep').iterdir(),
                           tiff(pixels))
     limits = np.iinfo(kind)
-    wanted = (f'images of type {kind} hold values from {low} to {high}, of '
-              f'{limits.min} to {limits.max}, so that few shades are left of '
-              'them: set value_range of mmregioncl.LoadImage, ')
+    wanted = (f'images of type {kind} have values from {low} to {high}, of '
+              f'{limits.min} to {limits.max}, so 8 bits keep few gray levels: '
+              'set value_range of mmregioncl.LoadImage to ')
     assert any(text.startswith(wanted) for text in said) == few
     in_part = loading == LOADING and kind == 'int16'  # OpenCV clips at zero
     assert len(said) == few + in_part
@@ -540,7 +540,7 @@ def test_the_check_leaves_the_run_alone(seeded_runner_cfg, train, tmp_path,
 
 
 @pytest.mark.parametrize('batch, model, words', [
-    (11, {}, 'has 1 of 11 images, and RegionCLMoCo needs 2: set train_dataload'
+    (11, {}, 'has 1 of 11 images, but RegionCLMoCo needs 2: set train_dataload'
      'er.drop_last=True'),
     (5, {}, None),
     (9, dict(method_cfgs('RegionCLSimSiam')[0]), 'RegionCLSimSiam needs 4'),
@@ -580,7 +580,7 @@ def test_queue_of_the_parent_is_a_multiple(runner_cfg, batch, drop_last, fits):
     if fits:
         runner.call_hook('before_train')
         return
-    with pytest.raises(ValueError, match='queue_len=8 of MoCo is no multiple'):
+    with pytest.raises(ValueError, match='queue_len=8 of MoCo is not a multi'):
         runner.train()
 
 
@@ -589,7 +589,7 @@ def test_uneven_processes_are_refused(runner_cfg):
     runner = Runner.from_cfg(runner_cfg)
     checks.check_batches(runner)
     runner._world_size = 5
-    with pytest.raises(ValueError, match='12 images do not spread evenly ove'):
+    with pytest.raises(ValueError, match='12 images cannot be split evenly a'):
         checks.check_batches(runner)
 
 
@@ -608,9 +608,9 @@ def test_ranks_with_other_data_are_named(runner_cfg, two_ranks):
         batch_size=2, num_workers=0, persistent_workers=False, drop_last=False)
     said = two_ranks(refusal_of_rank, runner_cfg)
     assert said == 2 * [
-        'rank 1 has 3 batches of 2, the last of 2, from 11 images, and rank 0 '
-        'has 3 batches of 2, the last of 2, from 12 images: give all processes'
-        ' the same data and batch_size in train_dataloader'
+        'rank 1 has 3 batches of 2, the last of 2, from 11 images, but rank 0 '
+        'has 3 batches of 2, the last of 2, from 12 images: use the same '
+        'data and batch_size on all processes in train_dataloader'
     ]
 
 
@@ -656,10 +656,10 @@ def train_unevenly(cfg: Config, loses: str, folder: Path) -> None:
 
 
 @pytest.mark.parametrize('loses, said', [
-    ('image', 'rank 1 has 1 images in step 1 and not 2, as other processes '
-     'expect: let data set and collate_fn'),
-    ('batch', 'rank 1 has 2 batches in epoch 1 and not 3, as other processes '
-     'expect: let the sampler'),
+    ('image', 'rank 1 has 1 images in step 1, but other processes expect 2'
+     ': make sure that data set and collate_fn'),
+    ('batch', 'rank 1 has 2 batches in epoch 1, but other processes expect 3'
+     ': make sure that the sampler'),
 ])
 def test_uneven_batches_end_all_ranks(runner_cfg, tmp_path, loses, said):
     """Gloo itself aborts, or hands out wrong numbers; NCCL hangs."""
@@ -676,7 +676,7 @@ def test_channels_of_the_views_are_those_of_the_backbone(runner_cfg):
     runner_cfg.model.backbone.in_channels = 1
     with pytest.raises(
             ValueError,
-            match='views have 3 channels and the backbone takes 1: set '
+            match='views have 3 channels, but the backbone expects 1: set '
             'model.backbone.in_channels=3'):
         Runner.from_cfg(runner_cfg).train()
 
@@ -718,8 +718,9 @@ def test_regions_of_one_cell_are_warned_of(runner_cfg, monkeypatch, stem, size,
         runner_cfg.model.backbone.dilations = (1, 1, 1, 1)
     runner_cfg.model.region_swap = dict(size=size)
     assert any(
-        text.startswith('each region is one of 2x2 cells of the feature map: '
-                        'use views of 112 pixels, which have 7x7, or a ')
+        text.startswith(
+            'on the 2x2 feature map every region is a single cell: '
+            'use views of 112 pixels, which give 7x7, or a ')
         for text in warnings_of(runner_cfg)) == said
 
 
@@ -818,5 +819,5 @@ def test_more_workers_than_cores_are_told_once(monkeypatch):
 
 def test_views_that_are_not_packed_are_refused(runner_cfg):
     runner_cfg.train_dataloader.dataset.pipeline.pop()
-    with pytest.raises(ValueError, match='packs no views for the model: end'):
+    with pytest.raises(ValueError, match='not pack views for the model: app'):
         Runner.from_cfg(runner_cfg).train()

@@ -624,9 +624,9 @@ def test_one_class_tells_nothing(online_cfg, tmp_path, monkeypatch):
 @pytest.mark.parametrize('hook', [KNN, LINEAR])
 @pytest.mark.parametrize('change, sentence', [
     (dict(data_root='nowhere'),
-     'eval_datasets.test reads nowhere, which is not there: link the data'),
+     'eval_datasets.test reads nowhere, which does not exist: link the data'),
     (dict(pipeline=[dict(type='mmregioncl.LoadImage')]),
-     'eval_datasets.test packs no images: end it with mmregioncl.PackSelf'),
+     'eval_datasets.test does not pack images: append mmregioncl.PackSelf'),
     (dict(pipeline=[
         dict(type='mmregioncl.LoadImage'),
         dict(type='RandomResize', scale=(40, 40), ratio_range=(0.2, 1)),
@@ -705,7 +705,7 @@ def test_a_resumed_probe_takes_the_learning_rate_of_its_config():
     (dict(pipeline=[dict(type='mmregioncl.LoadImage', channels=1)]),
      'OnlineKNNHook.train loads images with channels=1'),
     (dict(pipeline=[dict(type='mmregioncl.LoadImage')]),
-     'the pipeline of OnlineKNNHook.train packs no images'),
+     'the pipeline of OnlineKNNHook.train does not pack i'),
 ])
 def test_data_of_a_hook_are_named_by_their_setting(online_cfg, change,
                                                    sentence, tmp_path):

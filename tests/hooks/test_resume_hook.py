@@ -179,7 +179,7 @@ def test_damaged_checkpoints_are_refused(damage, part):
     runner = Mock(param_schedulers=[1], _load_from='a.pth')
     check_whole(runner, checkpoint)
     with pytest.raises(
-            ValueError, match=f'from a.pth, which holds no {part}: start'):
+            ValueError, match=f'from a.pth, which has no {part}: start'):
         check_whole(runner, {**checkpoint, **damage})
 
 

@@ -525,7 +525,7 @@ def test_knn_refuses_other_classes(run_tool, tmp_path):
 def test_refusals_are_one_sentence(run_tool, options, monkeypatch):
     """Behind MMEngine's log, without a traceback unless that is wanted."""
     command = ['train.py', CONFIG, *options, 'train_dataloader.batch_size=97']
-    sentence = '96 images do not make one batch of 97 on 1 process(es): lower '
+    sentence = '96 images are fewer than one batch of 97 on 1 process(es): '
     done = run_tool(*command, check=False)
     assert done.returncode == 1 and 'Traceback' not in done.stderr
     assert done.stderr.splitlines()[-1].startswith(sentence)

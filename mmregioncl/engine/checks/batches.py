@@ -14,7 +14,7 @@ from ..batches import count_images, images_per_batch, last_batch
 def check_steps(runner) -> None:
     """Check that the training set fills at least one batch.
 
-    Infinite samplers, for runs that count steps, fill any batch.
+    Infinite samplers, for iteration-based runs, fill any batch.
 
     Raises:
         ValueError: If it does not.
@@ -24,7 +24,7 @@ def check_steps(runner) -> None:
         isinstance(loader.sampler, DefaultSampler)
     if ends and len(loader) == 0:
         raise ValueError(
-            f'{len(loader.dataset)} images do not make one batch of '
+            f'{len(loader.dataset)} images are fewer than one batch of '
             f'{loader.batch_size} on {runner.world_size} process(es): '
             'lower train_dataloader.batch_size, or add images')
 
@@ -44,9 +44,9 @@ def check_batches(runner) -> None:
     if not getattr(loader.sampler, 'round_up', True) and \
             images % runner.world_size:
         raise ValueError(
-            f'{images} images do not spread evenly over {runner.world_size} '
-            'processes, which would wait for each other forever: set '
-            'train_dataloader.sampler.round_up=True')
+            f'{images} images cannot be split evenly across '
+            f'{runner.world_size} processes, which would wait for each other '
+            'forever: set train_dataloader.sampler.round_up=True')
     model, rest = unwrap(runner.model), last_batch(loader)
     least = getattr(model, 'least_batch', 1)
     if rest is not None and (rest < least or rest == 1 < loader.batch_size
@@ -55,11 +55,11 @@ def check_batches(runner) -> None:
         name = type(model).__name__
         if loader.batch_size < enough:
             raise ValueError(
-                f'train_dataloader.batch_size={loader.batch_size}, and {name} '
+                f'train_dataloader.batch_size={loader.batch_size}, but {name} '
                 f'needs {enough} images: set it to {enough} or more')
         raise ValueError(
             f'the last batch of an epoch has {rest} of {loader.batch_size} '
-            f'images, and {name} needs {enough}: set '
+            f'images, but {name} needs {enough}: set '
             'train_dataloader.drop_last=True')
     check_equal(all_gather_object(describe_batches(loader)))
 
@@ -85,8 +85,8 @@ def check_equal(batches: List[str]) -> None:
     for rank, own in enumerate(batches):
         if own != batches[0]:
             raise ValueError(
-                f'rank {rank} has {own}, and rank 0 has {batches[0]}: give '
-                'all processes the same data and batch_size in '
+                f'rank {rank} has {own}, but rank 0 has {batches[0]}: use '
+                'the same data and batch_size on all processes in '
                 'train_dataloader')
 
 
@@ -109,8 +109,8 @@ def check_batch(runner, idx: int, batch: Any) -> None:
     if None not in (images, last) and images != wanted:
         raise ValueError(
             f'rank {runner.rank} has {images} images in step {runner.iter + 1}'
-            f' and not {wanted}, as other processes expect: let data set and '
-            'collate_fn of train_dataloader leave none out')
+            f', but other processes expect {wanted}: make sure that data set '
+            'and collate_fn of train_dataloader keep every image')
 
 
 def check_epoch(runner, steps: int) -> None:
@@ -130,9 +130,9 @@ def check_epoch(runner, steps: int) -> None:
     if last_batch(loader) is not None and steps != length:
         raise ValueError(
             f'rank {runner.rank} has {steps} batches in epoch '
-            f'{runner.epoch + 1} and not {length}, as other processes expect: '
-            'let the sampler of train_dataloader give as many images as it '
-            'has by len()')
+            f'{runner.epoch + 1}, but other processes expect {length}: '
+            'make sure that the sampler of train_dataloader yields '
+            'len(sampler) indices')
 
 
 def norms_vectors(model: nn.Module) -> bool:
@@ -162,10 +162,10 @@ def check_queue(runner) -> None:
         if isinstance(model, (MoCo, DenseCL)) and queue_len % keys and \
                 not hasattr(model, 'waiting_keys'):
             raise ValueError(
-                f'queue_len={queue_len} of {type(model).__name__} is no '
+                f'queue_len={queue_len} of {type(model).__name__} is not a '
                 f'multiple of the {keys} keys of a step: set it to one and '
                 'train_dataloader.drop_last=True, or use RegionCL')
     if queue_len >= images:
         runner.logger.warning(f'queue_len={queue_len} for {images} images: an '
-                              'image meets its own old keys as negatives; set '
+                              "image's own old keys become its negatives; set "
                               'model.queue_len below their number')

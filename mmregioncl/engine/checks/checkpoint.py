@@ -45,6 +45,6 @@ def check_whole(runner, checkpoint: dict) -> None:
         ]
     if bad:
         raise ValueError(
-            f'cannot resume from {loaded_from(runner)}, which holds no '
-            f'{" and no ".join(bad)}: start anew from its weights by '
+            f'cannot resume from {loaded_from(runner)}, which has no '
+            f'{" and no ".join(bad)}: start a new run from its weights with '
             'load_from, without --resume')

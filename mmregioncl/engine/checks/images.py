@@ -50,12 +50,12 @@ def check_images(dataset, setting: str = 'train_dataloader') -> None:
         if {*missing} < {*paths}:
             place = getattr(part, 'ann_file', '') or f'the list in {setting}'
             raise FileNotFoundError(
-                f'{place} names {printable(missing[0])}, which is not there, '
-                'and other images that are: correct the list, or add the '
+                f'{place} lists {printable(missing[0])}, which does not exist,'
+                ' while other images do: correct the list, or add the '
                 'image')
         raise FileNotFoundError(
-            f'the annotations name {printable(missing[0])}, which is not '
-            f'there: set data_root or data_prefix of the data set in {setting}'
+            f'the annotations name {printable(missing[0])}, which does not '
+            f'exist: set data_root or data_prefix of the data set in {setting}'
         )
 
 
@@ -126,10 +126,10 @@ def shades_left_out(spans: Dict[np.dtype, np.ndarray]) -> Iterator[str]:
         if not uses_range(low, high):
             limits = np.iinfo(kind)
             yield (
-                f'images of type {kind} hold values from {low} to {high}, of '
-                f'{limits.min} to {limits.max}, so that few shades are left of'
-                ' them: set value_range of mmregioncl.LoadImage, which '
-                'tools/analysis_tools/measure_images.py measures')
+                f'images of type {kind} have values from {low} to {high}, of '
+                f'{limits.min} to {limits.max}, so 8 bits keep few gray '
+                'levels: set value_range of mmregioncl.LoadImage to what '
+                'tools/analysis_tools/measure_images.py prints')
 
 
 def note_span(spans: Dict[np.dtype, np.ndarray], load: BaseTransform,

@@ -70,12 +70,12 @@ def check_shared_memory(runner, sample: dict) -> None:
         runner.logger.warning(
             f'prefetched batches may take {readable(most)} of shared memory, '
             f'and {readable(free)} are free: raise the limit of the '
-            'container, for example by docker --shm-size, or lower num_workers'
-            ' or prefetch_factor of train_dataloader')
+            'container, for example with docker --shm-size, or lower '
+            'num_workers or prefetch_factor of train_dataloader')
 
 
 def check_workers(runner) -> None:
-    """Warn once of too many workers; PyTorch would warn for each loader."""
+    """Warn once about too many workers; PyTorch would warn for each loader."""
     workers, cores = runner.train_dataloader.num_workers, cores_per_process()
     if workers > cores:
         runner.logger.warning(
@@ -98,7 +98,7 @@ def check_disk(runner) -> None:
         kept += getattr(hook, 'keep_timed', 0) + len(hook.save_best or [])
         kept += 1  # the next one is written before the oldest is removed
         there = sum(path.stat().st_size for path in folder.glob('*.pth')
-                    if path.is_file())  # no link that leads nowhere
+                    if path.is_file())  # no broken link
         free = shutil.disk_usage(folder).free
         if kept * size > free + there:
             runner.logger.warning(

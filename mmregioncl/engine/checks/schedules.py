@@ -26,7 +26,7 @@ def check_schedule(runner) -> None:
                 total, scheduler.end):
             raise ValueError(
                 f'total_steps={scheduler.total_steps} of '
-                f'{type(scheduler).__name__} are less than the run has: set it'
+                f'{type(scheduler).__name__} is shorter than the run: set it'
                 f' to {total - scheduler.begin}')
         never = [
             step for step in getattr(scheduler, 'milestones', {})
@@ -124,7 +124,7 @@ def check_metrics(runner) -> None:
                 hook.monitor in measured(runner) and \
                 type(runner.train_loop) is EpochBasedTrainLoop:
             runner.logger.warning(
-                f'{type(hook).__name__} stops an epoch late in a loop of '
+                f'{type(hook).__name__} stops one epoch late with a loop of '
                 'MMEngine: set train_cfg.type to mmregioncl.SeededTrainLoop')
 
 
@@ -144,5 +144,5 @@ def check_kept_checkpoints(runner) -> None:
             and hook.max_keep_ckpts == 1 for hook in runner.hooks):
         runner.logger.warning(
             'max_keep_ckpts=1 removes the only checkpoint before the next '
-            'is written, and a kill between leaves none: set '
+            'is written; if the run is killed in between, none is left: set '
             'default_hooks.checkpoint.max_keep_ckpts to 2 or more')

@@ -1,4 +1,4 @@
-"""Check that every setting has the effect that its name says."""
+"""Check that every setting has the effect that its name suggests."""
 from difflib import get_close_matches
 from math import inf
 from typing import Iterable
@@ -39,7 +39,7 @@ def refuse_unknown(where: str, given: Iterable[str],
     """
     for key in given:
         if key not in known:
-            raise ValueError(f'{key} in {where} has no effect: name one of '
+            raise ValueError(f'{key} in {where} is not supported: use one of '
                              f'{", ".join(sorted(known))}')
 
 
@@ -60,9 +60,9 @@ def check_loops(runner) -> None:
             loop.get('type', TestLoop) in (TestLoop, 'TestLoop')
         if silent and plain:
             raise ValueError(
-                f'{type(model).__name__} makes no predictions for a {split} '
-                f'loop: remove {split}_dataloader, {split}_cfg and {split}_'
-                'evaluator, and measure it by OnlineKNNHook or '
+                f'{type(model).__name__} cannot predict, which a {split} loop '
+                f'needs: remove {split}_dataloader, {split}_cfg and {split}_'
+                'evaluator, and evaluate it with OnlineKNNHook or '
                 'OnlineLinearProbeHook')
     settings = runner.cfg.get('train_cfg') or {}
     idle = [key for key in settings if key.startswith(('val_', 'dynamic_'))]
@@ -93,8 +93,8 @@ def check_iterations(runner) -> None:
     ]
     if counts:
         raise ValueError(
-            f'{counts[0]} counts epochs, and an IterBasedTrainLoop'
-            ' has one: set its by_epoch=False')
+            f'{counts[0]} counts epochs, but an IterBasedTrainLoop'
+            ' is a single epoch: set its by_epoch=False')
 
 
 def check_hooks(runner) -> None:
@@ -117,8 +117,8 @@ def check_hooks(runner) -> None:
                'param_scheduler') if all_schedulers(runner) else None]
     for kind, name, use in filter(None, needed):
         if not any(isinstance(hook, kind) for hook in runner.hooks):
-            raise ValueError(f'default_hooks.{name}=None leaves {use} as at '
-                             'the start of the run: remove that setting')
+            raise ValueError(f'default_hooks.{name}=None disables the '
+                             f'updates of {use}: remove that setting')
 
 
 def check_clipping(runner) -> None:
@@ -129,7 +129,7 @@ def check_clipping(runner) -> None:
         known = arguments_of(wrapper.clip_func) - {'parameters'}
         refuse_unknown('optim_wrapper.clip_grad', given, known)
         limit, = known & {'max_norm', 'clip_value'}
-        if given.get(limit) != inf:  # which logs norms alone
+        if given.get(limit) != inf:  # which only logs norms
             check_number(limit, given.get(limit), 'clip_grad', positive=True)
 
 
@@ -173,7 +173,7 @@ def check_predictor(runner) -> None:
                                         for part in all_schedulers(runner)):
             raise ValueError(
                 'SimSiamHook sets the learning rate of the predictor once per '
-                'epoch, and param_scheduler changes it in each step: set '
+                'epoch, but param_scheduler changes it in each step: set '
                 'adjust_by_epoch=False of SimSiamHook')
 
 
@@ -182,7 +182,7 @@ def check_scaled_lr(runner) -> None:
     if not (runner.auto_scale_lr or {}).get('enable'):
         return
     counts = getattr(runner.optim_wrapper, '_accumulative_counts', 1)
-    reasons = [f'counts no accumulative_counts={counts}'] * (counts > 1) + [
+    reasons = [f'ignores accumulative_counts={counts}'] * (counts > 1) + [
         'does not scale lr of SimSiamHook' for _ in simsiam_hooks(runner)
     ] + [
         f'does not scale eta_max of {type(part).__name__}'

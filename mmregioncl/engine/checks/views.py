@@ -70,13 +70,13 @@ def check_bands(runner) -> None:
         check_color_steps(part.pipeline)
         if channels != 3 and getattr(preprocessor, '_channel_conversion', 0):
             raise ValueError(
-                'data_preprocessor exchanges red and blue, and LoadImage '
+                'data_preprocessor swaps red and blue, but LoadImage '
                 f'loads {channels} channel(s): set its bgr_to_rgb to False')
         mean = getattr(preprocessor, 'mean', [0])
         if len(mean) not in (1, channels):
             raise ValueError(
                 f'mean and std of data_preprocessor have {len(mean)} values, '
-                f'and LoadImage loads {channels} channel(s): set those that '
+                f'but LoadImage loads {channels} channel(s): set those that '
                 'tools/analysis_tools/measure_images.py prints')
 
 
@@ -98,8 +98,9 @@ def check_evaluated(runner, dataset: Dataset, setting: str) -> None:
     with kept_draws(), torch.no_grad():
         samples = [dataset[row] for row in sorted(rows)]
         if any('inputs' not in sample for sample in samples):
-            raise ValueError(f'the pipeline of {setting} packs no images: end '
-                             'it with mmregioncl.PackSelfSupInputs')
+            raise ValueError(
+                f'the pipeline of {setting} does not pack images: '
+                'append mmregioncl.PackSelfSupInputs')
         shapes = {
             tuple(torch.as_tensor(leaf).shape)
             for sample in samples
@@ -143,8 +144,8 @@ def check_first_step(runner, views: List[Tensor]) -> None:
     (rows, cols), side = grid_of(outputs), views[0].shape[-2]
     if default_size((rows, cols)) == (1, 1):
         runner.logger.warning(
-            f'each region is one of {rows}x{cols} cells of the feature map: '
-            f'use views of {7 * side // rows} pixels, which have 7x7, or a '
+            f'on the {rows}x{cols} feature map every region is a single cell: '
+            f'use views of {7 * side // rows} pixels, which give 7x7, or a '
             'backbone with a smaller stride, such as mmregioncl.ResNet_CIFAR')
 
 
@@ -173,7 +174,7 @@ def check_channels(model: nn.Module, views: List[Tensor]) -> None:
             model.backbone(views[0])
     except RuntimeError as error:
         raise ValueError(
-            f'views have {channels} channels and the backbone takes '
+            f'views have {channels} channels, but the backbone expects '
             f'{first.in_channels}: set model.backbone.in_channels={channels}, '
             'or channels of LoadImage') from error
     finally:

@@ -1,4 +1,4 @@
-"""Configs: read, checked, and completed by the arguments of the tools."""
+"""Read and check configs, and apply the arguments of the tools."""
 from .data import check_data
 from .load import (check_amp, checkpoint_name, enable_scaled_lr, load_config,
                    read_config, set_amp, set_pretrained)

@@ -47,15 +47,15 @@ def check_files(key: str, part: dict) -> None:
     root = part.get('data_root') or ''
     if not isinstance(root, (str, Path)):
         raise ValueError(
-            f'{key}.data_root={root} is no path: for several folders, set '
+            f'{key}.data_root={root} is not a path: for several folders, set '
             f'{key}.type to ConcatDataset, with datasets')
     root = str(root)
     if root != root.encode(errors='replace').decode():
         raise ValueError(f'{key}.data_root={root!r} is not valid UTF-8, as '
-                         'configs have to be: name a link to it that is')
+                         'configs have to be: use a link with a valid name')
     kind = type_name(part)
     if kind in FOLDERS and address(root) == f'{ARCHIVE}{root}':
-        raise ValueError(f'{kind} takes {key}.data_root={root!r} for a folder'
+        raise ValueError(f'{kind} treats {key}.data_root={root!r} as a folder'
                          f': write {ARCHIVE}{root}')
     prefix = part.get('data_prefix') or {}
     names = prefix.values() if isinstance(prefix, dict) else [prefix]
@@ -69,4 +69,4 @@ def check_files(key: str, part: dict) -> None:
             remedy = f'correct the name of {wrong[0]}' if wrong else \
                 f'link the data there, or set {key}.data_root'
             raise FileNotFoundError(
-                f'{key} reads {path}, which is not there: {remedy}')
+                f'{key} reads {path}, which does not exist: {remedy}')

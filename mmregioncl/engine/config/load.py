@@ -15,7 +15,6 @@ from .read import read_file
 from .values import (MMENGINE_HOOKS, check_hook_types, check_host,
                      check_levels, check_momentum, check_values)
 
-
 # Settings of mixed precision that a CPU does not have
 GPU_SETTINGS = ('dtype', 'loss_scale', 'use_fsdp')
 
@@ -29,7 +28,7 @@ def read_config(path: Union[str, Path]) -> Config:
     """
     cfg = read_file(path)
     if not cfg.get('model'):
-        raise ValueError(f'{path} has no model: name the config of a run')
+        raise ValueError(f'{path} has no model: use the config of a run')
     return cfg
 
 
@@ -145,8 +144,8 @@ def enable_scaled_lr(cfg: Config) -> None:
     """
     if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
         raise ValueError(
-            f'{cfg.filename} does not say for which batch its learning rate '
-            'is meant: add --cfg-options auto_scale_lr.base_batch_size=...')
+            f'{cfg.filename} does not state the batch size of its learning '
+            'rate: add --cfg-options auto_scale_lr.base_batch_size=...')
     cfg.auto_scale_lr.enable = True
 
 
@@ -161,5 +160,3 @@ def checkpoint_name(checkpoint: str) -> str:
     """
     path = Path(checkpoint)
     return '-'.join(filter(None, (path.parent.name, path.stem)))
-
-

@@ -38,7 +38,7 @@ def check_imports(cfg: Config) -> None:
 def check_options(cfg: Config, options: dict) -> None:
     """Reject options that MMEngine would ignore silently.
 
-    Warns of names that only a user's own code can read.
+    Warns about names that only a user's own code can read.
 
     Raises:
         ValueError: If a name is misspelt or of MMSelfSup 0.x, if a list has no
@@ -51,7 +51,7 @@ def check_options(cfg: Config, options: dict) -> None:
             raise ValueError(f'{key} is a setting of MMSelfSup 0.x: set '
                              f'{OLD_SETTINGS[name]}')
         if name not in READ:
-            # A similar setting, or one whose parents are missing, as of lr
+            # A similar setting, or a setting without its parents, such as lr
             near = name not in cfg and get_close_matches(name, READ, 1, 0.8)
             near = near or [
                 place for place, _ in dotted_items(cfg._cfg_dict) if
@@ -63,14 +63,14 @@ def check_options(cfg: Config, options: dict) -> None:
             if is_main_process():
                 where = ', '.join(near) or 'train_dataloader.dataset.data_root'
                 print_log(
-                    f'{key} is no setting of the Runner, and variables have no'
-                    ' effect after the config was read: override the setting '
-                    f'that uses it, such as {where}', 'current',
+                    f'{key} is not a setting of the Runner, and variables have'
+                    ' no effect after the config was read: override the '
+                    f'setting that uses it, such as {where}', 'current',
                     logging.WARNING)
         check_lists(cfg, key)
         if name == 'default_hooks' and value is None and len(rest) == 1 and \
                 rest[0] not in hooks:
-            raise ValueError(f'there is no hook {rest[0]} to remove: name one '
+            raise ValueError(f'there is no hook {rest[0]} to remove: use one '
                              f'of {", ".join(hooks)}')
 
 
@@ -87,12 +87,12 @@ def check_lists(cfg: Config, key: str) -> None:
         if isinstance(entries, (list, tuple)) and \
                 f'{where}.{names[end]}' not in known:
             raise ValueError(
-                f'{key} names no entry of {where}, a list of {len(entries)}: '
-                f'count them from 0, as in {where}.0')
+                f'{key} is not an entry of {where}, a list of {len(entries)}: '
+                f'indices start at 0, as in {where}.0')
 
 
 def check_variables(cfg: Config) -> None:
-    """Warn of variables that a child config assigns too late.
+    """Warn about variables that a child config assigns too late.
 
     Bases are read first. If a base has used the variable, as in
     ``dict(batch_size=batch_size)``, its settings keep the old value.

@@ -26,7 +26,7 @@ OLD_SETTINGS = dict(
     opencv_num_threads='env_cfg.mp_cfg',
     mp_start_method='env_cfg.mp_cfg')
 
-# Of these, names that a config of today has only as variables
+# Of these, names that current configs use only for variables
 LEFT_OVER = ('optimizer', 'optimizer_config', 'lr_config', 'momentum_config',
              'runner', 'total_epochs', 'total_iters', 'checkpoint_config')
 
@@ -40,7 +40,7 @@ def check_old(cfg: Config) -> None:
         ValueError: If it is one.
     """
     given = OLD_SETTINGS.keys() & cfg.keys()
-    # Each of these names alone may be a variable, or a setting of own code.
+    # A single one of these names may be a variable, or a setting of own code.
     if 'train_dataloader' not in cfg and 'data' in given and len(given) > 1:
         names = '; '.join(f'{name} to {new}'
                           for name, new in OLD_SETTINGS.items()
@@ -50,6 +50,6 @@ def check_old(cfg: Config) -> None:
             f'0.x or MMDetection 2.x: translate {names}')
     if 'fast_transforms' in cfg:
         raise ValueError(
-            f'{cfg.filename} sets fast_transforms, which is gone: remove it, '
-            "and add custom_imports = dict(imports=['mmregioncl."
+            f'{cfg.filename} sets fast_transforms, which was removed: delete '
+            "it, and add custom_imports = dict(imports=['mmregioncl."
             "fast_transforms']) to a config of mmselfsup")

@@ -1,4 +1,4 @@
-"""Read a config file, or say what is wrong with it."""
+"""Read a config file, or explain what is wrong with it."""
 import re
 from pathlib import Path
 from traceback import extract_tb, walk_tb
@@ -57,7 +57,7 @@ def file_of(error: BaseException) -> Optional[str]:
 
 def missing_file(path: Union[str, Path],
                  error: FileNotFoundError) -> FileNotFoundError:
-    """Say what to do if a config or one of its bases does not exist.
+    """Explain that a config or one of its bases does not exist.
 
     Args:
         path (str or Path): The config.
@@ -65,12 +65,12 @@ def missing_file(path: Union[str, Path],
     """
     if not Path(path).is_file():
         return FileNotFoundError(
-            f'there is no config {path}: name a file that exists')
+            f'there is no config {path}: correct the path')
     found = re.search('["\'](.+\\.py)["\']', str(error))
     if not found:  # a file that the code of the config opens
         return error
     return FileNotFoundError(
-        f'{path} cannot be read, since its base {found[1]} is not there: '
+        f'{path} cannot be read, since its base {found[1]} does not exist: '
         'correct _base_, or copy the config with its bases')
 
 
@@ -96,7 +96,7 @@ def naming_setting(error: BaseException) -> str:
 
 
 def other_host(path: Union[str, Path], other: str, setting: str) -> ValueError:
-    """Say what to do with a config that needs the other host.
+    """Explain that a config needs the other host.
 
     Args:
         path (str or Path): The config.
@@ -104,6 +104,6 @@ def other_host(path: Union[str, Path], other: str, setting: str) -> ValueError:
         setting (str): The setting that needs it.
     """
     return ValueError(
-        f'{path} is a config of {other}, by {setting}: '
-        f'{host.excluded(other, host.NAME)}, or take a config of {host.NAME} '
+        f'{path} is a config of {other}, according to {setting}: '
+        f'{host.excluded(other, host.NAME)}, or use a config of {host.NAME} '
         'for the same method')

@@ -91,9 +91,9 @@ def check_levels(cfg: Config) -> None:
 
 
 def check_hook_types(cfg: Config) -> None:
-    """Reject a hook without a type, as after a misspelled name.
+    """Reject a hook without a type, for example because of a misspelled name.
 
-    MMEngine would not say which.
+    MMEngine would not name it.
 
     Raises:
         ValueError: If there is one.
@@ -123,7 +123,7 @@ def check_values(cfg: Config) -> None:
         where, _, name = key.rpartition('.')
         if where in LOADERS and name not in loader:
             hint = did_you_mean(name, loader)
-            raise ValueError(f'{key} is no setting of DataLoader{hint}: '
+            raise ValueError(f'{key} is not a setting of DataLoader{hint}: '
                              'correct its name')
         if value is None:  # the default
             continue

@@ -22,8 +22,8 @@ LOST = 'another process ended or hangs'
 CAUSES = (
     (r'DataLoader worker.*(Bus error|shared memory)|unable to mmap|'
      r'</torch_.*No space left on device', 'shared memory ran out',
-     'raise the limit of the container, as by docker --shm-size, or lower '
-     'num_workers or prefetch_factor of train_dataloader'),
+     'raise the limit of the container, for example with docker --shm-size, '
+     'or lower num_workers or prefetch_factor of train_dataloader'),
     (r'^Caught \w*MemoryError in DataLoader worker',
      'memory ran out in a data worker',
      'lower train_dataloader.num_workers or batch_size'),
@@ -34,8 +34,9 @@ CAUSES = (
     (r'DataLoader worker.*(killed by signal|exited unexpectedly)',
      'a data worker was killed, most likely because memory ran out',
      'lower train_dataloader.num_workers or batch_size'),
-    (r'DataLoader timed out', 'no batch came for train_dataloader.timeout',
-     'look at the storage of the data'),
+    (r'DataLoader timed out',
+     'no batch arrived within train_dataloader.timeout',
+     'check the storage of the data'),
     (r'^\w*MemoryError: |(CUDA|Cuda) (error: |failure .*)?out of memory|'
      r'ALLOC_FAILED|DefaultCPUAllocator: .* memory', 'memory ran out',
      'lower train_dataloader.batch_size, or use --amp or '
@@ -104,12 +105,12 @@ def explain_failures(call: Callable[[], Any]) -> Any:
         try:
             return call()
         except BaseException:
-            # A dying worker may raise an error of its own here.
+            # A dying worker may raise its own error here.
             forget_workers()
             raise
     except BaseException as error:
         forget_workers()
-        if not isinstance(error, Exception):  # it was told to stop
+        if not isinstance(error, Exception):  # it received a stop signal
             raise
         rank = os.environ.get('RANK', get_rank())
         reason = explain(dead_worker(error) or error)
@@ -129,7 +130,7 @@ def dead_worker(error: BaseException) -> Optional[BaseException]:
     """The error of a dead data worker that led to another error.
 
     It may come at any time. Code that catches it, such as that of yapf, raises
-    an error of its own.
+    its own error.
     """
     while error and 'is killed by signal' not in str(error):
         error = error.__context__

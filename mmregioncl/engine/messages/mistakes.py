@@ -99,7 +99,7 @@ def explain(error: BaseException) -> Optional[str]:
                 return None
             name = ''  # of a part that needs no type
     elif isinstance(error, KeyError) and f"results['{text}']" in code:
-        text = f'needs {text!r}, which no step before it makes'
+        text = f'needs {text!r}, which no earlier transform provides'
     elif packages[-1] == 'mmregioncl' or \
             sum((deliberate, owner is last, bool(building))) < 2:
         return None  # without two of these signs, it may be a bug
@@ -108,7 +108,7 @@ def explain(error: BaseException) -> Optional[str]:
 
 def blame(parts: Dict[str, dict], name: str, text: str, keyword: Optional[str],
           kind: Optional[type]) -> Optional[str]:
-    """Say which part of the config to correct.
+    """Name the part of the config to correct.
 
     Args:
         parts (dict[str, dict]): Parts of the config by dotted keys.

@@ -22,7 +22,7 @@ PYTHON = (
     'Palette images with Transparency expressed in bytes should be converted',
     # Once for each image that MMPretrain's ColorJitter changes
     "Only use 'alpha' for pillow backend",
-    # From requests, which is used for downloads only
+    # From requests, which is used only for downloads
     'urllib3 (',
     # What joblib removes when a parallel evaluation is stopped
     'resource_tracker',
@@ -63,7 +63,7 @@ def hide_needless_warnings() -> None:
 
 
 def hide_needless_lines(logger: logging.Logger) -> None:
-    """Hide messages of OpenMMLab packages, and warn once of a full disk."""
+    """Hide messages of OpenMMLab packages, and warn once about a full disk."""
     for handler in logger.handlers:
         if isinstance(handler, logging.FileHandler):
             handler.handleError = partial(warn_of_log, handler)
@@ -79,5 +79,5 @@ def warn_of_log(handler: logging.FileHandler, record) -> None:
     handler.handleError = lambda record: None
     return print(
         f'cannot write to {handler.baseFilename} ({error}): make room; the run'
-        ' goes on without its log',
+        ' continues without a log file',
         file=sys.stderr)

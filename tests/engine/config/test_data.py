@@ -41,8 +41,8 @@ def test_missing_data_is_named_with_what_to_set(data_cfg, change, what):
     place = 'train_dataloader.dataset.dataset.datasets.1'
     with pytest.raises(
             FileNotFoundError,
-            match=f'^{place} reads {what}, which is not there: link the data '
-            f'there, or set {place}.data_root$'):
+            match=f'^{place} reads {what}, which does not exist: link the '
+            f'data there, or set {place}.data_root$'):
         check_data(data_cfg, 'train_dataloader')
 
 
@@ -51,13 +51,13 @@ def test_misspelt_paths_are_named_before_the_default_folder(data_cfg):
     part.update(dataroot=part.data_root, data_root='data/images')
     with pytest.raises(
             FileNotFoundError,
-            match=r'there: correct the name of dataroot \(data_root\?\)$'):
+            match=r'exist: correct the name of dataroot \(data_root\?\)$'):
         check_data(data_cfg, 'train_dataloader')
 
 
 def test_several_folders_take_a_data_set_each():
     given = dict(train_dataloader=dict(dataset=dict(data_root=['a', 'b'])))
-    words = r"set.data_root=\['a', 'b'\] is no path: for several folders, set "
+    words = r"set.data_root=\['a', 'b'\] is not a path: for several folders, "
     with pytest.raises(ValueError, match=words):
         check_data(Config(given), 'train_dataloader')
 

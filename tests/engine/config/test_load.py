@@ -19,7 +19,7 @@ def test_learning_rates_are_scaled_from_a_batch_that_is_known():
     assert 'enable' not in cfg.auto_scale_lr
     enable_scaled_lr(cfg)
     assert cfg.auto_scale_lr.enable
-    with pytest.raises(ValueError, match='for which batch its learning rate'):
+    with pytest.raises(ValueError, match='not state the batch size of its'):
         enable_scaled_lr(load_config(CONFIG))
 
 

@@ -68,7 +68,7 @@ def test_settings_of_own_code_are_kept(line, key, tmp_path, monkeypatch):
     assert not warned.called
     assert name in load_config(path, {key: 4})
     assert warned.call_args[0][0].startswith(
-        f'{key} is no setting of the Runner, and variables have no effect ')
+        f'{key} is not a setting of the Runner, and variables have no ')
 
 
 BASES = {

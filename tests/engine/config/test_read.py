@@ -12,10 +12,10 @@ def test_a_missing_base_is_named(tmp_path):
     path.write_text("_base_ = ['nowhere.py']")
     with pytest.raises(
             FileNotFoundError,
-            match='config.py cannot be read, since its base .*/nowhere.py is '
-            'not there: '):
+            match='config.py cannot be read, since its base .*/nowhere.py '
+            'does not exist: '):
         load_config(path)
-    with pytest.raises(FileNotFoundError, match='no config .*/nowhere.py: na'):
+    with pytest.raises(FileNotFoundError, match='no config .*/nowhere.py: co'):
         load_config(tmp_path / 'nowhere.py')
 
 

@@ -70,6 +70,6 @@ def test_settings_that_no_loader_has_are_refused(tmp_path, loader):
                     f'{loader}_dataloader = dict(num_worker=1)')
     with pytest.raises(
             ValueError,
-            match=f'^{loader}_dataloader.num_worker is no setting of '
+            match=f'^{loader}_dataloader.num_worker is not a setting of '
             r'DataLoader \(num_workers\?\): correct its name$'):
         load_config(path)

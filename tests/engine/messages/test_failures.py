@@ -83,7 +83,7 @@ def test_memory_that_is_not_there_is_explained():
     ('CUDA error: out of memory', 'memory ran out'),
     ('DataLoader worker (pid 7) is killed by signal: Terminated. ',
      'a data worker was told to stop: look for the first error'),
-    ('DataLoader timed out after 3 seconds', 'no batch came for'),
+    ('DataLoader timed out after 3 seconds', 'no batch arrived '),
     ("NCCL error in: ..., Last error:\nCuda failure 2 'out of memory'",
      'memory ran out'),
     ('Caught _ArrayMemoryError in DataLoader worker process 0.\nOriginal ...',

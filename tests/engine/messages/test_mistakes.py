@@ -107,7 +107,7 @@ REGION_HEAD['head'] = dict(
      'LinearLR in part: end should be larger than begin, but got begin=3, end',
      '=2: correct its settings'),
     (transformed, dict(type='Normalize', mean=[0], std=[1]),
-     "Normalize in part: needs 'img', which no step before it makes",
+     "Normalize in part: needs 'img', which no earlier transform provides",
      ': correct its settings'),
     (transformed, dict(type='LoadImageFromFile'),
      'cannot read /no/a.jpg (No such file or directory): correct it, or the ',

@@ -21,8 +21,9 @@ from PIL import Image
 from torch import nn
 from torch.utils.data import DataLoader
 
-from mmregioncl.engine.messages.quiet import (LOGGED, PYTHON, hide_needless_lines,
-                                     hide_needless_warnings)
+from mmregioncl.engine.messages.quiet import (LOGGED, PYTHON,
+                                              hide_needless_lines,
+                                              hide_needless_warnings)
 
 OTHER = 'the disk is nearly full'
 
@@ -124,5 +125,5 @@ def test_a_full_disk_is_told_once(capsys):
         logger.info('a line')
     assert capsys.readouterr().err == (
         'cannot write to /dev/full ([Errno 28] No space left on device): make '
-        'room; the run goes on without its log\n')
+        'room; the run continues without a log file\n')
     logger.handlers[0].stream = None  # it cannot be closed

@@ -71,7 +71,7 @@ def test_a_run_without_steps_is_refused(runner_cfg, dry):
     """Also in a config of a host, which has no guard."""
     runner_cfg.update(default_hooks={}, custom_hooks=[])
     runner_cfg.train_dataloader.batch_size = 13
-    with pytest.raises(ValueError, match='^12 images do not make one batch'):
+    with pytest.raises(ValueError, match='^12 images are fewer than one b'):
         if dry:
             next(dry_run(runner_cfg))
         else:
