@@ -1,4 +1,4 @@
-"""Make the first steps of a run, to show what it will do."""
+"""Run the first steps of a run, to show what it will do."""
 import math
 import signal
 import time
@@ -73,7 +73,7 @@ class DryRunHook(Hook):
                 signal.signal(number, handler)
 
     def before_train_epoch(self, runner) -> None:
-        """Record weights and memory, and listen to the backbone.
+        """Record weights and memory, and register a hook on the backbone.
 
         All checks have run by now. Checkpoint hooks are removed, since they
         may write, and delete, outside the work dir.

@@ -6,15 +6,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Iterator, Union
 
-ARCHIVE = 'archive://'  # begins the address of what is in a zip or a tar
+ARCHIVE = 'archive://'  # prefix of addresses in a zip or a tar
 
 
 @contextmanager
 def atomic_write(path: Union[str, Path]) -> Iterator[Path]:
     """Write a temporary file that replaces `path` on success.
 
-    An error leaves the previous file as it is. So does a killed process, which
-    also leaves ``PATH.part`` behind.
+    An error does not change the previous file. Nor does a killed process,
+    which leaves ``PATH.part`` behind.
 
     Args:
         path (str or Path): The file, or a link to it. Missing folders are
@@ -44,7 +44,7 @@ def write_json(path: Union[str, Path], content: dict) -> None:
 
 @contextmanager
 def locked(folder: Union[str, Path]) -> Iterator[None]:
-    """Let one process at a time change what is in a folder, and create it.
+    """Let one process at a time change the files in a folder, and create it.
 
     Some network file systems cannot lock a folder; there, nothing is locked.
     """
@@ -59,17 +59,17 @@ def locked(folder: Union[str, Path]) -> Iterator[None]:
 
 
 def check_exists(path: Union[str, Path], optional: bool = False) -> str:
-    """Refuse a checkpoint that is not there. Addresses are not checked.
+    """Refuse a checkpoint that does not exist. Addresses are not checked.
 
     Args:
         path (str or Path): The checkpoint.
-        optional (bool): Whether 'none' may take its place. Defaults to False.
+        optional (bool): Whether 'none' is allowed, too. Defaults to False.
 
     Returns:
         str: Its path or address, without ``~``.
 
     Raises:
-        FileNotFoundError: If it is the path of no file.
+        FileNotFoundError: If there is no such file.
     """
     found = os.path.expanduser(path)
     if '://' not in str(path) and not os.path.isfile(found):
@@ -80,10 +80,10 @@ def check_exists(path: Union[str, Path], optional: bool = False) -> str:
 
 
 def printable(path: Union[str, Path]) -> str:
-    """A path as logs and pages can show it, in one line.
+    """A path in a form that logs and pages can show, in one line.
 
-    Names of files may hold line ends, and bytes that are no UTF-8. What is in
-    an archive has the path by which a user names it.
+    File names may contain line ends, and bytes that are not UTF-8. A file in
+    an archive has the path that a user would write.
     """
     text = str(path).removeprefix(ARCHIVE)
     return text if text.isprintable() else repr(text)[1:-1]

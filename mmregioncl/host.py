@@ -1,7 +1,7 @@
 """The package whose algorithms this one extends: MMSelfSup, or MMPretrain.
 
-It is the one that is installed; MMSelfSup if both are. The environment
-variable ``MMREGIONCL_HOST`` names another. One process has one host, since
+The host is whichever is installed, and MMSelfSup if both are. The environment
+variable ``MMREGIONCL_HOST`` sets it. One process has one host, since
 both register a layer of detectors under the same name.
 """
 import os
@@ -62,8 +62,8 @@ def excluded(other: str, name: str) -> str:
     """Why the other host cannot be imported, and what to do."""
     install = '' if other in INSTALLED else \
         f"pip install 'mmregioncl[{other}]' and "
-    return (f'{other} cannot be imported beside {name}, which mmregioncl '
-            f'extends: {install}set {VARIABLE}={other} to extend {other}')
+    return (f'{other} cannot be imported together with {name}, the host of '
+            f'mmregioncl: {install}set {VARIABLE}={other} to use {other}')
 
 
 class RefuseOtherHost(MetaPathFinder):
@@ -79,7 +79,7 @@ sys.meta_path.insert(0, RefuseOtherHost())
 
 
 def qualified(name: str) -> str:
-    """Name of a class for classifiers with its scope, as configs take it."""
+    """Name of a class for classifiers with its scope, for configs."""
     return f'{SCOPES[NAME][-1]}.{name}'
 
 
@@ -98,7 +98,7 @@ def kept(share: float) -> float:
 
     MMSelfSup's settings are the share that is kept, such as 0.999, and
     MMPretrain's the share that is replaced, 0.001. The function is its own
-    inverse: of a momentum it returns the share that is kept.
+    inverse: for a momentum it returns the share that is kept.
     """
     return share if NAME == 'mmselfsup' else round(1 - share, 12)
 

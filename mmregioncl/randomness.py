@@ -1,4 +1,4 @@
-"""Random draws that depend on numbers alone, not on earlier draws."""
+"""Random draws that depend only on given numbers, not on earlier draws."""
 import hashlib
 import random
 import struct
@@ -31,7 +31,7 @@ def hash_words(*numbers: int) -> Tuple[int, int, int]:
 def seed_draws(*numbers: int, on_gpu: bool = False) -> None:
     """Seed the global generators of Python, NumPy and PyTorch.
 
-    Each gets a seed of its own: equal seeds would give Python and NumPy the
+    Each gets its own seed: equal seeds would give Python and NumPy the
     same numbers.
 
     Args:
@@ -78,7 +78,7 @@ def shift_right(words: Tensor, bits: int) -> Tensor:
 class BatchDraws:
     """Uniform random numbers for each image of a batch, on its device.
 
-    The numbers of an image depend on its seed and their order alone, not on
+    The numbers of an image depend only on its seed and their order, not on
     the other images of the batch.
 
     Args:
@@ -100,7 +100,7 @@ class BatchDraws:
         """
         words = mix_seeds(self.seeds, self.used, count)
         self.used += count
-        return shift_right(words, 40) * 2**-24  # all that float32 can hold
+        return shift_right(words, 40) * 2**-24  # the precision of float32
 
 
 @contextmanager

@@ -18,9 +18,9 @@ RENAMED = dict(PackClsInputs='PackInputs', ClsVisualizer='UniversalVisualizer')
 
 
 class HostRegistry(Registry):
-    """Finds what is not its own in the host's registry, then in its parent's.
+    """Looks up other names in the host's registry, then in the parent's.
 
-    A config does not depend on the host in this way.
+    So a config does not depend on the host.
     """
 
     def get(self, key: str) -> Optional[Type]:

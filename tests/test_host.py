@@ -115,7 +115,7 @@ def test_the_other_host_is_not_imported():
     (None, (), 'needs mmselfsup or mmpretrain: pip install'),
     ('mmcls', host.SCOPES, 'MMREGIONCL_HOST=mmcls is not a valid host'),
     (OTHER, (host.NAME, ), 'is not installed: pip install'),
-    (OTHER, host.SCOPES, f'{host.NAME} cannot be imported beside {OTHER}'),
+    (OTHER, host.SCOPES, f'{host.NAME} cannot be imported together with '),
 ])
 def test_no_host_is_chosen(asked, installed, message, monkeypatch):
     monkeypatch.setattr(host, 'INSTALLED', [*installed])
@@ -168,7 +168,8 @@ def test_config_of_the_other_host_is_refused(line, setting, installed, advice,
         load_config(path)
     begin = f'{path} is a config of {OTHER}, according to {setting}: '
     assert str(error.value).startswith(begin)
-    assert f'extends: {advice} {host.VARIABLE}={OTHER} to' in str(error.value)
+    assert f'mmregioncl: {advice} {host.VARIABLE}={OTHER} to' in str(
+        error.value)
     assert str(error.value).endswith(
         f', or use a config of {host.NAME} for the same method')
     path.write_text(path.read_text().replace(OTHER, host.NAME))

@@ -116,8 +116,8 @@ def evaluate(args: argparse.Namespace) -> bool:
     if args.data:
         given = read_file(args.data).get('eval_datasets')
         if not given:
-            raise ValueError(f'{args.data} has no eval_datasets: name a '
-                             'config that has')
+            raise ValueError(f'{args.data} has no eval_datasets: use a '
+                             'config that has them')
         cfg.eval_datasets = given
     if args.train:
         check_class_folders(args.train, args.test)

@@ -28,7 +28,7 @@ sbatch --partition="$partition" \
 srun --kill-on-bad-exit=1 --cpus-per-task=${CPUS_PER_TASK:-5} \\
     ${SRUN_ARGS:-} $command
 code=\$?
-# The exit code of a run that was told to stop
+# The exit code of a run that received a stop signal
 if [ \$code = 75 ]; then
     exec scontrol requeue "\$SLURM_JOB_ID"
 fi

@@ -13,7 +13,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('checkpoint')
     parser.add_argument(
         '--work-dir',
-        help='folder for the log (default: test beside the checkpoint)')
+        help='folder for the log (default: test next to the checkpoint)')
     return parse_run(parser)
 
 
@@ -29,7 +29,7 @@ def main() -> None:
     start_tool()
     cfg = load_config(args.config, args.cfg_options)
     if not cfg.get('test_dataloader'):
-        sys.exit(f'{args.config} has no test_dataloader: name the config of a '
+        sys.exit(f'{args.config} has no test_dataloader: use the config of a '
                  'model that was fine-tuned, or evaluate a pre-trained '
                  'backbone with tools/evaluate.py')
     check_data(cfg, 'test_dataloader')

@@ -26,7 +26,7 @@ def parse_args() -> argparse.Namespace:
         const='auto',
         metavar='CHECKPOINT',
         help='resume from CHECKPOINT, by default the last one in the work '
-        'dir; jobs that torchrun or Slurm restart do so without being asked')
+        'dir; jobs that torchrun or Slurm restart do so automatically')
     parser.add_argument(
         '--amp',
         action='store_true',
@@ -121,7 +121,7 @@ def main() -> None:
         lock.close()
     if is_main_process(launcher):
         config = args.config
-        if args.cfg_options:  # the copy in the work dir holds them
+        if args.cfg_options:  # the copy in the work dir has them
             config = str(Path(cfg.work_dir) / Path(config).name)
         print(next_commands(runner, config, Path(sys.argv[0]).parent))
 

@@ -1,7 +1,7 @@
 """Foreign objects in an annotation file run, and errors do not name the file.
 
-MMEngine 0.10.7 reads ``.pkl`` and ``.pickle`` by ``pickle.load``, and ``.yml``
-and ``.yaml`` by PyYAML's loader for files that are trusted. Both call whatever
+MMEngine 0.10.7 reads ``.pkl`` and ``.pickle`` with ``pickle.load``, ``.yml``
+and ``.yaml`` with PyYAML's loader for trusted files. Both call whatever
 function a file names. So does MMSegmentation 1.2.2 with
 ``decode_backend='pickle'``. No upstream issue is known.
 """
@@ -40,7 +40,7 @@ def load(file, *args, **kwargs) -> Any:
     Arguments are those of ``mmengine.fileio.load``.
 
     Raises:
-        ValueError: If the file is broken, or holds more than data.
+        ValueError: If the file is broken, or contains more than data.
     """
     try:
         return load_any(file, *args, **kwargs)
@@ -54,7 +54,7 @@ def load(file, *args, **kwargs) -> Any:
 
 @contextmanager
 def broken_bytes() -> Iterator[None]:
-    """Turn errors, which may be of any kind, into those of values."""
+    """Turn errors of any kind into a ValueError."""
     try:
         yield
     except NotData:
@@ -64,13 +64,13 @@ def broken_bytes() -> Iterator[None]:
 
 
 class DataPickleHandler(PickleHandler):
-    """Reads pickles of data, and runs nothing in others."""
+    """Reads pickles of data, and executes nothing in others."""
 
     def load_from_fileobj(self, file, **kwargs) -> Any:
         """Load what a file holds.
 
         Raises:
-            NotData: If it names anything else than data.
+            NotData: If it names anything other than data.
             ValueError: If it is broken.
         """
         with broken_bytes():
@@ -78,7 +78,7 @@ class DataPickleHandler(PickleHandler):
 
 
 class DataYamlHandler(YamlHandler):
-    """Reads YAML of data, and runs nothing in others."""
+    """Reads YAML of data, and executes nothing in others."""
 
     def load_from_fileobj(self, file, **kwargs) -> Any:
         """Load what a file holds.
@@ -114,6 +114,6 @@ class DataPickles(MetaPathFinder):
 
 
 def unpickle_data(module: ModuleType) -> None:
-    """Let a module unpickle data alone."""
+    """Let a module unpickle only data."""
     module.pickle = SimpleNamespace(loads=lambda content: DataPickleHandler().
                                     load_from_fileobj(BytesIO(content)))

@@ -1,7 +1,7 @@
 """Foreign objects in a checkpoint run, and errors do not name the file.
 
-MMEngine 0.10.7 loads addresses by torch.hub, whose default is
-``weights_only=False``, which unpacks archives of one file, and which takes an
+MMEngine 0.10.7 loads addresses with torch.hub, whose default is
+``weights_only=False``, which unpacks archives of one file, and mistakes one
 address for another that ends in the same name. onedl-mmengine tries
 ``weights_only=False`` whenever True fails. The errors of ``torch.load`` do not
 say which file is empty, truncated, not a checkpoint or not safe to load. It
@@ -66,7 +66,7 @@ def load_from_url(url: str,
         except (OSError, HTTPException) as error:
             raise OSError(
                 f'cannot download {url} ({error}): check the address, or'
-                ' download the checkpoint and name the file') from error
+                ' download the checkpoint and pass the file') from error
     return load_from_local(str(path), map_location)
 
 
@@ -82,13 +82,13 @@ def load_from_local(filename: str, map_location=None) -> dict:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the file is broken, is not a checkpoint, or holds
+        ValueError: If the file is broken, is not a checkpoint, or has
             objects that ``weights_only`` does not allow.
     """
     check_exists(filename)
     if is_compressed(filename):
         raise ValueError(f'cannot load {filename}, which is compressed and may'
-                         ' be a zip bomb: save it again by torch.save')
+                         ' be a zip bomb: save it again with torch.save')
     if filename.endswith('.safetensors'):
         return read_safetensors(filename)
     try:
@@ -102,14 +102,15 @@ def load_from_local(filename: str, map_location=None) -> dict:
                 'CUDA|out of memory|on a .* device', str(error)):
             raise
         unsafe = re.search(r'GLOBAL (\S+)', str(error))
-        fault = (f'holds {unsafe[1]}, which is not safe to load: save the '
+        fault = (f'contains {unsafe[1]}, which is not safe to load: save the '
                  'state_dict() of a whole model, or'
                  ) if unsafe else 'is broken or not a checkpoint:'
         raise ValueError(f'cannot load {filename}, which {fault} use another '
                          'checkpoint') from error
     if not isinstance(weights, dict):
-        raise ValueError(f'{filename} holds a {type(weights).__name__}, not a '
-                         'dict of weights: use another checkpoint')
+        raise ValueError(
+            f'{filename} contains a {type(weights).__name__}, not a '
+            'dict of weights: use another checkpoint')
     return weights
 
 

@@ -1,9 +1,9 @@
 """``--resume`` fails on HistoryBuffer: torch >= 2.6 unpickles weights only.
 
-MMEngine stores its log in checkpoints as HistoryBuffer objects, which hold
+MMEngine stores its log in checkpoints as HistoryBuffer objects, which contain
 numpy arrays and methods of their class (open-mmlab/mmengine#1655). These are
 added to torch's safe globals. Loading stays restricted to that list. Arrays
-hold numbers only, as those of objects would take bytes of the file for
+contain only numbers, as those of objects would treat bytes of the file as
 addresses, and get their numbers once, as a tensor may share their memory.
 """
 from pickle import UnpicklingError
@@ -40,7 +40,7 @@ def patch() -> None:
 
 
 class Array(np.ndarray):
-    """An array that gets its numbers once, and is saved as any other."""
+    """An array that gets its numbers once, and is saved like any other."""
 
     def __setstate__(self, state: tuple) -> None:
         if self.size:

@@ -2,7 +2,7 @@
 
 MMEngine 0.10.7 selects a CUDA device before it joins the process group, and
 passes device ids to DistributedDataParallel, which accepts none for a model on
-the CPU. Distributed code could be tried on GPU machines only.
+the CPU. Distributed code could be tried only on GPU machines.
 """
 import atexit
 import functools

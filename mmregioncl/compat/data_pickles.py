@@ -1,4 +1,4 @@
-"""Unpickling of data alone, whatever a file asks for.
+"""Unpickle plain data only.
 
 The unpickler in C makes a table as long as the largest number that a file
 gives an object, which a few bytes can make fill the memory, and
@@ -27,13 +27,13 @@ class NotData(ValueError):
     def __init__(self, name: str) -> None:
         super().__init__(
             f'the file holds {name}, which might run code: if you trust it, '
-            'write it again with lists, dicts, text, numbers and arrays alone')
+            'write it again with only lists, dicts, text, numbers and arrays')
 
 
 def check_keys(keys: Collection) -> Collection:
     """Refuse keys of many parts, which Python visits one by one to hash them.
 
-    Tuples that hold the same tuple twice, level by level, double the parts.
+    Tuples that contain the same tuple twice, level by level, double the parts.
 
     Raises:
         ValueError: If a key has more than 1000.
@@ -51,7 +51,7 @@ def check_keys(keys: Collection) -> Collection:
 class Kind:
     """Stands for the dtype of an array while a pickle is read.
 
-    That of numpy takes any state, also one in which numbers are addresses.
+    That of numpy accepts any state, even one in which numbers are addresses.
     """
 
     def __init__(self, code: str, align: bool, copy: bool) -> None:
@@ -88,7 +88,7 @@ def storage(content: bytes) -> torch.TypedStorage:
 
 def tensor(numbers: torch.TypedStorage, offset: int, size: tuple,
            stride: tuple, *_) -> torch.Tensor:
-    """A tensor of numbers that there are; upstream would make room."""
+    """A tensor within its storage; upstream would allocate a larger one."""
     whole = torch.empty(0, dtype=numbers.dtype).set_(numbers)
     return whole.as_strided(size, stride, offset)
 
@@ -140,7 +140,7 @@ class DataUnpickler(pickle._Unpickler):
     """Unpickles lists, dicts, text, numbers, arrays and tensors of these.
 
     Nothing else is called, and nothing else gets a state. The unpickler in C
-    also takes as much memory as a few bytes ask for.
+    also allocates as much memory as a few bytes ask for.
     """
 
     def find_class(self, module: str, name: str) -> Any:
@@ -168,7 +168,7 @@ class DataUnpickler(pickle._Unpickler):
             raise NotData(f'a state of a {type(found).__name__}')
 
     def load_bytearray8(self) -> None:
-        """Read bytes; upstream makes room for as many as the file says."""
+        """Read bytes; upstream allocates as many as the file states."""
         size, = struct.unpack('<Q', self.read(8))
         self.append(bytearray(self.read(size)))
 
@@ -186,7 +186,7 @@ class DataUnpickler(pickle._Unpickler):
         self.set_items(self.pop_mark())
 
     def set_items(self, items: list) -> None:
-        """Fill a dict; upstream also lists, arrays and tensors."""
+        """Fill a dict; upstream also fills lists, arrays and tensors."""
         keys = check_keys(items[::2])
         dict.update(self.stack[-1], zip(keys, items[1::2], strict=True))
 

@@ -1,4 +1,4 @@
-"""YAML of data alone, in a time and a memory that follow from its length."""
+"""Plain data in YAML, in time and memory bounded by its length."""
 import yaml
 from yaml import FullLoader
 
@@ -30,7 +30,7 @@ class DataLoader(SafeLoader):
         self.depth -= 1
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
-        """Take what ``<<`` names, which may name the same again and again."""
+        """Merge what ``<<`` names, which may name the same again and again."""
         for key, value in node.value:
             if key.tag == MERGE:
                 is_list = isinstance(value, yaml.SequenceNode)

@@ -1,4 +1,4 @@
-"""``num_workers=0``, the first thing to set in order to debug, is refused.
+"""``num_workers=0``, the first thing to try when debugging, is refused.
 
 PyTorch 2.14 raises an error for settings of workers where there are none:
 ``persistent_workers`` (of nearly all configs), ``prefetch_factor``,

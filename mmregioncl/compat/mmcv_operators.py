@@ -1,6 +1,6 @@
 """MMDetection cannot be imported without mmcv's compiled operators.
 
-mmcv 2.0.1 has wheels with ``mmcv._ext`` for torch <= 2.1 only. Where it is
+mmcv 2.0.1 has wheels with ``mmcv._ext`` only for torch <= 2.1. Where it is
 missing, the operators below compute the same with torchvision, by the compiled
 operators' rules where torchvision has others: for ties, borders, and offsets
 and boxes that are not finite. All others raise a NotImplementedError when they

@@ -1,12 +1,12 @@
 """``import mmselfsup.models`` imports packages that few configs need.
 
-All of MMDetection, which takes 2 s, by ``res_layer_extra_norm``, a layer of C4
+All of MMDetection, in 2 s, for ``res_layer_extra_norm``, a layer of C4
 detectors, whether or not a detector is built; ``import mmpretrain.models``
 does the same. With this patch both find no such layer at first, as upstream
 when MMDetection is not installed. Configs that need it import it by
 ``custom_imports``, as upstream's do.
 
-And scikit-learn, which takes 1.5 s, by the memory of ODC. With this patch it
+And scikit-learn, which takes 1.5 s, for the memory of ODC. With this patch it
 is imported when ODC clusters.
 """
 import sys
@@ -27,7 +27,7 @@ LEFT_OUT = {
 
 
 class StandIns(MetaPathFinder, Loader):
-    """Give packages stand-ins for slow modules while they are imported."""
+    """Replace slow modules by stand-ins while packages are imported."""
 
     def find_spec(self,
                   fullname: str,
@@ -47,7 +47,7 @@ class StandIns(MetaPathFinder, Loader):
 
 
 def give_and_forget(name: str):
-    """What the package takes from a stand-in, which is then forgotten.
+    """What the package uses of a stand-in, which is then discarded.
 
     The next import is a real one.
     """

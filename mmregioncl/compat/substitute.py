@@ -5,7 +5,7 @@ from typing import Callable
 def substitute(original: Callable, patched: Callable) -> None:
     """Replace a function in every OpenMMLab module that has imported it.
 
-    Modules that ran ``from x import y`` hold their own reference, which
+    Modules that ran ``from x import y`` have their own reference, which
     setting an attribute of ``x`` does not change.
 
     Args:

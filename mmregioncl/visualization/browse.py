@@ -37,7 +37,7 @@ from .sheets import box_sheet, row_sheet, to_colors, to_images, view_sheet
 def check_count(count: int) -> None:
     if count < 1:
         raise ValueError(
-            f'count={count} images make no sheet: draw at least 1')
+            f'count={count} images are too few for a sheet: draw at least 1')
 
 
 def browse_views(cfg: Config, path: str, count: int = 8) -> None:
@@ -98,7 +98,7 @@ def browse_boxes(cfg: Config,
     Args:
         cfg (Config): A pre-training config.
         checkpoint (str, optional): Weights of its backbone, or None for random
-            ones. If it holds crop boxes, their areas over training are drawn
+            ones. If it has crop boxes, their areas over training are drawn
             as well.
         path (str or Path): PNG file to write.
         count (int): Number of images. Defaults to 8.

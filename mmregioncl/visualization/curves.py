@@ -26,7 +26,7 @@ def read_scalars(work_dir: Union[str, Path]) -> List[Dict[str, float]]:
     logs = sorted(Path(work_dir).glob('*/vis_data/scalars.json'))
     if not logs:
         raise FileNotFoundError(f'{work_dir} has no */vis_data/scalars.json: '
-                                'give the work dir of a run')
+                                'use the work dir of a run')
     scalars: List[Dict[str, float]] = []
     for log in logs:
         rows = list(filter(None, map(read_row, log.read_text().split('\n'))))

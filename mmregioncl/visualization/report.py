@@ -1,4 +1,4 @@
-"""HTML report on the evaluation of one or several runs."""
+"""HTML report on the evaluation of one or more runs."""
 import json
 import logging
 from base64 import b64encode
@@ -75,7 +75,7 @@ def draw_run(run: EvaluationRun) -> None:
         set_random_seed(run.seed)
         try:
             draw(path)
-        except Exception as error:  # the report is complete without it
+        except Exception as error:  # the report is useful without it
             print_log(
                 f'{name} was not drawn ({type(error).__name__}: {error})',
                 'current', logging.WARNING)
@@ -99,7 +99,7 @@ def write_report(path: Union[str, Path],
             column each.
 
     Raises:
-        FileNotFoundError: If a folder holds no results.
+        FileNotFoundError: If a folder has no results.
         ValueError: If a file in a folder is damaged.
     """
     template = Environment(
@@ -128,7 +128,7 @@ def read_runs(folders: Sequence[Path]) -> List[EvaluatedRun]:
         path = folder / 'results.json'
         if not path.exists():
             raise FileNotFoundError(
-                f'{folder} holds no results.json: evaluate a checkpoint with '
+                f'{folder} has no results.json: evaluate a checkpoint with '
                 f'--out {folder} first')
         results = read_results(path)
         curves = {}

@@ -18,7 +18,8 @@ class Foreign:
     (b'', 'is broken or not a checkpoint'),
     (b'no checkpoint', 'is broken or not a checkpoint'),
     (None, 'is broken or not a checkpoint'),
-    (Foreign(), r'holds .*Foreign, which is not safe to load: save the state_d'
+    (Foreign(),
+     r'contains .*Foreign, which is not safe to load: save the state_d'
      r'ict\(\) of a whole model, or use another checkpoint$'),
 ])
 def test_broken_checkpoint_is_named(tmp_path, content, fault):
@@ -46,7 +47,7 @@ def test_checkpoint_of_any_length_is_named(tmp_path, length):
 
 def test_other_objects_are_refused(tmp_path):
     torch.save([torch.rand(1)], tmp_path / 'a.pth')
-    with pytest.raises(ValueError, match='a.pth holds a list, not a dict'):
+    with pytest.raises(ValueError, match='a.pth contains a list, not a d'):
         CheckpointLoader.load_checkpoint(str(tmp_path / 'a.pth'))
 
 

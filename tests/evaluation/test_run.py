@@ -173,7 +173,7 @@ def test_report_of_two_runs(cfg, checkpoint, tmp_path):
     assert 'RegionCLMoCo' in page and np.__version__ in page
     rows = re.findall(r'<b>(knn|linear)</b>', page)
     assert rows == ['knn', 'linear']
-    with pytest.raises(FileNotFoundError, match='holds no results.json'):
+    with pytest.raises(FileNotFoundError, match='has no results.json'):
         write_report(tmp_path / 'report.html', [tmp_path])
 
 

@@ -549,7 +549,7 @@ def test_refusals_are_one_sentence(run_tool, options, monkeypatch):
                      ], '--learning-rates must be above 0'),
     ('evaluate.py', ['--out', 'o', '--seed', f'{2**32}'
                      ], '--seed must be below 2**32'),
-    ('test.py', [], 'has no test_dataloader: name the config of a model'),
+    ('test.py', [], 'has no test_dataloader: use the config of a model'),
 ])
 def test_arguments_that_cannot_be_meant(run_tool, tool, arguments, sentence):
     done = run_tool(tool, CONFIG, 'none', *arguments, check=False)

@@ -27,7 +27,7 @@ def test_a_resumed_run_is_one_run(tmp_path):
 
 
 def test_missing_log_is_an_error(tmp_path):
-    with pytest.raises(FileNotFoundError, match='give the work dir of a run'):
+    with pytest.raises(FileNotFoundError, match='use the work dir of a run'):
         read_curves(tmp_path)
 
 

@@ -85,7 +85,7 @@ def test_sheets_of_a_config(image_folder, model_cfg, tmp_path):
     cfg.train_dataloader.dataset.data_root = str(folder)
     browse_boxes(cfg, None, tmp_path / 'boxes.png', count=3)
     for draw in (browse_boxes, browse_views):
-        with pytest.raises(ValueError, match='count=0 images make no sheet'):
+        with pytest.raises(ValueError, match='count=0 images are too few'):
             draw(cfg, *[None] * (draw is browse_boxes), 'a.png', count=0)
     plain = Image.open(tmp_path / 'boxes.png').size
 

@@ -26,7 +26,8 @@ def parse_args(argv=None) -> argparse.Namespace:
         help='of the values that become 0 and 255 (default: 0.1 99.9)')
     parser.add_argument(
         '--count', type=int, default=500, help='images (default: 500)')
-    parser.add_argument('--out', help='config to write, on the base of CONFIG')
+    parser.add_argument(
+        '--out', help='config to write, which inherits from CONFIG')
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
     args = parser.parse_args(argv)
@@ -70,7 +71,7 @@ def main() -> None:
     for number, value, share in measure.find_fill(values, args.percentiles):
         print(f'# band {number} has the value {value:g} in {share:.2%} of its '
               'pixels, far from all others: if it marks pixels without data, '
-              'set --percentiles that leave it out')
+              'set --percentiles that exclude it')
     ranges = measure.value_range(values, args.percentiles)
     mean, std = measure.mean_and_std(values, ranges)
     preprocessor = model_config(cfg).get('data_preprocessor', {})
@@ -79,7 +80,7 @@ def main() -> None:
     if channels == 3 and not to_rgb:  # as loaded: BGR
         mean, std = mean[::-1], std[::-1]
     settings = {'mean': mean, 'std': std, flip: to_rgb}
-    if channels not in (1, 3):  # which the host does not know
+    if channels not in (1, 3):  # which the host does not support
         settings['type'] = 'mmregioncl.SelfSupDataPreprocessor'
     text = config_text(args.config, channels, ranges, settings,
                        'data_preprocessor' in cfg)
@@ -98,13 +99,13 @@ def main() -> None:
         with atomic_write(Path(args.out)) as part:
             part.write_text(text)
         tool = Path(sys.argv[0]).with_name('browse_views.py')
-        print(f'# written to {args.out}; look at its views by\n'
+        print(f'# written to {args.out}; look at its views with\n'
               f'# python {tool} {args.out} views.png')
 
 
 def config_text(base: str, channels: int, ranges, preprocessor: dict,
                 beside: bool) -> str:
-    """Text of a config for the images, with the preprocessor in its place."""
+    """Text of a config for the images, with the data preprocessor."""
     model = {} if beside else dict(data_preprocessor=preprocessor)
     if channels != 3:
         model['backbone'] = dict(in_channels=channels)

@@ -39,7 +39,7 @@ class Row(NamedTuple):
         levels (dict): Settings with which it returns several maps.
         new (str): Weights of other backbones that are not pre-trained.
         mmdet, mmseg (dict, optional): The package's own backbone. Defaults to
-            None: it takes the host's.
+            None: it uses the host's.
         timm, torchvision (callable, optional): Builds the counterpart.
     """
     cfg: dict
@@ -315,7 +315,7 @@ def convert(row: Row, model: nn.Module, package: str) -> str:
     weights = to_layout(model.backbone.state_dict(), package)
     network = getattr(row, package)()
     found = network.load_state_dict(weights, strict=False)
-    # The last norm of a vision transformer is no feature in timm.
+    # The last norm of a vision transformer is not a feature in timm.
     spare = r'fc|heads?|classifier|conv_head'
     spare += '|norm' * ('features_only' in row.cfg)
     assert not found.unexpected_keys, found

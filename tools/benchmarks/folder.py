@@ -1,7 +1,7 @@
-"""Time and memory of a folder with many images, by the way paths are kept.
+"""Time and memory of a folder with many images, by how paths are stored.
 
 The files are empty: only their paths are listed and handed out. Each way is
-measured in a process of its own. Memory of a worker is what it does not share,
+measured in a separate process. Memory of a worker is what it does not share,
 after it has read all paths, as workers do over several epochs.
 """
 import argparse

@@ -1,4 +1,4 @@
-"""Images that a dataloader hands out in a second, by workers.
+"""Images that a dataloader delivers per second, by workers.
 
 The dataloader of an ImageNet config, batches of 32, with mmselfsup's
 transforms and with ours, in turn. That of a CIFAR-10 config with views made by

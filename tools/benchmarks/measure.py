@@ -17,7 +17,7 @@ from mmregioncl.datasets.nested import typed_dicts
 
 
 def processor() -> str:
-    """The name that the processor has for itself."""
+    """The name that the processor reports."""
     try:
         lines = Path('/proc/cpuinfo').read_text().splitlines()
     except OSError:
@@ -68,7 +68,7 @@ def upstream(pipeline: list) -> list:
 
 
 def header(device: str, *packages: str) -> str:
-    """When, with what command, versions and hardware a table was made.
+    """When, and with what command, versions and hardware, a table was made.
 
     Packages that are not installed, or under another name, are left out.
     """

@@ -3,7 +3,7 @@
 Nothing is computed: tensors lie on PyTorch's meta device, where they have a
 size and no content, so that any batch fits on any machine. The published
 arrangement forms all logits, concatenates positives and negatives, and clones
-the queue; it is put in the place of our losses, and all else is the same. (A
+the queue; it replaces our losses, and all else is the same. (A
 test counts a step on a CPU by PyTorch's allocator, and finds as much.)
 """
 import argparse
@@ -45,7 +45,7 @@ def published_info_nce(query: Tensor,
 
 
 def peak_gib(method: str, batch: int, size: int, way: str) -> float:
-    """Most memory that is held while one step is made."""
+    """Peak memory of one step."""
     ours = region_contrastive_head.info_nce
     if way == 'published':
         region_contrastive_head.info_nce = published_info_nce

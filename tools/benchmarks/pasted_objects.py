@@ -6,7 +6,8 @@ An image of CIFAR-10 lies anywhere on a 64x64 crop of CamVid, shown at half its
 size. The same arguments give the same images. MoCo v2 of quarter width learns
 from views of 32 pixels: random crops, crops whose centre lies in the object
 (object), or in the box that the network finds every two epochs by the
-threshold 'mean' (network). All crops have one law of sizes, and alpha is 1.
+threshold 'mean' (network). The sizes of all crops have one distribution, and
+alpha is 1.
 
 Prints what a view shows of the object, and k-NN of the object's class on the
 whole images of the test set. A run that was killed resumes.

@@ -5,7 +5,7 @@
 A toy run of each method is trained without interruption. Then it is trained
 again and killed with SIGKILL: after a random time, in the middle of writing a
 checkpoint, in an evaluation, or while boxes are found. Each time it is resumed
-from the last checkpoint in its work dir. At the end its checkpoint has to hold
+from the last checkpoint in its work dir. At the end its checkpoint has to have
 the same bits: weights, optimizer, schedule, queue, boxes, linear probe, logged
 values. Half of the kills hit runs with gradient accumulation, in which epochs
 end in the middle of an update.
@@ -235,14 +235,14 @@ def leaves(value: Any, key: str = '') -> Iterator[Tuple[str, Any]]:
 
 
 def final_state(cfg: Config) -> dict:
-    """Everything that a run has left, but for clocks and folders."""
+    """Everything that a run has left, except clocks and folders."""
     path = Path(cfg.work_dir) / f'epoch_{EPOCHS}.pth'
     state = dict(leaves(torch.load(path, weights_only=True)))
     return {**state, **dict(leaves(dict(curves=read_curves(cfg.work_dir))))}
 
 
 def same(first: Any, second: Any) -> bool:
-    """Whether two values are the same to the bit; NaN equals NaN."""
+    """Whether two values are bit-identical; NaN equals NaN."""
     if torch.is_tensor(first):
         return first.numpy().tobytes() == second.numpy().tobytes()
     if isinstance(first, np.ndarray):
@@ -316,7 +316,7 @@ def main() -> None:
     parser.add_argument('--seed', type=int, default=0)
     args = parser.parse_args()
     torch.set_num_threads(1)
-    # Each checkpoint holds the config, which takes half a second to format.
+    # Each checkpoint has the config, which takes half a second to format.
     config.FormatCode = lambda text, **kwargs: (text, True)
     print('| method | workers | processes | accumulation | '
           'killed and resumed | final state |')

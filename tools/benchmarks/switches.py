@@ -1,7 +1,7 @@
 """Train with each switch of the step, and with all, side by side.
 
 RegionCL-M on a ResNet-18 for small images. All variants start from the same
-weights and take the same batches and regions in turn, so that their losses can
+weights and see the same batches and regions in turn, so that their losses can
 be compared, and their times are interleaved.
 """
 import argparse
@@ -71,7 +71,7 @@ def parse_args() -> argparse.Namespace:
         SWITCHES.update(ON_CUDA)
     for row in args.rows or []:
         if row not in SWITCHES:
-            parser.error(f'no row {row!r}: choose of {list(SWITCHES)}')
+            parser.error(f'no row {row!r}: choose from {list(SWITCHES)}')
     return args
 
 
@@ -105,14 +105,14 @@ def batches(args: argparse.Namespace) -> List[List[Tensor]]:
 
 
 def build(switches: tuple, args: argparse.Namespace) -> Callable:
-    """A function that makes a step on a batch, and gives its loss."""
+    """A function that makes a step on a batch, and returns its loss."""
     torch.manual_seed(0)
     cfg = Config.fromfile(CONFIG).model
     cfg.update(queue_len=2048)
     cfg.backbone.update(stem_channels=args.width, base_channels=args.width)
     cfg.neck.update(in_channels=8 * args.width, hid_channels=8 * args.width)
     model: nn.Module = MODELS.build(cfg).to(args.device).train()
-    if 'nudged' in switches:  # how far rounding alone leads
+    if 'nudged' in switches:  # how far only rounding leads
         with torch.no_grad():
             for weight in model.parameters():
                 weight.mul_(1 + 1e-7 * torch.randn_like(weight))

@@ -45,7 +45,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--region-share',
         type=float,
-        help='of images that are shown as composites in the place of whole')
+        help='of images that are shown as composites instead of whole')
     parser.add_argument('--dtype', choices=['fp32', 'bf16'], default='fp32')
     parser.add_argument(
         '--device', default='cuda' if torch.cuda.is_available() else 'cpu')
@@ -143,7 +143,7 @@ def loss_part_of(model: nn.Module,
 
 
 def times_of(make: Callable, args: argparse.Namespace) -> Dict[str, list]:
-    """Interleaved times of what is made of the parent and of ours."""
+    """Interleaved times of the parent and of ours."""
     return interleave(
         {name: make(build(name, args), args)
          for name in ('parent', 'ours')}, args.repeats, args.device)
@@ -156,14 +156,14 @@ def memory(field: str) -> float:
 
 
 def prepare() -> None:
-    """What models expect of a run."""
+    """What models expect from a run."""
     init_default_scope('mmregioncl')
     MMLogger.get_instance('train_step').setLevel('ERROR')
     MessageHub.get_current_instance().update_info('max_iters', 10**6)
 
 
 def peak_mib(name: str, loss_part: bool, args: argparse.Namespace) -> float:
-    """Most memory that a step takes, in MiB.
+    """Peak memory of a step, in MiB.
 
     A whole step with its model; the loss part on top of what is there before.
     On a GPU what PyTorch allocated, on the CPU what the process took.

@@ -38,7 +38,7 @@ def parse_args() -> argparse.Namespace:
         nargs='+',
         metavar='DIR',
         help='folders of photographs; those with a side of 480 pixels or more '
-        "are taken (default: scikit-learn's two)")
+        "are used (default: scikit-learn's two)")
     parser.add_argument('--cifar10', metavar='DIR', help='of the data set')
     parser.add_argument(
         '--count', type=at_least(1), default=40, help='images of a folder')

@@ -68,7 +68,7 @@ VARIANTS: Dict[str, Callable[[Tensor], Tensor]] = {
 
 
 def replicate_borders(model: nn.Module) -> None:
-    """Let convolutions repeat the border in the place of zeros."""
+    """Let convolutions repeat the border instead of zeros."""
     for module in model.modules():
         if isinstance(module, nn.Conv2d):
             module.padding_mode = 'replicate'

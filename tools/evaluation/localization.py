@@ -7,7 +7,7 @@ from mmengine.config import DictAction
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description='How well the boxes of ContrastiveCrop find objects, '
-        'beside fixed boxes and random ones')
+        'compared with fixed boxes and random ones')
     parser.add_argument('config', help='pre-training config')
     parser.add_argument(
         'checkpoints',

@@ -16,7 +16,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--layout',
         choices=LAYOUTS,
-        help='names of the weights (default: detectron2 for .pkl, else '
+        help='names of the weights (default: detectron2 for .pkl, otherwise '
         'openmmlab, which torchvision and timm share for ResNets)')
     return parser.parse_args()
 
