@@ -84,7 +84,7 @@ def backbone_part(weights: Weights) -> Weights:
     """Extract the backbone from a checkpoint.
 
     Its names begin with ``backbone.``, or ``encoder_q.0.`` in OpenSelfSup's.
-    A file without either is the backbone alone, or with a classifier. Every
+    A file without either is only a backbone, or one with a classifier. Every
     backbone of images has weights of more than two axes, such as convolutions.
 
     Args:
@@ -108,8 +108,8 @@ def backbone_part(weights: Weights) -> Weights:
     if others or not any(value.ndim > 2 and not re.match(CLASSIFIER, name)
                          for name, value in part.items()):
         raise ValueError(
-            'the checkpoint holds no backbone: name one whose weights begin '
-            'with backbone., or that is a backbone alone (it holds '
+            'the checkpoint has no backbone: use one whose weights begin '
+            'with backbone., or that is only a backbone (it has '
             f'{len(weights)}, such as {next(iter(others or weights))})')
     return part
 
