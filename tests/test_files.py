@@ -67,7 +67,9 @@ class Code:
         return os.mkdir, ('ran', )
 
 
-@pytest.mark.parametrize('read', [written_at, partial(read_features, data={})])
+@pytest.mark.parametrize(
+    'read',
+    [written_at, partial(read_features, identity={}, data={})])
 def test_no_code_of_a_file_runs(read, tmp_path, monkeypatch):
     """Whatever is the default of torch.load."""
     monkeypatch.chdir(tmp_path)

@@ -22,7 +22,12 @@ from .features import check_finite, extract_features
 from .model import load_model
 from .results import check_folder, commit, describe_run, read_results
 
-DRAWN = ('features.png', 'neighbours.png')  # drawn from features
+IDENTITY = dict(config='config', sha256='checkpoint', seed='seed')
+PICTURE_SPLITS = {  # whose features pictures show
+    'composites.png': (),
+    'features.png': ('test', ),
+    'neighbours.png': ('train', 'test')
+}
 
 
 class EvaluationRun:
@@ -70,17 +75,19 @@ class EvaluationRun:
         """Read the results of an earlier call, or create the file."""
         path = self.out / 'results.json'
         run = describe_run(self.cfg, self.checkpoint, self.seed)
+        self.identity = {key: run[key] for key in IDENTITY}
         check_folder(self.out)
         with locked(self.out):  # another process may start, too
             if not path.exists():
                 self.model.eval(
                 )  # a checkpoint that does not fit creates no results file
                 results = dict(run=run, protocols={})
+                for name in (*PICTURE_SPLITS, 'curves.json'):  # of another run
+                    (self.out / name).unlink(missing_ok=True)
                 write_json(path, results)
                 return results
         results = read_results(path)
-        names = dict(config='config', sha256='checkpoint', seed='seed')
-        for key, name in names.items():
+        for key, name in IDENTITY.items():
             if results['run'][key] != run[key]:
                 raise ValueError(
                     f'{path} has results of another {name}: choose another '
@@ -116,16 +123,27 @@ class EvaluationRun:
         """
         path = self.out / f'features-{split}.pt'
         self.data[split] = self.describe(split)
-        saved = read_features(path, self.data[split])
+        saved = self.saved_features(split)
         if saved is None:
             saved = extract_features(self.model, self.dataset(split),
                                      self.batch_size, self.workers)
-            for picture in DRAWN:  # of other images
-                (self.out / picture).unlink(missing_ok=True)
             with locked(self.out), atomic_write(path) as part:
-                torch.save((*saved, self.data[split]), part)
+                torch.save((*saved, self.identity, self.data[split]), part)
         features, labels = saved
         return check_finite(features), labels
+
+    def saved_features(self, split: str) -> Optional[Tuple[Tensor, Tensor]]:
+        """Features and labels that were saved, if they are still valid.
+
+        If they are not, the pictures of them are removed.
+        """
+        path = self.out / f'features-{split}.pt'
+        saved = read_features(path, self.identity, self.describe(split))
+        if saved is None:
+            for picture, splits in PICTURE_SPLITS.items():
+                if split in splits:
+                    (self.out / picture).unlink(missing_ok=True)
+        return saved
 
     def describe(self, split: str) -> dict:
         """Size and content of the data set of a split, read once."""
@@ -199,11 +217,13 @@ class EvaluationRun:
         return 'error' not in done[name]
 
 
-def read_features(path: Path, data: dict) -> Optional[Tuple[Tensor, Tensor]]:
-    """Read saved features and labels if they are of this data set.
+def read_features(path: Path, identity: dict,
+                  data: dict) -> Optional[Tuple[Tensor, Tensor]]:
+    """Read saved features and labels if they are of this run and data set.
 
     Args:
         path (Path): File of the features, which may not exist.
+        identity (dict): Checkpoint, config and seed of the run.
         data (dict): Result of :func:`describe_dataset`.
 
     Returns:
@@ -212,8 +232,8 @@ def read_features(path: Path, data: dict) -> Optional[Tuple[Tensor, Tensor]]:
     if not path.exists():
         return None
     try:
-        features, labels, saved = torch.load(
+        features, labels, *saved = torch.load(
             path, mmap=True, weights_only=True)
     except Exception:  # a damaged file may raise anything: compute again
         return None
-    return (features, labels) if saved == data else None
+    return (features, labels) if saved == [identity, data] else None

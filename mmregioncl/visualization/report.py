@@ -12,7 +12,7 @@ from mmengine.logging import print_log
 from mmengine.runner import set_random_seed
 
 from mmregioncl.evaluation.results import read_results
-from mmregioncl.evaluation.run import EvaluationRun
+from mmregioncl.evaluation.run import PICTURE_SPLITS, EvaluationRun
 from mmregioncl.files import atomic_write, locked, write_json
 from .browse import browse_views
 from .curves import curve_figure, read_curves
@@ -70,11 +70,12 @@ def draw_run(run: EvaluationRun) -> None:
         del drawings['composites.png']
     for name, draw in drawings.items():
         path = run.out / name
-        if path.exists():
-            continue
-        set_random_seed(run.seed)
         try:
-            draw(path)
+            for split in PICTURE_SPLITS[name]:
+                run.saved_features(split)  # removes pictures of others
+            if not path.exists():
+                set_random_seed(run.seed)
+                draw(path)
         except Exception as error:  # the report is useful without it
             print_log(
                 f'{name} was not drawn ({type(error).__name__}: {error})',

@@ -1,9 +1,11 @@
 import copy
 import json
+import os
 import re
 import shutil
 from concurrent.futures import ThreadPoolExecutor, wait
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +18,7 @@ from mmregioncl.evaluation import class_folder, knn_accuracy
 from mmregioncl.evaluation.protocols import FEATURE_PROTOCOLS
 from mmregioncl.evaluation.run import EvaluationRun
 from mmregioncl.files import locked
-from mmregioncl.visualization import draw_run, write_report
+from mmregioncl.visualization import draw_run, report, write_report
 from mmregioncl.visualization.curves import curve_figure
 from mmregioncl.visualization.report import (CHARTS, PICTURES, draw_charts,
                                              number_rows, read_runs)
@@ -331,6 +333,44 @@ def test_replaced_images_are_noticed(cfg, checkpoint, tmp_path):
         assert counts == wanted
     assert run.results['protocols']['luck']['data']['test']['images'] == 11
     assert not picture.exists()
+
+
+def test_features_are_of_this_run(cfg, checkpoint, tmp_path):
+    """In a folder without results, nothing of another run is taken."""
+    before = open_run(cfg, checkpoint, tmp_path).features('test')[0].clone()
+    for name in (*PICTURES, 'curves.json'):
+        (tmp_path / name).touch()
+    (tmp_path / 'results.json').unlink()
+    assert open_run(cfg, checkpoint, tmp_path).saved_features('test')
+    assert not {*PICTURES, 'curves.json'} & {*os.listdir(tmp_path)}
+    other = copy.deepcopy(cfg)
+    other.eval_datasets.test.pipeline[2].crop_size = 24
+    for run in ((other, checkpoint), (cfg, None)):
+        (tmp_path / 'results.json').unlink()
+        features = open_run(*run, tmp_path).features('test')[0]
+        assert not torch.equal(features, before)
+
+
+def test_pictures_are_of_these_images(cfg, checkpoint, tmp_path, monkeypatch):
+    """Even if no protocol takes features."""
+    drawn = []
+    for name in ('draw_features', 'draw_neighbours', 'browse_views'):
+        monkeypatch.setattr(report, name,
+                            lambda run, path, *_: drawn.append(Path(path)))
+    root = tmp_path / 'images'
+    shutil.copytree(cfg.eval_datasets.test.data_root, root)
+    cfg.eval_datasets.test.data_root = str(root)
+    out = tmp_path / 'out'
+    run = open_run(cfg, checkpoint, out)
+    for split in ('train', 'test'):
+        run.features(split)
+    for name in PICTURES:
+        (out / name).touch()
+    draw_run(open_run(cfg, checkpoint, out))
+    assert not drawn
+    next(root.rglob('*.png')).unlink()
+    draw_run(open_run(cfg, checkpoint, out))
+    assert drawn == [out / 'features.png', out / 'neighbours.png']
 
 
 def test_damaged_features_are_extracted_again(cfg, checkpoint, tmp_path):
