@@ -4,6 +4,7 @@ import re
 from contextlib import nullcontext, suppress
 from functools import partial
 from pathlib import Path
+from typing import Dict
 
 import torch
 from mmengine.config import Config
@@ -43,29 +44,37 @@ def train_classifier(run: EvaluationRun, cfg: Config) -> bool:
     Returns:
         bool: Whether the run has its results now.
     """
-    with DefaultScope.overwrite_default_scope(host.scope_of(cfg)):
-        data = {
-            split: describe_dataset(DATASETS.build(cfg[loader].dataset))
-            for split, loader in LOADERS.items()
-        }
-    content = cfg.pretty_text + json.dumps(data)
     return run.add(
         Path(cfg.filename).stem,
         partial(fit_classifier, cfg=cfg),
-        data,
+        partial(describe_datasets, cfg),
         config=str(cfg.filename),
-        digest=hashlib.sha256(content.encode()).hexdigest()[:8])
+        digest=digest_of(cfg.pretty_text))
+
+
+def describe_datasets(cfg: Config) -> Dict[str, dict]:
+    """Results of :func:`describe_dataset` for a classifier, by split."""
+    with DefaultScope.overwrite_default_scope(host.scope_of(cfg)):
+        return {
+            split: describe_dataset(DATASETS.build(cfg[loader].dataset))
+            for split, loader in LOADERS.items()
+        }
+
+
+def digest_of(*content) -> str:
+    """Short hash of what makes a result."""
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:8]
 
 
 def fit_classifier(run: EvaluationRun, cfg: Config, config: str,
                    digest: str) -> dict:
-    """Train a classifier in a folder of this config and these images.
+    """Train a classifier in a folder of this run, config and images.
 
     Args:
         run (EvaluationRun): Provides backbone and normalisation.
         cfg (Config): The config. It is changed.
         config (str): Its file.
-        digest (str): Short hash of what makes its results.
+        digest (str): Short hash of its content.
 
     Returns:
         dict: As of any protocol.
@@ -75,6 +84,7 @@ def fit_classifier(run: EvaluationRun, cfg: Config, config: str,
     adopt_backbone(cfg, run)
     processes = int((re.findall(r'(\d+)xb', name) or [1])[0])
     cfg.optim_wrapper.accumulative_counts = processes
+    digest = digest_of(digest, run.identity, run.data)
     cfg.work_dir = str(run.out / f'{name}-{digest}')
     cfg.experiment_name = cfg.work_dir.replace('/', '-')
     cfg.randomness = dict(seed=run.seed)

@@ -162,7 +162,7 @@ class EvaluationRun:
     def add(self,
             name: str,
             protocol: Callable[..., dict],
-            data: Optional[Dict[str, dict]] = None,
+            describe: Optional[Callable[[], Dict[str, dict]]] = None,
             **settings) -> bool:
         """Run a protocol unless it has results.
 
@@ -171,9 +171,11 @@ class EvaluationRun:
             protocol (Callable): Accepts this run and the settings, and returns
                 a dict with ``numbers``, shares by their names, and ``how``, a
                 sentence on how they were obtained.
-            data (dict, optional): Results of :func:`describe_dataset` for its
-                data sets, by split. Defaults to None, the data sets of which
-                it takes features. If they have changed, it is run again.
+            describe (Callable, optional): Returns the results of
+                :func:`describe_dataset` for its data sets, by split, which
+                are :attr:`data` while it runs. Defaults to None, the data
+                sets of which it takes features. If they have changed, it is
+                run again.
             **settings: Arguments of the protocol. If they have changed, it is
                 run again.
 
@@ -183,17 +185,21 @@ class EvaluationRun:
         settings = json.loads(json.dumps(settings))  # as they will be read
         done = self.results['protocols']
         before = done.get(name, dict(error='not done'))
-        if 'error' not in before:
-            now = data or {s: self.describe(s) for s in before['data']}
-            if (before['settings'], before['data']) == (settings, now):
-                print_log(f'{name}: finished before', 'current')
-                return True
-            print_log(f'{name}: run again, with other settings or images',
-                      'current')
-        self.model.eval()  # built outside of try: every protocol needs it
-        start = time.time()
-        self.data = {}
+        start, self.data = time.time(), {}
         try:
+            if describe:
+                self.data = describe()
+            if 'error' not in before:
+                now = self.data or {
+                    s: self.describe(s)
+                    for s in before['data']
+                }
+                if (before['settings'], before['data']) == (settings, now):
+                    print_log(f'{name}: finished before', 'current')
+                    return True
+                print_log(f'{name}: run again, with other settings or images',
+                          'current')
+            self.model.eval()
             done[name] = protocol(self, **settings)
         except Exception as error:  # others may still work
             kind = '' if isinstance(error, (ValueError, OSError)) else \
@@ -206,7 +212,7 @@ class EvaluationRun:
                 return False
             done[name] = dict(error=f'{kind}{error}', numbers={})
         done[name].update(
-            data=data or self.data,
+            data=self.data,
             settings=settings,
             seconds=round(time.time() - start, 1),
             date=time.strftime('%Y-%m-%d %H:%M'),

@@ -1,6 +1,7 @@
 import copy
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -65,7 +66,7 @@ def test_a_classifier_of_a_config(run, recipe, tmp_path):
     path = recipe(LINEAR, epochs=2)
     assert train_classifier(run, load_config(path))
     result = run.results['protocols']['linear_toy']
-    work_dir = tmp_path / f'out/linear_toy-{result["settings"]["digest"]}'
+    work_dir, = tmp_path.glob('out/linear_toy-*')
     assert (work_dir / '.lock').exists()  # no other evaluation trains in it
     shown = [
         row['accuracy/top1'] / 100 for row in read_scalars(work_dir)
@@ -88,21 +89,43 @@ def test_a_classifier_of_a_config(run, recipe, tmp_path):
     assert (tmp_path / 'neighbours.png').exists()
 
 
-def test_a_classifier_is_of_its_images(run, recipe, monkeypatch):
-    """Other images have a folder of their own."""
-    digests = []
-
-    def fit(run, cfg, config, digest):
-        digests.append(digest)
-        return dict(numbers={}, how='by chance')
-
-    monkeypatch.setattr(classifier, 'fit_classifier', fit)
-    path = recipe(LINEAR, epochs=2)
-    for images in (4, 4, 5):
+def test_a_classifier_is_of_its_images_and_checkpoint(run, recipe,
+                                                      monkeypatch):
+    """Others have a folder of their own, even in an --out without results."""
+    claim = Mock(side_effect=ValueError('in use'))
+    monkeypatch.setattr(classifier, 'claim_work_dir', claim)
+    monkeypatch.setattr(classifier, 'adopt_backbone', Mock())
+    cfg = load_config(recipe(LINEAR, epochs=2))
+    weights = torch.load(run.checkpoint)
+    weights['state_dict']['backbone.bn1.weight'] += 1
+    torch.save(weights, run.checkpoint)
+    (run.out / 'results.json').unlink()
+    other = EvaluationRun(run.cfg, run.checkpoint, run.out)
+    for each, images in ((run, 4), (run, 4), (run, 5), (other, 5)):
         monkeypatch.setattr(classifier, 'describe_dataset',
                             lambda dataset: dict(images=images, digest='0'))
-        assert train_classifier(run, load_config(path))
-    assert len(digests) == len(set(digests)) == 2
+        assert not train_classifier(each, copy.deepcopy(cfg))
+    folders = [args[0] for args, _ in claim.call_args_list]
+    assert folders[0] == folders[1] and len(set(folders)) == 3
+
+
+def test_a_classifier_is_trained_once(run, recipe, monkeypatch):
+    """Again with other images; images that cannot be read are an error."""
+    fit = Mock(side_effect=lambda *args, **kwargs: dict(numbers={}, how=''))
+    monkeypatch.setattr(classifier, 'fit_classifier', fit)
+    cfg = load_config(recipe(LINEAR, epochs=2))
+    describe = Mock(side_effect=OSError('no such images'))
+    monkeypatch.setattr(classifier, 'describe_dataset', describe)
+    assert not train_classifier(run, cfg)
+    assert run.results['protocols']['linear_toy']['error'] == 'no such images'
+    for images in (4, 4, 5):
+        describe.side_effect = lambda dataset: dict(images=images, digest='0')
+        assert train_classifier(run, cfg)
+    assert fit.call_count == 2
+    describe.side_effect = OSError('no such images')
+    assert not train_classifier(run, cfg)
+    result = run.results['protocols']['linear_toy']
+    assert result['data']['test']['images'] == 5
 
 
 VIT = dict(
