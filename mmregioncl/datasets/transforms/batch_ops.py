@@ -56,7 +56,7 @@ def resize_crops(images: Tensor,
                                  FILTERS[interpolation], antialias)
                   for corner, extent, length, side in zip(
                       corners, extents, images.shape[2:], size))
-    return resample(images, rows, cols)
+    return resample(images, rows, cols, interpolation == 'bicubic')
 
 
 def resize_weights(corner: Tensor, extent: Tensor, length: int, side: int,
@@ -84,18 +84,25 @@ def resize_weights(corner: Tensor, extent: Tensor, length: int, side: int,
     return weights / weights.sum(2, keepdim=True)
 
 
-def resample(images: Tensor, rows: Tensor, cols: Tensor) -> Tensor:
+def resample(images: Tensor,
+             rows: Tensor,
+             cols: Tensor,
+             twice: bool = False) -> Tensor:
     """Combine the rows and the columns of each image, and round.
 
     Args:
         images (Tensor): Shape (N, C, H, W).
         rows (Tensor): Weights of shape (N, h, H).
         cols (Tensor): Weights of shape (N, w, W).
+        twice (bool): Whether to round in between, too, as Pillow does, which
+            matters where negative weights exceed the range. Defaults to False.
 
     Returns:
         Tensor: Shape (N, C, h, w).
     """
     lines = images @ cols.mT[:, None]  # (N, C, H, w)
+    if twice:
+        lines.round_().clamp_(0, 255)
     return (rows[:, None] @ lines).round_().clamp_(0, 255)
 
 
