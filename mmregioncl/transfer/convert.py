@@ -128,8 +128,12 @@ def write_weights(weights: Weights, path: Union[str, Path]) -> None:
         if suffix == '.safetensors':
             from safetensors.torch import save
 
-            # save_file would make a file that only its owner can read.
-            tensors = {k: v.contiguous() for k, v in weights.items()}
+            # save_file would make a file that only its owner can read. Tied
+            # weights, which share memory, are refused.
+            tensors = {
+                k: v.clone(memory_format=torch.contiguous_format)
+                for k, v in weights.items()
+            }
             part.write_bytes(save(tensors))
         elif suffix == '.pkl':
             content = dict(
@@ -200,7 +204,7 @@ def to_openselfsup(weights: Weights) -> Weights:
             continue
         theirs[renamed(name, {b: a for a, b in OPENSELFSUP.items()})] = value
         if name.startswith('backbone.'):
-            theirs[name] = value.clone()  # safetensors refuses shared memory
+            theirs[name] = value
     check_queue(theirs)
     return theirs
 

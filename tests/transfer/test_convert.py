@@ -92,6 +92,15 @@ def test_backbones_of_any_checkpoint(prefix, tmp_path):
     assert found == weights
 
 
+def test_tied_weights_are_written_twice(tmp_path):
+    weight = torch.rand(2, 3)
+    weights = dict(a=weight, b=weight, c=weight.T, d=weight[0])
+    write_weights(weights, tmp_path / 'a.safetensors')
+    for name, value in read_weights(tmp_path / 'a.safetensors').items():
+        assert torch.equal(value, weights.pop(name))
+    assert not weights
+
+
 def test_files_without_a_backbone_are_refused(tmp_path):
     kernel = torch.rand(1, 1, 1, 1)
     for name in ('neck.fc.weight', 'backbone.fc.weight', 'head.fc.weight',
