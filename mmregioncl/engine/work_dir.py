@@ -35,7 +35,7 @@ def claim_work_dir(work_dir: Union[str, Path]) -> Optional[TextIO]:
         lock.seek(0)
         raise BlockingIOError(
             f'{work_dir} is in use by {lock.read() or "another run"}: wait '
-            'for it, stop it, or choose another --work-dir') from None
+            'for it, stop it, or use another folder') from None
     except OSError:  # the file system has no locks
         return None
     with writing(work_dir):
@@ -57,4 +57,4 @@ def writing(work_dir: Union[str, Path]) -> Iterator[None]:
         yield
     except OSError as error:
         raise OSError(f'cannot write to the work dir {work_dir} ({error}): '
-                      'make room, or choose another --work-dir') from error
+                      'make room, or use another folder') from error

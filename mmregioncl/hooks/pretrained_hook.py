@@ -70,7 +70,7 @@ class PretrainedHook(Hook):
         if began != self.checkpoint:
             raise ValueError(
                 f'{loaded_from(runner)} was fine-tuned from {began}, not from '
-                f'{self.checkpoint}: set another --work-dir')
+                f'{self.checkpoint}: use another folder')
 
     def before_train(self, runner) -> None:
         """Load the backbone.

@@ -29,8 +29,7 @@ def test_a_second_run_is_refused_until_the_first_is_killed(tmp_path):
         with pytest.raises(
                 BlockingIOError,
                 match=rf'new is in use by process {child} on .* since 20\d\d-.'
-                '*: wait for it, stop it, or choose another --work-dir'
-        ) as info:
+                '*: wait for it, stop it, or use another folder') as info:
             claim_work_dir(tmp_path / 'new')
         assert is_refusal(info.value)  # has no traceback
     finally:
@@ -66,7 +65,7 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path):
     with pytest.raises(
             OSError,
             match='cannot write to the work dir .*file/run .*: make '
-            'room, or choose another --work-dir'):
+            'room, or use another folder'):
         claim_work_dir(tmp_path / 'file/run')
 
 
@@ -77,8 +76,7 @@ def test_a_read_only_folder_is_refused(tmp_path, monkeypatch):
         raise OSError(errno.EROFS, 'Read-only file system')
 
     monkeypatch.setattr('builtins.open', refuse)
-    with pytest.raises(
-            OSError, match='Read-only file system.*or choose another'):
+    with pytest.raises(OSError, match='Read-only file system.*or use another'):
         claim_work_dir(tmp_path)
 
 

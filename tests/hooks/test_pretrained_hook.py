@@ -69,8 +69,8 @@ def test_resumed_run_keeps_its_own_weights(fine_tune, pretrained, tmp_path):
     # A folder of the same name, but of another checkpoint
     with pytest.raises(
             ValueError,
-            match='was fine-tuned from .*epoch_9.pth, not from none: set '
-            'another --work-dir'):
+            match='was fine-tuned from .*epoch_9.pth, not from none: use '
+            'another folder'):
         fine_tune(
             'none',
             resume=True,
