@@ -71,10 +71,9 @@ class RegionSwap:
         if not exact or self.stride is None and stride & (stride - 1):
             hint = ', or set stride of RegionSwap' if exact else ''
             raise ValueError(
-                f'the backbone makes {rows}x{cols} cells of {height}x{width} '
-                'pixels, which is not a whole number of pixels per cell: use '
-                "views whose sides are multiples of the backbone's stride" +
-                hint)
+                f'views of {height}x{width} pixels give {rows}x{cols} cells, '
+                'so their sides seem not to be multiples of the stride of the '
+                f'backbone: use {sides_near(grid, image_size)}{hint}')
         fitted = copy(self)
         fitted.size = self.size or default_size(grid)
         fitted.stride = stride
@@ -121,6 +120,16 @@ class RegionSwap:
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(size={self.size}, stride={self.stride})'
+
+
+def sides_near(grid: Tuple[int, int], image_size: Tuple[int, int]) -> str:
+    """Describe sides that fit a backbone whose stride is a power of two."""
+    for stride in (2, 4, 8, 16, 32, 64):
+        if grid == tuple(-(-side // stride) for side in image_size):
+            least = max(image_size[0] // stride, 2)  # a region and a canvas
+            return (f'multiples of {stride}, such as {least * stride} or '
+                    f'{(least + 1) * stride}')
+    return 'such sides'
 
 
 def build_region_swap(cfg: dict) -> Callable[[Tensor], Tuple[Tensor, Region]]:

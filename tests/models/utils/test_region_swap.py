@@ -84,16 +84,17 @@ def test_regions_fit_the_backbone(backbone, size, expected):
     [
         (dict(stride=32), (14, 14), (224, 224), 'set its stride=16'),
         (dict(stride=9), (5, 5),
-         (36, 36), "multiples of the backbone's stride$"),
-        ({}, (7, 7),
-         (200, 224), '7x7 cells of 200x224 pixels, which is not a wh'),
-        ({}, (5, 5), (36, 36), 'not a whole number of pixels per cell'),
-        ({}, (7, 6), (224, 224), 'not a whole number of pixels per cell'),
-        ({}, (300, 300), (224, 224), 'not a whole number of pixels per cell'),
+         (36, 36), 'use multiples of 8, such as 32 or 40$'),
+        ({}, (7, 7), (200, 224), 'views of 200x224 pixels give 7x7 cells, so '
+         '.*use multiples of 32, such as 192 or 224$'),
+        ({}, (7, 6), (224, 224), 'use such sides$'),
+        ({}, (300, 300), (224, 224), 'use such sides$'),
+        ({}, (16, 16), (224, 224), 'use such sides, or set stride of Region'),
         # Strided convolutions round up: 32, 32 and 8 pixels per cell
-        ({}, (4, 4), (112, 112), 'not a whole number of pixels per cell'),
-        ({}, (7, 7), (196, 196), 'not a whole number of pixels per cell'),
-        ({}, (4, 4), (28, 28), 'not a whole number of pixels per cell'),
+        ({}, (4, 4), (112, 112), 'use multiples of 32, such as 96 or 128, or'),
+        ({}, (7, 7), (196, 196), 'use multiples of 32, such as 192 or 224, '),
+        ({}, (4, 4), (28, 28), 'use multiples of 8, such as 24 or 32, or'),
+        ({}, (1, 1), (30, 30), 'use multiples of 32, such as 64 or 96, or'),
     ])
 def test_grids_that_do_not_fit_are_refused(kwargs, grid, image_size, message):
     with pytest.raises(ValueError, match=message):
