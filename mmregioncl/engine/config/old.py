@@ -3,7 +3,8 @@ from mmengine.config import Config
 
 # Settings of MMSelfSup 0.x and its contemporaries, and what replaces them
 OLD_SETTINGS = dict(
-    data='train_dataloader, val_dataloader and test_dataloader',
+    data='train_dataloader and eval_datasets (in fine-tuning: val_dataloader '
+    'and test_dataloader)',
     optimizer='optim_wrapper.optimizer',
     optimizer_config='optim_wrapper',
     fp16='optim_wrapper.type',
@@ -13,7 +14,8 @@ OLD_SETTINGS = dict(
     total_epochs='train_cfg.max_epochs',
     total_iters='train_cfg.max_iters',
     workflow='train_cfg.val_interval',
-    evaluation='val_cfg and val_evaluator',
+    evaluation='default_hooks.knn (in fine-tuning: val_cfg and '
+    'val_evaluator)',
     checkpoint_config='default_hooks.checkpoint',
     log_config='default_hooks.logger and visualizer',
     resume_from='load_from and resume',
