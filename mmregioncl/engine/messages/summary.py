@@ -13,7 +13,8 @@ from mmregioncl.files import printable
 from mmregioncl.models.parents import BaseModel
 from mmregioncl.models.utils.modules import unwrap
 from ..batches import images_per_batch
-from ..checks.schedules import ends_before, last_schedule, length_setting
+from ..checks.schedules import (SPANS, ends_before, last_schedule,
+                                length_setting)
 
 
 def describe_run(runner) -> str:
@@ -140,6 +141,18 @@ def next_commands(runner, config: str, tools: Path) -> str:
         last = last_schedule(runner)
         if last and ends_before(last,
                                 2 * getattr(runner, length_setting(last))):
-            lines['go on'] += '  # and lengthen param_scheduler'
+            lines['go on'] += longer_schedule(runner.cfg, setting, longer)
     width = max(map(len, lines)) + 2
     return '\n'.join(f'{name:{width}}{text}' for name, text in lines.items())
+
+
+def longer_schedule(cfg: dict, setting: str, length: int) -> str:
+    """Options that lengthen the schedule, or a reminder if it has parts."""
+    schedules = cfg.get('param_scheduler')
+    if isinstance(schedules, list) and len(schedules) == 1:
+        only, = schedules
+        by_epoch = only.get('by_epoch', True)
+        if not only.get('begin') and by_epoch == (setting == 'max_epochs'):
+            return ''.join(f' param_scheduler.0.{name}={length}'
+                           for name in (*SPANS, 'end') if name in only)
+    return '  # and lengthen param_scheduler'

@@ -64,6 +64,16 @@ def test_a_run_says_what_it_does_and_when_it_ends(runner, tmp_path):
         ]
         told = next_commands(runner, 'mine.py', Path('tools'))
         assert told.endswith('  # and lengthen param_scheduler') == ends_early
+    runner.param_schedulers[0].end = 2
+    cosine = dict(type='CosineAnnealingLR', T_max=2, end=2)
+    runner.cfg.param_scheduler = [cosine]
+    told = next_commands(runner, 'mine.py', Path('tools'))
+    assert told.endswith('--cfg-options train_cfg.max_epochs=4 '
+                         'param_scheduler.0.T_max=4 param_scheduler.0.end=4')
+    for other in ([cosine, cosine], [dict(cosine, by_epoch=False)]):
+        runner.cfg.param_scheduler = other
+        told = next_commands(runner, 'mine.py', Path('tools'))
+        assert told.endswith('  # and lengthen param_scheduler')
 
 
 @pytest.mark.parametrize('dry', [False, True])
