@@ -86,6 +86,13 @@ def fitting(wanted: Weights,
         ways, key=lambda way: sum(map(len, way[2].values())))
     if not faults:
         return undo_rules(rules, wanted, given)
+    if 'misshapen' in faults:
+        first, *rest = faults['misshapen']
+        goal = (wanted | apply_rules(rules, wanted))[first]
+        faults['misshapen'] = [
+            f'{first} of shape {[*given[first].shape]} instead of '
+            f'{[*goal.shape]}', *rest
+        ]
     lists = '; '.join(f'{len(names)} {fault}: {shortened(names)}'
                       for fault, names in faults.items())
     advice = if_missing if [*faults] == ['missing'] else ''

@@ -52,7 +52,7 @@ def test_checkpoint_of_another_architecture_is_refused(cfg, tmp_path):
     torch.save(load_model(cfg).state_dict(), path)
     cfg.model.backbone.base_channels = cfg.model.backbone.stem_channels = 16
     cfg.model.neck.in_channels = 128
-    with pytest.raises(ValueError, match='[0-9] misshapen: bn1.bias, '):
+    with pytest.raises(ValueError, match='[0-9] misshapen: bn1.bias of '):
         load_model(cfg, str(path))
 
 

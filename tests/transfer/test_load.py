@@ -66,7 +66,8 @@ def test_every_weight_arrives():
 @pytest.mark.parametrize('change, fault', [
     (lambda w: w.pop('conv1.weight'), '1 missing: conv1.weight'),
     (lambda w: w.update(mask=torch.rand(1)), '1 unexpected: mask'),
-    (lambda w: w.update({'bn1.bias': torch.rand(3)}), '1 misshapen: bn1.bias'),
+    (lambda w: w.update({'bn1.bias': torch.rand(3)}),
+     r'1 misshapen: bn1.bias of shape \[3\] instead of \[8\]'),
 ])
 def test_what_does_not_fit_is_named_and_nothing_loaded(change, fault):
     model, weights = Detector(), resnet().state_dict()
