@@ -174,7 +174,7 @@ def test_converters_as_commands(model_cfg, build, run_tool, tmp_path):
     for out, layout in (('b.pkl', 'detectron2'), ('b.safetensors',
                                                   'openmmlab')):
         done = run_tool(folder / 'extract_backbone.py', 'a.pth', out)
-        assert done.stdout.endswith(f'weights in the layout of {layout}\n')
+        assert done.stdout.endswith(f': 60 weights, named as in {layout}\n')
     run_tool(folder / 'import_regioncl.py', 'a.pth', 'c.pth', '--back')
     run_tool(folder / 'import_regioncl.py', 'c.pth', 'd.pth')
     before, after = (read_weights(tmp_path / f'{n}.pth') for n in 'ad')

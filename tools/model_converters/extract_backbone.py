@@ -29,7 +29,9 @@ def main() -> None:
     weights = to_layout(
         backbone_weights(read_weights(args.checkpoint)), layout)
     write_weights(weights, args.out)
-    print(f'{args.out}: {len(weights)} weights in the layout of {layout}')
+    # As fine-tuning counts them: without the counters of batch norm
+    count = sum(not name.endswith('num_batches_tracked') for name in weights)
+    print(f'{args.out}: {count} weights, named as in {layout}')
 
 
 if __name__ == '__main__':
