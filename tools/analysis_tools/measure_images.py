@@ -2,9 +2,8 @@
 import argparse
 import sys
 from pathlib import Path
-from pprint import pformat
 
-from mmengine.config import DictAction
+from mmengine.config import Config, DictAction
 
 
 def parse_args(argv=None) -> argparse.Namespace:
@@ -85,9 +84,6 @@ def main() -> None:
     text = config_text(args.config, channels, ranges, settings,
                        'data_preprocessor' in cfg)
     print(text, end='')
-    if channels != 3:
-        print('# Replace ColorJitter and leave RandomGrayscale out, as in '
-              'docs/pretraining.md')
     if args.out:
         first = cfg.train_dataloader.dataset.get('pipeline') or [None]
         if not (first[0] and is_loading(first[0])):
@@ -98,9 +94,14 @@ def main() -> None:
             print('# --cfg-options are not a part of it')
         with atomic_write(Path(args.out)) as part:
             part.write_text(text)
+        print(f'# written to {args.out}')
+    if channels != 3:
+        print('# next, write a config on this base that replaces ColorJitter '
+              'and leaves RandomGrayscale out, as in docs/pretraining.md')
+    if args.out:
         tool = Path(sys.argv[0]).with_name('browse_views.py')
-        print(f'# written to {args.out}; look at its views with\n'
-              f'# python {tool} {args.out} views.png')
+        config = args.out if channels == 3 else 'CONFIG'
+        print(f'# look at its views with\n# python {tool} {config} views.png')
 
 
 def config_text(base: str, channels: int, ranges, preprocessor: dict,
@@ -122,8 +123,7 @@ load.update(
 train_pipeline = [load, *others]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 """
-    return text + ''.join(f'{name} = {pformat(value, sort_dicts=False)}\n'
-                          for name, value in parts.items())
+    return text + Config(parts).pretty_text.rstrip('\n') + '\n'
 
 
 if __name__ == '__main__':
