@@ -777,7 +777,7 @@ class Edges(nn.Module):
 def test_other_stems_are_not_judged_by_their_first_layer():
     views = [torch.zeros(1, 3, 8, 8)]
     checks.check_channels(Mock(backbone=Edges(3)), views)
-    with pytest.raises(ValueError, match='views have 3 .* takes 2: set'):
+    with pytest.raises(ValueError, match='views have 3 .* expects 2: set'):
         checks.check_channels(Mock(backbone=Edges(2)), views)
 
 
