@@ -105,7 +105,7 @@ def test_files_without_a_backbone_are_refused(tmp_path):
     kernel = torch.rand(1, 1, 1, 1)
     for name in ('neck.fc.weight', 'backbone.fc.weight', 'head.fc.weight',
                  'student.backbone.conv1.weight'):
-        with pytest.raises(ValueError, match=rf'holds 1, such as {name}\)'):
+        with pytest.raises(ValueError, match=rf'it has 1, such as {name}\)'):
             backbone_weights({name: kernel})
     with pytest.raises(ValueError, match=r'holds 2, such as weight\)'):
         backbone_weights(torch.nn.Linear(2, 2).state_dict())

@@ -6,36 +6,35 @@ from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 from traceback import walk_tb
-from typing import Dict, Optional
+from types import FrameType
+from typing import Dict, Optional, Sequence, Tuple
 
-import mmengine.registry
 from mmengine.config import Config
 from mmengine.registry import Registry
 
 from mmregioncl import host
 from mmregioncl.datasets.nested import dotted_items, place_inside, type_name
+from mmregioncl.datasets.transforms import steps_of
 from mmregioncl.validation import arguments_of, did_you_mean
 
 # An error that passes through other packages may be a bug of the user's.
 LIBRARIES = {'__main__', *host.PACKAGES, *sys.stdlib_module_names}
 PACKAGE = str(Path(__file__).parents[2])
-PATH_ERRORS = (FileNotFoundError, PermissionError, IsADirectoryError,
-               NotADirectoryError)
-REGISTRIES = [
-    value for value in vars(mmengine.registry).values()
-    if isinstance(value, Registry)
-]
+# What looks up the type of a part of the config, and calls it
+BUILDERS = ('mmengine.registry.build_functions',
+            'mmengine.optim.optimizer.default_constructor')
+TYPES = ('obj_cls', 'scheduler_cls', 'optimizer_cls')  # their variables
 FRAME = r'  File "(.+)", line \d+, in \S+\n((?:    .*\n)*)'
-# What MMEngine and Python say of a class that cannot be built
-NOT_BUILT = (r'([\w.]+?)(?:\.__init__)?(?: is not in the \S+ registry|\(\) '
-             r"missing .+|\(\) got an unexpected keyword argument '(\w+)')")
+# What Python says of a call with wrong arguments
+WRONG_CALL = (r'(\S+?)(?:\.__init__)?\(\) (?:missing .+|'
+              r"got an unexpected keyword argument '(\w+)')")
 
 
 def explain_mistake(error: BaseException) -> Optional[str]:
     """Name the part of the config that another package rejects.
 
-    That is the part whose class raised the error or could not be built. Other
-    errors may come from a bug and are not explained.
+    That is a part that could not be built, or a step of a pipeline whose input
+    is missing. Other errors may come from a bug and are not explained.
 
     Args:
         error (BaseException): Any error.
@@ -68,107 +67,100 @@ def explain(error: BaseException) -> Optional[str]:
         del packages[:packages.index('__main__')]
     if not LIBRARIES.issuperset(packages):
         return None
-    last = frames[-1]
-    if isinstance(error, PATH_ERRORS) and modules[-1].startswith(
-            'mmengine.fileio') and last.f_code.co_name.startswith('get'):
-        return (f'cannot read {error.filename} ({error.strerror}): correct it,'
-                ' or the setting or list that names it')
-
-    parts = parts_of_config(frames)
+    code = linecache.getline(frames[-1].f_code.co_filename, lines[-1]).strip()
+    call, last = frames[-1].f_code.co_name, frames[-1].f_locals
     text = str(error.args[0] if isinstance(error, KeyError) else error)
-    if text == 'None is not a callable object':  # MMEngine of an optimizer
-        kind = next(parts[key]['type'] for key in parts
-                    if key.endswith('optimizer'))
-        text = f'{kind} is not in the mmengine::optimizer registry'
-    types = {short(type_name(part)) for part in parts.values()}
-    owner, name = next(
-        ((frame, name)
-         for frame in frames[::-1] if (name := class_of(frame)) in types),
-        (None, ''))
-    found = re.match(NOT_BUILT, text)
-    code = linecache.getline(last.f_code.co_filename, lines[-1]).strip()
-    building = owner and owner.f_code.co_name == '__init__'
-    deliberate = isinstance(error, AssertionError) or code.startswith('raise ')
-    keyword = found[2] if found else None
-    if found:
-        text, named = found[0], short(found[1].rpartition('.')[2])
-        if named in types:
-            name = named
-        elif not building or owner is not last:
-            if not keyword or '**' not in code:  # a bug of a method
-                return None
-            name = ''  # of a part that needs no type
-    elif isinstance(error, KeyError) and f"results['{text}']" in code:
-        text = f'needs {text!r}, which no earlier transform provides'
-    elif packages[-1] == 'mmregioncl' or \
-            sum((deliberate, owner is last, bool(building))) < 2:
-        return None  # without two of these signs, it may be a bug
-    return blame(parts, name, text, keyword, last.f_locals.get('obj_cls'))
+    own = any(map(runs_own, frames))
+    if isinstance(error, OSError) and call.startswith('get') and \
+            modules[-1].startswith('mmengine.fileio'):
+        return None if own else (
+            f'cannot read {error.filename} ({error.strerror}): correct it, or '
+            'the setting or list that names it')
+    if isinstance(error, KeyError) and f"results['{text}']" in code:
+        return None if own else blame(
+            frames, dict(type=type(last['self'])),
+            f'needs {text!r}, which no earlier transform provides')
+    builder = next(frame.f_locals for frame in frames[::-1]
+                   if frame.f_globals.get('__name__') in BUILDERS)
+    given = builder.get('cfg') or builder['self'].optimizer_cfg
+    kind = next(builder[name] for name in TYPES if name in builder)
+    if kind is None:
+        registry = builder['registry']
+        return blame(
+            frames, given, f'{given["type"]} is not in the {registry.scope}::'
+            f'{registry.name} registry', 'correct its type, or import its '
+            f'module by custom_imports{similar(given["type"], registry.root)}')
+    found = re.match(WRONG_CALL, text)
+    if found and isinstance(error, TypeError):
+        name, keyword = found.groups()
+        owners = [one.__qualname__ for one in getattr(kind, '__mro__', [kind])]
+        if name in owners if keyword else name == owners[0]:
+            near = did_you_mean(keyword, arguments_of(kind)) if keyword else ''
+            return blame(frames, given, found[0],
+                         f'correct its settings{near}', keyword)
+    elif call == '__init__' and (isinstance(error, AssertionError)
+                                 or code.startswith('raise ')):
+        return blame(frames, given, text)
+    return None  # it may be a bug
 
 
-def blame(parts: Dict[str, dict], name: str, text: str, keyword: Optional[str],
-          kind: Optional[type]) -> Optional[str]:
-    """Name the part of the config to correct.
+def blame(frames: Sequence[FrameType],
+          given: dict,
+          text: str,
+          remedy: str = 'correct its settings',
+          keyword: Optional[str] = None) -> Optional[str]:
+    """Say which part of the config to correct.
 
-    Args:
-        parts (dict[str, dict]): Parts of the config by dotted keys.
-        name (str): Short name of the type to blame, '' for a part without one.
-        text (str): What is wrong with it.
-        keyword (str, optional): The unknown argument.
-        kind (type, optional): Class that a part without a type is for.
+    One of the frames has the config. The part is most like what was given to
+    be built, which its parent may have changed, and has an unknown keyword.
     """
-    blamed: Dict[str, dict] = {}
-    for key, part in parts.items():
-        if short(type_name(part)) == name and (keyword or 'type') in part and \
-                part not in blamed.values():  # as copies of a variable are
-            blamed[key] = part
-    if not blamed or not text:
-        return None
-    key, part = next(iter(blamed.items()))
-    remedy = 'type, or import its module by custom_imports' if \
-        text.endswith(' registry') else 'settings'
-    named = f'{type_name(part)} in ' if name else ''
-    inner = keyword and place_inside(part, keyword)
-    hint = f' ({key}.{inner}?)' if inner else name_meant(
-        part.get('type') or kind, keyword)
-    return (f'{named}{" or ".join(blamed)}: '
-            f'{text.splitlines()[0][:300]}: correct its {remedy}'
-            f'{hint}')
-
-
-def parts_of_config(frames: tuple) -> Dict[str, dict]:
-    """Dicts in the config of the run, by dotted keys."""
     cfg = next(value for frame in frames for value in frame.f_locals.values()
                if isinstance(value, Config))
-    return {
-        key: part
-        for key, part in dotted_items(cfg._cfg_dict) if isinstance(part, dict)
-    }
+    blamed: Dict[str, dict] = {}
+    best = (True, False, 0)  # the least
+    for key, part in dotted_items(cfg._cfg_dict):
+        if isinstance(part, dict) and (not keyword or keyword in part) and \
+                part not in blamed.values():  # as the copies of a variable
+            if (like := likeness(part, given)) > best:
+                blamed, best = {}, like
+            if like == best:
+                blamed[key] = part
+    if not blamed:
+        return None
+    key, part = next(iter(blamed.items()))
+    if keyword and (inner := place_inside(part, keyword)):
+        remedy = f'correct its settings ({key}.{inner}?)'
+    elif keyword and not remedy.endswith('?)'):
+        remedy = 'remove it, or set _delete_=True to drop those of a base'
+    named = f'{type_name(part)} in ' if type_name(part) else ''
+    return (f'{named}{" or ".join(blamed)}: {text.splitlines()[0][:300]}: '
+            f'{remedy}')
 
 
-def class_of(frame) -> str:
-    """Short name of the class whose method a frame runs."""
-    return short(type(frame.f_locals.get('self')).__name__)
+def likeness(part: dict, given: dict) -> Tuple[bool, bool, int]:
+    """Whether a part of the config may be what was built, whether it has a
+    type, and how many equal settings."""
+    equal = sum(name != 'type' and name in given and given[name] == value
+                for name, value in part.items())
+    # Algorithms add Region to the names of heads and necks.
+    kind, built = (
+        type_name(one).removeprefix('Region') for one in (part, given))
+    left_out = not kind and equal == len(part) > 0  # its parent sets the type
+    return kind == built or left_out, bool(kind), equal
 
 
-def short(name: str) -> str:
-    """Name of a head or neck before an algorithm adds ``Region`` to it."""
-    return name.removeprefix('Region')
+def runs_own(frame: FrameType) -> bool:
+    """Whether a frame runs a user's own class, or a pipeline with one."""
+    owner = frame.f_locals.get('self')
+    return owner is not None and any(
+        host.is_own(type(step)) for step in (owner, *steps_of(owner)))
 
 
-def name_meant(kind, keyword: Optional[str]) -> str:
-    """A similar type, or a similar argument of the type, for a message."""
+def similar(name: str, registry: Registry) -> str:
+    """A type that is registered by a similar name, for a message."""
     known = dict(PackInputs='mmregioncl.PackSelfSupInputs')  # of MMPretrain
-    for registry in REGISTRIES:
-        if isinstance(kind, str):
-            with registry.switch_scope_and_registry(None) as current:
-                kind = current.get(kind) or kind
-    if not isinstance(kind, str):
-        return did_you_mean(keyword,
-                            arguments_of(kind)) if keyword and kind else ''
-    for registry in REGISTRIES:
-        known.update(registered_names(registry))
-    near = get_close_matches(kind.rpartition('.')[2], known, 1, 0.8)
+    known.update(registered_names(registry))
+    near = get_close_matches(name.rpartition('.')[2], known, 1, 0.8)
     return f' ({known[near[0]]}?)' if near else ''
 
 
