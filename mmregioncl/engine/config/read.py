@@ -24,10 +24,21 @@ def read_file(path: Union[str, Path]) -> Config:
     try:
         return Config.fromfile(path)
     except FileNotFoundError as error:
-        raise missing_file(path, error) from None
+        missing = re.search('["\'](.+\\.py)["\']', str(error))
+        if not Path(path).is_file():
+            raise FileNotFoundError(
+                f'there is no config {path}: correct the path') from None
+        if file_of(error) is None or not missing:
+            raise
+        raise FileNotFoundError(
+            f'{path} cannot be read, since its base {missing[1]} does not '
+            'exist: correct _base_, or copy the config with its bases'
+        ) from None
     except SyntaxError as error:
-        raise ValueError(f'{file_of(error) or path} is not valid Python: '
-                         f'{error}') from error
+        name = file_of(error)
+        if name is None:
+            raise
+        raise ValueError(f'{name} is not valid Python: {error}') from error
     except ValueError as error:
         name = file_of(error)
         if name is None or name.endswith('.py'):
@@ -47,31 +58,17 @@ def read_file(path: Union[str, Path]) -> Config:
 
 
 def file_of(error: BaseException) -> Optional[str]:
-    """The config or base that MMEngine was reading when it failed."""
-    names = [
-        frame.f_locals['filename'] for frame, _ in walk_tb(error.__traceback__)
-        if frame.f_code.co_name in READERS
-    ]
-    return names[-1] if names else None
+    """The config or base that MMEngine could not read.
 
-
-def missing_file(path: Union[str, Path],
-                 error: FileNotFoundError) -> FileNotFoundError:
-    """Explain that a config or one of its bases does not exist.
-
-    Args:
-        path (str or Path): The config.
-        error (FileNotFoundError): MMEngine's error.
+    None for an error of the code in it, or of a module that it imports.
     """
-    if not Path(path).is_file():
-        return FileNotFoundError(
-            f'there is no config {path}: correct the path')
-    found = re.search('["\'](.+\\.py)["\']', str(error))
-    if not found:  # a file that the code of the config opens
-        return error
-    return FileNotFoundError(
-        f'{path} cannot be read, since its base {found[1]} does not exist: '
-        'correct _base_, or copy the config with its bases')
+    name = None
+    for frame, _ in walk_tb(error.__traceback__):
+        if frame.f_code.co_name in READERS:
+            name = frame.f_locals['filename']
+        elif frame.f_code.co_name == '<module>':
+            name = None
+    return name
 
 
 def imported_host(error: BaseException) -> Optional[str]:
@@ -79,7 +76,10 @@ def imported_host(error: BaseException) -> Optional[str]:
     name = getattr(error, 'name', None)
     if name in host.SCOPES.keys() - {host.NAME}:
         return name
-    cause = error.__cause__ or error.__context__
+    cause = error.__cause__
+    *_, (last, _) = walk_tb(error.__traceback__)
+    if last.f_globals.get('__name__', '').startswith('mmengine.'):
+        cause = cause or error.__context__
     return imported_host(cause) if cause else None
 
 

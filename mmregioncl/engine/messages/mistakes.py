@@ -131,7 +131,7 @@ def blame(frames: Sequence[FrameType],
     if keyword and (inner := place_inside(part, keyword)):
         remedy = f'correct its settings ({key}.{inner}?)'
     elif keyword and not remedy.endswith('?)'):
-        remedy = 'remove it, or set _delete_=True to drop those of a base'
+        remedy = 'remove it, or drop the settings of a base by _delete_=True'
     named = f'{type_name(part)} in ' if type_name(part) else ''
     return (f'{named}{" or ".join(blamed)}: {text.splitlines()[0][:300]}: '
             f'{remedy}')

@@ -1,9 +1,11 @@
+import sys
 from unittest.mock import Mock
 
 import pytest
 from mmengine.config import Config
 from mmengine.config.utils import ConfigParsingError
 
+from mmregioncl import host
 from mmregioncl.engine.config import load_config
 
 
@@ -52,6 +54,24 @@ def test_errors_in_the_code_of_a_config_stay_what_they_are(tmp_path):
     path.write_text("model = dict(depth=int('x'))")
     with pytest.raises(ValueError, match='^invalid literal for int'):
         load_config(path)
-    path.write_text("names = open('/no/names.txt').read()")
-    with pytest.raises(FileNotFoundError, match="directory: '/no/names.txt'"):
+    path.write_text("names = open('/no/names.py').read()")
+    with pytest.raises(FileNotFoundError, match="directory: '/no/names.py'"):
+        load_config(path)
+
+
+@pytest.mark.parametrize('text, kind, words', [
+    ('a = = 1', SyntaxError, 'invalid syntax'),
+    ("open('/no/names.py')", FileNotFoundError, "directory: '/no/names.py'"),
+    ('try:\n    raise ImportError(name={other!r})\n'
+     'except ImportError:\n    import no_such', ImportError, 'own_module'),
+])
+def test_errors_in_an_imported_module_stay_what_they_are(
+        text, kind, words, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, 'own_module', raising=False)
+    other, = host.SCOPES.keys() - {host.NAME}
+    (tmp_path / 'own_module.py').write_text(text.format(other=other))
+    path = tmp_path / 'a.py'
+    path.write_text("custom_imports = dict(imports=['own_module'])")
+    with pytest.raises(kind, match=words):
         load_config(path)

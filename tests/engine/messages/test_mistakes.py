@@ -93,7 +93,7 @@ REGION_HEAD['head'] = dict(
     (optimizer_of,
      dict(type='OptimWrapper', optimizer=dict(type='AdamW', dampening=0.)),
      'AdamW in part.optimizer: AdamW.__init__() got an unexpected keyword arg',
-     "'dampening': remove it, or set _delete_=True to drop those of a base"),
+     'remove it, or drop the settings of a base by _delete_=True'),
     (optimizer_of,
      dict(type='OptimWrapper', optimizer=dict(type='SGD', learning_rate=1.)),
      'SGD in part.optimizer: SGD.__init__() got an unexpected keyword argumen',
