@@ -92,35 +92,45 @@ def check_lists(cfg: Config, key: str) -> None:
 
 
 def check_variables(cfg: Config) -> None:
-    """Warn about variables that a child config assigns too late.
+    """Warn about variables of config files that have no effect.
 
-    Bases are read first. If a base has used the variable, as in
-    ``dict(batch_size=batch_size)``, its settings keep the old value.
-
-    Raises:
-        ValueError: If one has the name of an old setting, and is not used.
+    Bases are read first. If a base has used a variable, as in
+    ``dict(batch_size=batch_size)``, its settings keep the old value. Others
+    have the name of an old setting, or one similar to a setting.
     """
-    if Config._is_lazy_import(cfg.filename):
+    if Config._is_lazy_import(cfg.filename) or not is_main_process():
         return
     files = [(path, *names_in(path)) for path in lineage(cfg.filename)]
     used = READ | {'_base_'}  # or assigned again, in a child
+    old = []
     for number, (path, assigned, read) in enumerate(files, 1):
         used |= read
-        for name in (name for name in LEFT_OVER if name in assigned - used):
-            raise ValueError(f'{name} in {path} has no effect: set '
-                             f'{OLD_SETTINGS[name]}, or remove it')
+        old += [
+            f'{name} in {path} (now {OLD_SETTINGS[name]})'
+            for name in LEFT_OVER if name in assigned - used
+        ]
         before = {
             name
             for _, *parts in files[number:]
             for name in parts[0] & parts[1]
         }
-        late = sorted((assigned & before) - used)
-        for name in late if is_main_process() else ():
-            print_log(
-                f'{name} in {path} has no effect, since a base has used its '
-                'value before: override the settings that use it', 'current',
-                logging.WARNING)
+        for name in sorted(assigned - used):
+            near = get_close_matches(name, READ, 1, 0.8) if isinstance(
+                cfg.get(name), dict) and name not in OLD_SETTINGS else []
+            if name in before:
+                print_log(
+                    f'{name} in {path} has no effect, since a base has used '
+                    'its value before: override the settings that use it',
+                    'current', logging.WARNING)
+            elif near and near[0][0] == name[0]:  # not eval_ for val_
+                print_log(
+                    f'{name} in {path} is not a setting, did you mean '
+                    f'{near[0]}?', 'current', logging.WARNING)
         used |= assigned
+    if old:
+        print_log(
+            'settings of MMSelfSup 0.x have no effect: remove them, or set '
+            f'those of today: {"; ".join(old)}', 'current', logging.WARNING)
 
 
 def lineage(path: str) -> Iterator[str]:

@@ -121,6 +121,24 @@ def test_variables_that_come_too_late_are_warned_of(files, warned, tmp_path,
         assert re.match(f'{place} has no effect, since a base has used', line)
 
 
+@pytest.mark.parametrize('name, near',
+                         [('modle', 'model'),
+                          ('train_dataloder', 'train_dataloader')])
+def test_misspelt_settings_of_a_file_are_warned_of(name, near, tmp_path,
+                                                   monkeypatch):
+    """A variable that a setting uses is none."""
+    monkeypatch.setattr(names, 'print_log', warned := Mock())
+    path = tmp_path / 'a.py'
+    text = f'_base_ = {str(CONFIG)!r}\n{name} = dict(a=1)\n'
+    path.write_text(f'{text}own = {name}')
+    load_config(path)
+    assert not warned.called
+    path.write_text(text)
+    load_config(path)
+    assert warned.call_args[0][0] == (
+        f'{name} in {path} is not a setting, did you mean {near}?')
+
+
 def test_imports_that_mmengine_ignores_are_refused(tmp_path):
     path = tmp_path / 'config.py'
     path.write_text(f'from {host.NAME}.models import MoCo\n'
