@@ -42,7 +42,8 @@ def type_name(part: dict) -> str:
         str: Such as 'MoCo' of 'mmselfsup.MoCo'; '' without a type.
     """
     kind = part.get('type') or ''
-    return getattr(kind, '__name__', kind).rpartition('.')[2]
+    kind = getattr(kind, 'func', kind)  # of a partial
+    return str(getattr(kind, '__name__', kind)).rpartition('.')[2]
 
 
 def typed_dicts(part) -> Iterator[dict]:

@@ -27,7 +27,13 @@ AVERAGES = dict(
 MMENGINE_HOOKS = ('runtime_info', 'timer', 'sampler_seed', 'logger',
                   'param_scheduler', 'checkpoint')
 
+LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 COUNT = partial(check_whole_number, low=1)
+LOADER_VALUES = dict(
+    batch_size=COUNT,
+    num_workers=partial(check_whole_number, low=0),
+    prefetch_factor=COUNT,
+    timeout=check_number)
 # Checks of values that MMEngine accepts, or rejects without their setting
 VALUES = {
     'env_cfg.mp_cfg.mp_start_method': partial(
@@ -40,14 +46,11 @@ VALUES = {
     'randomness.seed': partial(  # as NumPy takes it
         check_whole_number, low=0, high=2**32 - 1),
     'train_cfg.max_[ei]*s': COUNT,
-    '*_dataloader.batch_size': COUNT,
-    '*_dataloader.num_workers': partial(check_whole_number, low=0),
-    '*_dataloader.prefetch_factor': COUNT,
-    '*_dataloader.timeout': check_number,
+    **{f'{loader}.{name}': check
+       for loader in LOADERS for name, check in LOADER_VALUES.items()},
 }  # yapf: disable
 DICTS = ('env_cfg', 'env_cfg.mp_cfg', 'log_processor', 'optim_wrapper',
          'optim_wrapper.clip_grad', 'randomness')
-LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
 def check_host(cfg: Config) -> None:

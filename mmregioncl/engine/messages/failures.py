@@ -11,7 +11,7 @@ from traceback import format_tb, walk_tb
 from types import TracebackType
 from typing import Any, Callable, Optional
 
-from mmengine.dist import get_rank
+from mmengine.dist import get_rank, get_world_size
 from torch import distributed
 
 from mmregioncl.host import TRACEBACK
@@ -183,7 +183,9 @@ def explain(error: Exception) -> Optional[str]:
     # "Caught ..." repeats the error of a worker with its traceback. Only a
     # lack of memory is explained there.
     causes = CAUSES[:2] if text.startswith('Caught ') else CAUSES
+    alone = get_world_size() == 1 and '/torch/distributed/' not in ''.join(
+        format_tb(error.__traceback__))
     for pattern, cause, advice in causes:
-        if re.search(pattern, text):
+        if re.search(pattern, text) and not (cause == LOST and alone):
             return f'{cause}: {advice}'
     return None

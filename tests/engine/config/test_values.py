@@ -73,3 +73,12 @@ def test_settings_that_no_loader_has_are_refused(tmp_path, loader):
             match=f'^{loader}_dataloader.num_worker is not a setting of '
             r'DataLoader \(num_workers\?\): correct its name$'):
         load_config(path)
+
+
+def test_other_loaders_than_those_of_the_runner_are_free(tmp_path):
+    """As is a type that is a partial call."""
+    path = tmp_path / 'config.py'
+    path.write_text('_base_ = []\nimport functools\n'
+                    'model = dict(type=functools.partial(dict))\n'
+                    "demo_dataloader = dict(batch_size='auto')")
+    assert load_config(path).demo_dataloader.batch_size == 'auto'

@@ -89,7 +89,8 @@ def test_memory_that_is_not_there_is_explained():
     ('Caught _ArrayMemoryError in DataLoader worker process 0.\nOriginal ...',
      'memory ran out in a data worker: lower train_dataloader.num_workers'),
 ])
-def test_other_failures_are_explained(text, cause):
+def test_other_failures_are_explained(text, cause, monkeypatch):
+    monkeypatch.setattr(failures, 'get_world_size', lambda: 2)
     with pytest.raises(RuntimeError, match=f'^rank 0: {cause}'):
         explain_failures(Mock(side_effect=RuntimeError(text)))
 
@@ -188,6 +189,7 @@ def test_other_errors_stay_what_they_are():
     for error in (
             ValueError('Connection closed by peer'),
             RuntimeError('shapes differ'),
+            RuntimeError('Timed out waiting for my lock'),  # of one process
             RuntimeError(worker),
             EOFError('No data left in file'),  # of np.load
             ConnectionRefusedError(111, 'Connection refused'),
