@@ -17,7 +17,7 @@ FACTORS = 0xBF58476D1CE4E5B9 - 2**64, 0x94D049BB133111EB - 2**64
 def hash_words(*numbers: int) -> Tuple[int, int, int]:
     """Three independent 64-bit words that depend on all numbers.
 
-    Neighbouring numbers, such as the indices of two images, give unrelated
+    Neighboring numbers, such as the indices of two images, give unrelated
     words.
 
     Args:

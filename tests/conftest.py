@@ -258,7 +258,7 @@ def run_tool(tmp_path, monkeypatch, capsys):
     def run(tool, *args, check: bool = True):
         path = ROOT / 'tools' / tool
         monkeypatch.chdir(tmp_path)
-        monkeypatch.syspath_prepend(path.parent)  # of its neighbours
+        monkeypatch.syspath_prepend(path.parent)  # of its neighbors
         monkeypatch.setattr(sys, 'argv', [str(path), *map(str, args)])
         monkeypatch.setattr(sys, 'excepthook', sys.__excepthook__)
         forget_instances()  # as in a new process

@@ -416,7 +416,7 @@ def test_metadata_of_a_model():
 @pytest.mark.parametrize(
     'path', [path for path in CONFIGS if 'resnet18_1xb' in path.name],
     ids=lambda path: path.stem)
-def test_labelled_sets_give_samples(path, folders):
+def test_labeled_sets_give_samples(path, folders):
     for dataset in load(path).eval_datasets.values():
         dataset.update(folders[dataset.type])
         sample = DATASETS.build(dataset)[0]

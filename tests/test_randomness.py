@@ -27,7 +27,7 @@ def test_draws_depend_on_the_numbers_alone():
         assert not set(first_draws(*other)) & set(before)
 
 
-def test_draws_of_neighbours_are_independent_and_uniform():
+def test_draws_of_neighbors_are_independent_and_uniform():
     """Images, epochs, seeds, views and the libraries among each other.
 
     The second view of an image draws on from where the first has ended.

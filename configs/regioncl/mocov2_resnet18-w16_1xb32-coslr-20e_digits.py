@@ -11,7 +11,7 @@ model = dict(
     backbone=dict(stem_channels=16, base_channels=16),
     neck=dict(in_channels=128, hid_channels=128))
 
-# Flips would change the digits, and the scans have no colours. These values
+# Flips would change the digits, and the scans have no colors. These values
 # and the learning rate are this package's own, tried on the digits.
 view_pipeline = [
     dict(

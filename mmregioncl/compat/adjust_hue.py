@@ -29,7 +29,7 @@ def adjust_hue(img: np.ndarray,
     Args:
         img (ndarray): BGR image of shape (H, W, 3). The pillow backend takes
             uint8 only.
-        hue_factor (float): Shift as a fraction of the colour circle, in
+        hue_factor (float): Shift as a fraction of the color circle, in
             [-0.5, 0.5].
         backend (str, optional): 'cv2' or 'pillow'. Defaults to None, the
             global backend of mmcv.

@@ -18,7 +18,7 @@ class CIFARMixin:
     """CIFAR from the official pickles or from an archive of JPEG bytes.
 
     Images are BGR, as if loaded from files. The host has them in RGB, but the
-    colour transforms and preprocessors of the OpenMMLab bases expect BGR.
+    color transforms and preprocessors of the OpenMMLab bases expect BGR.
 
     An archive ``train.npz`` or ``test.npz`` in ``data_prefix`` is preferred.
     It has ``jpeg``, the concatenated bytes of all images (uint8), ``offset``

@@ -1,4 +1,4 @@
-"""Data sets in labelled folders for which mmcls has no class."""
+"""Data sets in labeled folders for which mmcls has no class."""
 from pathlib import Path
 from typing import List
 

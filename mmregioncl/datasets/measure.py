@@ -89,7 +89,7 @@ def measure_values(dataset: BaseDataset, channels: int,
 
 def value_range(values: np.ndarray,
                 percentiles: Sequence[float]) -> Optional[Ranges]:
-    """Range of the values of each band, one for gray and colour.
+    """Range of the values of each band, one for gray and color.
 
     Args:
         values (np.ndarray): Shape (N, C).
@@ -117,7 +117,7 @@ def value_range(values: np.ndarray,
 
 
 def finite_bands(values: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield the finite values (N, C) of each band, those of colours together.
+    """Yield the finite values (N, C) of each band, those of colors together.
 
     Raises:
         ValueError: If a band has none.

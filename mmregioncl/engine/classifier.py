@@ -37,7 +37,7 @@ def train_classifier(run: EvaluationRun, cfg: Config) -> bool:
     as the config has processes.
 
     Args:
-        run (EvaluationRun): Provides backbone and normalisation.
+        run (EvaluationRun): Provides backbone and normalization.
         cfg (Config): A config of ``configs/benchmarks/classification``, read
             by :func:`load_config`.
 
@@ -71,7 +71,7 @@ def fit_classifier(run: EvaluationRun, cfg: Config, config: str,
     """Train a classifier in a folder of this run, config and images.
 
     Args:
-        run (EvaluationRun): Provides backbone and normalisation.
+        run (EvaluationRun): Provides backbone and normalization.
         cfg (Config): The config. It is changed.
         config (str): Its file.
         digest (str): Short hash of its content.
@@ -113,7 +113,7 @@ def fit_classifier(run: EvaluationRun, cfg: Config, config: str,
 
 
 def adopt_backbone(cfg: Config, run: EvaluationRun) -> None:
-    """Copy backbone, loading and normalisation of a run to a classifier.
+    """Copy backbone, loading and normalization of a run to a classifier.
 
     Only the stages that the recipe freezes are frozen.
 

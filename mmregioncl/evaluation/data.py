@@ -1,4 +1,4 @@
-"""Labelled data sets for evaluation: configs, classes and labels."""
+"""Labeled data sets for evaluation: configs, classes and labels."""
 import logging
 from typing import Any, Dict, List, Optional, Set, Union
 
@@ -62,7 +62,7 @@ def loading_step(cfg: Config) -> dict:
 
 
 def eval_pipeline(size: int, loading: Optional[dict] = None) -> List[dict]:
-    """Test-time pipeline: a centre crop of the size of the training views.
+    """Test-time pipeline: a center crop of the size of the training views.
 
     For sizes of 96 or more, the shorter edge is first resized to 8/7 of the
     size (256 for 224, as on ImageNet), otherwise to the size.
@@ -117,7 +117,7 @@ def class_folder(root: str, size: int, loading: Optional[dict] = None) -> dict:
 
 
 def class_names(root: str) -> Set[str]:
-    """Names of the class folders of a labelled data set.
+    """Names of the class folders of a labeled data set.
 
     Args:
         root (str): Folder with the class folders.
@@ -130,7 +130,7 @@ def class_names(root: str) -> Set[str]:
     backend = get_file_backend(where)
     if not hasattr(backend, 'list_dir_or_file'):
         raise ValueError(f'{root} cannot be listed, as on a web server: copy '
-                         'the labelled images to a folder, a zip or a tar')
+                         'the labeled images to a folder, a zip or a tar')
     if not backend.isdir(where):
         raise FileNotFoundError(f'{root} is not a folder: set one that has '
                                 'a folder of images per class')
@@ -146,7 +146,7 @@ def eval_dataset(cfg: Config,
                  split: str,
                  given: Union[dict, str, None] = None,
                  owner: str = 'eval_datasets') -> dict:
-    """Config of a labelled data set to evaluate on.
+    """Config of a labeled data set to evaluate on.
 
     Args:
         cfg (Config): A pre-training config.
@@ -163,7 +163,7 @@ def eval_dataset(cfg: Config,
     given = given or cfg.get('eval_datasets', {}).get(split)
     if given is None:
         raise ValueError(
-            f'the config has no eval_datasets.{split}: add a labelled data '
+            f'the config has no eval_datasets.{split}: add a labeled data '
             'set, or set folders with one folder per class by --train and '
             '--test of a tool or by train and test of a hook')
     if isinstance(given, str):

@@ -68,7 +68,7 @@ def extract_features(model: BaseModel,
                      dataset: Union[dict, BaseDataset],
                      batch_size: int = 128,
                      num_workers: int = 2) -> Tuple[Tensor, Tensor]:
-    """Extract features and labels of a labelled data set, on every rank.
+    """Extract features and labels of a labeled data set, on every rank.
 
     Args:
         model (BaseModel): A pre-training algorithm in eval mode.

@@ -27,12 +27,12 @@ def nearest(train_features: Tensor,
         values (Tensor): Values of the train features, shape (N,), such as
             their labels or indices.
         test_features (Tensor): Shape (M, C), of any length.
-        k (int): Number of neighbours, at most N.
+        k (int): Number of neighbors, at most N.
         block (int): Features compared at a time. Defaults to 4096.
 
     Returns:
         tuple[Tensor, Tensor]: Cosine similarities in descending order, and the
-        values of the neighbours, (M, k) each.
+        values of the neighbors, (M, k) each.
     """
     test_features = F.normalize(test_features, dim=1)
     best = test_features.new_empty(len(test_features), 0)
@@ -52,10 +52,10 @@ def nearest(train_features: Tensor,
 
 def keep_best(k: int, similarities: Sequence[Tensor],
               values: Sequence[Tensor]) -> Tuple[Tensor, Tensor]:
-    """Keep the k best neighbours of several blocks.
+    """Keep the k best neighbors of several blocks.
 
     Args:
-        k (int): Number of neighbours to keep; all if there are fewer.
+        k (int): Number of neighbors to keep; all if there are fewer.
         similarities (Sequence[Tensor]): Shape (M, any) each.
         values (Sequence[Tensor]): Shape (M, any) each.
 
@@ -77,7 +77,7 @@ def vote(similarity: Tensor, labels: Tensor, temperature: float,
 
     Args:
         similarity (Tensor): Shape (M, k), in descending order.
-        labels (Tensor): Labels of the neighbours, (M, k), int64.
+        labels (Tensor): Labels of the neighbors, (M, k), int64.
         temperature (float): Temperature of the votes.
         classes (int): Number of classes.
 
@@ -97,8 +97,8 @@ def knn_votes(similarity: Tensor, labels: Tensor, k: Sequence[int],
 
     Args:
         similarity (Tensor): Shape (M, max(k)), in descending order.
-        labels (Tensor): Labels of the neighbours, (M, max(k)), int64.
-        k (Sequence[int]): Numbers of neighbours that vote.
+        labels (Tensor): Labels of the neighbors, (M, max(k)), int64.
+        k (Sequence[int]): Numbers of neighbors that vote.
         temperature (Sequence[float]): Temperatures of the votes.
         classes (int): Number of classes.
 
@@ -118,7 +118,7 @@ def check_neighbours(k: int, temperature: float, count: int) -> None:
     """Check the settings of a k-NN classifier.
 
     Args:
-        k (int): Number of neighbours that vote.
+        k (int): Number of neighbors that vote.
         temperature (float): Temperature of the votes.
         count (int): Number of train features.
 
@@ -129,7 +129,7 @@ def check_neighbours(k: int, temperature: float, count: int) -> None:
     if temperature <= 0:
         raise ValueError(f'temperature={temperature} must be above 0')
     if not 1 <= k <= count:
-        raise ValueError(f'k={k} neighbours of {count} train '
+        raise ValueError(f'k={k} neighbors of {count} train '
                          'features: set k between 1 and their number')
 
 
@@ -145,7 +145,7 @@ def knn_predict(train_features: Tensor,
         train_features (Tensor): Shape (N, C), of any length.
         train_labels (Tensor): Shape (N,), int64, from 0 on.
         test_features (Tensor): Shape (M, C), of any length.
-        k (Sequence[int]): Numbers of neighbours that vote.
+        k (Sequence[int]): Numbers of neighbors that vote.
         temperature (Sequence[float]): Temperatures of the votes.
         block (int): Features compared at a time. Defaults to 4096.
 

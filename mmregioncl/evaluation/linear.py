@@ -42,7 +42,7 @@ def linear_probes(train_features: Tensor,
     All layers are trained at once.
 
     Args:
-        train_features (Tensor): Shape (N, C), not normalised.
+        train_features (Tensor): Shape (N, C), not normalized.
         train_labels (Tensor): Shape (N,), int64, from 0 on.
         test_features (Tensor): Shape (M, C).
         test_labels (Tensor): Shape (M,).

@@ -5,7 +5,7 @@ from torch.nn import functional as F
 
 
 def relative_std(embeddings: Tensor) -> float:
-    """Standard deviation of normalised embeddings, relative to a uniform one.
+    """Standard deviation of normalized embeddings, relative to a uniform one.
 
     The standard deviation of SimSiam (https://arxiv.org/abs/2011.10566), Sec.
     4.1, divided by 1 / sqrt(D), its value for a uniform distribution on the
@@ -28,7 +28,7 @@ def rankme(features: Tensor) -> float:
     sum.
 
     Args:
-        features (Tensor): Shape (N, C); they are not centred.
+        features (Tensor): Shape (N, C); they are not centered.
 
     Returns:
         float: From 1, if all rows are multiples of one, to min(N, C); NaN if a
@@ -43,7 +43,7 @@ def rankme(features: Tensor) -> float:
 
 
 def alignment(first: Tensor, second: Tensor) -> float:
-    """Mean squared distance of normalised positive pairs.
+    """Mean squared distance of normalized positive pairs.
 
     As in Wang and Isola (https://arxiv.org/abs/2005.10242), Sec. 4.1, with
     alpha = 2.

@@ -18,7 +18,7 @@ SHOTS = (1, 2, 4, 8, 16, 32, 64, 96)
 
 
 class Split(NamedTuple):
-    """Normalised features and the classes of their images.
+    """Normalized features and the classes of their images.
 
     ``features`` is (N, C) float64; ``targets`` (N, classes) is 1 if an image
     has the class, 0 if not, and -1 if it is left out for this class.
@@ -28,7 +28,7 @@ class Split(NamedTuple):
 
 
 def make_split(features: Tensor, labels: Tensor, classes: int) -> Split:
-    """Normalise features and turn labels into one target per class.
+    """Normalize features and turn labels into one target per class.
 
     Args:
         features (Tensor): Shape (N, C), of any length.

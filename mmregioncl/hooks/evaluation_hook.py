@@ -94,7 +94,7 @@ class EvaluationHook(Hook, ABC):
 
     def labelled(self, runner, split: str,
                  given: Union[dict, str, None]) -> Tuple[BaseDataset, Tensor]:
-        """Build a labelled data set, and read its labels.
+        """Build a labeled data set, and read its labels.
 
         Args:
             runner (Runner): The run.

@@ -18,7 +18,7 @@ from mmregioncl.validation import listed
 def frozen_statistics(module: nn.Module) -> Iterator[None]:
     """Keep the running statistics of batch norm unchanged.
 
-    Images are still normalised by the statistics of their own batch.
+    Images are still normalized by the statistics of their own batch.
     """
     kept = [(norm, norm.momentum, norm.num_batches_tracked.clone())
             for norm in module.modules()

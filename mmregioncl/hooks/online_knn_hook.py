@@ -18,20 +18,20 @@ from .evaluation_hook import EvaluationHook, workers_of
 class OnlineKNNHook(EvaluationHook):
     """Measure the k-NN accuracy of the backbone during training.
 
-    Neighbours are found by cosine similarity of the averaged last feature map,
+    Neighbors are found by cosine similarity of the averaged last feature map,
     and vote with exp(similarity / T). Training is unaffected: weights and
     random state are unchanged. Each rank has a share of the train features;
     the result does not depend on the number of processes.
 
     Args:
-        train (dict or str, optional): Labelled data set, or a folder with one
+        train (dict or str, optional): Labeled data set, or a folder with one
             folder for each class. Defaults to None, ``eval_datasets.train`` of
             the config.
         test (dict or str, optional): The same for testing.
         interval (int, optional): Epochs between two evaluations; the last
             epoch is always evaluated. Defaults to None, the smallest number
             that keeps an evaluation below 3 % of the training in between.
-        k (int or Sequence[int]): Numbers of neighbours. Defaults to
+        k (int or Sequence[int]): Numbers of neighbors. Defaults to
             (20, 200).
         temperature (float or Sequence[float]): Temperatures T. Defaults to
             (0.1, 0.07).

@@ -34,7 +34,7 @@ class OnlineLinearProbeHook(EvaluationHook):
     from the features of all ranks.
 
     Args:
-        test (dict or str, optional): Labelled data set, or a folder with one
+        test (dict or str, optional): Labeled data set, or a folder with one
             folder for each class. Defaults to None, ``eval_datasets.test`` of
             the config. The training set needs labels, too. Images with the
             label -1 are ignored.

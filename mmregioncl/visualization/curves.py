@@ -64,7 +64,7 @@ def read_curves(work_dir: Union[str, Path]) -> Dict[str, List[list]]:
 
 
 def plain_label(name: str) -> str:
-    """Escape a legend entry: ``$`` starts maths, a leading ``_`` hides it."""
+    """Escape a legend entry: ``$`` starts math, a leading ``_`` hides it."""
     return re.sub('^_', ' _', printable(name)).replace('$', r'\$')
 
 

@@ -43,7 +43,7 @@ def embed_2d(features: Tensor, seed: int = 0) -> np.ndarray:
 
 
 def draw_features(run: EvaluationRun, path: Union[str, Path]) -> None:
-    """Draw test features in two dimensions, coloured by class.
+    """Draw test features in two dimensions, colored by class.
 
     Args:
         run (EvaluationRun): Run with the features.

@@ -39,9 +39,9 @@ PICTURES = {
     'Training images: two views and the composite, with the swapped region '
     'outlined',
     'features.png':
-    'Test features by t-SNE, coloured by class',
+    'Test features by t-SNE, colored by class',
     'neighbours.png':
-    'Random test images and their nearest neighbours in the train set',
+    'Random test images and their nearest neighbors in the train set',
 }
 
 

@@ -39,7 +39,7 @@ def view_sheet(path: Union[str, Path],
         ax.set_axis_off()
     if region is not None:
         for row in range(rows):
-            # Pixel centres are whole numbers, edges half a pixel off.
+            # Pixel centers are whole numbers, edges half a pixel off.
             outline(axes[-1], row * step + region.top - 0.5, region.left - 0.5,
                     region.height, region.width, 'lime', 2)
     save(figure, path)
@@ -141,10 +141,10 @@ def row_sheet(path: Union[str, Path], rows: List[np.ndarray],
 
 def to_images(views: Tensor,
               preprocessor: ImgDataPreprocessor) -> Sequence[np.ndarray]:
-    """Undo the normalisation of a data preprocessor.
+    """Undo the normalization of a data preprocessor.
 
     Args:
-        views (Tensor): Normalised images, RGB or of other bands,
+        views (Tensor): Normalized images, RGB or of other bands,
             (N, C, H, W).
         preprocessor (ImgDataPreprocessor): The preprocessor.
 

@@ -373,7 +373,7 @@ def test_deformable_convolution(kernel, stride, padding, dilation, groups,
         torch.testing.assert_close(one, other, rtol=0, atol=1e-9)
 
 
-def test_border_of_a_deformable_convolution_at_initialisation():
+def test_border_of_a_deformable_convolution_at_initialization():
     """Values of the compiled operator."""
     layer = mmcv.ops.ModulatedDeformConv2dPack(
         1, 1, 2, stride=1, padding=1, bias=False)

@@ -85,7 +85,7 @@ def test_logs_name_an_archive_as_the_user_does(packed):
         load(dict(img_path=f'archive://{path}/no.png'))
 
 
-def test_labelled_folders_in_an_archive(packed):
+def test_labeled_folders_in_an_archive(packed):
     for root in (packed / 'all.zip', packed / 'all.tar'):
         dataset = DATASETS.build(
             dict(

@@ -135,7 +135,7 @@ def test_views_do_not_depend_on_the_number_of_processes(image_folder):
 
 
 @pytest.mark.parametrize('kind', [SeededSampler, SeededInfiniteSampler])
-def test_orders_of_neighbouring_seeds_are_unrelated(image_folder, kind):
+def test_orders_of_neighboring_seeds_are_unrelated(image_folder, kind):
     """MMEngine's second epoch has the order of the next seed's first.
 
     Two orders share one place on average, with a variance of one.

@@ -12,7 +12,7 @@ def stl10(root, **kwargs):
 
 @pytest.fixture
 def root(tmp_path):
-    """Two labelled and three unlabelled images in the official layout."""
+    """Two labeled and three unlabeled images in the official layout."""
     rgb = np.random.randint(0, 256, (5, 96, 96, 3), np.uint8)
     for split, part in dict(train=rgb[:2], unlabeled=rgb[2:]).items():
         # one channel after the other, each column by column

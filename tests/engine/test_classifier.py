@@ -271,7 +271,7 @@ def test_recipes_need_no_random_resized_crop(run, own):
 
 
 def test_a_classifier_loads_as_the_run_does(run):
-    """Bands are neither swapped nor taken for colours."""
+    """Bands are neither swapped nor taken for colors."""
     load = dict(type='mmregioncl.LoadImage', channels=4, value_range=(0, 4095))
     preprocessor = dict(mean=[1, 2, 3, 4], std=[1, 2, 3, 4])
     run.cfg.train_dataloader = dict(dataset=dict(pipeline=[load]))

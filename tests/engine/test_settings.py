@@ -506,7 +506,7 @@ def synchronised(cfg, work_dir) -> str:
     return str(info.value)
 
 
-def test_synchronised_batch_norm_is_refused_on_cpus(settings_cfg, tmp_path,
+def test_synchronized_batch_norm_is_refused_on_cpus(settings_cfg, tmp_path,
                                                     two_ranks):
     """By PyTorch, once MMEngine has converted the model."""
     for said in two_ranks(synchronised, settings_cfg, tmp_path):

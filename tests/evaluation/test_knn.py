@@ -32,7 +32,7 @@ def test_equals_scikit_learn(sets, k, temperature, block):
     assert result.tolist() == expected.tolist()
 
 
-def test_tiny_temperature_is_the_nearest_neighbour(sets):
+def test_tiny_temperature_is_the_nearest_neighbor(sets):
     train, labels, test = sets
     nearest = knn_classify(train, labels, test, 1, 1.)
     assert torch.equal(knn_classify(train, labels, test, 50, 1e-5), nearest)

@@ -193,7 +193,7 @@ def test_k_beyond_the_data_set(cfg, checkpoint, tmp_path):
     run = open_run(cfg, checkpoint, tmp_path)
     assert not run.add(
         'knn', FEATURE_PROTOCOLS['knn'], k=[13], temperature=[0.1])
-    assert 'k=13 neighbours of 12 train features: set k' in \
+    assert 'k=13 neighbors of 12 train features: set k' in \
         run.results['protocols']['knn']['error']
 
 
@@ -233,7 +233,7 @@ def test_errors_stand_beside_numbers(cfg, checkpoint, tmp_path):
         run = open_run(cfg, checkpoint, tmp_path / name)
         run.add('knn', FEATURE_PROTOCOLS['knn'], k=k, temperature=[0.1])
     row, = number_rows(read_runs([tmp_path / 'bad', tmp_path / 'good']))
-    assert 'k=99 neighbours of 12' in row['cells'][0]['error']
+    assert 'k=99 neighbors of 12' in row['cells'][0]['error']
     assert row['cells'][1]['number'] == 1
 
 
@@ -383,7 +383,7 @@ def test_damaged_features_are_extracted_again(cfg, checkpoint, tmp_path):
 
 @pytest.mark.parametrize('name', ['$x_$', 'q$\\foo$c', '_u', '__'])
 def test_any_name_is_drawn(name):
-    """Matplotlib reads maths between dollars, and hides what begins by _."""
+    """Matplotlib reads math between dollars, and hides what begins by _."""
     figure = curve_figure({name: [[1, 2.]], 'b': [[1, 3.]]}, 'loss')
     figure.savefig(BytesIO())
     assert len(figure.axes[0].get_legend().get_texts()) == 2

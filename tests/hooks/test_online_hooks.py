@@ -38,7 +38,7 @@ HEALTH = dict(
 
 @pytest.fixture
 def online_cfg(runner_cfg, image_folder):
-    """12 labelled images of 2 classes, trained and tested on."""
+    """12 labeled images of 2 classes, trained and tested on."""
     folder = class_folder(str(image_folder), 32)
     runner_cfg.eval_datasets = dict(train=folder, test=folder)
     dataset = runner_cfg.train_dataloader.dataset
@@ -585,7 +585,7 @@ def test_health_by_hand(online_cfg, tmp_path):
 
 
 @pytest.mark.parametrize('hook, sentence', [
-    (dict(KNN, k=(13, )), 'k=13 neighbours of 12 train features: set k'),
+    (dict(KNN, k=(13, )), 'k=13 neighbors of 12 train features: set k'),
     (dict(HEALTH, batch_size=3), 'batch_size=3 of Representation'),
 ])
 def test_bad_settings(online_cfg, hook, sentence, tmp_path):

@@ -270,7 +270,7 @@ def test_sheets_look_at_the_data_first(run_tool, tmp_path):
     with zipfile.ZipFile(tmp_path / 'x.zip', 'w') as archive:
         archive.writestr('a/1.png', '')
     for root, words in ((tmp_path / 'x.zip', f'write archive://{tmp_path}/x.'),
-                        ('/nowhere', 'reads /nowhere, which is not there')):
+                        ('/nowhere', 'reads /nowhere, which does not exist')):
         done = run_tool(
             'analysis_tools/browse_views.py',
             CONFIG,
@@ -301,11 +301,11 @@ def test_localization(run_tool, tmp_path, digits):
     assert done.stdout.startswith('8 images with 1.0 objects on average, at '
                                   '24x24 pixels')
     rows = dict(re.findall(r'^(\S.*?) {2,}(\d\.\d.*)$', done.stdout, re.M))
-    # Half of the whole image, and a quarter of that of the centre and object
+    # Half of the whole image, and a quarter of that of the center and object
     assert rows['whole image'].split()[:6] == [
         '1.000', '±0.000', '1.000', '+0.000', '±0.000', '0.500'
     ]
-    assert rows['centre, half the sides'].split()[5] == '0.200'
+    assert rows['center, half the sides'].split()[5] == '0.200'
     assert {'random crops', 'threshold 0.5', 'threshold mean'} < rows.keys()
 
 
@@ -565,7 +565,7 @@ def test_evaluate(run_tool, tmp_path, digits):
     done = run_tool(
         *command, '--protocols', 'knn', 'linear', '--k', '9999', check=False)
     assert done.returncode == 1
-    assert 'knn: k=9999 neighbours of 1198 train' in done.stdout + done.stderr
+    assert 'knn: k=9999 neighbors of 1198 train' in done.stdout + done.stderr
     assert 'a protocol failed' in done.stderr.splitlines()[-1]
     done = run_tool(*command, '--protocols', 'knn', 'linear', '--k', '20',
                     '9999')

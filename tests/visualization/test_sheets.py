@@ -40,7 +40,7 @@ def test_titles_of_many_rows_are_not_cut(tmp_path):
 
 
 @pytest.mark.mmselfsup
-def test_images_come_back_from_normalised_views(model_cfg):
+def test_images_come_back_from_normalized_views(model_cfg):
     preprocessor = MODELS.build(
         dict(
             model_cfg['data_preprocessor'],

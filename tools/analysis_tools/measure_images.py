@@ -14,7 +14,7 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser.add_argument(
         '--channels',
         type=int,
-        help='3 for colour, 1 for gray, or the number of bands (default: '
+        help='3 for color, 1 for gray, or the number of bands (default: '
         'that of the config)')
     parser.add_argument(
         '--percentiles',

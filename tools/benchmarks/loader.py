@@ -2,7 +2,7 @@
 
 The dataloader of an ImageNet config, batches of 32, with mmselfsup's
 transforms and with ours, in turn. That of a CIFAR-10 config with views made by
-the workers, and with views made on the device, to the normalised views there.
+the workers, and with views made on the device, to the normalized views there.
 """
 import argparse
 import statistics

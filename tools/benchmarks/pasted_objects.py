@@ -4,7 +4,7 @@
 
 An image of CIFAR-10 lies anywhere on a 64x64 crop of CamVid, shown at half its
 size. The same arguments give the same images. MoCo v2 of quarter width learns
-from views of 32 pixels: random crops, crops whose centre lies in the object
+from views of 32 pixels: random crops, crops whose center lies in the object
 (object), or in the box that the network finds every two epochs by the
 threshold 'mean' (network). The sizes of all crops have one distribution, and
 alpha is 1.

@@ -76,7 +76,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def batches(args: argparse.Namespace) -> List[List[Tensor]]:
-    """Two views of images, normalised, for each step."""
+    """Two views of images, normalized, for each step."""
     cfg = Config.fromfile(CONFIG)
     count = args.steps * args.batch
     preprocessor = MODELS.build(cfg.model.data_preprocessor)

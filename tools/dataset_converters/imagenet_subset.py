@@ -10,7 +10,7 @@ import os
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description='Write a "path label" line for each image of a subset of '
-        'the classes of ImageNet-1k, labelled in the order of their ids')
+        'the classes of ImageNet-1k, labeled in the order of their ids')
     parser.add_argument(
         'root', help='folder with one folder per class, such as train')
     parser.add_argument(

@@ -84,8 +84,8 @@ def main() -> None:
               f'{found.iou:.3f} ±{found.iou_error:.3f}   '
               f'{found.area:.3f}  {found.whole:6.1%}')
 
-    for name, margin in (('whole image', 0.), ('centre, half the sides', .25),
-                         ('centre, .8 of the sides', .1)):
+    for name, margin in (('whole image', 0.), ('center, half the sides', .25),
+                         ('center, .8 of the sides', .1)):
         box = torch.tensor([margin, margin, 1 - margin, 1 - margin])
         show(name, box.expand(count, 4))
     show('random crops', random_boxes(count, (side, side), args.seed))

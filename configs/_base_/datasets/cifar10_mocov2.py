@@ -20,7 +20,7 @@ train_dataloader = dict(
         data_prefix=data_root,
         pipeline=train_pipeline))
 
-# Labelled sets to evaluate on
+# Labeled sets to evaluate on
 eval_pipeline = [
     dict(type='mmregioncl.PackSelfSupInputs', algorithm_keys=['gt_label'])
 ]

@@ -9,7 +9,7 @@ train_dataloader = dict(
         data_root='data/imagenet/train',
         pipeline=_base_.train_pipeline))
 
-# Labelled sets to evaluate on
+# Labeled sets to evaluate on
 eval_pipeline = [
     dict(type='mmregioncl.LoadImage', on_corrupt='raise'),
     dict(type='ResizeEdge', scale=256, edge='short'),

@@ -12,7 +12,7 @@ stl10 = dict(type='mmregioncl.STL10', data_root='data/stl10_binary')
 train_dataloader = dict(
     dataset=dict(_delete_=True, **stl10, pipeline=train_pipeline))
 
-# Labelled sets to evaluate on
+# Labeled sets to evaluate on
 eval_pipeline = _base_.eval_pipeline
 eval_datasets = dict(
     train=dict(_delete_=True, **stl10, splits='train', pipeline=eval_pipeline),

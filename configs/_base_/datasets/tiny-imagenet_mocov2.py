@@ -13,7 +13,7 @@ tiny = dict(type='mmregioncl.TinyImageNet', data_root='data/tiny-imagenet-200')
 train_dataloader = dict(
     dataset=dict(_delete_=True, **tiny, pipeline=train_pipeline))
 
-# Labelled sets to evaluate on
+# Labeled sets to evaluate on
 eval_pipeline = [
     dict(type='mmregioncl.LoadImage', on_corrupt='raise'),
     *_base_.eval_pipeline,

@@ -1,6 +1,6 @@
 _base_ = 'mocov3_resnet50.py'
 
-# MoCoV3ViT freezes its position embedding when it is initialised, which is
+# MoCoV3ViT freezes its position embedding when it is initialized, which is
 # after DistributedDataParallel has counted the weights that learn.
 find_unused_parameters = True
 

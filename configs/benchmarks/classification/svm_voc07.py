@@ -1,4 +1,4 @@
-# Labelled sets of the protocols svm and low-shot on VOC07
+# Labeled sets of the protocols svm and low-shot on VOC07
 eval_pipeline = [
     dict(type='mmregioncl.LoadImage', on_corrupt='raise'),
     dict(type='mmregioncl.ResizeEdge', scale=256, edge='short'),

@@ -183,7 +183,7 @@ class ColorJitter(BaseTransform):
                                     type(self).__name__, BACKENDS)
 
     def transform(self, results: dict) -> dict:
-        """Jitter the colours of ``img`` (H, W, C).
+        """Jitter the colors of ``img`` (H, W, C).
 
         Raises:
             ValueError: If saturation or hue of an image without three channels
@@ -214,7 +214,7 @@ class ColorJitter(BaseTransform):
 
     @property
     def needs_colors(self) -> bool:
-        """Whether it changes what only colour images have."""
+        """Whether it changes what only color images have."""
         return (self.saturation, self.hue) != (None, None)
 
     def __repr__(self) -> str:
@@ -224,7 +224,7 @@ class ColorJitter(BaseTransform):
 
 
 def check_colors(step: BaseTransform, channels: int) -> None:
-    """Refuse to change the colours of images that have none.
+    """Refuse to change the colors of images that have none.
 
     Raises:
         ValueError: If the images do not have three channels.

@@ -47,12 +47,12 @@ def read_values(content: bytes, channels: int,
     Args:
         content (bytes): Content of the file.
         channels (int): The number that is wanted, since OpenCV supports more
-            types of gray and colour images than of others.
+            types of gray and color images than of others.
         header (TiffHeader, optional): Of the file, if it is a TIFF.
 
     Returns:
         np.ndarray: Shape (H, W, C) of any type, in the order of the file: RGB
-        for colour images.
+        for color images.
 
     Raises:
         ValueError: If no decoder can read it.
@@ -78,7 +78,7 @@ def read_values(content: bytes, channels: int,
 
 
 def fit_bands(values: np.ndarray, channels: int) -> np.ndarray:
-    """Turn gray into colour, colour into gray, and drop a fourth band.
+    """Turn gray into color, color into gray, and drop a fourth band.
 
     Args:
         values (np.ndarray): Shape (H, W, C), in the order of the file.

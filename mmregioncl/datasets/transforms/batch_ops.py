@@ -1,7 +1,7 @@
 """The operations of ``image_ops.py`` on whole batches, on any device.
 
 All functions take and return float32 images of shape (N, C, H, W) with whole
-numbers from 0 to 255, in BGR where colours matter, and parameters of each
+numbers from 0 to 255, in BGR where colors matter, and parameters of each
 image. They round where Pillow does.
 """
 import math
@@ -118,7 +118,7 @@ def jitter_colors(images: Tensor, factors: Tensor, hue: Optional[Tensor],
         images (Tensor): Shape (N, 3, H, W).
         factors (Tensor): Factors of brightness, contrast and saturation as in
             ``PIL.ImageEnhance``, shape (3, N).
-        hue (Tensor, optional): Shifts as a fraction of the colour circle, in
+        hue (Tensor, optional): Shifts as a fraction of the color circle, in
             [-0.5, 0.5], shape (N,). None to skip the step.
         order (Tensor): Order of the steps, 0 to 2 for the factors and 3 for
             the hue, shape (4, N), int64.

@@ -163,7 +163,7 @@ def draw_crops(shape: Tuple[int, int], step: RandomResizedCrop,
 
 
 def jitter(step: ColorJitter, images: Tensor, draw: BatchDraws) -> Tensor:
-    """Change colours, in a random order for each image."""
+    """Change colors, in a random order for each image."""
     check_channels(step, images)
     order = draw(4).argsort(0)
     spans = step.brightness, step.contrast, step.saturation, step.hue
@@ -216,7 +216,7 @@ def flip(step: RandomFlip, images: Tensor, draw: BatchDraws) -> Tensor:
 
 
 def check_channels(step: BaseTransform, images: Tensor) -> None:
-    """Refuse to change the colours of images that have none.
+    """Refuse to change the colors of images that have none.
 
     Raises:
         ValueError: If they do not have three channels. The step of one image

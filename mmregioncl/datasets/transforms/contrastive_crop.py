@@ -12,7 +12,7 @@ def place_crop(length: int, extent: int, low: float, high: float,
                alpha: float) -> int:
     """Draw the position of a crop along one side of an image.
 
-    The centre of the crop lies between the edges of the box, as far as the
+    The center of the crop lies between the edges of the box, as far as the
     crop stays within the image. The position is drawn from Beta(alpha, alpha)
     over this range, which is uniform for alpha=1. (The official code never
     draws the last position.)
@@ -38,7 +38,7 @@ def place_crop(length: int, extent: int, low: float, high: float,
 
 @TRANSFORMS.register_module()
 class ContrastiveCrop(RandomResizedCrop):
-    """Random resized crop whose centre lies in the box of the image.
+    """Random resized crop whose center lies in the box of the image.
 
     A drop-in replacement for ``RandomResizedCrop``. The box is ``ccrop_box``
     of the sample, which ``mmregioncl.SemanticLocalizationHook`` provides. If
@@ -55,12 +55,12 @@ class ContrastiveCrop(RandomResizedCrop):
             of the image. Defaults to (0.08, 1.0).
         ratio (tuple[float, float]): Range of the aspect ratio, width by
             height. Defaults to (3 / 4, 4 / 3).
-        alpha (float): Both parameters of the Beta distribution of the centre.
+        alpha (float): Both parameters of the Beta distribution of the center.
             Values below 1 avoid the middle of the box, 1 is uniform. Defaults
             to 0.6.
         fixed_box (tuple[float, float, float, float], optional): One box for
             all images: top, left, bottom and right as fractions of the image.
-            ``(.25, .25, .75, .75)`` is SimCCrop. ``(0, 0, 1, 1)`` is centre
+            ``(.25, .25, .75, .75)`` is SimCCrop. ``(0, 0, 1, 1)`` is center
             suppression only. Defaults to None, the box of the sample.
         **kwargs: Further arguments of ``RandomResizedCrop``.
     """

@@ -1,6 +1,6 @@
 """Fast array functions that approximate Pillow's image operations.
 
-All functions take and return uint8 images, in BGR where colours matter, and do
+All functions take and return uint8 images, in BGR where colors matter, and do
 not change their input. On photographs each differs from Pillow by at most
 2/255 (mean absolute difference), for views of 64 pixels or more, factors of
 0.6 to 1.4 and sigmas up to 2. A whole pipeline differs by 0.4/255 on average
@@ -71,16 +71,16 @@ def jitter_colors(img: np.ndarray, brightness: Optional[float],
                   hue: Optional[float], order: Sequence[int]) -> np.ndarray:
     """Change brightness, contrast, saturation and hue in a given order.
 
-    Each of the first three maps a colour to ``own * colour + gray * luma +
+    Each of the first three maps a color to ``own * color + gray * luma +
     offset``. So do several in sequence, which are merged into one matrix. A
-    factor of at most 1 blends two colours and cannot leave the range. After a
-    larger factor the matrix is applied, since colours have to be clipped.
+    factor of at most 1 blends two colors and cannot leave the range. After a
+    larger factor the matrix is applied, since colors have to be clipped.
 
     Args:
         img (np.ndarray): Image of shape (H, W, 3).
         brightness, contrast, saturation (float, optional): Factors as in
             ``PIL.ImageEnhance``. None to skip the step.
-        hue (float, optional): Shift as a fraction of the colour circle, in
+        hue (float, optional): Shift as a fraction of the color circle, in
             [-0.5, 0.5]. None to skip the step.
         order (Sequence[int]): Order of the steps, 0 to 3 in the order of the
             arguments.
@@ -156,7 +156,7 @@ def mean_luma(img: np.ndarray) -> float:
 
 def map_colors(img: np.ndarray, own: float, gray: float,
                offset: float) -> np.ndarray:
-    """Return ``own * colour + gray * luma + offset``, rounded, clipped."""
+    """Return ``own * color + gray * luma + offset``, rounded, clipped."""
     if (own, gray, offset) == (1, 0, 0):
         return img
     blue, green, red = (gray * weight for weight in LUMA)
@@ -168,7 +168,7 @@ def map_colors(img: np.ndarray, own: float, gray: float,
 
 
 def shift_hue(img: np.ndarray, hue: float) -> np.ndarray:
-    """Shift the hue by a fraction of the colour circle in [-0.5, 0.5].
+    """Shift the hue by a fraction of the color circle in [-0.5, 0.5].
 
     The shift is a multiple of 1/256, since Pillow's HSV has 8 bits.
     """

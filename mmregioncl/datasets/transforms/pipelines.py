@@ -68,11 +68,11 @@ def channels_of(pipeline: Compose) -> Optional[int]:
 
 
 def check_color_steps(pipeline: Compose) -> None:
-    """Check that a pipeline changes no colours of images that have none.
+    """Check that a pipeline changes no colors of images that have none.
 
     Raises:
         ValueError: If it loads images that do not have three channels, and a
-            step needs colours.
+            step needs colors.
     """
     channels = channels_of(pipeline)
     for step in steps_of(pipeline) if channels else []:

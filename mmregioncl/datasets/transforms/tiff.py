@@ -28,7 +28,7 @@ class TiffHeader(NamedTuple):
     def is_misread(self, unchanged: bool = False) -> bool:
         """Whether OpenCV would read only a part of the data.
 
-        Of several bands that are not colours it reads the first, and of signed
+        Of several bands that are not colors it reads the first, and of signed
         numbers those above zero. It cannot make 8 bits of real numbers and of
         those with 32 bits.
 
@@ -45,7 +45,7 @@ class TiffHeader(NamedTuple):
     def has_fourth_band(self) -> bool:
         """Whether there is a fourth band, which is neither alpha nor ink.
 
-        Such as near infrared. As gray or colour, an image has the first three.
+        Such as near infrared. As gray or color, an image has the first three.
         """
         return self.bands == 4 and not self.has_alpha() and (
             self.page.photometric != tifffile.PHOTOMETRIC.SEPARATED)
@@ -99,7 +99,7 @@ def read_tiff(header: TiffHeader, channels: int) -> Optional[np.ndarray]:
     Returns:
         np.ndarray or None: Shape (H, W, C) of any type. None for palettes,
         YCbCr and turned images, and for CMYK that is to become gray or
-        colour, which are left to OpenCV.
+        color, which are left to OpenCV.
     """
     page, kinds = header.page, tifffile.PHOTOMETRIC
     plain = {kinds.MINISBLACK, kinds.MINISWHITE, kinds.RGB}

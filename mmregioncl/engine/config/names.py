@@ -41,8 +41,8 @@ def check_options(cfg: Config, options: dict) -> None:
     Warns about names that only a user's own code can read.
 
     Raises:
-        ValueError: If a name is misspelt or of MMSelfSup 0.x, if a list has no
-            such entry, or if there is no such hook to remove.
+        ValueError: If a name is misspelled or of MMSelfSup 0.x, if a list has
+            no such entry, or if there is no such hook to remove.
     """
     hooks = [*(cfg.get('default_hooks') or {}), *MMENGINE_HOOKS]
     for key, value in options.items():

@@ -82,7 +82,7 @@ class MomentumContrastMixin(RegionSwapMixin):
         Args:
             view (Tensor): Query views, shape (N, 3, H, W).
             grid (tuple[int, int]): Rows and columns of their feature maps.
-            key (Tensor): Normalised keys, shape (N, D).
+            key (Tensor): Normalized keys, shape (N, D).
         """
         canvas, paste = map(F.normalize, self.project_regions(view, grid))
         return self.region_weight * self.head.loss_region(

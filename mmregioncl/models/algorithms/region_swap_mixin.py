@@ -142,7 +142,7 @@ class RegionSwapMixin(BaseModel):
         """Swap regions between views and project them.
 
         Composites pass through the backbone separately, as in the official
-        code: batch norm normalises whole views and composites separately, and
+        code: batch norm normalizes whole views and composites separately, and
         its running statistics average over both. The last image of an odd
         batch has no partner and no regions.
 
@@ -153,7 +153,7 @@ class RegionSwapMixin(BaseModel):
 
         Returns:
             tuple[Tensor, Tensor]: Canvas and paste, (M, D) each, not
-            normalised; row i of both belongs to image i. M is N, or N - 1 if
+            normalized; row i of both belongs to image i. M is N, or N - 1 if
             that is odd.
         """
         swap = self.region_swap

@@ -13,9 +13,9 @@ from .momentum_contrast_mixin import MomentumContrastMixin
 
 class DenseProjection(NamedTuple):
     """What DenseCL's losses need of whole views; S cells per feature map."""
-    vector: Tensor  # (N, D), normalised
-    grid: Tensor  # (N, D, S), normalised
-    grid_mean: Tensor  # (N, D), normalised
+    vector: Tensor  # (N, D), normalized
+    grid: Tensor  # (N, D, S), normalized
+    grid_mean: Tensor  # (N, D), normalized
     features: Tensor  # (N, C, S), of the backbone, in its precision
 
 

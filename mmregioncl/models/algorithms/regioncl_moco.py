@@ -72,5 +72,5 @@ class RegionCLMoCo(MomentumContrastMixin, MoCo):
 
     @staticmethod
     def project(features: List[Tensor], neck: nn.Module) -> Projection:
-        """Normalised projections of feature maps, [(N, C, Hf, Wf)]."""
+        """Normalized projections of feature maps, [(N, C, Hf, Wf)]."""
         return Projection(F.normalize(neck(features)[0]))

@@ -20,7 +20,7 @@ class RegionCLMoCoV3(MomentumTargetMixin, MoCoV3):
     and predictor, and are contrasted with the momentum encoder's projections
     of the other whole views. The positive is the projection of their own
     image. Negatives are the projections of all other images and of the
-    neighbour in the composite, which gets no gradient, as in RegionCL-M. This
+    neighbor in the composite, which gets no gradient, as in RegionCL-M. This
     is the package's definition, not a paper's. The region loss is twice the
     mean over views, as MoCo v3's own loss is, so that both have the same scale
     at a weight of 1, as in RegionCL-M.

@@ -17,8 +17,8 @@ class RegionCLSimCLR(SymmetricRegionMixin, SimCLR):
     """SimCLR with region swapping.
 
     Canvas and paste replace their view in NT-Xent: the other view of their
-    image is the positive; the views of all other images and the neighbour in
-    the composite are negatives. The neighbour gets no gradient, as in
+    image is the positive; the views of all other images and the neighbor in
+    the composite are negatives. The neighbor gets no gradient, as in
     RegionCL-M, and views do, as in NT-Xent. This is the package's definition:
     both terms have the same negatives and temperature, and the weight is 1 as
     in RegionCL-M.

@@ -53,11 +53,11 @@ class SelfSupDataPreprocessor(Parent):
 
     With `views` it makes the views of a batch of images, on the device. The
     loader then packs one image, with ``mmregioncl.PackSeededInputs``. Batches
-    without seeds, as in evaluations, are normalised as they are.
+    without seeds, as in evaluations, are normalized as they are.
 
     Args:
         mean, std (Sequence[float], optional): One value per channel, for any
-            number of channels. Default to None, no normalisation.
+            number of channels. Default to None, no normalization.
         views (dict, optional): Settings of ``mmregioncl.BatchViews``. Defaults
             to None: the loader makes the views.
         non_blocking (bool): Whether copies to the device overlap with work
@@ -103,7 +103,7 @@ class SelfSupDataPreprocessor(Parent):
             self.register_buffer('shift', shift.float(), persistent=False)
 
     def forward(self, data: dict, training: bool = False) -> Batch:
-        """Move a batch to the device and normalise it.
+        """Move a batch to the device and normalize it.
 
         Args:
             data (dict): ``inputs``, a list of views (N, C, H, W) of uint8, and
@@ -169,7 +169,7 @@ class SelfSupDataPreprocessor(Parent):
         return dict(inputs=views, data_samples=data['data_samples'])
 
     def takes(self, data: dict) -> bool:
-        """Whether this class normalises a batch, not the parent."""
+        """Whether this class normalizes a batch, not the parent."""
         if not isinstance(data, dict) or \
                 not {'inputs', 'data_samples'} <= data.keys():
             return False

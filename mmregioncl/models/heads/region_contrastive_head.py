@@ -48,8 +48,8 @@ class RegionContrastiveHead(PlainContrastiveHead):
         """MoCo's loss: each query against its key and the queue.
 
         Args:
-            query (Tensor): Normalised whole views or cells, shape (N, D).
-            key (Tensor): Normalised keys, shape (N, D).
+            query (Tensor): Normalized whole views or cells, shape (N, D).
+            key (Tensor): Normalized keys, shape (N, D).
             queue (Tensor): Shape (D, K).
 
         Returns:
@@ -66,9 +66,9 @@ class RegionContrastiveHead(PlainContrastiveHead):
         rows.
 
         Args:
-            canvas (Tensor): Normalised, shape (N, D), row i shows image i.
-            paste (Tensor): Normalised, shape (N, D), row i shows image i.
-            key (Tensor): Normalised keys, shape (N, D), or (N + 1, D) if the
+            canvas (Tensor): Normalized, shape (N, D), row i shows image i.
+            paste (Tensor): Normalized, shape (N, D), row i shows image i.
+            key (Tensor): Normalized keys, shape (N, D), or (N + 1, D) if the
                 last image has no regions.
             queue (Tensor): Shape (D, K).
 

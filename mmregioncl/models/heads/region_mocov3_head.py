@@ -50,7 +50,7 @@ class RegionMoCoV3Head(MoCoV3Head):
                     target: Tensor) -> Tensor:
         """The parent's loss with regions instead of their view.
 
-        The neighbour in the composite is one more negative. It is compared by
+        The neighbor in the composite is one more negative. It is compared by
         its projection, as keys are, and gets no gradient. The loss is the mean
         over 2N rows. This is the package's definition, see
         ``RegionCLMoCoV3``.

@@ -33,7 +33,7 @@ class RegionNTXentHead(PlainContrastiveHead):
         """SimCLR's loss: each view against all others.
 
         Args:
-            views (Tensor): Normalised, shape (2N, D).
+            views (Tensor): Normalized, shape (2N, D).
 
         Returns:
             Tensor: A scalar.
@@ -46,17 +46,17 @@ class RegionNTXentHead(PlainContrastiveHead):
         """NT-Xent with regions instead of the views they were cut from.
 
         The positive is the other view of the region's image. The negatives are
-        the given views of all other images, and the neighbour in the
+        the given views of all other images, and the neighbor in the
         composite. The loss is the mean over 2N rows. This is the package's
         definition, see ``RegionCLSimCLR``.
 
         Args:
-            regions (Tensor): Normalised canvas and paste of all processes,
+            regions (Tensor): Normalized canvas and paste of all processes,
                 shape (2, N, D); row i of both shows image i. The last images
                 of each process may have none.
             neighbours (Tensor): The region beside each in its composite,
                 without gradient, shape (2, N, D).
-            views (Tensor): Of all processes, normalised, shape (N, V, D), or
+            views (Tensor): Of all processes, normalized, shape (N, V, D), or
                 more if there are images without regions: both views of each
                 image, or only the second one.
             source (int): Which view the composites were made of, 0 or 1.

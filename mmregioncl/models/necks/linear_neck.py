@@ -15,7 +15,7 @@ class LinearNeck(BaseModule):
     Args:
         in_channels (int): Channels of the feature map.
         out_channels (int): Channels of the projection.
-        init_cfg (dict, optional): Initialisation. Defaults to None, PyTorch's.
+        init_cfg (dict, optional): Initialization. Defaults to None, PyTorch's.
     """
 
     def __init__(self,

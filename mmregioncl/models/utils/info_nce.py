@@ -109,8 +109,8 @@ def nt_xent(query: Tensor,
     twice the temperature; `views` are the keys.
 
     Args:
-        query (Tensor): Normalised, shape (N, D).
-        views (Tensor): Normalised, shape (M, D). Get gradient as well.
+        query (Tensor): Normalized, shape (N, D).
+        views (Tensor): Normalized, shape (M, D). Get gradient as well.
         positive_index (Tensor): Indices of views, shape (N,), int64.
         own (Tensor, optional): Indices of the views left out, shape (N,),
             int64. None keeps all views.

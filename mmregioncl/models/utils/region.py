@@ -161,7 +161,7 @@ def neighbours(canvas: Tensor, paste: Tensor) -> Tensor:
         paste (Tensor): Shape (N, D), row i shows image i.
 
     Returns:
-        Tensor: The neighbours of all canvases, then of all pastes, shape (2N,
+        Tensor: The neighbors of all canvases, then of all pastes, shape (2N,
         D).
     """
     return torch.cat((partner(paste), partner(canvas))).detach()

@@ -27,7 +27,7 @@ def shared_seed() -> int:
 def local_batch_norms(encoder: nn.Module) -> List[_BatchNorm]:
     """Batch-norm layers that use the batch statistics of this process.
 
-    Frozen and synchronised layers are not among them.
+    Frozen and synchronized layers are not among them.
     """
     return [
         module for module in encoder.modules()

@@ -61,7 +61,7 @@ def test_12_bits_in_a_16_bit_file_keep_their_shades(content, channels,
         tiff(np.dstack((RGB, RGB[..., :1])), photometric='rgb')
     ],
     ids=['png', 'tiff', 'alpha'])
-def test_pairs_of_colours_are_in_the_order_of_the_file(content, tmp_path):
+def test_pairs_of_colors_are_in_the_order_of_the_file(content, tmp_path):
     """And the image is BGR."""
     pairs = ((0, 65535), (0, 1000), (500, 20000))
     img = load(content, tmp_path, value_range=pairs)
@@ -117,7 +117,7 @@ def test_other_numbers_of_bands_are_refused(tmp_path):
             load(eight, tmp_path, channels=channels)
     with pytest.raises(OSError, match='has 8 band.*has 2 pairs: set one'):
         load(eight, tmp_path, channels=8, value_range=((0, 1), (0, 1)))
-    # Four bands that are no colours: OpenCV would read the first alone.
+    # Four bands that are no colors: OpenCV would read the first alone.
     four = tiff(
         BANDS[..., :4], photometric='minisblack', planarconfig='contig')
     assert (load(four, tmp_path) == scaled(BANDS[..., 2::-1], 0, 65535)).all()
@@ -156,7 +156,7 @@ def test_rgba_as_four_bands(tmp_path):
     assert (load(stream.getvalue(), tmp_path, channels=4) == pixels).all()
 
 
-def test_colours_become_gray(tmp_path):
+def test_colors_become_gray(tmp_path):
     img = load(tiff(RGB, photometric='rgb'), tmp_path, channels=1)
     luma = RGB @ (0.299, 0.587, 0.114) / 257
     assert np.abs(img[..., 0] - luma).max() < 1
@@ -254,7 +254,7 @@ def test_signed_numbers_need_no_range(tmp_path):
 
 
 @pytest.mark.parametrize('kind', ['int16', 'float16', 'uint32'])
-def test_colours_of_any_type_become_gray(kind, tmp_path):
+def test_colors_of_any_type_become_gray(kind, tmp_path):
     values = (RGB // 1000).astype(kind)
     content = tiff(values, photometric='rgb')
     img = load(content, tmp_path, channels=1, value_range=(0, 65))
@@ -354,7 +354,7 @@ def test_brightness_and_contrast_of_bands_are_pillows():
     ('mmregioncl.ColorJitter', dict(saturation=0.4)),
     ('mmregioncl.RandomGrayscale', dict(prob=1., keep_channels=True)),
 ])
-def test_steps_that_need_colours_say_so(name, settings):
+def test_steps_that_need_colors_say_so(name, settings):
     step = TRANSFORMS.build(dict(type=name, **settings))
     words = 'which images of 4 channel.s. do not have: (use|leave)'
     with pytest.raises(ValueError, match=words):

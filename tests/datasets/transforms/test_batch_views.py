@@ -167,7 +167,7 @@ def test_crops_are_drawn_by_one_law(shape, ratio):
 
 
 def test_views_have_one_law(images):
-    """Light, contrast, colour and sharpness of many views of an image."""
+    """Light, contrast, color and sharpness of many views of an image."""
     count = 600
     pipeline = [dict(step) for step in STEPS]
     one, image = Compose(pipeline), images[-1]  # red roofs
@@ -193,7 +193,7 @@ def test_views_have_one_law(images):
     found, wanted = statistics(found), statistics(wanted)
     for name, values in found.items():
         assert alike(values, wanted[name]), name
-    # Gray views, which alone have no colour
+    # Gray views, which alone have no color
     shares = [(part['color'] < 0.01).float().mean().item()
               for part in (found, wanted)]
     assert shares == pytest.approx([0.2, 0.2], abs=0.05)

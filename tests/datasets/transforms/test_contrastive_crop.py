@@ -60,7 +60,7 @@ def test_alpha_keeps_the_crop_off_the_middle(alpha, middle, ends):
                                  (0, 0, 0.05, 0.2), (0.5, 0.3, 0.5, 0.3),
                                  (1, 1, 1, 1), (0.4, 0, 0.6, 1)])
 @pytest.mark.parametrize('size', [(32, 32), (31, 47), (500, 333)])
-def test_crops_stay_in_the_image_and_centres_in_the_box(box, size):
+def test_crops_stay_in_the_image_and_centers_in_the_box(box, size):
     random.seed(0)
     crop = build(alpha=0.3)
     for _ in range(300):

@@ -32,7 +32,7 @@ READABLE = {
     encode(RGB.convert('CMYK'), 'JPEG'),
     'gray16.png':
     encode(Image.fromarray(PHOTO[..., 0].astype(np.uint16) * 257), 'PNG'),
-    'colour16.png':
+    'color16.png':
     cv2.imencode('.png',
                  PHOTO.astype(np.uint16) * 257)[1].tobytes(),
     'alpha.png':
@@ -73,7 +73,7 @@ def test_every_kind_of_image_is_loaded_as_8_bit_bgr(name, tmp_path):
     assert results['img'].shape == (32, 32, 3)
 
 
-def test_colours_are_bgr(tmp_path):
+def test_colors_are_bgr(tmp_path):
     (tmp_path / 'a.png').write_bytes(PNG)
     assert np.array_equal(load(tmp_path / 'a.png')['img'], PHOTO[..., ::-1])
 

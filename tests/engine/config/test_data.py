@@ -46,7 +46,7 @@ def test_missing_data_is_named_with_what_to_set(data_cfg, change, what):
         check_data(data_cfg, 'train_dataloader')
 
 
-def test_misspelt_paths_are_named_before_the_default_folder(data_cfg):
+def test_misspelled_paths_are_named_before_the_default_folder(data_cfg):
     part = data_cfg.train_dataloader.dataset.dataset.datasets[1]
     part.update(dataroot=part.data_root, data_root='data/images')
     with pytest.raises(

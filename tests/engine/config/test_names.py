@@ -124,8 +124,8 @@ def test_variables_that_come_too_late_are_warned_of(files, warned, tmp_path,
 @pytest.mark.parametrize('name, near',
                          [('modle', 'model'),
                           ('train_dataloder', 'train_dataloader')])
-def test_misspelt_settings_of_a_file_are_warned_of(name, near, tmp_path,
-                                                   monkeypatch):
+def test_misspelled_settings_of_a_file_are_warned_of(name, near, tmp_path,
+                                                     monkeypatch):
     """A variable that a setting uses is none."""
     monkeypatch.setattr(names, 'print_log', warned := Mock())
     path = tmp_path / 'a.py'

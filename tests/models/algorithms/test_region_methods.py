@@ -392,7 +392,7 @@ def test_one_sided_form_swaps_the_first_view(method, build):
 
 
 def test_composites_leave_batch_norm_of_whole_views_alone(method, build):
-    """Whole views are normalised as in the parent: in calls of their own."""
+    """Whole views are normalized as in the parent: in calls of their own."""
     model = build(method[0])
     batches = []
     model.backbone.register_forward_pre_hook(

@@ -13,7 +13,7 @@ def views(count=6, size=32) -> list:
 
 
 def project(neck, pooled) -> np.ndarray:
-    """The neck's fc-relu-fc and the normalisation, in float64."""
+    """The neck's fc-relu-fc and the normalization, in float64."""
     first, _, last = neck.mlp
     hidden = pooled @ first.weight.double().T + first.bias.double()
     vectors = hidden.clamp(min=0) @ last.weight.double().T + last.bias.double()

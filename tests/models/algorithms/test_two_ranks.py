@@ -161,7 +161,7 @@ def keys_of_all_ranks_are_compared() -> None:
 
 
 def late_frozen_weights_are_found() -> None:
-    """MoCoV3ViT freezes weights when it is initialised, after wrapping."""
+    """MoCoV3ViT freezes weights when it is initialized, after wrapping."""
     MessageHub.get_current_instance().update_info('max_iters', 10)
     cfg = Config.fromfile(CONFIGS / 'mocov3_vit-small-p16.py')
     model = cfg.model.to_dict()
@@ -275,7 +275,7 @@ def distilled_transformer_trains() -> None:
 
 
 def gather(rows: torch.Tensor) -> list:
-    """Vectors of both processes, normalised."""
+    """Vectors of both processes, normalized."""
     return [unit for rank in all_gather(rows) for unit in normalize(rank)]
 
 

@@ -53,7 +53,7 @@ def test_losses_equal_reference(head, count, length):
 
 
 def test_negative_in_the_same_composite_gets_no_gradient(head):
-    """The gradient must be that of frozen neighbours, and of both regions."""
+    """The gradient must be that of frozen neighbors, and of both regions."""
     canvas, paste = (
         F.normalize(torch.randn(4, 8), dim=1).requires_grad_()
         for _ in range(2))
@@ -61,7 +61,7 @@ def test_negative_in_the_same_composite_gets_no_gradient(head):
     queue = F.normalize(torch.randn(8, 16), dim=0)
     head.loss_region(canvas, paste, key, queue).backward()
 
-    # The same loss with neighbours that are constants by construction
+    # The same loss with neighbors that are constants by construction
     frozen = [t.detach().clone().requires_grad_() for t in (canvas, paste)]
     rows = []
     for anchor, neighbour in ((frozen[0], paste), (frozen[1], canvas)):

@@ -15,7 +15,7 @@ def slow_box(features, image_size, threshold):
     values = {}
     for y in range(height):
         for x in range(width):
-            # Pixels and cells are squares with their values at the centres.
+            # Pixels and cells are squares with their values at the centers.
             at_y = min(max((y + 0.5) * rows / height - 0.5, 0), rows - 1)
             at_x = min(max((x + 0.5) * columns / width - 0.5, 0), columns - 1)
             top, left = int(at_y), int(at_x)

@@ -23,20 +23,20 @@ def legal_regions(cells: int, size: tuple) -> list:
 
 @pytest.mark.parametrize('cells, stride', [(7, 32), (4, 8)])
 def test_pooled_cells_are_the_pasted_pixels(cells, stride):
-    """One colour per image: nothing of another colour may be pooled."""
+    """One color per image: nothing of another color may be pooled."""
     count, side = 6, cells * stride
-    colours = torch.arange(1., count + 1)  # (N,)
-    views = colours.view(-1, 1, 1, 1).expand(count, 3, side, side)
+    colors = torch.arange(1., count + 1)  # (N,)
+    views = colors.view(-1, 1, 1, 1).expand(count, 3, side, side)
     for region in legal_regions(cells, GRIDS[cells]):
         composites = swap_region(views, region.scale(stride))
         features = torch.nn.functional.avg_pool2d(composites, stride)
         canvas, paste = pool_region(features, region)
-        # Source order: row i of both is the colour of image i, exactly.
-        assert torch.equal(canvas, colours[:, None].expand(count, 3))
-        assert torch.equal(paste, colours[:, None].expand(count, 3))
+        # Source order: row i of both is the color of image i, exactly.
+        assert torch.equal(canvas, colors[:, None].expand(count, 3))
+        assert torch.equal(paste, colors[:, None].expand(count, 3))
         # And the pixels of the paste in composite i are its partner's.
         inside = composites[region.scale(stride).window]
-        assert torch.equal(inside[:, 0, 0, 0], colours.flip(0))
+        assert torch.equal(inside[:, 0, 0, 0], colors.flip(0))
 
 
 @pytest.mark.parametrize('cells', GRIDS)

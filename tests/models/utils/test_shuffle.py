@@ -24,7 +24,7 @@ def test_local_batch_norms_are_what_an_output_depends_by():
         assert local_batch_norms(encoder) == [norm] * depends
 
 
-def test_synchronised_batch_norm_does_not_know_its_process():
+def test_synchronized_batch_norm_does_not_know_its_process():
     """Its statistics are of all processes, in whatever order they stand."""
     mixed = nn.Sequential(nn.SyncBatchNorm(8), nn.BatchNorm1d(8))
     assert local_batch_norms(mixed) == [mixed[1]]
