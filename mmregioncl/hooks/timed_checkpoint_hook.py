@@ -20,6 +20,7 @@ from .safe_checkpoint_hook import SafeCheckpointHook
 
 STOPPED = 75  # exit code of a run that was stopped: try again later
 RETRY = 60  # seconds after which a failed write is tried again
+AGAIN = 2  # seconds after which Ctrl-C is a second one; torchrun repeats it
 TIMED = 'resume_iter_{}.pth'
 
 
@@ -59,6 +60,7 @@ class TimedCheckpointHook(SafeCheckpointHook):
         self.due = math.inf
         self.written = -1  # step of the last checkpoint
         self.stopping = False
+        self.told = math.inf  # when it was told to stop
         self.anywhere = True
         self.handlers: Dict[int, Any] = {}
 
@@ -80,17 +82,20 @@ class TimedCheckpointHook(SafeCheckpointHook):
             self.handlers = {
                 number: signal.signal(number, self.note_stop)
                 for number in STOP_SIGNALS
+                if signal.getsignal(number) != signal.SIG_IGN
             }
 
     def note_stop(self, number: int, frame) -> None:
         """Handle a signal: stop at the end of the step."""
-        self.stopping = True
-        if number == signal.SIGINT:
-            signal.signal(number, self.handlers[number])
+        now = time.monotonic()
+        if number == signal.SIGINT and now - self.told > AGAIN:
+            raise KeyboardInterrupt
+        if number == signal.SIGINT and not self.stopping:
             # Unlike print, this is safe while another line is printed.
             os.write(
                 2, b'\nstopping after this step; press Ctrl-C again to '
                 b'stop at once\n')
+        self.stopping, self.told = True, min(self.told, now)
 
     def after_train_iter(self,
                          runner,

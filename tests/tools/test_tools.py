@@ -640,10 +640,13 @@ def test_train_takes_the_launcher_of_the_config(run_tool, tmp_path,
         f"train_dataloader = dict(dataset=dict(data_root='{image_folder}'))\n"
         'auto_scale_lr = dict(base_batch_size=256)\n')
     runs = []
-    runner = Mock(**{
-        'message_hub.get_info.return_value': None,
-        'logger.handlers': []
-    })
+    runner = Mock(
+        work_dir='runs',
+        cfg={},
+        **{
+            'message_hub.get_info.return_value': None,
+            'logger.handlers': []
+        })
     monkeypatch.setattr(Runner, 'from_cfg',
                         lambda cfg: runs.append(cfg) or runner)
     run_tool('train.py', config, '--auto-scale-lr', *given)

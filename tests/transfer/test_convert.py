@@ -107,7 +107,7 @@ def test_files_without_a_backbone_are_refused(tmp_path):
                  'student.backbone.conv1.weight'):
         with pytest.raises(ValueError, match=rf'it has 1, such as {name}\)'):
             backbone_weights({name: kernel})
-    with pytest.raises(ValueError, match=r'holds 2, such as weight\)'):
+    with pytest.raises(ValueError, match=r'it has 2, such as weight\)'):
         backbone_weights(torch.nn.Linear(2, 2).state_dict())
     with pytest.raises(ValueError, match='weights such as a is known in timm'):
         to_layout(backbone_weights({'backbone.a': kernel}), 'timm')
