@@ -391,8 +391,11 @@ def half_precision_is_near() -> None:
         assert (key - exact).norm() < 0.06 * exact.norm()
 
 
-@pytest.mark.parametrize('function', [
-    redistribute_as_gathered, keys_are_of_mixed_batches, half_precision_is_near
-])
-def test_keys_are_of_mixed_batches(ranks, function):
+@pytest.mark.parametrize('function',
+                         [redistribute_as_gathered, half_precision_is_near])
+def test_keys_are_redistributed(ranks, function):
     ranks(function)
+
+
+def test_keys_are_of_mixed_batches(three_ranks):
+    three_ranks(keys_are_of_mixed_batches)
