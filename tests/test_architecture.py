@@ -3,6 +3,7 @@
 ``python tests/test_architecture.py`` prints what each folder imports.
 """
 import ast
+import os
 from pathlib import Path
 from typing import Dict, Set
 
@@ -66,6 +67,12 @@ def test_layers_are_documented():
     """docs/architecture.md lists them, from the top to the bottom."""
     page = (PACKAGE.parent / 'docs' / 'architecture.md').read_text()
     assert '\n'.join(', '.join(names) for names in reversed(LAYERS)) in page
+
+
+def test_commands_can_be_executed():
+    scripts = [*(PACKAGE.parent / 'tools').rglob('*.sh')]
+    sourced = [path.name for path in scripts if not os.access(path, os.X_OK)]
+    assert len(scripts) > 10 and sourced == ['learning.sh']
 
 
 if __name__ == '__main__':

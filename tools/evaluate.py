@@ -98,7 +98,7 @@ def parse_args() -> argparse.Namespace:
 
 def evaluate(args: argparse.Namespace) -> bool:
     """Run the protocols and return whether all of them succeeded."""
-    from mmregioncl.engine.classifier import LOADERS, train_classifier
+    from mmregioncl.engine.classifier import train_classifier
     from mmregioncl.engine.config import (check_data, load_config, read_file,
                                           set_pretrained)
     from mmregioncl.evaluation import check_class_folders, eval_dataset
@@ -135,7 +135,6 @@ def evaluate(args: argparse.Namespace) -> bool:
     }
     for recipe in recipes.values():
         set_pretrained(recipe, 'none')
-        check_data(recipe, *LOADERS.values())
     checkpoint = None if args.checkpoint == 'none' else args.checkpoint
     run = EvaluationRun(cfg, checkpoint, args.out, args.batch_size,
                         args.workers, args.seed)

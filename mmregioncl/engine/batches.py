@@ -3,6 +3,7 @@ import math
 from typing import Any, Optional
 
 from mmengine.dataset import DefaultSampler
+from mmengine.dist import get_world_size
 from torch import Tensor
 from torch.utils.data import BatchSampler
 
@@ -12,7 +13,8 @@ from mmregioncl.validation import listed
 def images_per_batch(loader) -> int:
     """Number of images in a batch, also with a batch sampler."""
     known = loader.batch_size or getattr(loader.batch_sampler, 'batch_size', 0)
-    return known or math.ceil(len(loader.dataset) / len(loader))
+    return known or math.ceil(
+        len(loader.dataset) / (len(loader) * get_world_size()))
 
 
 def last_batch(loader) -> Optional[int]:

@@ -22,8 +22,9 @@ from mmregioncl.models.classifiers import FeatureClassifier
 from mmregioncl.models.parents import class_of
 from mmregioncl.models.utils import image_features
 from mmregioncl.models.utils.outputs import split_outputs
-from .config import set_pretrained
+from .config import check_data, set_pretrained
 from .messages.quiet import hide_needless_lines
+from .signals import handlers_restored
 from .storage import find_checkpoint
 from .work_dir import claim_work_dir
 
@@ -54,6 +55,7 @@ def train_classifier(run: EvaluationRun, cfg: Config) -> bool:
 
 def describe_datasets(cfg: Config) -> Dict[str, dict]:
     """Results of :func:`describe_dataset` for a classifier, by split."""
+    check_data(cfg, *LOADERS.values())
     with DefaultScope.overwrite_default_scope(host.scope_of(cfg)):
         return {
             split: describe_dataset(DATASETS.build(cfg[loader].dataset))
@@ -88,7 +90,7 @@ def fit_classifier(run: EvaluationRun, cfg: Config, config: str,
     cfg.work_dir = str(run.out / f'{name}-{digest}')
     cfg.experiment_name = cfg.work_dir.replace('/', '-')
     cfg.randomness = dict(seed=run.seed)
-    with claim_work_dir(cfg.work_dir) or nullcontext():
+    with claim_work_dir(cfg.work_dir) or nullcontext(), handlers_restored():
         last = find_checkpoint(cfg.work_dir)
         if last:
             cfg.update(resume=True, load_from=last)

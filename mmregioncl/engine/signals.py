@@ -1,7 +1,9 @@
 """Handle the signals with which a cluster, or Ctrl-C, stops a job."""
 import os
 import signal
+from contextlib import contextmanager
 from threading import Thread
+from typing import Iterator
 
 STOP_SIGNALS = signal.SIGINT, signal.SIGTERM, signal.SIGUSR1
 listening = False  # whether forked processes ignore the signals
@@ -19,6 +21,17 @@ def outlive_in_workers() -> None:
     if hasattr(signal, 'sigwaitinfo') and not listening:  # not on macOS
         listening = True
         os.register_at_fork(after_in_child=listen)
+
+
+@contextmanager
+def handlers_restored() -> Iterator[None]:
+    """Handle the signals as before afterwards, even if training fails."""
+    handlers = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 def listen() -> None:

@@ -79,8 +79,8 @@ class EvaluationRun:
         check_folder(self.out)
         with locked(self.out):  # another process may start, too
             if not path.exists():
-                self.model.eval(
-                )  # a checkpoint that does not fit creates no results file
+                # A checkpoint that does not fit creates no results file.
+                self.model.eval()
                 results = dict(run=run, protocols={})
                 for name in (*PICTURE_SPLITS, 'curves.json'):  # of another run
                     (self.out / name).unlink(missing_ok=True)

@@ -121,7 +121,7 @@ class RepresentationHealthHook(EvaluationHook):
         """Measure how far embeddings of the untrained network spread."""
         count = self.first_count(runner)
         if runner.iter == 0 and count >= LEAST:
-            runner.logger.info(f'embedding {count} images before training, to '
+            runner.logger.info(f'embedding {count} images before training, '
                                'as a reference for later evaluations')
             scalars = self.measure(runner, count)
             self.note_widest(runner.message_hub, scalars)

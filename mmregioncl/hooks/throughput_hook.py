@@ -85,12 +85,12 @@ class ThroughputHook(IterTimerHook):
                     mode: str = 'train') -> None:
         begun = self.t
         super()._after_iter(runner, batch_idx, data_batch, outputs, mode)
+        spent = max(self.t - begun, 1e-9)
         if mode != 'train':
             return
         images = count_images(data_batch) or images_per_batch(
             runner.train_dataloader)
-        self.last.append((self.wait, max(self.t - begun,
-                                         1e-9), runner.world_size * images))
+        self.last.append((self.wait, spent, runner.world_size * images))
         waited, spent, images = map(sum, zip(*self.last))
         hub = runner.message_hub
         hub.update_scalar('train/images_per_second', images / spent)

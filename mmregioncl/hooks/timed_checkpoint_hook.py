@@ -4,6 +4,7 @@ import re
 import signal
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from threading import current_thread, main_thread
 from typing import Any, Dict, Optional
@@ -20,7 +21,7 @@ from .safe_checkpoint_hook import SafeCheckpointHook
 
 STOPPED = 75  # exit code of a run that was stopped: try again later
 RETRY = 60  # seconds after which a failed write is tried again
-AGAIN = 2  # seconds after which Ctrl-C is a second one; torchrun repeats it
+AGAIN = .5  # seconds after which Ctrl-C is a second one; torchrun repeats it
 TIMED = 'resume_iter_{}.pth'
 
 
@@ -90,12 +91,15 @@ class TimedCheckpointHook(SafeCheckpointHook):
         now = time.monotonic()
         if number == signal.SIGINT and now - self.told > AGAIN:
             raise KeyboardInterrupt
-        if number == signal.SIGINT and not self.stopping:
-            # Unlike print, this is safe while another line is printed.
-            os.write(
-                2, b'\nstopping after this step; press Ctrl-C again to '
-                b'stop at once\n')
+        first = not self.stopping
         self.stopping, self.told = True, min(self.told, now)
+        if number == signal.SIGINT and first:
+            # Unlike print, this is safe while another line is printed. What
+            # reads it may be gone, since Ctrl-C stops a whole pipe.
+            with suppress(OSError):
+                os.write(
+                    2, b'\nstopping after this step; press Ctrl-C again '
+                    b'to stop at once\n')
 
     def after_train_iter(self,
                          runner,
@@ -195,9 +199,9 @@ class TimedCheckpointHook(SafeCheckpointHook):
         runner.logger.warning(
             f'received a stop signal: stopped after step {meta["iter"]}; ' +
             ('no checkpoint was written yet' if missing else
-             f'--resume continues from {known.get("last_ckpt")}'))
-        for number in self.handlers:  # further signals would change the code
-            signal.signal(number, signal.SIG_IGN)
+             f'a resumed run continues from {known.get("last_ckpt")}'))
+        for number in self.handlers.keys() - {signal.SIGINT}:
+            signal.signal(number, signal.SIG_IGN)  # it would change the code
         sys.exit(1 if missing else STOPPED)
 
     def remove_timed(self, keep: int) -> None:

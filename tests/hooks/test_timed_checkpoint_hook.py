@@ -155,6 +155,17 @@ def test_a_second_ctrl_c_stops_at_once(timed_cfg, monkeypatch, capfd, again,
     assert capfd.readouterr().err.count('Ctrl-C again to stop at once') == 1
 
 
+def test_ctrl_c_writes_a_checkpoint_if_its_message_cannot_be_written(
+        timed_cfg, tmp_path, monkeypatch):
+    """As in a pipe, all processes of which it stops."""
+    monkeypatch.setattr(timed_checkpoint_hook.os, 'write',
+                        Mock(side_effect=BrokenPipeError))
+    with pytest.raises(SystemExit) as end:
+        run(timed_cfg, Watch(2, signal.SIGINT))
+    assert end.value.code == 75
+    assert find_checkpoint(tmp_path / 'run').endswith('/resume_iter_2.pth')
+
+
 def test_a_signal_ends_a_dry_run_at_once(timed_cfg, monkeypatch):
     """By the handler of before: a checkpoint would be gone at once."""
     signal.signal(signal.SIGTERM, Mock(side_effect=KeyboardInterrupt))

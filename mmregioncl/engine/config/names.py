@@ -61,7 +61,8 @@ def check_options(cfg: Config, options: dict) -> None:
                 raise ValueError(
                     f'{key} is not a setting, did you mean {near[0]}?')
             if is_main_process():
-                where = ', '.join(near) or 'train_dataloader.dataset.data_root'
+                where = ', '.join(
+                    near[:3]) or 'train_dataloader.dataset.data_root'
                 print_log(
                     f'{key} is not a setting of the Runner, and variables have'
                     ' no effect after the config was read: override the '
@@ -115,8 +116,8 @@ def check_variables(cfg: Config) -> None:
             for name in parts[0] & parts[1]
         }
         for name in sorted(assigned - used):
-            near = get_close_matches(name, READ, 1, 0.8) if isinstance(
-                cfg.get(name), dict) and name not in OLD_SETTINGS else []
+            near = [] if name in OLD_SETTINGS else get_close_matches(
+                name, READ, 1, 0.8)
             if name in before:
                 print_log(
                     f'{name} in {path} has no effect, since a base has used '

@@ -77,8 +77,9 @@ def imported_host(error: BaseException) -> Optional[str]:
     if name in host.SCOPES.keys() - {host.NAME}:
         return name
     cause = error.__cause__
-    *_, (last, _) = walk_tb(error.__traceback__)
-    if last.f_globals.get('__name__', '').startswith('mmengine.'):
+    frames = [frame for frame, _ in walk_tb(error.__traceback__)]
+    if frames and frames[-1].f_globals.get('__name__',
+                                           '').startswith('mmengine.'):
         cause = cause or error.__context__
     return imported_host(cause) if cause else None
 

@@ -25,6 +25,9 @@ BUILDERS = ('mmengine.registry.build_functions',
             'mmengine.optim.optimizer.default_constructor')
 TYPES = ('obj_cls', 'scheduler_cls', 'optimizer_cls')  # their variables
 FRAME = r'  File "(.+)", line \d+, in \S+\n((?:    .*\n)*)'
+# What a path that is wrong raises
+PATH_ERRORS = (FileNotFoundError, IsADirectoryError, NotADirectoryError,
+               PermissionError)
 # What Python says of a call with wrong arguments
 WRONG_CALL = (r'(\S+?)(?:\.__init__)?\(\) (?:missing .+|'
               r"got an unexpected keyword argument '(\w+)')")
@@ -71,7 +74,7 @@ def explain(error: BaseException) -> Optional[str]:
     call, last = frames[-1].f_code.co_name, frames[-1].f_locals
     text = str(error.args[0] if isinstance(error, KeyError) else error)
     own = any(map(runs_own, frames))
-    if isinstance(error, OSError) and call.startswith('get') and \
+    if isinstance(error, PATH_ERRORS) and call.startswith('get') and \
             modules[-1].startswith('mmengine.fileio'):
         return None if own else (
             f'cannot read {error.filename} ({error.strerror}): correct it, or '
@@ -94,7 +97,8 @@ def explain(error: BaseException) -> Optional[str]:
     if found and isinstance(error, TypeError):
         name, keyword = found.groups()
         owners = [one.__qualname__ for one in getattr(kind, '__mro__', [kind])]
-        if name in owners if keyword else name == owners[0]:
+        # A call of the parent in a class of the user's may be a bug.
+        if name in owners[:1 if host.is_own(kind) and not keyword else None]:
             near = did_you_mean(keyword, arguments_of(kind)) if keyword else ''
             return blame(frames, given, found[0],
                          f'correct its settings{near}', keyword)

@@ -122,7 +122,7 @@ def test_variables_that_come_too_late_are_warned_of(files, warned, tmp_path,
 
 
 @pytest.mark.parametrize('name, near',
-                         [('modle', 'model'),
+                         [('modle', 'model'), ('load_form', 'load_from'),
                           ('train_dataloder', 'train_dataloader')])
 def test_misspelled_settings_of_a_file_are_warned_of(name, near, tmp_path,
                                                      monkeypatch):

@@ -62,6 +62,8 @@ def test_errors_in_the_code_of_a_config_stay_what_they_are(tmp_path):
 @pytest.mark.parametrize('text, kind, words', [
     ('a = = 1', SyntaxError, 'invalid syntax'),
     ("open('/no/names.py')", FileNotFoundError, "directory: '/no/names.py'"),
+    ('raise ImportError("foo") from RuntimeError("bar")', ImportError,
+     'own_module'),
     ('try:\n    raise ImportError(name={other!r})\n'
      'except ImportError:\n    import no_such', ImportError, 'own_module'),
 ])
