@@ -46,13 +46,15 @@ def parse_args() -> argparse.Namespace:
 
 def stop_early(number: int, frame) -> None:
     """Handle a signal before training begins: nothing is lost."""
-    sys.exit(75)  # as mmregioncl.TimedCheckpointHook does
+    # 75 as mmregioncl.TimedCheckpointHook
+    sys.exit('interrupted' if number == signal.SIGINT else 75)
 
 
 def main() -> None:
     args = parse_args()
-    for number in (signal.SIGTERM, signal.SIGUSR1):
-        signal.signal(number, stop_early)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, stop_early)
     # PyTorch takes seconds to import. --help does not need it.
     from mmengine.device import get_device
     from mmengine.runner import Runner

@@ -21,3 +21,6 @@ val_dataloader = dict(
         data_root='data/images/val',
         pipeline=test_pipeline))
 test_dataloader = val_dataloader
+
+val_evaluator = dict(topk=(1, ))  # any number of folders
+test_evaluator = val_evaluator
