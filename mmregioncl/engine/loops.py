@@ -56,9 +56,9 @@ class SeededLoop:
         due = done >= self.val_begin and (done % self.val_interval == 0
                                           or done == last)
         if due and self.runner.val_loop is not None and \
-                hub.runtime_info.get('validated') != done:
+                hub.runtime_info.get('last_validation') != done:
             self.runner.val_loop.run()
-            hub.update_info('validated', done)
+            hub.update_info('last_validation', done)
 
     def skip(self, batches: int) -> None:
         """Let the sampler skip batches that were trained on."""
@@ -99,8 +99,8 @@ class SeededTrainLoop(SeededLoop, EpochBasedTrainLoop):
                 f'training is already complete at epoch {self.epoch}: raise '
                 f'train_cfg.max_epochs={self.max_epochs} to continue')
         if self.epoch == 0:
-            hub.update_info('validated', 0)
-        elif 'validated' in hub.runtime_info:  # not in MMEngine's checkpoints
+            hub.update_info('last_validation', 0)
+        elif 'last_validation' in hub.runtime_info:  # not in MMEngine's
             self.validate()
         while self.epoch < self.max_epochs and not self.stop_training:
             self.run_epoch()
@@ -193,11 +193,11 @@ class SeededIterTrainLoop(SeededLoop, IterBasedTrainLoop):
         self.runner.call_hook('before_train_epoch')
         hub = self.runner.message_hub
         if self.iter == 0:
-            hub.update_info('validated', 0)
+            hub.update_info('last_validation', 0)
         else:
             self.skip(self.iter)
             self.dataloader_iterator = iter(self.dataloader)
-            if 'validated' in hub.runtime_info:  # not in MMEngine's
+            if 'last_validation' in hub.runtime_info:  # not in MMEngine's
                 self.validate_once(self.iter, self.max_iters)
         while self.iter < self.max_iters and not self.stop_training:
             self.runner.model.train()

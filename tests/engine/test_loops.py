@@ -188,10 +188,10 @@ def test_a_run_of_steps_validates_once():
                                                          5]), (2, 2, [4, 5])):
         validated.clear()
         loop._iter = begin
-        hub.update_info('validated', known)
+        hub.update_info('last_validation', known)
         loop.run()
         assert validated == wanted
-        assert hub.get_info('validated') == 5
+        assert hub.get_info('last_validation') == 5
 
 
 def test_a_loop_of_steps_needs_its_sampler(iterations_cfg):
@@ -287,14 +287,14 @@ def test_each_epoch_is_validated_once():
                                  (4, 2, [4]), (4, 4, [])):
         validated.clear()
         loop._epoch = epoch
-        hub.update_info('validated', known)
+        hub.update_info('last_validation', known)
         loop.run()
         assert validated == wanted
-        assert hub.get_info('validated') == 4
+        assert hub.get_info('last_validation') == 4
     assert runner.logger.warning.call_args.args[0].startswith(
         'training is already complete at epoch 4: raise')
     validated.clear()
-    del hub.runtime_info['validated']  # of MMEngine
+    del hub.runtime_info['last_validation']  # of MMEngine
     loop._epoch = 2
     loop.run()
     assert validated == [4]

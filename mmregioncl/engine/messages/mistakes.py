@@ -116,14 +116,17 @@ def blame(frames: Sequence[FrameType],
     """Say which part of the config to correct.
 
     One of the frames has the config. The part is most like what was given to
-    be built, which its parent may have changed, and has an unknown keyword.
+    be built, which its parent may have changed. It has an unknown keyword, or
+    lacks what is missing.
     """
     cfg = next(value for frame in frames for value in frame.f_locals.values()
                if isinstance(value, Config))
+    lacking = re.findall(r"'(\w+)'", text) if ' missing ' in text else ()
     blamed: Dict[str, dict] = {}
     best = (True, False, 0)  # the least
     for key, part in dotted_items(cfg._cfg_dict):
         if isinstance(part, dict) and (not keyword or keyword in part) and \
+                part.keys().isdisjoint(lacking) and \
                 part not in blamed.values():  # as the copies of a variable
             if (like := likeness(part, given)) > best:
                 blamed, best = {}, like

@@ -164,6 +164,15 @@ def test_parts_of_one_type_are_told_apart(first, second, keys):
     assert said.startswith(f'Resize in {keys}: ')
 
 
+def test_a_part_with_the_missing_argument_is_not_blamed():
+    cfg = Config(
+        dict(
+            first=dict(type='CenterCrop', crop_size=2),
+            second=dict(type='CenterCrop')))
+    said = told(TRANSFORMS.build, dict(cfg.second), cfg=cfg)
+    assert said.startswith('CenterCrop in second: ')
+
+
 class Careless:
     """A part of a config with a bug."""
 
