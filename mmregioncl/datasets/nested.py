@@ -1,4 +1,4 @@
-from typing import Any, Iterator, Tuple
+from typing import Any, Iterator, List, Tuple
 
 
 def innermost(dataset) -> Iterator:
@@ -72,11 +72,11 @@ def dotted_items(part, key: str = '') -> Iterator[Tuple[str, Any]]:
         yield from dotted_items(value, inner)
 
 
-def place_inside(part: dict, name: str) -> str:
-    """Dotted key of a setting inside a dict that lacks it; '' if nowhere.
+def places_inside(part, name: str) -> List[str]:
+    """Dotted keys of a setting inside nested dicts and lists that lack it.
 
     Such as 'optimizer.lr' for 'lr' of an optimizer wrapper.
     """
-    return next(
-        (place
-         for place, _ in dotted_items(part) if place.endswith(f'.{name}')), '')
+    return [
+        place for place, _ in dotted_items(part) if place.endswith(f'.{name}')
+    ]

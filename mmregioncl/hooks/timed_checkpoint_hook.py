@@ -60,7 +60,6 @@ class TimedCheckpointHook(SafeCheckpointHook):
         self.pause = math.inf if minutes is None else 60 * minutes
         self.due = math.inf
         self.written = -1  # step of the last checkpoint
-        self.stopping = False
         self.told = math.inf  # when it was told to stop
         self.anywhere = True
         self.handlers: Dict[int, Any] = {}
@@ -86,13 +85,18 @@ class TimedCheckpointHook(SafeCheckpointHook):
                 if signal.getsignal(number) != signal.SIG_IGN
             }
 
+    @property
+    def stopping(self) -> bool:
+        """Whether this process was told to stop."""
+        return self.told < math.inf
+
     def note_stop(self, number: int, frame) -> None:
         """Handle a signal: stop at the end of the step."""
         now = time.monotonic()
         if number == signal.SIGINT and now - self.told > AGAIN:
             raise KeyboardInterrupt
         first = not self.stopping
-        self.stopping, self.told = True, min(self.told, now)
+        self.told = min(self.told, now)
         if number == signal.SIGINT and first:
             # Unlike print, this is safe while another line is printed. What
             # reads it may be gone, since Ctrl-C stops a whole pipe.

@@ -10,7 +10,7 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 
-from mmregioncl.datasets.nested import dotted_items
+from mmregioncl.datasets.nested import dotted_items, places_inside
 from ..launch import is_main_process
 from .old import LEFT_OVER, OLD_SETTINGS
 from .values import MMENGINE_HOOKS
@@ -54,8 +54,8 @@ def check_options(cfg: Config, options: dict) -> None:
             # A similar setting, or a setting without its parents, such as lr
             near = name not in cfg and get_close_matches(name, READ, 1, 0.8)
             near = near or [
-                place for place, _ in dotted_items(cfg._cfg_dict) if
-                place.endswith(f'.{key}') and place.partition('.')[0] in READ
+                place for place in places_inside(cfg._cfg_dict, key)
+                if place.partition('.')[0] in READ
             ]
             if len(near) == 1 and name not in cfg:
                 raise ValueError(

@@ -13,7 +13,7 @@ from mmengine.config import Config
 from mmengine.registry import Registry
 
 from mmregioncl import host
-from mmregioncl.datasets.nested import dotted_items, place_inside, type_name
+from mmregioncl.datasets.nested import dotted_items, places_inside, type_name
 from mmregioncl.datasets.transforms import steps_of
 from mmregioncl.validation import arguments_of, did_you_mean
 
@@ -135,8 +135,8 @@ def blame(frames: Sequence[FrameType],
     if not blamed:
         return None
     key, part = next(iter(blamed.items()))
-    if keyword and (inner := place_inside(part, keyword)):
-        remedy = f'correct its settings ({key}.{inner}?)'
+    if keyword and (inner := places_inside(part, keyword)):
+        remedy = f'correct its settings ({key}.{inner[0]}?)'
     elif keyword and not remedy.endswith('?)'):
         remedy = 'remove it, or drop the settings of a base by _delete_=True'
     named = f'{type_name(part)} in ' if type_name(part) else ''
