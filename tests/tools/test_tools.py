@@ -500,6 +500,24 @@ def test_config_of_an_older_version_is_refused(tool, arguments, run_tool,
     assert [*tmp_path.iterdir()] == [path]
 
 
+@pytest.mark.parametrize('name, arguments', [
+    ('browse_boxes.py', ['none', 'out.png']),
+    ('browse_views.py', ['out.png']),
+])
+def test_seeds_that_numpy_does_not_take_are_refused(name, arguments, run_tool,
+                                                    options):
+    done = run_tool(
+        f'analysis_tools/{name}',
+        CONFIG,
+        *arguments,
+        '--seed',
+        '-1',
+        *options,
+        check=False)
+    assert done.stderr.strip().endswith(
+        f'--seed=-1 of {name} has to be a whole number from 0 to 4294967295')
+
+
 def test_knn_without_labels_says_what_to_do(run_tool, tmp_path):
     config = CONFIG.with_name('regioncl-m_resnet50_8xb128-coslr-200e_in1k.py')
     done = run_tool('evaluation/knn.py', config, 'none', check=False)

@@ -7,6 +7,7 @@ from multiprocessing import get_all_start_methods
 from types import NoneType
 
 from mmengine.config import Config
+from mmengine.runner import set_random_seed
 from mmengine.runner.priority import Priority, get_priority
 from torch.utils.data import DataLoader
 
@@ -28,6 +29,8 @@ MMENGINE_HOOKS = ('runtime_info', 'timer', 'sampler_seed', 'logger',
                   'param_scheduler', 'checkpoint')
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+# What takes the settings of a part as its arguments
+OWNERS = {**dict.fromkeys(LOADERS, DataLoader), 'randomness': set_random_seed}
 COUNT = partial(check_whole_number, low=1)
 LOADER_VALUES = dict(
     batch_size=COUNT,
@@ -110,13 +113,18 @@ def check_hook_types(cfg: Config) -> None:
 
 
 def check_values(cfg: Config) -> None:
-    """Reject settings that PyTorch's ``DataLoader`` does not have, and values
-    that settings of MMEngine cannot have.
+    """Reject unknown settings of data loaders and of ``randomness``, and
+    values that settings of MMEngine cannot have.
 
     Raises:
         ValueError: If there is one.
     """
-    loader = [*inspect.signature(DataLoader).parameters, 'num_batch_per_epoch']
+    known = {
+        part: [*inspect.signature(owner).parameters]
+        for part, owner in OWNERS.items()
+    }
+    for loader in LOADERS:
+        known[loader].append('num_batch_per_epoch')  # of MMEngine
     wrapper = cfg.get('optim_wrapper')
     if cfg.get('train_cfg') and isinstance(wrapper, (dict, NoneType)) and \
             not {'optimizer', 'constructor'} & {*(wrapper or {})}:
@@ -124,10 +132,10 @@ def check_values(cfg: Config) -> None:
                          'optim_wrapper.optimizer')
     for key, value in dotted_items(cfg._cfg_dict):
         where, _, name = key.rpartition('.')
-        if where in LOADERS and name not in loader:
-            hint = did_you_mean(name, loader)
-            raise ValueError(f'{key} is not a setting of DataLoader{hint}: '
-                             'correct its name')
+        if where in OWNERS and name not in known[where]:
+            raise ValueError(
+                f'{key} is not a setting of {OWNERS[where].__name__}'
+                f'{did_you_mean(name, known[where])}: correct its name')
         if value is None:  # the default
             continue
         if key in DICTS and not isinstance(value, dict):

@@ -75,6 +75,16 @@ def test_settings_that_no_loader_has_are_refused(tmp_path, loader):
         load_config(path)
 
 
+def test_unknown_settings_of_randomness_are_refused(tmp_path):
+    path = tmp_path / 'config.py'
+    path.write_text("model = dict(type='MoCo')\nrandomness = dict(sed=1)")
+    with pytest.raises(
+            ValueError,
+            match='^randomness.sed is not a setting of set_random_seed '
+            r'\(seed\?\): correct its name$'):
+        load_config(path)
+
+
 def test_other_loaders_than_those_of_the_runner_are_free(tmp_path):
     """As is a type that is a partial call."""
     path = tmp_path / 'config.py'
