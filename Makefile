@@ -10,7 +10,7 @@
 # extended.
 PYTHON ?= python3
 NUMPY ?= 2
-JOBS ?= 2
+JOBS ?= 3
 export DEVICE ?= cpu
 
 FORKS := $(filter onedl,$(HOST))

@@ -310,6 +310,7 @@ def test_official_recipe():
     assert model.backbone.depth == 50
 
 
+@pytest.mark.slow
 def test_regions_are_of_the_recipe():
     """A third of the cells on average, two fifths of 4x4, a quarter of 3x3.
 

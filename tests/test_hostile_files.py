@@ -443,6 +443,7 @@ def test_images_that_would_fill_the_memory_are_refused(tmp_path, side):
         load(dict(img_path=str(path)))
 
 
+@pytest.mark.slow
 def test_large_images_of_other_kinds_are_refused(tmp_path):
     """By their headers, whatever the kind."""
     image = Image.new('1', (20000, 20000))
@@ -522,6 +523,7 @@ def test_many_pages_are_not_read(monkeypatch):
     assert tiff.read_header(content).bands == 1
 
 
+@pytest.mark.slow
 @settings(FUZZ, max_examples=40)
 @given(
     st.binary(max_size=60) | st.text(max_size=30).map(str.encode)
@@ -564,6 +566,7 @@ def test_deep_results_are_refused(tmp_path):
         read_results(path)
 
 
+@pytest.mark.slow
 @FUZZ
 @given(st.lists(JSON.map(json.dumps) | st.text(max_size=20), max_size=4))
 def test_damaged_scalars_are_left_out(lines):
@@ -622,6 +625,7 @@ COCO = dict(
     ])
 
 
+@pytest.mark.slow
 @FUZZ
 @example('{"images": [{"id": 1, "file_name": "a", "height": 0, "width": 1}], '
          '"annotations": [{"image_id": 1, "bbox": [0, 0, 1, 1]}]}')

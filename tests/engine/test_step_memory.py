@@ -78,6 +78,7 @@ def test_a_rehearsal_leaves_the_model_alone(method, build):
         assert torch.equal(value, before[name]), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('method', ['RegionCLMoCo'], indirect=True)
 def test_what_saves_memory_is_estimated(method, build):
     """Gradient checkpoints, and autocast, which a CPU may take long for."""

@@ -156,6 +156,7 @@ def test_a_checkpoint_at_home_or_at_an_address(cfg, checkpoint, tmp_path,
         open_run(cfg, 'https://epoch_1.pth', tmp_path / 'toy')
 
 
+@pytest.mark.slow
 def test_report_of_two_runs(cfg, checkpoint, tmp_path):
     cfg.filename = None
     outs = [tmp_path / 'ours', tmp_path / 'random <b>']

@@ -134,6 +134,7 @@ def test_compiled_kernels_give_the_same_gradients(model_cfg):
             ours.grad, theirs.grad, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_all_backbones_are_compiled(method):
     model = MODELS.build(method[0])
     CompileHook().before_train(SimpleNamespace(model=model))

@@ -109,6 +109,7 @@ def test_a_call_ends_in_time(gpu):
     assert gpu('tests', CALL='0') == (75, 'call again to go on\n', [])
 
 
+@pytest.mark.slow
 def test_what_takes_more_than_a_call_is_not_tried_again(gpu):
     """Only training goes on where it stopped."""
     short = dict(status='wait', CALL='2')

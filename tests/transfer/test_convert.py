@@ -188,6 +188,7 @@ def names_of(**cfg) -> dict:
     return MODELS.build(cfg).state_dict()
 
 
+@pytest.mark.slow
 def test_wide_resnexts_are_no_regnets():
     """Their first bottleneck is as wide as its output, too."""
     weights = names_of(type='ResNeXt', depth=50, groups=32, width_per_group=8)

@@ -35,6 +35,7 @@ class Detector(nn.Module):
 C4 = dict(parts=('backbone', 'head'), new=r'norm\.')
 
 
+@pytest.mark.slow
 def test_deep_stem_of_mmdetection():
     """Its convolutions are counted with their norms."""
     cfg = dict(depth=50, scales=4, base_width=26)

@@ -60,6 +60,7 @@ class MiddleSwap:
         return swap_region(views, region.scale(8)), region
 
 
+@pytest.mark.slow
 def test_sheets_of_a_config(image_folder, model_cfg, tmp_path):
     """One that crops at random as well; the sheet grows by a histogram."""
     model_cfg['region_swap'] = dict(type='mmregioncl.MiddleSwap')

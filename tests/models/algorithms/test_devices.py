@@ -125,6 +125,7 @@ def on_cuda(tensors: Iterable[torch.Tensor]) -> dict:
     return found
 
 
+@pytest.mark.slow
 def test_losses_do_not_mix_devices(model, batch):
     """With tensors that only claim to lie on a GPU."""
     with FakeTensorMode() as mode:

@@ -1,9 +1,11 @@
+import pytest
 import torch
 
 from host_waits import WAITS, operators
 from mmregioncl.models.utils import Region, swap_region
 
 
+@pytest.mark.slow
 def test_no_step_waits_for_the_device(method, build):
     """Neither averages nor queues, losses or their gradients.
 

@@ -305,6 +305,7 @@ def test_losses_and_gradients_equal_reference(method, build, count, share,
                     got, wanted, rtol=1e-6, atol=1e-9, msg=f'{name} {key}')
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('dtype, most', [(torch.float32, 1e-5),
                                          (torch.float16, 0.02),
                                          (torch.bfloat16, 0.1)])

@@ -108,6 +108,7 @@ def test_any_batch_trains(model_cfg, build, count):
     assert len(moved) == len(before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
 def test_mixed_precision_gives_nearly_the_same(model_cfg, build, device,
                                                dtype):

@@ -397,5 +397,6 @@ def test_keys_are_redistributed(ranks, function):
     ranks(function)
 
 
+@pytest.mark.slow
 def test_keys_are_of_mixed_batches(three_ranks):
     three_ranks(keys_are_of_mixed_batches)

@@ -35,7 +35,8 @@ def region_reference(canvas, paste, key, queue) -> float:
 
 
 @pytest.mark.parametrize('count', [2, 6, 128])
-@pytest.mark.parametrize('length', [64, 65536])
+@pytest.mark.parametrize('length',
+                         [64, pytest.param(65536, marks=pytest.mark.slow)])
 def test_losses_equal_reference(head, count, length):
     draw = [F.normalize(torch.randn(count, 16), dim=1) for _ in range(4)]
     query, canvas, paste, key = draw

@@ -34,7 +34,8 @@ def reference(query, positive, queue, temperature, extra=None) -> float:
 
 
 @pytest.mark.parametrize('rows', [1, 2, 6, 128])
-@pytest.mark.parametrize('length', [64, 65536])
+@pytest.mark.parametrize('length',
+                         [64, pytest.param(65536, marks=pytest.mark.slow)])
 @pytest.mark.parametrize('with_extra', [False, True])
 def test_equals_reference(rows, length, with_extra):
     query, positive = unit(rows, 32), unit(rows, 32)
@@ -85,6 +86,7 @@ def test_blocks_of_rows_give_the_same(monkeypatch):
         torch.testing.assert_close(gradient, results[0][1])
 
 
+@pytest.mark.slow
 def test_dense_rows_equal_the_head_of_the_host():
     """32 maps of 7x7 cells in float32, in several blocks; nothing is kept."""
     query, positive = (unit(1568, 128).float() for _ in range(2))
