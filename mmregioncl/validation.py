@@ -145,8 +145,11 @@ def arguments_of(kind: Callable) -> Set[str]:
     Includes the parents' arguments if the class forwards ``**kwargs``.
     """
     known: Set[str] = set()
-    for parent in getmro(kind)[:-1] if isclass(kind) else [kind]:
-        parameters = signature(parent).parameters
+    owners = [kind]
+    if isclass(kind):  # a mixin may have no arguments of its own
+        owners = [one for one in getmro(kind)[:-1] if '__init__' in vars(one)]
+    for owner in owners:
+        parameters = signature(owner).parameters
         known |= parameters.keys()
         if all(p.kind is not p.VAR_KEYWORD for p in parameters.values()):
             break

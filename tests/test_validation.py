@@ -42,7 +42,11 @@ class Low:
         """Takes one argument."""
 
 
-class Middle(Low):
+class Mixin:
+    """Without arguments of its own."""
+
+
+class Middle(Mixin, Low):
 
     def __init__(self, middle: int, **kwargs) -> None:
         super().__init__(**kwargs)
