@@ -6,18 +6,22 @@ configs=$tools/../configs/regioncl
 export OMP_NUM_THREADS=1
 mkdir -p "$out"
 
-# name of the run, config, epochs, settings: train, or go on; then k-NN on all
-# test images, a line in results.txt
-learn() {
-    local name=$1-seed$seed config=$configs/$2.py epochs=$3 accuracy
-    local work_dir=$out/$name
+# work dir, config, settings: train, or go on
+train() {
     # shellcheck disable=SC2086  # no argument at all where it is empty
-    python "$tools/train.py" "$config" --work-dir "$work_dir" --resume \
-        ${amp---amp} --cfg-options randomness.seed="$seed" "${@:4}" \
+    python "$tools/train.py" "$2" --work-dir "$1" --resume ${amp---amp} \
+        --cfg-options randomness.seed="$seed" "${@:3}" \
         default_hooks.checkpoint.interval=1 \
         default_hooks.channels_last.type=mmregioncl.ChannelsLastHook
+}
+
+# name of the run, config, epochs, settings: train, then k-NN on all test
+# images, a line in results.txt
+learn() {
+    local name=$1-seed$seed config=$configs/$2.py accuracy
+    train "$out/$name" "$config" "${@:4}"
     accuracy=$(python "$tools/evaluation/knn.py" "$config" \
-        "$work_dir/epoch_$epochs.pth" --k 20 200 \
+        "$out/$name/epoch_$3.pth" --k 20 200 \
         --cfg-options eval_datasets.test.indices=10000 |
         grep '^k-NN' | paste -sd ';')
     echo "$name: $accuracy" | tee -a "$out/results.txt"

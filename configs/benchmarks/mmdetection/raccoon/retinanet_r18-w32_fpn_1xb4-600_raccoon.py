@@ -1,0 +1,18 @@
+# A ResNet-18 of half width and thin heads, with plain batch norm
+_base_ = [
+    '../_base_/models/retinanet_r50_fpn.py',
+    '../_base_/datasets/raccoon.py',
+    '../_base_/schedules/sgd_600.py',
+    '../_base_/default_runtime.py',
+]
+
+# Between processes, SyncBN needs GPUs.
+norm_cfg = dict(type='BN', requires_grad=True)
+model = dict(
+    backbone=dict(
+        depth=18, stem_channels=32, base_channels=32, norm_cfg=norm_cfg),
+    neck=dict(
+        in_channels=[32, 64, 128, 256], out_channels=64, norm_cfg=norm_cfg),
+    bbox_head=dict(num_classes=1, in_channels=64, feat_channels=64))
+
+default_hooks = dict(checkpoint=dict(interval=600))

@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# A method on Tiny-ImageNet, on one thread under bfloat16, then k-NN, linear
+# classifiers and SVMs on few images. A run that was killed resumes.
+#
+#   learning_tiny_imagenet.sh WORK_DIR SEED mocov2|densecl|simsiam|regioncl-m|regioncl-d|regioncl-s [SHARE]
+set -euo pipefail
+out=$1 seed=$2 method=$3 share=${4:-}
+. "$(dirname "$0")/learning.sh"
+
+config=$configs/${method}_resnet18-w32_1xb64-coslr-10e_tiny-imagenet.py
+name=$method${share:+-share$share}-seed$seed
+train "$out/$name" "$config" ${share:+model.region_share="$share"}
+python "$tools/evaluate.py" "$config" "$out/$name/epoch_10.pth" \
+    --protocols knn linear low-shot --out "$out/evaluation/$name"
