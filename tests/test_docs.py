@@ -148,6 +148,15 @@ def test_readme_leads_to_every_page():
         assert f'(docs/{page.name}' in readme
 
 
+def test_results_of_the_readme_are_measurements():
+    """Its table is one of the page that has them all."""
+    readme, page = ((ROOT / path).read_text()
+                    for path in ('README.md', 'docs/measurements.md'))
+    table = readme.partition('## Results')[2].partition('\n\n|')[2]
+    table, = re.findall(r'^method .*?(?=\n\n)', table.strip(), re.S)
+    assert table.count('\n') == 6 and table in page
+
+
 def registered_hooks() -> Iterator[ast.ClassDef]:
     for path in sorted((PACKAGE / 'hooks').glob('*.py')):
         for node in ast.parse(path.read_text()).body:

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # A method whose composites take the place of some whole views, and its parent,
-# on 10,000 CIFAR-10 images for as many epochs, each on one thread in float32.
-# A run that was killed resumes.
+# on 10,000 CIFAR-10 images for as many epochs, each on one thread, in float32
+# or with amp=--amp under bfloat16. A run that was killed resumes.
 #
 #   learning_region_share.sh WORK_DIR SEED m|d|s|byol|simclr [SHARE]
 set -euo pipefail
 out=$1 seed=$2 method=$3 share=${4:-0.5}
-amp=
+amp=${amp-}
 . "$(dirname "$0")/learning.sh"
 
 case $method in
