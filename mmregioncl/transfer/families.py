@@ -41,12 +41,15 @@ def numbered(form: str, factor: int = 1, plus: int = 0) -> Callable:
 
 
 # Three convolutions instead of one, each with a norm and an activation
-DEEP_STEM = (Rule(r'^stem\.(\d)\.conv\b', numbered('stem.{}', 3)),
-             Rule(r'^stem\.(\d)\.bn\b', numbered('stem.{}', 3, 1)))
-TIMM_STEM = (Rule(r'^stem\.2\.bn\b',
-                  'bn1'), Rule(r'^stem\.(\d)\.conv\b', numbered('conv1.{}',
-                                                                3)),
-             Rule(r'^stem\.(\d)\.bn\b', numbered('conv1.{}', 3, 1)))
+DEEP_STEM = (
+    Rule(r'^stem\.(\d)\.conv\b', numbered('stem.{}', 3)),
+    Rule(r'^stem\.(\d)\.bn\b', numbered('stem.{}', 3, 1)),
+)
+TIMM_STEM = (
+    Rule(r'^stem\.2\.bn\b', 'bn1'),
+    Rule(r'^stem\.(\d)\.conv\b', numbered('conv1.{}', 3)),
+    Rule(r'^stem\.(\d)\.bn\b', numbered('conv1.{}', 3, 1)),
+)
 # A pool that has no effect comes first in the other packages.
 POOL_FIRST = (Rule(r'^layer1\.0\.downsample\.(\d)',
                    numbered('layer1.0.downsample.{}', 1, 1)), )
@@ -264,8 +267,10 @@ VIT_TORCHVISION = (
 )
 
 # Networks of timm keep its names below a prefix, flat if they return features.
-TIMM_BACKBONE = (Rule(r'^timm_model\.(model\.)?',
-                      ''), Rule(r'^(stem|stages|layers)_(\d)', r'\1.\2'))
+TIMM_BACKBONE = (
+    Rule(r'^timm_model\.(model\.)?', ''),
+    Rule(r'^(stem|stages|layers)_(\d)', r'\1.\2'),
+)
 
 VALUES = r'\.(weight|bias|running_mean|running_var|num_batches_tracked)'
 STAGES = (r'layer[1-4]\.\d+\.(conv[123]|bn[123]|downsample\.[01])' + VALUES)
