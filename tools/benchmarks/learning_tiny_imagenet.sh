@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# A method on Tiny-ImageNet, on one thread under bfloat16, then k-NN, linear
-# classifiers and SVMs on few images. A run that was killed resumes.
+# A method on Tiny-ImageNet, on one thread under bfloat16, then k-NN and linear
+# classifiers. A run that was killed resumes.
 #
 #   learning_tiny_imagenet.sh WORK_DIR SEED mocov2|densecl|simsiam|regioncl-m|regioncl-d|regioncl-s [SHARE]
 set -euo pipefail
@@ -11,4 +11,4 @@ config=$configs/${method}_resnet18-w32_1xb64-coslr-10e_tiny-imagenet.py
 name=$method${share:+-share$share}-seed$seed
 train "$out/$name" "$config" ${share:+model.region_share="$share"}
 python "$tools/evaluate.py" "$config" "$out/$name/epoch_10.pth" \
-    --protocols knn linear low-shot --out "$out/evaluation/$name"
+    --out "$out/evaluation/$name"
