@@ -338,6 +338,7 @@ def test_regions_are_of_the_recipe():
         ('MoCoV3ViT', 32): ((3, 6), 4),
         ('ResNet', 224): ((3, 5), 32),
         ('ResNet', 128): ((2, 3), 32),
+        ('ResNet', 64): ((2, 3), 16),
         ('ResNet_CIFAR', 96): ((5, 9), 8),
         ('ResNet_CIFAR', 64): ((3, 6), 8),
         ('ResNet_CIFAR', 32): ((2, 3), 8),
