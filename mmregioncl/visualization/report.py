@@ -54,9 +54,10 @@ class EvaluatedRun(NamedTuple):
 
 
 def draw_run(run: EvaluationRun) -> None:
-    """Draw missing pictures of a run and save the curves of its log.
+    """Draw the pictures of a run and save the curves of its log.
 
-    A picture that cannot be drawn is skipped with a warning.
+    Those of evaluated images are kept if they are there. A picture that cannot
+    be drawn is skipped with a warning.
 
     Args:
         run (EvaluationRun): The run.
@@ -71,9 +72,10 @@ def draw_run(run: EvaluationRun) -> None:
     for name, draw in drawings.items():
         path = run.out / name
         try:
-            for split in PICTURE_SPLITS[name]:
+            splits = PICTURE_SPLITS[name]
+            for split in splits:
                 run.saved_features(split)  # removes pictures of others
-            if not path.exists():
+            if not splits or not path.exists():
                 set_random_seed(run.seed)
                 draw(path)
         except Exception as error:  # the report is useful without it
