@@ -36,6 +36,15 @@ def check_whole_number(name: str,
     return int(value)
 
 
+def check_seed(name: str, value: Any, owner: str) -> int:
+    """Return a seed as an int if NumPy accepts it.
+
+    Raises:
+        ValueError: If it is not a whole number from 0 to 2**32 - 1.
+    """
+    return check_whole_number(name, value, owner, low=0, high=2**32 - 1)
+
+
 def check_number(name: str,
                  value: float,
                  owner: str,

@@ -167,8 +167,8 @@ def main() -> None:
         sys.exit('interrupted: run it again to finish')
     print(f'report: {report}')
     if not finished:
-        sys.exit('a protocol failed: correct what its warning above names, and '
-                 'run it again')
+        sys.exit('a protocol failed: correct what its warning above names, '
+                 'and run it again')
 
 
 if __name__ == '__main__':

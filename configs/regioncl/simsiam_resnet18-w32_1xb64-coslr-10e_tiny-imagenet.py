@@ -1,16 +1,15 @@
 _base_ = 'simsiam_resnet18_1xb512-coslr-200e_tiny-imagenet.py'
 
-backbone = dict(
-    _delete_=True,
-    type='ResNet',
-    depth=18,
-    stem_channels=32,
-    base_channels=32,
-    strides=(1, 2, 2, 1),
-    norm_cfg=dict(type='BN'),
-    zero_init_residual=False)
 model = dict(
-    backbone=backbone,
+    backbone=dict(
+        _delete_=True,
+        type='ResNet',
+        depth=18,
+        stem_channels=32,
+        base_channels=32,
+        strides=(1, 2, 2, 1),
+        norm_cfg=dict(type='BN'),
+        zero_init_residual=False),
     neck=dict(in_channels=256, hid_channels=512, out_channels=512),
     head=dict(
         predictor=dict(in_channels=512, hid_channels=128, out_channels=512)))

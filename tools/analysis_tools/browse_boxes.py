@@ -37,16 +37,14 @@ def main() -> None:
 
     from mmregioncl.engine.config import check_data, load_config
     from mmregioncl.engine.messages import start_tool
-    from mmregioncl.validation import check_whole_number
+    from mmregioncl.validation import check_seed
     from mmregioncl.visualization import browse_boxes
 
     start_tool('boxes')
     cfg = load_config(args.config, args.cfg_options)
     check_data(cfg, 'train_dataloader')
     if args.seed is not None:
-        set_random_seed(
-            check_whole_number(
-                '--seed', args.seed, 'browse_boxes.py', low=0, high=2**32 - 1))
+        set_random_seed(check_seed('--seed', args.seed, 'browse_boxes.py'))
     checkpoint = None if args.checkpoint == 'none' else args.checkpoint
     browse_boxes(cfg, checkpoint, args.out, args.count, args.crops,
                  args.threshold, args.alpha)

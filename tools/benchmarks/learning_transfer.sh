@@ -6,9 +6,7 @@
 #   learning_transfer.sh WORK_DIR SEED NAME CHECKPOINT|none upernet|retinanet|faster-rcnn
 set -euo pipefail
 out=$1 seed=$2 name=$3 checkpoint=$4 network=$5
-tools=$(dirname "${BASH_SOURCE[0]}")/..
-configs=$tools/../configs/benchmarks
-export OMP_NUM_THREADS=1
+. "$(dirname "$0")/learning.sh"
 
 case $network in
 upernet)
@@ -20,9 +18,9 @@ retinanet | faster-rcnn)
 *) echo "there is no $network: use upernet, retinanet or faster-rcnn" >&2; exit 2 ;;
 esac
 work_dir=$out/$network-$name-seed$seed
-python "$tools/train.py" "$configs/$config.py" --pretrained "$checkpoint" \
-    --work-dir "$work_dir" --resume --amp --cfg-options randomness.seed="$seed" \
-    train_cfg.val_interval=100 train_dataloader.num_workers=1 \
-    val_dataloader.num_workers=1
+python "$tools/train.py" "$tools/../configs/benchmarks/$config.py" \
+    --pretrained "$checkpoint" --work-dir "$work_dir" --resume --amp \
+    --cfg-options randomness.seed="$seed" train_cfg.val_interval=100 \
+    train_dataloader.num_workers=1 val_dataloader.num_workers=1
 found=$(cat "$work_dir"/*/*.log | grep -oE "$metrics" | paste -sd ' ')
 echo "$network-$name-seed$seed: $found" | tee -a "$out/results.txt"

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 
 from mmregioncl import host
 from mmregioncl.datasets.nested import dotted_items, type_name, typed_dicts
-from mmregioncl.validation import (check_choice, check_number,
+from mmregioncl.validation import (check_choice, check_number, check_seed,
                                    check_whole_number, did_you_mean)
 from .read import other_host
 
@@ -46,8 +46,7 @@ VALUES = {
     'optim_wrapper*optimizer.lr': check_number,
     'optim_wrapper*optimizer.weight_decay': check_number,
     'param_scheduler*.T_max': partial(check_number, positive=True),
-    'randomness.seed': partial(  # as NumPy takes it
-        check_whole_number, low=0, high=2**32 - 1),
+    'randomness.seed': check_seed,
     'train_cfg.max_[ei]*s': COUNT,
     **{f'{loader}.{name}': check
        for loader in LOADERS for name, check in LOADER_VALUES.items()},
