@@ -1,6 +1,7 @@
 _base_ = 'mmdet::_base_/default_runtime.py'
 
 default_hooks = dict(
+    logger=dict(log_metric_by_epoch=False),  # by steps
     resume=dict(type='mmregioncl.ResumeHook'),
     checkpoint=dict(
         type='mmregioncl.TimedCheckpointHook',
