@@ -225,7 +225,7 @@ def toy(path: Path, root: Path, write) -> Config:
         loader.update(num_workers=0, persistent_workers=False)
         move_data(loader.dataset, root, write)
     cfg.train_dataloader.batch_size = 2
-    cfg.randomness = dict(seed=0)  # of the heads, and so the size of a step
+    cfg.randomness = dict(seed=0)  # some random heads make a large step
     if isinstance(cfg.val_evaluator, list):  # it wants the label maps, too
         cfg.val_evaluator = cfg.val_evaluator[0]
     if cfg.val_evaluator.get('ann_file'):
@@ -271,7 +271,7 @@ def assert_fine_tuned(runner: Runner, cfg: Config) -> None:
             if name not in given:  # the extra norm, and those of Swin's maps
                 continue
             count += 1
-            torch.testing.assert_close(value, given[name], rtol=0, atol=5e-3)
+            torch.testing.assert_close(value, given[name], rtol=0, atol=1e-3)
             assert value.requires_grad  # nothing is frozen
             moved += not torch.equal(value, given[name])
     assert count == sum(

@@ -73,7 +73,7 @@ def dotted_items(part, key: str = '') -> Iterator[Tuple[str, Any]]:
 
 
 def places_inside(part, name: str) -> List[str]:
-    """Dotted keys of a setting inside nested dicts and lists that lack it.
+    """Dotted keys below a part at which a setting of this name lies.
 
     Such as 'optimizer.lr' for 'lr' of an optimizer wrapper.
     """

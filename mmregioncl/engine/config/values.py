@@ -29,7 +29,7 @@ MMENGINE_HOOKS = ('runtime_info', 'timer', 'sampler_seed', 'logger',
                   'param_scheduler', 'checkpoint')
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
-# What takes the settings of a part as its arguments
+# Whose arguments the settings of a part are
 OWNERS = {**dict.fromkeys(LOADERS, DataLoader), 'randomness': set_random_seed}
 COUNT = partial(check_whole_number, low=1)
 LOADER_VALUES = dict(
