@@ -138,9 +138,8 @@ class LoadImage(LoadImageFromFile):
         except Exception as error:
             reason = f'{type(error).__name__}: {error}'.splitlines()[0]
             if self.on_corrupt == 'raise':
-                what = str(error) if isinstance(error, UnfitImage) else (
-                    'repair or remove it, or set on_corrupt="skip" of '
-                    f'LoadImage ({reason})')
+                what = str(error) if isinstance(
+                    error, UnfitImage) else f'repair or remove it ({reason})'
                 raise OSError(
                     f'cannot read {path} as an image: {what}') from error
         self.failures += 1

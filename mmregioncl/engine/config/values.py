@@ -9,6 +9,8 @@ from types import NoneType
 from mmengine.config import Config
 from mmengine.runner import set_random_seed
 from mmengine.runner.priority import Priority, get_priority
+from mmengine.utils.dl_utils import set_multi_processing
+from torch.distributed import init_process_group
 from torch.utils.data import DataLoader
 
 from mmregioncl import host
@@ -30,7 +32,14 @@ MMENGINE_HOOKS = ('runtime_info', 'timer', 'sampler_seed', 'logger',
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 # Whose arguments the settings of a part are
-OWNERS = {**dict.fromkeys(LOADERS, DataLoader), 'randomness': set_random_seed}
+OWNERS = {
+    **dict.fromkeys(LOADERS, DataLoader),
+    'env_cfg.dist_cfg': init_process_group,
+    'env_cfg.mp_cfg': set_multi_processing,
+    'randomness': set_random_seed,
+}
+# What MMEngine reads there itself
+READ_THERE = ('num_batch_per_epoch', 'init_backend', 'port')
 COUNT = partial(check_whole_number, low=1)
 LOADER_VALUES = dict(
     batch_size=COUNT,
@@ -112,18 +121,16 @@ def check_hook_types(cfg: Config) -> None:
 
 
 def check_values(cfg: Config) -> None:
-    """Reject unknown settings of data loaders and of ``randomness``, and
-    values that settings of MMEngine cannot have.
+    """Reject unknown settings of what PyTorch and MMEngine build, and values
+    that settings cannot have.
 
     Raises:
         ValueError: If there is one.
     """
     known = {
-        part: [*inspect.signature(owner).parameters]
+        part: [*inspect.signature(owner).parameters, *READ_THERE]
         for part, owner in OWNERS.items()
     }
-    for loader in LOADERS:
-        known[loader].append('num_batch_per_epoch')  # of MMEngine
     wrapper = cfg.get('optim_wrapper')
     if cfg.get('train_cfg') and isinstance(wrapper, (dict, NoneType)) and \
             not {'optimizer', 'constructor'} & {*(wrapper or {})}:

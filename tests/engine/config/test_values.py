@@ -75,14 +75,19 @@ def test_settings_that_no_loader_has_are_refused(tmp_path, loader):
         load_config(path)
 
 
-def test_unknown_settings_of_randomness_are_refused(tmp_path):
+@pytest.mark.parametrize('key, near', [
+    ('randomness.sed', r'set_random_seed \(seed\?\)'),
+    ('env_cfg.mp_cfg.mp_start_metod',
+     r'set_multi_processing \(mp_start_method\?\)'),
+    ('env_cfg.dist_cfg.timeoutt', r'init_process_group \(timeout\?\)'),
+])
+def test_unknown_settings_of_other_parts_are_refused(tmp_path, key, near):
     path = tmp_path / 'config.py'
-    path.write_text("model = dict(type='MoCo')\nrandomness = dict(sed=1)")
+    path.write_text("model = dict(type='MoCo')")
     with pytest.raises(
             ValueError,
-            match='^randomness.sed is not a setting of set_random_seed '
-            r'\(seed\?\): correct its name$'):
-        load_config(path)
+            match=f'^{key} is not a setting of {near}: correct its name$'):
+        load_config(path, {key: 1})
 
 
 def test_other_loaders_than_those_of_the_runner_are_free(tmp_path):

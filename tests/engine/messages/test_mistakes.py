@@ -140,7 +140,7 @@ def test_refusals_of_data_workers_lose_their_traceback(tmp_path):
         dict(type='mmregioncl.LoadImage', on_corrupt='raise'))
     error = raised_in_worker(lambda: load(dict(img_path=str(path))))
     assert mistakes.explain_mistake(error).startswith(
-        f'cannot read {path} as an image: repair or remove it, or set')
+        f'cannot read {path} as an image: repair or remove it (')
     error = raised_in_worker(lambda: ipaddress.ip_address('x'))
     assert mistakes.explain_mistake(error) is None
 
