@@ -5,14 +5,11 @@ _base_ = 'mocov2_resnet18_1xb512-coslr-200e_tiny-imagenet.py'
 model = dict(
     queue_len=4096,
     backbone=dict(
-        _delete_=True,
         type='ResNet',
-        depth=18,
         stem_channels=32,
         base_channels=32,
         strides=(1, 2, 2, 1),
-        norm_cfg=dict(type='BN'),
-        zero_init_residual=False),
+        norm_cfg=dict(type='BN')),
     neck=dict(in_channels=256, hid_channels=256))
 
 train_dataloader = dict(batch_size=64, num_workers=1)

@@ -2,14 +2,11 @@ _base_ = 'simsiam_resnet18_1xb512-coslr-200e_tiny-imagenet.py'
 
 model = dict(
     backbone=dict(
-        _delete_=True,
         type='ResNet',
-        depth=18,
         stem_channels=32,
         base_channels=32,
         strides=(1, 2, 2, 1),
-        norm_cfg=dict(type='BN'),
-        zero_init_residual=False),
+        norm_cfg=dict(type='BN')),
     neck=dict(in_channels=256, hid_channels=512, out_channels=512),
     head=dict(
         predictor=dict(in_channels=512, hid_channels=128, out_channels=512)))
