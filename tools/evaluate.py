@@ -3,6 +3,7 @@ import argparse
 import math
 import sys
 from pathlib import Path
+from typing import List
 
 from arguments import add_cfg_options
 
@@ -96,8 +97,8 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def evaluate(args: argparse.Namespace) -> bool:
-    """Run the protocols and return whether all of them succeeded."""
+def evaluate(args: argparse.Namespace) -> List[str]:
+    """Run the protocols and return those that failed."""
     from mmregioncl.engine.classifier import train_classifier
     from mmregioncl.engine.config import (check_data, load_config, read_file,
                                           set_pretrained)
@@ -141,15 +142,17 @@ def evaluate(args: argparse.Namespace) -> bool:
     settings = dict(
         knn=dict(k=args.k, temperature=args.temperature),
         linear=dict(rates=args.learning_rates or RATES, epochs=args.epochs))
-    finished = True
+    failed = []
     for name in args.protocols:
         if name in FEATURE_PROTOCOLS:
-            finished &= run.add(name, FEATURE_PROTOCOLS[name],
-                                **settings.get(name, {}))
+            finished = run.add(name, FEATURE_PROTOCOLS[name],
+                               **settings.get(name, {}))
         else:
-            finished &= train_classifier(run, recipes[name])
+            finished = train_classifier(run, recipes[name])
+        if not finished:
+            failed.append(name)
     draw_run(run)
-    return finished
+    return failed
 
 
 def main() -> None:
@@ -161,14 +164,14 @@ def main() -> None:
     start_tool('evaluate', 'INFO')
     report = args.out / 'report.html'
     try:
-        finished = bool(args.compare) or evaluate(args)
+        failed = [] if args.compare else evaluate(args)
         write_report(report, args.compare or [args.out])
     except KeyboardInterrupt:
         sys.exit('interrupted: run it again to finish')
     print(f'report: {report}')
-    if not finished:
-        sys.exit('a protocol failed: correct what its warning above names, '
-                 'and run it again')
+    if failed:
+        sys.exit(f'{", ".join(failed)} failed: correct what the warning above '
+                 'names, and run it again')
 
 
 if __name__ == '__main__':

@@ -38,6 +38,7 @@ def read_results(path: Path) -> dict:
         for result in results['protocols'].values():
             result.setdefault('data', {})  # written by an earlier version
             complete &= isinstance(result['data'], dict)
+            complete &= isinstance(result.get('failed', ''), str)
             complete &= result.keys() >= {
                 'settings', 'seconds', 'date', 'commit', 'numbers',
                 'how' if 'error' not in result else 'error'

@@ -16,6 +16,7 @@ from mmengine.registry import DATASETS, init_default_scope
 from torch import Tensor
 
 from mmregioncl import host
+from mmregioncl.datasets.refusals import refusal_of_worker
 from mmregioncl.files import atomic_write, check_exists, locked, write_json
 from .data import describe_dataset, eval_dataset
 from .features import check_finite, extract_features
@@ -186,6 +187,7 @@ class EvaluationRun:
         done = self.results['protocols']
         before = done.get(name, dict(error='not done'))
         start, self.data = time.time(), {}
+        date = time.strftime('%Y-%m-%d %H:%M')
         try:
             if describe:
                 self.data = describe()
@@ -196,31 +198,56 @@ class EvaluationRun:
                 }
                 if (before['settings'], before['data']) == (settings, now):
                     print_log(f'{name}: finished before', 'current')
+                    if before.pop('failed', None):  # with other settings
+                        self.write(name)
                     return True
                 print_log(f'{name}: run again, with other settings or images',
                           'current')
             self.model.eval()
             done[name] = protocol(self, **settings)
         except Exception as error:  # others may still work
-            kind = '' if isinstance(error, (ValueError, OSError)) else \
-                f'{type(error).__name__}: '
-            print_log(f'{name}: {kind}{error}', 'current', logging.WARNING)
-            if kind:
-                print_log(traceback.format_exc(), 'current', logging.WARNING)
+            told = report_failure(name, error)
             if 'error' not in before:
                 print_log(f'{name}: earlier numbers are kept', 'current')
+                before['failed'] = f'{told} ({date})'
+                self.write(name)
                 return False
-            done[name] = dict(error=f'{kind}{error}', numbers={})
+            done[name] = dict(error=told, numbers={})
         done[name].update(
             data=self.data,
             settings=settings,
             seconds=round(time.time() - start, 1),
-            date=time.strftime('%Y-%m-%d %H:%M'),
+            date=date,
             commit=commit())
         self.write(name)
         for what, number in done[name]['numbers'].items():
             print_log(f'{name}: {number:.4f} {what}', 'current')
         return 'error' not in done[name]
+
+
+def report_failure(what: str, error: Exception) -> str:
+    """Warn that a part of an evaluation failed, and let go of its loaders.
+
+    The warning has a traceback unless the error says what to do.
+
+    Args:
+        what (str): Beginning of the warning, such as a protocol's name.
+        error (Exception): The error, while it is handled.
+
+    Returns:
+        str: What went wrong.
+    """
+    told = refusal_of_worker(str(error))
+    known = told or isinstance(error, (ValueError, OSError))
+    told = told or (f'{error}'
+                    if known else f'{type(error).__name__}: {error}')
+    print_log(f'{what}: {told}', 'current', logging.WARNING)
+    if not known:
+        print_log(traceback.format_exc(), 'current', logging.WARNING)
+    # A loader that is still referenced would end in the workers of the next
+    # one, with an error.
+    traceback.clear_frames(error.__traceback__)
+    return told
 
 
 def read_features(path: Path, identity: dict,

@@ -1,6 +1,5 @@
 """HTML report on the evaluation of one or more runs."""
 import json
-import logging
 from base64 import b64encode
 from io import BytesIO
 from pathlib import Path
@@ -8,11 +7,11 @@ from typing import Callable, Dict, List, NamedTuple, Sequence, Union
 
 from jinja2 import Environment, PackageLoader
 from matplotlib.figure import Figure
-from mmengine.logging import print_log
 from mmengine.runner import set_random_seed
 
 from mmregioncl.evaluation.results import read_results
-from mmregioncl.evaluation.run import PICTURE_SPLITS, EvaluationRun
+from mmregioncl.evaluation.run import (PICTURE_SPLITS, EvaluationRun,
+                                       report_failure)
 from mmregioncl.files import atomic_write, locked, write_json
 from .browse import browse_views
 from .curves import curve_figure, read_curves
@@ -79,9 +78,7 @@ def draw_run(run: EvaluationRun) -> None:
                 set_random_seed(run.seed)
                 draw(path)
         except Exception as error:  # the report is useful without it
-            print_log(
-                f'{name} was not drawn ({type(error).__name__}: {error})',
-                'current', logging.WARNING)
+            report_failure(f'{name} was not drawn', error)
     if run.checkpoint is not None:
         try:
             curves = read_curves(Path(run.checkpoint).parent)
@@ -177,11 +174,15 @@ def number_rows(runs: Sequence[EvaluatedRun]) -> List[dict]:
     rows: Dict[tuple, dict] = {}
     for column, run in enumerate(runs):
         for protocol, result in run.results['protocols'].items():
+            failed = result.get('failed')  # since, shown once
             for what, number in result['numbers'].items():
                 row = row_of(protocol, what, result['how'], result['data'])
                 row['cells'][column] = dict(
-                    number=number, spread=result.get('spread', {}).get(what))
-    failed = {
+                    number=number,
+                    spread=result.get('spread', {}).get(what),
+                    failed=failed)
+                failed = None
+    errors_of = {
         protocol: [
             run.results['protocols'].get(protocol, {}).get('error')
             for run in runs
@@ -189,7 +190,7 @@ def number_rows(runs: Sequence[EvaluatedRun]) -> List[dict]:
         for run in runs
         for protocol in run.results['protocols']
     }
-    for protocol, errors in failed.items():
+    for protocol, errors in errors_of.items():
         mine = [row for row in rows.values() if row['protocol'] == protocol]
         first = mine[0] if mine else row_of(protocol)
         for cell, error in zip(first['cells'], errors):
@@ -197,7 +198,7 @@ def number_rows(runs: Sequence[EvaluatedRun]) -> List[dict]:
     for row in rows.values():
         known = [c['number'] for c in row['cells'] if 'number' in c]
         row['best'] = max(known) if len(known) > 1 else None
-    order = list(failed)
+    order = list(errors_of)
     return sorted(rows.values(), key=lambda row: order.index(row['protocol']))
 
 

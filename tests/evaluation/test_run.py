@@ -1,4 +1,5 @@
 import copy
+import gc
 import json
 import os
 import re
@@ -6,6 +7,7 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor, wait
 from io import BytesIO
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -194,7 +196,7 @@ def test_k_beyond_the_data_set(cfg, checkpoint, tmp_path):
     run = open_run(cfg, checkpoint, tmp_path)
     assert not run.add(
         'knn', FEATURE_PROTOCOLS['knn'], k=[13], temperature=[0.1])
-    assert 'k=13 neighbors of 12 train features: set k' in \
+    assert 'k=13 of knn exceeds the 12 train images: set k' in \
         run.results['protocols']['knn']['error']
 
 
@@ -234,7 +236,7 @@ def test_errors_stand_beside_numbers(cfg, checkpoint, tmp_path):
         run = open_run(cfg, checkpoint, tmp_path / name)
         run.add('knn', FEATURE_PROTOCOLS['knn'], k=k, temperature=[0.1])
     row, = number_rows(read_runs([tmp_path / 'bad', tmp_path / 'good']))
-    assert 'k=99 neighbors of 12' in row['cells'][0]['error']
+    assert 'k=99 of knn exceeds' in row['cells'][0]['error']
     assert row['cells'][1]['number'] == 1
 
 
@@ -287,6 +289,37 @@ def test_an_error_leaves_earlier_numbers(cfg, checkpoint, tmp_path):
     assert not first.add('luck', luck, fails=True)
     again = open_run(cfg, checkpoint, tmp_path)
     assert again.results['protocols']['luck']['numbers'] == {'top-1': 0.5}
+    report = tmp_path / 'report.html'
+    write_report(report, [tmp_path])
+    assert 'run again, it\n          failed: too few images (20' in \
+        report.read_text()
+    assert again.add('luck', luck)  # as the numbers were made
+    write_report(report, [tmp_path])
+    assert 'too few images' not in report.read_text()
+
+
+def test_a_damaged_image_is_one_sentence(cfg, checkpoint, tmp_path,
+                                         image_folder, monkeypatch, capfd):
+    """Of a worker, whose loader does not end in a later one."""
+    root = tmp_path / 'images'
+    shutil.copytree(image_folder, root)
+    path = sorted(root.rglob('*.png'))[0]
+    path.write_bytes(path.read_bytes()[:60])
+    for split in ('train', 'test'):
+        cfg.eval_datasets[split].data_root = str(root)
+    monkeypatch.setattr('mmregioncl.evaluation.run.print_log', told := Mock())
+    run = EvaluationRun(cfg, checkpoint, tmp_path / 'out', 5, workers=2)
+    for name in ('knn', 'linear'):
+        assert not run.add(name, FEATURE_PROTOCOLS[name])
+    draw_run(run)
+    lines = [call.args[0] for call in told.call_args_list]
+    sentence = f'cannot read {path} as an image: repair or remove it ('
+    assert lines and all(sentence in line and '\n' not in line
+                         for line in lines)
+    assert lines[0].startswith(f'knn: {sentence}')
+    assert lines[-1].startswith(f'neighbours.png was not drawn: {sentence}')
+    gc.collect()
+    assert 'child process' not in capfd.readouterr().err
 
 
 def test_features_are_of_these_images(cfg, checkpoint, tmp_path):

@@ -4,7 +4,6 @@ import re
 import sys
 from contextlib import suppress
 from difflib import get_close_matches
-from pathlib import Path
 from traceback import walk_tb
 from types import FrameType
 from typing import Dict, Optional, Sequence, Tuple
@@ -14,17 +13,16 @@ from mmengine.registry import Registry
 
 from mmregioncl import host
 from mmregioncl.datasets.nested import dotted_items, places_inside, type_name
+from mmregioncl.datasets.refusals import refusal_of_worker
 from mmregioncl.datasets.transforms import steps_of
 from mmregioncl.validation import arguments_of, did_you_mean
 
 # An error that passes through other packages may be a bug of the user's.
 LIBRARIES = {'__main__', *host.PACKAGES, *sys.stdlib_module_names}
-PACKAGE = str(Path(__file__).parents[2])
 # What looks up the type of a part of the config, and calls it
 BUILDERS = ('mmengine.registry.build_functions',
             'mmengine.optim.optimizer.default_constructor')
 TYPES = ('obj_cls', 'scheduler_cls', 'optimizer_cls')  # their variables
-FRAME = r'  File "(.+)", line \d+, in \S+\n((?:    .*\n)*)'
 # What a path that is wrong raises
 PATH_ERRORS = (FileNotFoundError, IsADirectoryError, NotADirectoryError,
                PermissionError)
@@ -47,17 +45,6 @@ def explain_mistake(error: BaseException) -> Optional[str]:
     """
     with suppress(Exception):  # it would hide the error that is explained
         return refusal_of_worker(str(error)) or explain(error)
-    return None
-
-
-def refusal_of_worker(text: str) -> Optional[str]:
-    """The message of this package in an error of a data worker."""
-    last = text.rpartition('Traceback (most recent call last):\n')[2]
-    calls = re.findall(FRAME, last)
-    if text.startswith('Caught ') and calls:
-        path, code = calls[-1]
-        if path.startswith(PACKAGE) and code.strip().startswith('raise '):
-            return re.sub(FRAME, '', last).strip().partition(': ')[2]
     return None
 
 
