@@ -1,7 +1,9 @@
 """Exact k-NN by cosine similarity."""
+import logging
 from typing import Dict, Sequence, Tuple
 
 import torch
+from mmengine.logging import print_log
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -131,6 +133,32 @@ def check_neighbours(k: int, temperature: float, count: int) -> None:
     if not 1 <= k <= count:
         raise ValueError(f'k={k} neighbors of {count} train '
                          'features: set k between 1 and their number')
+
+
+def fitting_neighbours(k: Sequence[int], count: int,
+                       owner: str) -> Sequence[int]:
+    """Leave out numbers of neighbors above the number of train images.
+
+    Args:
+        k (Sequence[int]): Numbers of neighbors that vote.
+        count (int): Number of train images.
+        owner (str): Hook or protocol, for the messages.
+
+    Returns:
+        Sequence[int]: Those that fit, at least one.
+
+    Raises:
+        ValueError: If none fits.
+    """
+    fitting = [number for number in k if number <= count]
+    if not fitting:
+        raise ValueError(f'k={min(k)} of {owner} exceeds the {count} train '
+                         'images: set k to at most their number')
+    if len(fitting) < len(k):
+        print_log(
+            f'{owner} skips k={max(k)}: there are only {count} train images',
+            'current', logging.WARNING)
+    return fitting
 
 
 def knn_predict(train_features: Tensor,

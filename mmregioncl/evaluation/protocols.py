@@ -3,16 +3,14 @@
 Each accepts an :class:`EvaluationRun` and returns a dict with ``numbers`` and
 ``how``, and optionally ``spread`` and ``details``.
 """
-import logging
 from typing import Callable, Dict, Sequence, Tuple
 
 import numpy as np
 from mmengine.device import get_device
-from mmengine.logging import print_log
 from torch import Tensor
 
 from .data import warn_of_one_class
-from .knn import accuracy, knn_predict
+from .knn import accuracy, fitting_neighbours, knn_predict
 from .linear import linear_probes
 from .run import EvaluationRun
 from .svm import COSTS, SHOTS, Split, low_shot_map, make_split, svm_map
@@ -43,12 +41,7 @@ def knn(
     """
     train, train_labels = run.features('train')
     warn_of_one_class(train_labels, 'k-NN')
-    fitting = [number for number in k if number <= len(train)]
-    if fitting and len(fitting) < len(k):
-        print_log(
-            f'knn skips k={max(k)}: there are only {len(train)} train images',
-            'current', logging.WARNING)
-        k = fitting
+    k = fitting_neighbours(k, len(train), 'knn')
     test, test_labels = run.features('test')
     test_labels = single(test_labels, 'knn').to(get_device())
     found = knn_predict(train, single(train_labels, 'knn'),

@@ -76,6 +76,7 @@ class GuardHook(Hook):
         self.steps = None
         if not self.first_step:
             return
+        checks.check_metrics(runner)
         for hook in runner.hooks:
             if not isinstance(hook, EvaluationHook):
                 continue

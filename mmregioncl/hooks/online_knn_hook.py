@@ -5,8 +5,8 @@ from mmengine.dist import all_gather
 from torch import Tensor
 from torch.nn import functional as F
 
-from mmregioncl.evaluation import (accuracy, check_finite, check_neighbours,
-                                   check_same_classes, extract_rows,
+from mmregioncl.evaluation import (accuracy, check_finite, check_same_classes,
+                                   extract_rows, fitting_neighbours,
                                    gather_rows, keep_best, knn_votes, nearest,
                                    rank_batches, rows_of, warn_of_one_class)
 from mmregioncl.registry import HOOKS
@@ -31,8 +31,8 @@ class OnlineKNNHook(EvaluationHook):
         interval (int, optional): Epochs between two evaluations; the last
             epoch is always evaluated. Defaults to None, the smallest number
             that keeps an evaluation below 3 % of the training in between.
-        k (int or Sequence[int]): Numbers of neighbors. Defaults to
-            (20, 200).
+        k (int or Sequence[int]): Numbers of neighbors. Those above the number
+            of train images are left out. Defaults to (20, 200).
         temperature (float or Sequence[float]): Temperatures T. Defaults to
             (0.1, 0.07).
         batch_size (int): Images per batch on each rank. Defaults to 128.
@@ -64,8 +64,8 @@ class OnlineKNNHook(EvaluationHook):
 
         Raises:
             FileNotFoundError: If a folder or a list of images is missing.
-            ValueError: If no data set is given, if they have fewer than k
-                images, or if their classes differ.
+            ValueError: If no data set is given, if the train set has fewer
+                images than every k, or if their classes differ.
         """
         self.train_set, self.train_labels = self.labelled(
             runner, 'train', self.train)
@@ -73,9 +73,8 @@ class OnlineKNNHook(EvaluationHook):
             runner, 'test', self.test)
         check_same_classes(self.train_set, self.test_set)
         warn_of_one_class(self.train_labels, 'k-NN')
-        for k in self.k:
-            for temperature in self.temperature:
-                check_neighbours(k, temperature, len(self.train_set))
+        self.k = fitting_neighbours(self.k, len(self.train_set),
+                                    type(self).__name__)
 
     def passes(self, runner) -> int:
         """Images of both sets."""

@@ -1,4 +1,5 @@
 import copy
+import logging
 import multiprocessing
 import random
 import shutil
@@ -585,13 +586,35 @@ def test_health_by_hand(online_cfg, tmp_path):
 
 
 @pytest.mark.parametrize('hook, sentence', [
-    (dict(KNN, k=(13, )), 'k=13 neighbors of 12 train features: set k'),
+    (dict(KNN, k=(13, )),
+     'k=13 of OnlineKNNHook exceeds the 12 train images: set k'),
     (dict(HEALTH, batch_size=3), 'batch_size=3 of Representation'),
 ])
 def test_bad_settings(online_cfg, hook, sentence, tmp_path):
     online_cfg.default_hooks = dict(hook=hook)
     with pytest.raises(ValueError, match=sentence):
         train(online_cfg, tmp_path / 'run')
+
+
+def test_k_above_the_images_is_left_out(online_cfg, tmp_path, monkeypatch):
+    """As in an evaluation, and nothing may wait for its metric."""
+    monkeypatch.setattr('mmregioncl.evaluation.knn.print_log', told := Mock())
+    online_cfg.default_hooks = dict(
+        knn=dict(KNN, k=(1, 200)),
+        checkpoint=dict(
+            type='mmregioncl.SafeCheckpointHook', save_best='knn/k200_T0.1'),
+        guard=dict(type='mmregioncl.GuardHook'))
+    with pytest.raises(
+            ValueError,
+            match='is not a metric of this run: use '
+            'one of knn/k1_T0.1$'):
+        train(online_cfg, tmp_path / 'run')
+    told.assert_called_once_with(
+        'OnlineKNNHook skips k=200: there are only 12 train images', 'current',
+        logging.WARNING)
+    online_cfg.default_hooks.checkpoint.save_best = 'knn/k1_T0.1'
+    train(online_cfg, tmp_path / 'run')
+    assert list((tmp_path / 'run').glob('best_*'))
 
 
 @pytest.mark.parametrize('hook', [KNN, LINEAR])

@@ -583,8 +583,9 @@ def test_evaluate(run_tool, tmp_path, digits):
     done = run_tool(
         *command, '--protocols', 'knn', 'linear', '--k', '9999', check=False)
     assert done.returncode == 1
-    assert 'knn: k=9999 neighbors of 1198 train' in done.stdout + done.stderr
-    assert 'a protocol failed' in done.stderr.splitlines()[-1]
+    said = done.stdout + done.stderr
+    assert 'knn: k=9999 of knn exceeds the 1198 train' in said
+    assert done.stderr.splitlines()[-1].startswith('knn failed: correct')
     done = run_tool(*command, '--protocols', 'knn', 'linear', '--k', '20',
                     '9999')
     assert 'knn skips k=9999: there are only 1198' in done.stdout + done.stderr
