@@ -11,6 +11,7 @@ from .image_ops import resize_crop
 
 Range = Tuple[float, float]
 Ranges = Union[Range, Tuple[Range, ...]]  # one, or one for each band
+UNREADABLE = 'it is damaged, incomplete, or no image'
 
 
 class UnfitImage(ValueError):
@@ -35,7 +36,9 @@ def read_image(content: bytes, channels: int, value_range: Optional[Ranges],
         ValueError: If it cannot be decoded, has other bands, or needs a value
             range.
     """
-    values = fit_bands(read_values(content, channels, header), channels)
+    values = read_values(content, channels, header)
+    more_pages = header is not None and header.has_more_pages()
+    values = fit_bands(values, channels, more_pages)
     img = to_bytes(values, value_range)
     return np.ascontiguousarray(img[..., ::-1]) if channels == 3 else img
 
@@ -70,19 +73,23 @@ def read_values(content: bytes, channels: int,
             hint = ''
             if tiff.tifffile is None and content.startswith(tiff.STARTS):
                 hint = ': install tifffile and imagecodecs for this TIFF'
-            raise ValueError(f'no decoder can read it{hint}')
+            raise ValueError(f'{UNREADABLE}{hint}')
         values = values.reshape(*values.shape[:2], -1)
         colors = min(3, values.shape[2])  # and alpha, which stays the last
         values = np.dstack((values[..., colors - 1::-1], values[..., colors:]))
     return values
 
 
-def fit_bands(values: np.ndarray, channels: int) -> np.ndarray:
+def fit_bands(values: np.ndarray,
+              channels: int,
+              more_pages: bool = False) -> np.ndarray:
     """Turn gray into color, color into gray, and drop a fourth band.
 
     Args:
         values (np.ndarray): Shape (H, W, C), in the order of the file.
         channels (int): The number that is wanted.
+        more_pages (bool): Whether the file has pages that are not read.
+            Defaults to False.
 
     Returns:
         np.ndarray: Shape (H, W, channels), in the order of the file.
@@ -103,9 +110,13 @@ def fit_bands(values: np.ndarray, channels: int) -> np.ndarray:
                                 np.uint16):  # OpenCV supports few types
             colors = colors.astype(np.float32)
         return cv2.cvtColor(colors, cv2.COLOR_RGB2GRAY)[..., None]
+    where, remedy = '', ''
+    if more_pages:
+        where = ' in its first page, the only one that is read'
+        remedy = ', or save the bands in one page'
     raise UnfitImage(
-        f'it has {bands} band(s): set channels={bands} of LoadImage'
-        f' instead of {channels}')
+        f'it has {bands} band(s){where}: set channels={bands} of LoadImage '
+        f'instead of {channels}{remedy}')
 
 
 def to_bytes(values: np.ndarray, value_range: Optional[Ranges]) -> np.ndarray:

@@ -19,7 +19,8 @@ from mmregioncl.files import printable
 from mmregioncl.registry import TRANSFORMS
 from mmregioncl.validation import check_whole_number
 from ..archives import ArchiveChanged
-from .bands import Ranges, UnfitImage, check_value_range, read_image
+from .bands import (UNREADABLE, Ranges, UnfitImage, check_value_range,
+                    read_image)
 from .tiff import TiffHeader, read_header
 
 MOST_PIXELS = 178_956_970  # of an image; Pillow refuses more, too
@@ -143,7 +144,7 @@ class LoadImage(LoadImageFromFile):
                 raise OSError(
                     f'cannot read {path} as an image: {what}') from error
         self.failures += 1
-        count = f'{self.failures} of {self.files} so far'
+        count = f'{self.failures} of {self.files} files so far'
         expected = self.most_corrupt * self.files
         # A worker that meets more than its share by chance continues.
         chance = 5 * ((1 - self.most_corrupt) * expected)**0.5
@@ -180,7 +181,7 @@ class LoadImage(LoadImageFromFile):
             img = mmcv.imfrombytes(
                 content, flag=self.color_type, backend=self.imdecode_backend)
         if img is None and not self.bgr:
-            raise ValueError('no decoder can read it')
+            raise ValueError(UNREADABLE)
         if img is None:  # any depth, or the reason why it cannot be read
             img = read_image(content, self.channels, self.value_range, header)
         if self.to_float32:

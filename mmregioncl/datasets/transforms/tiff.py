@@ -50,6 +50,13 @@ class TiffHeader(NamedTuple):
         return self.bands == 4 and not self.has_alpha() and (
             self.page.photometric != tifffile.PHOTOMETRIC.SEPARATED)
 
+    def has_more_pages(self) -> bool:
+        """Whether the file has pages after the only one that is read."""
+        try:
+            return self.series is self.page and bool(self.page.parent.pages[1])
+        except Exception:  # damaged bytes may raise anything
+            return False
+
     def has_alpha(self) -> bool:
         kinds = tifffile.EXTRASAMPLE
         return not {kinds.ASSOCALPHA, kinds.UNASSALPHA}.isdisjoint(

@@ -172,6 +172,21 @@ def test_the_first_image_of_a_stack(tmp_path):
         assert (img[..., 0] == scaled(GRAY, 0, 4095)).all()
 
 
+def test_bands_in_pages_of_their_own(tmp_path):
+    """As some programs save them: which pages are bands is not known."""
+    stream = BytesIO()
+    with tifffile.TiffWriter(stream) as file:
+        for _ in range(4):
+            file.write(GRAY, metadata=None)
+    with pytest.raises(
+            OSError,
+            match=r'it has 1 band\(s\) in its first page, the only one that '
+            'is read: set channels=1 of LoadImage instead of 4, or save the '):
+        load(stream.getvalue(), tmp_path, channels=4)
+    with pytest.raises(OSError, match='channels=1 of LoadImage instead of 4$'):
+        load(tiff(GRAY), tmp_path, channels=4)
+
+
 @pytest.mark.parametrize('axes', ['ZYX', 'CZYX'])
 def test_later_images_of_a_stack_are_not_decoded(axes, tmp_path):
     """Here they are damaged."""

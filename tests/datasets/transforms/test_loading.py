@@ -119,8 +119,8 @@ def test_a_folder_of_corrupt_files_ends_the_run(tmp_path):
     with pytest.raises(
             OSError,
             match='too many files cannot be read as images, 100 of '
-            r'100 so far, such as .*\.jpg .*: repair or remove them, or raise '
-            'most_corrupt=0.1 of LoadImage'):
+            r'100 files so far, such as .*\.jpg .*: repair or remove them, or '
+            'raise most_corrupt=0.1 of LoadImage'):
         dataset[0]
 
 
