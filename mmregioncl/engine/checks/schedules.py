@@ -37,11 +37,11 @@ def check_schedule(runner) -> None:
                 f'milestones={never} of {type(scheduler).__name__} come after '
                 f'the end of the run: set them below train_cfg.{setting}')
     last = last_schedule(runner)
-    if last is None or end_of(last) >= INF:
+    if last is None:
         return
     setting = length_setting(last)
     total = getattr(runner, setting)
-    if end_of(last) > total or ends_before(last, total):
+    if misfits(last, total):
         spans = [name for name in SPANS if hasattr(last, name)]
         runner.logger.warning(
             f'the learning rate is scheduled for {end_of(last)} of {total} '
@@ -92,14 +92,15 @@ def last_schedule(runner):
         default=None)
 
 
-def ends_before(scheduler, total: int) -> bool:
-    """Whether a schedule ends too early for a run of some epochs, or steps.
+def misfits(scheduler, total: int) -> bool:
+    """Whether a schedule does not end with a run of some epochs, or steps.
 
-    A warm-up does not: it ends at the rate of the optimizer.
+    A warm-up may end earlier: it ends at the rate of the optimizer.
     """
     warms_up = isinstance(scheduler, ConstantParamScheduler) or getattr(
         scheduler, 'end_factor', None) == 1
-    return end_of(scheduler) < total and not warms_up
+    end = end_of(scheduler)
+    return total < end < INF or end < total and not warms_up
 
 
 def check_metrics(runner) -> None:

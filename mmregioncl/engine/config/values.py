@@ -39,7 +39,10 @@ OWNERS = {
     'randomness': set_random_seed,
 }
 # What MMEngine reads there itself
-READ_THERE = ('num_batch_per_epoch', 'init_backend', 'port')
+READ_BY_MMENGINE = {
+    **dict.fromkeys(LOADERS, ('num_batch_per_epoch', )),
+    'env_cfg.dist_cfg': ('init_backend', 'port'),
+}
 COUNT = partial(check_whole_number, low=1)
 LOADER_VALUES = dict(
     batch_size=COUNT,
@@ -128,7 +131,10 @@ def check_values(cfg: Config) -> None:
         ValueError: If there is one.
     """
     known = {
-        part: [*inspect.signature(owner).parameters, *READ_THERE]
+        part: [
+            *inspect.signature(owner).parameters,
+            *READ_BY_MMENGINE.get(part, ())
+        ]
         for part, owner in OWNERS.items()
     }
     wrapper = cfg.get('optim_wrapper')

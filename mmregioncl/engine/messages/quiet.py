@@ -41,6 +41,8 @@ LOGGED = (
     # CheckpointHook and LoggerHook of MMEngine call it themselves.
     r'"FileClient" will be deprecated in future',
     r'"HardDiskBackend" is the alias of "LocalBackend"',
+    # Followed by what was loaded
+    r'Loads checkpoint by \w+ backend from path: ',
     # Optimizers skip moving averages and frozen stages.
     r'\S+ is skipped since its requires_grad=False$',
     # A line for each weight with a setting in paramwise_cfg

@@ -13,8 +13,7 @@ from mmregioncl.files import printable
 from mmregioncl.models.parents import BaseModel
 from mmregioncl.models.utils.modules import unwrap
 from ..batches import images_per_batch
-from ..checks.schedules import (SPANS, ends_before, last_schedule,
-                                length_setting)
+from ..checks.schedules import SPANS, last_schedule, length_setting, misfits
 
 
 def describe_run(runner) -> str:
@@ -139,15 +138,15 @@ def next_commands(runner, config: str, tools: Path) -> str:
         longer = 2 * getattr(runner, setting)
         lines['go on'] += f' --cfg-options train_cfg.{setting}={longer}'
         last = last_schedule(runner)
-        if last and ends_before(last,
-                                2 * getattr(runner, length_setting(last))):
+        if last and misfits(last, 2 * getattr(runner, length_setting(last))):
             lines['go on'] += longer_schedule(runner.cfg, setting, longer)
     width = max(map(len, lines)) + 2
     return '\n'.join(f'{name:{width}}{text}' for name, text in lines.items())
 
 
 def longer_schedule(cfg: dict, setting: str, length: int) -> str:
-    """Options that lengthen the schedule, or a reminder if it has parts."""
+    """Options that end the schedule with the run, or a reminder if it has
+    several parts."""
     schedules = cfg.get('param_scheduler')
     if isinstance(schedules, list) and len(schedules) == 1:
         only, = schedules
@@ -155,4 +154,4 @@ def longer_schedule(cfg: dict, setting: str, length: int) -> str:
         if not only.get('begin') and by_epoch == (setting == 'max_epochs'):
             return ''.join(f' param_scheduler.0.{name}={length}'
                            for name in (*SPANS, 'end') if name in only)
-    return '  # and lengthen param_scheduler'
+    return '  # and let param_scheduler end with it'

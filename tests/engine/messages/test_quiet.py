@@ -9,11 +9,13 @@ import warnings
 import mmcv
 import numpy as np
 import pytest
+import torch
 from mmengine.evaluator import DumpResults
 from mmengine.fileio import FileClient
 from mmengine.logging import MMLogger
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS
+from mmengine.runner import load_checkpoint
 from mmengine.visualization import Visualizer
 from mmseg.engine import SegVisualizationHook
 from mmseg.models import build_loss
@@ -62,12 +64,14 @@ def test_processes_started_later_hide_them_too(hidden):
     assert OTHER in done.stderr
 
 
-def test_needless_lines_are_hidden_and_no_others(monkeypatch):
+def test_needless_lines_are_hidden_and_no_others(monkeypatch, tmp_path):
     """Those that other packages write themselves."""
     logger = MMLogger.get_instance('quiet')
     logger.handlers = [handler := logging.handlers.BufferingHandler(99)]
     model = nn.Linear(2, 2)
     model.weight.requires_grad_(False)
+    weights = tmp_path / 'weights.pth'
+    torch.save(model.state_dict(), weights)
     settings = dict(
         optimizer=dict(type='SGD', lr=0.1, weight_decay=0.1),
         paramwise_cfg=dict(bias_decay_mult=0.))
@@ -86,6 +90,7 @@ def test_needless_lines_are_hidden_and_no_others(monkeypatch):
         build_optim_wrapper(nn.Sequential(model), settings)
         DumpResults('results.pkl')
         swin.init_weights()
+        load_checkpoint(model, str(weights), logger=logger)
         lines = [record.getMessage() for record in handler.buffer]
         found = {
             text

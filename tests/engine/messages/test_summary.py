@@ -58,12 +58,13 @@ def test_a_run_says_what_it_does_and_when_it_ends(runner, tmp_path):
     told = next_commands(runner, 'mine.py', Path('tools'))
     assert 'mine/run/epoch_2.pth --out mine/run/evaluation' in told
     assert str(tmp_path) not in told
-    for end, ends_early in ((2, True), (4, False), (6, False)):
+    for end, differs in ((2, True), (4, False), (6, True)):
         runner.param_schedulers = [
             SimpleNamespace(begin=0, end=end, by_epoch=True)
         ]
         told = next_commands(runner, 'mine.py', Path('tools'))
-        assert told.endswith('  # and lengthen param_scheduler') == ends_early
+        assert told.endswith(
+            '  # and let param_scheduler end with it') == differs
     runner.param_schedulers[0].end = 2
     cosine = dict(type='CosineAnnealingLR', T_max=2, end=2)
     runner.cfg.param_scheduler = [cosine]
@@ -73,7 +74,7 @@ def test_a_run_says_what_it_does_and_when_it_ends(runner, tmp_path):
     for other in ([cosine, cosine], [dict(cosine, by_epoch=False)]):
         runner.cfg.param_scheduler = other
         told = next_commands(runner, 'mine.py', Path('tools'))
-        assert told.endswith('  # and lengthen param_scheduler')
+        assert told.endswith('  # and let param_scheduler end with it')
 
 
 @pytest.mark.parametrize('dry', [False, True])
