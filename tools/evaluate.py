@@ -12,7 +12,7 @@ protocols:
   knn       k-NN                                   --k, --temperature
   linear    linear classifiers on features         --learning-rates, --epochs
   svm       one SVM per class, as on VOC07
-  low-shot  the same SVMs, trained on a few images
+  low-shot  the same SVMs, trained on a few images --shots
   CONFIG    train a classifier of configs/benchmarks/classification
 
 Results in --out are kept: run it again after an interruption, or with more
@@ -69,6 +69,11 @@ def parse_args() -> argparse.Namespace:
         default=100,
         help='epochs of linear (default: 100)')
     parser.add_argument(
+        '--shots',
+        type=int,
+        nargs='+',
+        help='images of a class for low-shot (default: 1 2 4 8 16 32 64 96)')
+    parser.add_argument(
         '--batch-size',
         type=int,
         default=128,
@@ -92,6 +97,8 @@ def parse_args() -> argparse.Namespace:
             parser.error(f'--{option} must be at least {lowest}')
     if args.seed >= 2**32:
         parser.error('--seed must be below 2**32')
+    if min(args.shots or [1]) < 1:
+        parser.error('--shots must be at least 1')
     if not all(0 < rate < math.inf for rate in args.learning_rates or ()):
         parser.error('--learning-rates must be above 0')
     return args
@@ -142,6 +149,8 @@ def evaluate(args: argparse.Namespace) -> List[str]:
     settings = dict(
         knn=dict(k=args.k, temperature=args.temperature),
         linear=dict(rates=args.learning_rates or RATES, epochs=args.epochs))
+    if args.shots:
+        settings['low-shot'] = dict(shots=args.shots)
     failed = []
     for name in args.protocols:
         if name in FEATURE_PROTOCOLS:

@@ -565,6 +565,7 @@ def test_refusals_are_one_sentence(run_tool, options, monkeypatch):
                            ], 'is not a folder: set '),
     ('evaluate.py', ['--out', 'o', '--learning-rates', '1', '-1'
                      ], '--learning-rates must be above 0'),
+    ('evaluate.py', ['--out', 'o', '--shots', '4', '0'], '--shots must be at'),
     ('evaluate.py', ['--out', 'o', '--seed', f'{2**32}'
                      ], '--seed must be below 2**32'),
     ('test.py', [], 'has no test_dataloader: use the config of a model'),
@@ -574,8 +575,9 @@ def test_arguments_that_cannot_be_meant(run_tool, tool, arguments, sentence):
     assert sentence in done.stderr.strip().splitlines()[-1]
 
 
-def test_evaluate(run_tool, tmp_path, digits):
+def test_evaluate(run_tool, tmp_path, digits, monkeypatch):
     """A protocol fails, runs are repeated, and two run side by side."""
+    monkeypatch.setenv('LOKY_MAX_CPU_COUNT', '1')  # others start in seconds
     command = [
         'evaluate.py', CONFIG, 'none', '--train', digits / 'train', '--test',
         digits / 'test', '--workers', '0', '--epochs', '2', '--out', 'out'
@@ -586,17 +588,16 @@ def test_evaluate(run_tool, tmp_path, digits):
     said = done.stdout + done.stderr
     assert 'knn: k=9999 of knn exceeds the 1198 train' in said
     assert done.stderr.splitlines()[-1].startswith('knn failed: correct')
-    done = run_tool(*command, '--protocols', 'knn', 'linear', '--k', '20',
-                    '9999')
+    done = run_tool(*command, '--protocols', 'knn', 'linear', 'low-shot',
+                    '--k', '20', '9999', '--shots', '1')
     assert 'knn skips k=9999: there are only 1198' in done.stdout + done.stderr
     assert 'linear: finished before' in done.stdout + done.stderr
     assert 'report: out/report.html' in done.stdout
     run_tool('evaluate.py', '--compare', 'out', 'out', '--out', 'both')
     page = (tmp_path / 'both/report.html').read_text()
-    numbers = json.loads(
-        (tmp_path /
-         'out/results.json').read_text())['protocols']['knn']['numbers']
-    for number in numbers.values():
+    done = json.loads((tmp_path / 'out/results.json').read_text())['protocols']
+    assert list(done['low-shot']['numbers']) == ['mAP, 1 of a class']
+    for number in done['knn']['numbers'].values():
         assert page.count(f'{100 * number:.2f}') >= 2
 
     shutil.copytree(digits / 'test', tmp_path / 'more')
