@@ -1,4 +1,5 @@
 """The tables of `make bench`, small."""
+import json
 import re
 import runpy
 import sys
@@ -39,6 +40,46 @@ def test_train_step(run_tool):
                   'loss part memory, MiB'):
         theirs, ours, ratio, *_ = values(table, title)
         assert ratio == pytest.approx(ours / theirs, rel=0.1, abs=0.01), title
+
+
+def test_pairs(run_tool, tmp_path):
+    """Means and standard errors, as by hand."""
+    run = dict.fromkeys(('name', 'checkpoint', 'sha256', 'config', 'seed',
+                         'date', 'commit', 'device'), 'x')
+    for name, accuracies in dict(
+            moco=(.3, .5), m=(.34, .52), s=(.9, )).items():
+        for seed, accuracy in enumerate(accuracies):
+            folder = tmp_path / f'{name}-seed{seed}'
+            folder.mkdir()
+            result = dict(
+                numbers=dict(a=accuracy),
+                how='',
+                settings={},
+                seconds=1,
+                date='x',
+                commit='x')
+            (folder / 'results.json').write_text(
+                json.dumps(
+                    dict(
+                        run=dict(run, versions={}),
+                        protocols=dict(knn=result))))
+    command = ['benchmarks/pairs.py', tmp_path, 'moco:m', 'moco:s']
+    lines = run_tool(*command, '--numbers', 'knn: a').stdout.splitlines()
+    assert lines[5:] == [
+        '| moco, m | 0 | 30.00 | 34.00 | +4.00 |',
+        '| moco, m | 1 | 50.00 | 52.00 | +2.00 |',
+        '| moco, m | mean | | | +3.00 ± 1.00 |',
+        '| moco, s | 0 | 30.00 | 90.00 | +60.00 |',
+        '| moco, s | mean | | | +60.00 |',
+        '| 3 differences | mean | | | +22.00 ± 19.01 |'
+    ]  # deviations of 18, 20 and 38, squared sum 2168 / 2 / 3
+    for arguments, sentence in (([
+            'moco:d'
+    ], 'have no common seed: choose from'), ([
+            'moco:m'
+    ], 'seed 0: knn: top-1, k=20, T=0.1 is missing')):
+        done = run_tool(*command[:2], *arguments, check=False)
+        assert sentence in done.stderr
 
 
 @pytest.mark.mmselfsup

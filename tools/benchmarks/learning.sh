@@ -6,23 +6,16 @@ configs=$tools/../configs/regioncl
 export OMP_NUM_THREADS=1
 mkdir -p "$out"
 
-# work dir, config, settings: train, or go on
-train() {
+# name of the run, config, epochs, settings: train or go on, then k-NN and linear
+# classifiers on all test images. pairs.py makes a table of several runs.
+learn() {
+    local name=$1-seed$seed config=$configs/$2.py
     # shellcheck disable=SC2086  # no argument at all where it is empty
-    python "$tools/train.py" "$2" --work-dir "$1" --resume ${amp---amp} \
-        --cfg-options randomness.seed="$seed" "${@:3}" \
+    python "$tools/train.py" "$config" --work-dir "$out/$name" --resume \
+        ${amp---amp} --cfg-options randomness.seed="$seed" "${@:4}" \
         default_hooks.checkpoint.interval=1 \
         default_hooks.channels_last.type=mmregioncl.ChannelsLastHook
-}
-
-# name of the run, config, epochs, settings: train, then k-NN on all test
-# images, a line in results.txt
-learn() {
-    local name=$1-seed$seed config=$configs/$2.py accuracy
-    train "$out/$name" "$config" "${@:4}"
-    accuracy=$(python "$tools/evaluation/knn.py" "$config" \
-        "$out/$name/epoch_$3.pth" --k 20 200 \
-        --cfg-options eval_datasets.test.indices=10000 |
-        grep '^k-NN' | paste -sd ';')
-    echo "$name: $accuracy" | tee -a "$out/results.txt"
+    python "$tools/evaluate.py" "$config" "$out/$name/epoch_$3.pth" \
+        --out "$out/evaluation/$name" --temperature 0.1 \
+        --cfg-options eval_datasets.test.indices=10000
 }

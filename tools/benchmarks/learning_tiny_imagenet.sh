@@ -7,8 +7,6 @@ set -euo pipefail
 out=$1 seed=$2 method=$3 share=${4:-}
 . "$(dirname "$0")/learning.sh"
 
-config=$configs/${method}_resnet18-w32_1xb64-coslr-10e_tiny-imagenet.py
-name=$method${share:+-share$share}-seed$seed
-train "$out/$name" "$config" ${share:+model.region_share="$share"}
-python "$tools/evaluate.py" "$config" "$out/$name/epoch_10.pth" \
-    --out "$out/evaluation/$name"
+learn "$method${share:+-share$share}" \
+    "${method}_resnet18-w32_1xb64-coslr-10e_tiny-imagenet" 10 \
+    ${share:+model.region_share="$share"}
