@@ -10,7 +10,7 @@ from typing import Dict, Set
 PACKAGE = Path(__file__).parents[1] / 'mmregioncl'
 # From the bottom to the top; a folder imports from lower layers only.
 LAYERS = (
-    ('version', 'files', 'validation', 'randomness', 'host'),
+    ('version', 'files', 'validation', 'randomness', 'causes', 'host'),
     ('registry', ),
     ('compat', ),
     ('models', 'datasets'),

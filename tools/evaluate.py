@@ -179,8 +179,8 @@ def main() -> None:
         sys.exit('interrupted: run it again to finish')
     print(f'report: {report}')
     if failed:
-        sys.exit(f'{", ".join(failed)} failed: correct what the warning above '
-                 'names, and run it again')
+        sys.exit(f'{", ".join(failed)} failed: correct what the warnings '
+                 'above name, and run it again')
 
 
 if __name__ == '__main__':

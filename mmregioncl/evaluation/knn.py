@@ -152,12 +152,13 @@ def fitting_neighbours(k: Sequence[int], count: int,
     """
     fitting = [number for number in k if number <= count]
     if not fitting:
-        raise ValueError(f'k={min(k)} of {owner} exceeds the {count} train '
-                         'images: set k to at most their number')
-    if len(fitting) < len(k):
+        raise ValueError(f'{owner} has only {count} train images for '
+                         f'k={min(k)}: set k to at most their number')
+    left_out = [str(number) for number in k if number > count]
+    if left_out:
         print_log(
-            f'{owner} skips k={max(k)}: there are only {count} train images',
-            'current', logging.WARNING)
+            f'{owner} skips k={", ".join(left_out)}: there are only {count} '
+            'train images', 'current', logging.WARNING)
     return fitting
 
 

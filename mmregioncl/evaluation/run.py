@@ -16,7 +16,7 @@ from mmengine.registry import DATASETS, init_default_scope
 from torch import Tensor
 
 from mmregioncl import host
-from mmregioncl.datasets.refusals import refusal_of_worker
+from mmregioncl.causes import EVALUATION, describe_error, forget_workers
 from mmregioncl.files import atomic_write, check_exists, locked, write_json
 from .data import describe_dataset, eval_dataset
 from .features import check_finite, extract_features
@@ -24,6 +24,7 @@ from .model import load_model
 from .results import check_folder, commit, describe_run, read_results
 
 IDENTITY = dict(config='config', sha256='checkpoint', seed='seed')
+MINUTE = '%Y-%m-%d %H:%M'
 PICTURE_SPLITS = {  # whose features pictures show
     'composites.png': (),
     'features.png': ('test', ),
@@ -187,7 +188,6 @@ class EvaluationRun:
         done = self.results['protocols']
         before = done.get(name, dict(error='not done'))
         start, self.data = time.time(), {}
-        date = time.strftime('%Y-%m-%d %H:%M')
         try:
             if describe:
                 self.data = describe()
@@ -209,7 +209,7 @@ class EvaluationRun:
             told = report_failure(name, error)
             if 'error' not in before:
                 print_log(f'{name}: earlier numbers are kept', 'current')
-                before['failed'] = f'{told} ({date})'
+                before['failed'] = f'{told} ({time.strftime(MINUTE)})'
                 self.write(name)
                 return False
             done[name] = dict(error=told, numbers={})
@@ -217,7 +217,7 @@ class EvaluationRun:
             data=self.data,
             settings=settings,
             seconds=round(time.time() - start, 1),
-            date=date,
+            date=time.strftime(MINUTE),
             commit=commit())
         self.write(name)
         for what, number in done[name]['numbers'].items():
@@ -228,22 +228,22 @@ class EvaluationRun:
 def report_failure(what: str, error: Exception) -> str:
     """Warn that a part of an evaluation failed, and let go of its loaders.
 
-    The warning has a traceback unless the error says what to do.
+    The warning has a traceback unless the error, or its cause, is known.
 
     Args:
         what (str): Beginning of the warning, such as a protocol's name.
         error (Exception): The error, while it is handled.
 
     Returns:
-        str: What went wrong.
+        str: What went wrong, in one line.
     """
-    told = refusal_of_worker(str(error))
-    known = told or isinstance(error, (ValueError, OSError))
-    told = told or (f'{error}'
-                    if known else f'{type(error).__name__}: {error}')
-    print_log(f'{what}: {told}', 'current', logging.WARNING)
-    if not known:
-        print_log(traceback.format_exc(), 'current', logging.WARNING)
+    told = describe_error(error, EVALUATION)
+    trace = '' if told else f'\n{traceback.format_exc()}'
+    if told is None:
+        told = traceback.format_exception_only(error)[-1].strip()
+        told = told.splitlines()[-1]  # that of a worker ends with its error
+    print_log(f'{what}: {told}{trace}', 'current', logging.WARNING)
+    forget_workers()
     # A loader that is still referenced would end in the workers of the next
     # one, with an error.
     traceback.clear_frames(error.__traceback__)

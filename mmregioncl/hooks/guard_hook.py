@@ -76,7 +76,7 @@ class GuardHook(Hook):
         self.steps = None
         if not self.first_step:
             return
-        checks.check_metrics(runner)
+        checks.check_metrics(runner)  # hooks may have left some out
         for hook in runner.hooks:
             if not isinstance(hook, EvaluationHook):
                 continue

@@ -5,8 +5,8 @@ from unittest.mock import Mock
 
 import pytest
 
+from mmregioncl.causes import is_refusal
 from mmregioncl.engine import work_dir
-from mmregioncl.engine.messages.failures import is_refusal
 from mmregioncl.engine.work_dir import claim_work_dir
 
 

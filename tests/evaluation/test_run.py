@@ -1,9 +1,9 @@
 import copy
-import gc
 import json
 import os
 import re
 import shutil
+import weakref
 from concurrent.futures import ThreadPoolExecutor, wait
 from io import BytesIO
 from pathlib import Path
@@ -16,7 +16,7 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 from mmengine.runner.checkpoint import CheckpointLoader
 
-from mmregioncl.evaluation import class_folder, knn_accuracy
+from mmregioncl.evaluation import batch_loader, class_folder, knn_accuracy
 from mmregioncl.evaluation.protocols import FEATURE_PROTOCOLS
 from mmregioncl.evaluation.run import EvaluationRun
 from mmregioncl.files import locked
@@ -119,7 +119,8 @@ def test_what_is_finished_is_not_repeated(cfg, checkpoint, tmp_path):
     protocols = json.loads(
         (tmp_path / 'results.json').read_text())['protocols']
     assert protocols['luck']['numbers'] == {'top-1': 0.5}
-    assert protocols['bad']['error'] == 'too few images'
+    assert protocols['bad']['error'] == \
+        'ValueError: too few images'
 
 
 def test_two_processes_may_begin_at_once(cfg, tmp_path):
@@ -196,7 +197,7 @@ def test_k_beyond_the_data_set(cfg, checkpoint, tmp_path):
     run = open_run(cfg, checkpoint, tmp_path)
     assert not run.add(
         'knn', FEATURE_PROTOCOLS['knn'], k=[13], temperature=[0.1])
-    assert 'k=13 of knn exceeds the 12 train images: set k' in \
+    assert 'knn has only 12 train images for k=13: set k' in \
         run.results['protocols']['knn']['error']
 
 
@@ -236,8 +237,18 @@ def test_errors_stand_beside_numbers(cfg, checkpoint, tmp_path):
         run = open_run(cfg, checkpoint, tmp_path / name)
         run.add('knn', FEATURE_PROTOCOLS['knn'], k=k, temperature=[0.1])
     row, = number_rows(read_runs([tmp_path / 'bad', tmp_path / 'good']))
-    assert 'k=99 of knn exceeds' in row['cells'][0]['error']
+    assert 'images for k=99: set' in row['cells'][0]['error']
     assert row['cells'][1]['number'] == 1
+
+
+@pytest.mark.parametrize('failed', [None, [], 3])
+def test_damaged_note_of_a_failure(cfg, checkpoint, tmp_path, failed):
+    run = open_run(cfg, checkpoint, tmp_path)
+    assert run.add('luck', luck)
+    run.results['protocols']['luck']['failed'] = failed
+    run.write('luck')
+    with pytest.raises(ValueError, match='results.json is damaged: remove'):
+        read_runs([tmp_path])
 
 
 @pytest.mark.parametrize('content', ['', '{}', '[]', '{"run": 3'])
@@ -291,7 +302,7 @@ def test_an_error_leaves_earlier_numbers(cfg, checkpoint, tmp_path):
     assert again.results['protocols']['luck']['numbers'] == {'top-1': 0.5}
     report = tmp_path / 'report.html'
     write_report(report, [tmp_path])
-    assert 'run again, it\n          failed: too few images (20' in \
+    assert 'a later run\n          failed: ValueError: too few images (20' in \
         report.read_text()
     assert again.add('luck', luck)  # as the numbers were made
     write_report(report, [tmp_path])
@@ -299,8 +310,16 @@ def test_an_error_leaves_earlier_numbers(cfg, checkpoint, tmp_path):
 
 
 def test_a_damaged_image_is_one_sentence(cfg, checkpoint, tmp_path,
-                                         image_folder, monkeypatch, capfd):
-    """Of a worker, whose loader does not end in a later one."""
+                                         image_folder, monkeypatch):
+    """Of a worker, whose loader is not left to a later one."""
+    loaders = []
+
+    def note(*args):
+        loader = batch_loader(*args)
+        loaders.append(weakref.ref(loader))
+        return loader
+
+    monkeypatch.setattr('mmregioncl.evaluation.features.batch_loader', note)
     root = tmp_path / 'images'
     shutil.copytree(image_folder, root)
     path = sorted(root.rglob('*.png'))[0]
@@ -318,8 +337,36 @@ def test_a_damaged_image_is_one_sentence(cfg, checkpoint, tmp_path,
                          for line in lines)
     assert lines[0].startswith(f'knn: {sentence}')
     assert lines[-1].startswith(f'neighbours.png was not drawn: {sentence}')
-    gc.collect()
-    assert 'child process' not in capfd.readouterr().err
+    assert len(loaders) == len(lines) and not any(ref() for ref in loaders)
+
+
+def broken(run, error):
+    raise error
+
+
+@pytest.mark.parametrize('error, sentence', [
+    (RuntimeError('DataLoader worker (pid 7) is killed by signal: Killed. '),
+     'a data worker was killed, most likely because memory ran out: lower '
+     '--workers or --batch-size'),
+    (RuntimeError('CUDA error: out of memory'),
+     'memory ran out: lower --batch-size'),
+    (ValueError('shapes\ndiffer'), 'differ'),
+    (KeyError('img'), "KeyError: 'img'"),
+    (ValueError(), 'ValueError'),
+    (TypeError('Caught TypeError in DataLoader worker process 0.\nOriginal '
+               'Traceback (most recent call last):\n  File "a.py", line 1, in '
+               'f\n    g()\nTypeError: wrong'), 'TypeError: wrong'),
+])
+def test_other_errors_are_one_line(cfg, checkpoint, tmp_path, error, sentence,
+                                   monkeypatch):
+    """With a traceback, once, where the cause is not known."""
+    monkeypatch.setattr('mmregioncl.evaluation.run.print_log', told := Mock())
+    run = open_run(cfg, checkpoint, tmp_path)
+    assert not run.add('bad', lambda run: broken(run, error))
+    assert run.results['protocols']['bad']['error'] == sentence
+    said, = (call.args[0] for call in told.call_args_list)
+    assert said.startswith(f'bad: {sentence}')
+    assert said.count('in broken\n') == ('lower' not in sentence)
 
 
 def test_features_are_of_these_images(cfg, checkpoint, tmp_path):

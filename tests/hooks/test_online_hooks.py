@@ -586,8 +586,8 @@ def test_health_by_hand(online_cfg, tmp_path):
 
 
 @pytest.mark.parametrize('hook, sentence', [
-    (dict(KNN, k=(13, )),
-     'k=13 of OnlineKNNHook exceeds the 12 train images: set k'),
+    (dict(KNN,
+          k=(13, )), 'OnlineKNNHook has only 12 train images for k=13: set k'),
     (dict(HEALTH, batch_size=3), 'batch_size=3 of Representation'),
 ])
 def test_bad_settings(online_cfg, hook, sentence, tmp_path):
@@ -600,7 +600,7 @@ def test_k_above_the_images_is_left_out(online_cfg, tmp_path, monkeypatch):
     """As in an evaluation, and nothing may wait for its metric."""
     monkeypatch.setattr('mmregioncl.evaluation.knn.print_log', told := Mock())
     online_cfg.default_hooks = dict(
-        knn=dict(KNN, k=(1, 200)),
+        knn=dict(KNN, k=(13, 1, 200)),
         checkpoint=dict(
             type='mmregioncl.SafeCheckpointHook', save_best='knn/k200_T0.1'),
         guard=dict(type='mmregioncl.GuardHook'))
@@ -610,8 +610,8 @@ def test_k_above_the_images_is_left_out(online_cfg, tmp_path, monkeypatch):
             'one of knn/k1_T0.1$'):
         train(online_cfg, tmp_path / 'run')
     told.assert_called_once_with(
-        'OnlineKNNHook skips k=200: there are only 12 train images', 'current',
-        logging.WARNING)
+        'OnlineKNNHook skips k=13, 200: there are only 12 train images',
+        'current', logging.WARNING)
     online_cfg.default_hooks.checkpoint.save_best = 'knn/k1_T0.1'
     train(online_cfg, tmp_path / 'run')
     assert list((tmp_path / 'run').glob('best_*'))

@@ -586,7 +586,7 @@ def test_evaluate(run_tool, tmp_path, digits, monkeypatch):
         *command, '--protocols', 'knn', 'linear', '--k', '9999', check=False)
     assert done.returncode == 1
     said = done.stdout + done.stderr
-    assert 'knn: k=9999 of knn exceeds the 1198 train' in said
+    assert 'knn: knn has only 1198 train images for k=9999' in said
     assert done.stderr.splitlines()[-1].startswith('knn failed: correct')
     done = run_tool(*command, '--protocols', 'knn', 'linear', 'low-shot',
                     '--k', '20', '9999', '--shots', '1')

@@ -9,9 +9,14 @@ from mmcv.transforms import Resize
 from . import tiff
 from .image_ops import resize_crop
 
+MORE_IMAGES = (
+    ', or save its bands in one page, since only the first image is '
+    'read')
+
 Range = Tuple[float, float]
 Ranges = Union[Range, Tuple[Range, ...]]  # one, or one for each band
-UNREADABLE = 'it is damaged, incomplete, or no image'
+UNREADABLE = ('no decoder can read it: it is damaged, incomplete, or of an '
+              'unsupported format')
 
 
 class UnfitImage(ValueError):
@@ -37,8 +42,12 @@ def read_image(content: bytes, channels: int, value_range: Optional[Ranges],
             range.
     """
     values = read_values(content, channels, header)
-    more_pages = header is not None and header.has_more_pages()
-    values = fit_bands(values, channels, more_pages)
+    try:
+        values = fit_bands(values, channels)
+    except UnfitImage as error:
+        if header is not None and header.has_more_images():
+            error.args = (f'{error}{MORE_IMAGES}', )
+        raise
     img = to_bytes(values, value_range)
     return np.ascontiguousarray(img[..., ::-1]) if channels == 3 else img
 
@@ -70,26 +79,23 @@ def read_values(content: bytes, channels: int,
             flag = kinds[channels] | cv2.IMREAD_ANYDEPTH
         values = cv2.imdecode(np.frombuffer(content, np.uint8), flag)
         if values is None:
-            hint = ''
             if tiff.tifffile is None and content.startswith(tiff.STARTS):
-                hint = ': install tifffile and imagecodecs for this TIFF'
-            raise ValueError(f'{UNREADABLE}{hint}')
+                raise UnfitImage(
+                    'OpenCV cannot decode this TIFF: install tifffile and '
+                    "imagecodecs by pip install 'mmregioncl[tiff]'")
+            raise ValueError(UNREADABLE)
         values = values.reshape(*values.shape[:2], -1)
         colors = min(3, values.shape[2])  # and alpha, which stays the last
         values = np.dstack((values[..., colors - 1::-1], values[..., colors:]))
     return values
 
 
-def fit_bands(values: np.ndarray,
-              channels: int,
-              more_pages: bool = False) -> np.ndarray:
+def fit_bands(values: np.ndarray, channels: int) -> np.ndarray:
     """Turn gray into color, color into gray, and drop a fourth band.
 
     Args:
         values (np.ndarray): Shape (H, W, C), in the order of the file.
         channels (int): The number that is wanted.
-        more_pages (bool): Whether the file has pages that are not read.
-            Defaults to False.
 
     Returns:
         np.ndarray: Shape (H, W, channels), in the order of the file.
@@ -110,13 +116,8 @@ def fit_bands(values: np.ndarray,
                                 np.uint16):  # OpenCV supports few types
             colors = colors.astype(np.float32)
         return cv2.cvtColor(colors, cv2.COLOR_RGB2GRAY)[..., None]
-    where, remedy = '', ''
-    if more_pages:
-        where = ' in its first page, the only one that is read'
-        remedy = ', or save the bands in one page'
-    raise UnfitImage(
-        f'it has {bands} band(s){where}: set channels={bands} of LoadImage '
-        f'instead of {channels}{remedy}')
+    raise UnfitImage(f'it has {bands} band(s): set channels={bands} of '
+                     f'LoadImage instead of {channels}')
 
 
 def to_bytes(values: np.ndarray, value_range: Optional[Ranges]) -> np.ndarray:

@@ -50,11 +50,26 @@ class TiffHeader(NamedTuple):
         return self.bands == 4 and not self.has_alpha() and (
             self.page.photometric != tifffile.PHOTOMETRIC.SEPARATED)
 
-    def has_more_pages(self) -> bool:
-        """Whether the file has pages after the only one that is read."""
+    def has_more_images(self) -> bool:
+        """Whether there are images after the first, the only one that is read.
+
+        Reads another header at most. Overviews and masks do not count.
+        """
         try:
-            return self.series is self.page and bool(self.page.parent.pages[1])
-        except Exception:  # damaged bytes may raise anything
+            stacked, pages = 0, 1
+            if self.series is not self.page:
+                stacked = self.series.ndim - self.page.ndim
+                pages = len(self.series)
+            later = [
+                size for axis, size in zip(self.series.axes[:stacked],
+                                           self.series.shape) if axis != 'C'
+            ]
+            if math.prod(later) > 1:
+                return True
+            following = self.page.parent.pages[pages]
+            reduced_or_mask = following.subfiletype & 5
+            return not reduced_or_mask and following.offset != self.page.offset
+        except Exception:  # there is none, or it is damaged
             return False
 
     def has_alpha(self) -> bool:

@@ -16,9 +16,9 @@ from .views import (check_bands, check_channels, check_evaluated,
 # Checks of a run, in this order
 CHECKS = (check_batches, check_training_images, check_transforms, check_bands,
           check_depth, check_workers, check_queue, check_schedule,
-          check_updates, check_kept_checkpoints, check_env, check_loops,
-          check_hooks, check_clipping, check_paramwise, check_predictor,
-          check_scaled_lr, check_recomputed)
+          check_updates, check_kept_checkpoints, check_metrics, check_env,
+          check_loops, check_hooks, check_clipping, check_paramwise,
+          check_predictor, check_scaled_lr, check_recomputed)
 
 __all__ = [
     'CHECKS', 'check_batch', 'check_channels', 'check_checkpoint',

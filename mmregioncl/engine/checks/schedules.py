@@ -41,7 +41,7 @@ def check_schedule(runner) -> None:
         return
     setting = length_setting(last)
     total = getattr(runner, setting)
-    if misfits(last, total):
+    if ends_elsewhere(last, total):
         spans = [name for name in SPANS if hasattr(last, name)]
         runner.logger.warning(
             f'the learning rate is scheduled for {end_of(last)} of {total} '
@@ -92,15 +92,19 @@ def last_schedule(runner):
         default=None)
 
 
-def misfits(scheduler, total: int) -> bool:
+def ends_elsewhere(scheduler, total: int) -> bool:
     """Whether a schedule does not end with a run of some epochs, or steps.
 
     A warm-up may end earlier: it ends at the rate of the optimizer.
     """
-    warms_up = isinstance(scheduler, ConstantParamScheduler) or getattr(
-        scheduler, 'end_factor', None) == 1
     end = end_of(scheduler)
-    return total < end < INF or end < total and not warms_up
+    return total < end < INF or end < total and not warms_up(scheduler)
+
+
+def warms_up(scheduler) -> bool:
+    """Whether a schedule ends at the rate of the optimizer."""
+    return isinstance(scheduler, ConstantParamScheduler) or getattr(
+        scheduler, 'end_factor', None) == 1
 
 
 def check_metrics(runner) -> None:

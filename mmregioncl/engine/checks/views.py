@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from mmregioncl import host
+from mmregioncl.causes import is_refusal
 from mmregioncl.datasets.nested import dotted_items, innermost, type_name
 from mmregioncl.datasets.transforms import channels_of, check_color_steps
 from mmregioncl.models.utils import RegionSwap, grid_of, preprocess
@@ -17,7 +18,6 @@ from mmregioncl.randomness import kept_draws
 from mmregioncl.registry import TRANSFORMS
 from mmregioncl.validation import check_probability, is_number, listed
 from ..batches import images_per_batch
-from ..messages.failures import is_refusal
 from ..step_memory import rehearse
 
 

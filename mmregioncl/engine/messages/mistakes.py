@@ -12,8 +12,8 @@ from mmengine.config import Config
 from mmengine.registry import Registry
 
 from mmregioncl import host
+from mmregioncl.causes import refusal_of_worker
 from mmregioncl.datasets.nested import dotted_items, places_inside, type_name
-from mmregioncl.datasets.refusals import refusal_of_worker
 from mmregioncl.datasets.transforms import steps_of
 from mmregioncl.validation import arguments_of, did_you_mean
 

@@ -13,7 +13,10 @@ from mmregioncl.files import printable
 from mmregioncl.models.parents import BaseModel
 from mmregioncl.models.utils.modules import unwrap
 from ..batches import images_per_batch
-from ..checks.schedules import SPANS, last_schedule, length_setting, misfits
+from ..checks.schedules import (SPANS, ends_elsewhere, last_schedule,
+                                length_setting, warms_up)
+
+REMINDER = '  # and let param_scheduler end with it'
 
 
 def describe_run(runner) -> str:
@@ -138,8 +141,10 @@ def next_commands(runner, config: str, tools: Path) -> str:
         longer = 2 * getattr(runner, setting)
         lines['go on'] += f' --cfg-options train_cfg.{setting}={longer}'
         last = last_schedule(runner)
-        if last and misfits(last, 2 * getattr(runner, length_setting(last))):
-            lines['go on'] += longer_schedule(runner.cfg, setting, longer)
+        if last and ends_elsewhere(last,
+                                   2 * getattr(runner, length_setting(last))):
+            lines['go on'] += REMINDER if warms_up(last) else \
+                longer_schedule(runner.cfg, setting, longer)
     width = max(map(len, lines)) + 2
     return '\n'.join(f'{name:{width}}{text}' for name, text in lines.items())
 
@@ -154,4 +159,4 @@ def longer_schedule(cfg: dict, setting: str, length: int) -> str:
         if not only.get('begin') and by_epoch == (setting == 'max_epochs'):
             return ''.join(f' param_scheduler.0.{name}={length}'
                            for name in (*SPANS, 'end') if name in only)
-    return '  # and let param_scheduler end with it'
+    return REMINDER

@@ -172,19 +172,40 @@ def test_the_first_image_of_a_stack(tmp_path):
         assert (img[..., 0] == scaled(GRAY, 0, 4095)).all()
 
 
-def test_bands_in_pages_of_their_own(tmp_path):
-    """As some programs save them: which pages are bands is not known."""
+def pages(write) -> bytes:
+    """A TIFF that a function writes."""
     stream = BytesIO()
     with tifffile.TiffWriter(stream) as file:
-        for _ in range(4):
-            file.write(GRAY, metadata=None)
+        write(file)
+    return stream.getvalue()
+
+
+STACK = np.stack([GRAY] * 5)
+
+
+@pytest.mark.parametrize('content', [
+    pages(lambda file: [file.write(GRAY, metadata=None) for _ in range(5)]),
+    pages(lambda file: [file.write(GRAY, subfiletype=2) for _ in range(5)]),
+    tiff(STACK),
+    tiff(STACK, imagej=True, metadata=dict(axes='ZYX')),
+    tiff(STACK, ome=True, metadata=dict(axes='TYX'))
+], ids=['pages', 'scans', 'shaped', 'imagej', 'ome'])  # yapf: disable
+def test_bands_in_pages_of_their_own(content, tmp_path):
+    """As some programs save them: which pages are bands is not known."""
     with pytest.raises(
             OSError,
-            match=r'it has 1 band\(s\) in its first page, the only one that '
-            'is read: set channels=1 of LoadImage instead of 4, or save the '):
-        load(stream.getvalue(), tmp_path, channels=4)
-    with pytest.raises(OSError, match='channels=1 of LoadImage instead of 4$'):
-        load(tiff(GRAY), tmp_path, channels=4)
+            match='channels=1 of LoadImage instead of 5, or save its bands in '
+            'one page, since only the first image is read$'):
+        load(content, tmp_path, channels=5)
+
+
+@pytest.mark.parametrize('kinds', [(0, ), (0, 1)])
+def test_an_overview_has_no_bands(kinds, tmp_path):
+    content = pages(lambda file: [
+        file.write(GRAY, metadata=None, subfiletype=kind) for kind in kinds
+    ])
+    with pytest.raises(OSError, match='channels=1 of LoadImage instead of 5$'):
+        load(content, tmp_path, channels=5)
 
 
 @pytest.mark.parametrize('axes', ['ZYX', 'CZYX'])

@@ -11,8 +11,10 @@ from mmengine.dist import all_reduce, get_rank
 from torch._utils import ExceptionWrapper
 from torch.distributed import HashStore
 
+from mmregioncl import causes
+from mmregioncl.causes import is_refusal
 from mmregioncl.engine.messages import failures
-from mmregioncl.engine.messages.failures import explain_failures, is_refusal
+from mmregioncl.engine.messages.failures import explain_failures
 from mmregioncl.validation import check_whole_number
 from ranks import Ranks
 
@@ -41,8 +43,8 @@ def test_a_killed_worker_is_explained(run_python):
     assert done.returncode == 1
     assert (
         'RuntimeError: rank 0: a data worker was killed, most likely because '
-        'memory ran out: lower train_dataloader.num_workers or batch_size'
-    ) in done.stderr
+        'memory ran out: lower train_dataloader.num_workers or '
+        'train_dataloader.batch_size') in done.stderr
 
 
 def test_a_worker_that_ends_while_another_error_is_handled(monkeypatch):
@@ -90,7 +92,7 @@ def test_memory_that_is_not_there_is_explained():
      'memory ran out in a data worker: lower train_dataloader.num_workers'),
 ])
 def test_other_failures_are_explained(text, cause, monkeypatch):
-    monkeypatch.setattr(failures, 'get_world_size', lambda: 2)
+    monkeypatch.setattr(causes, 'get_world_size', lambda: 2)
     with pytest.raises(RuntimeError, match=f'^rank 0: {cause}'):
         explain_failures(Mock(side_effect=RuntimeError(text)))
 

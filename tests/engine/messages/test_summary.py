@@ -75,6 +75,12 @@ def test_a_run_says_what_it_does_and_when_it_ends(runner, tmp_path):
         runner.cfg.param_scheduler = other
         told = next_commands(runner, 'mine.py', Path('tools'))
         assert told.endswith('  # and let param_scheduler end with it')
+    runner.cfg.param_scheduler = [cosine]  # but this is a warm-up
+    runner.param_schedulers = [
+        SimpleNamespace(begin=0, end=20, by_epoch=True, end_factor=1)
+    ]
+    told = next_commands(runner, 'mine.py', Path('tools'))
+    assert told.endswith('  # and let param_scheduler end with it')
 
 
 @pytest.mark.parametrize('dry', [False, True])
