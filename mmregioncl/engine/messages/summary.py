@@ -133,20 +133,27 @@ def next_commands(runner, config: str, tools: Path) -> str:
         lines['evaluate'] = command('test.py', config, checkpoint)
     lines['go on'] = command('train.py', config, '--work-dir', work_dir,
                              '--resume')
-    if getattr(runner.train_loop, 'stop_training', False):
+    stopped = getattr(runner.train_loop, 'stop_training', False)
+    if not stopped or runner.iter >= runner.max_iters:
+        lines['go on'] += longer_run(runner)
+    if stopped:  # by a hook that a resumed run restores
         lines['go on'] += '  # with a larger patience of EarlyStoppingHook'
-    else:
-        setting = 'max_iters' if isinstance(
-            runner.train_loop, IterBasedTrainLoop) else 'max_epochs'
-        longer = 2 * getattr(runner, setting)
-        lines['go on'] += f' --cfg-options train_cfg.{setting}={longer}'
-        last = last_schedule(runner)
-        if last and ends_elsewhere(last,
-                                   2 * getattr(runner, length_setting(last))):
-            lines['go on'] += REMINDER if warms_up(last) else \
-                longer_schedule(runner.cfg, setting, longer)
     width = max(map(len, lines)) + 2
     return '\n'.join(f'{name:{width}}{text}' for name, text in lines.items())
+
+
+def longer_run(runner) -> str:
+    """Options that double the length of a run, and of its schedule."""
+    setting = 'max_iters' if isinstance(runner.train_loop,
+                                        IterBasedTrainLoop) else 'max_epochs'
+    longer = 2 * getattr(runner, setting)
+    options = f' --cfg-options train_cfg.{setting}={longer}'
+    last = last_schedule(runner)
+    if last and ends_elsewhere(last,
+                               2 * getattr(runner, length_setting(last))):
+        options += REMINDER if warms_up(last) else \
+            longer_schedule(runner.cfg, setting, longer)
+    return options
 
 
 def longer_schedule(cfg: dict, setting: str, length: int) -> str:

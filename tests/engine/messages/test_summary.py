@@ -82,6 +82,17 @@ def test_a_run_says_what_it_does_and_when_it_ends(runner, tmp_path):
     told = next_commands(runner, 'mine.py', Path('tools'))
     assert told.endswith('  # and let param_scheduler end with it')
 
+    runner.cfg.param_scheduler = [cosine]
+    runner.train_loop.stop_training = True  # in the last epoch
+    told = next_commands(runner, 'mine.py', Path('tools'))
+    assert told.endswith('--resume --cfg-options train_cfg.max_epochs=4 '
+                         'param_scheduler.0.T_max=4 param_scheduler.0.end=4  '
+                         '# with a larger patience of EarlyStoppingHook')
+    runner.train_loop._iter = 3  # of 6
+    told = next_commands(runner, 'mine.py', Path('tools'))
+    assert told.endswith(
+        '--resume  # with a larger patience of EarlyStoppingHook')
+
 
 @pytest.mark.parametrize('dry', [False, True])
 def test_a_run_without_steps_is_refused(runner_cfg, dry):
@@ -159,6 +170,8 @@ def test_the_best_checkpoint_is_named():
         cfg={},
         log_dir='',
         work_dir='',
+        iter=1,
+        max_iters=2,
         param_schedulers=None)
     tools = Path('tools/benchmarks/mmdetection/../..')  # as train.sh has it
     lines = next_commands(runner, 'mine.py', tools).splitlines()
