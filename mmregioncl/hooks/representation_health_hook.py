@@ -76,16 +76,6 @@ class RepresentationHealthHook(EvaluationHook):
         self.samples = int(samples)
         self.collapse = collapse
 
-    def prepare(self, runner) -> None:
-        """Warn that so few images cannot be measured."""
-        super().prepare(runner)
-        if self.count(runner) < LEAST:
-            images = len(runner.train_dataloader.dataset)
-            runner.logger.warning(
-                f'{type(self).__name__} measures nothing on {images} images: '
-                f'add images, {LEAST} or more, or set its default_hooks entry '
-                'to None')
-
     def count(self, runner) -> int:
         """Images to embed, an even number, since regions are swapped in
         pairs."""
@@ -118,7 +108,17 @@ class RepresentationHealthHook(EvaluationHook):
         ]
 
     def before_train(self, runner) -> None:
-        """Measure how far embeddings of the untrained network spread."""
+        """Measure how far embeddings of the untrained network spread.
+
+        Warns if there are too few images. ``GuardHook`` comes before, and
+        refuses those that do not fill a batch.
+        """
+        if self.count(runner) < LEAST:
+            images = len(runner.train_dataloader.dataset)
+            runner.logger.warning(
+                f'{type(self).__name__} measures nothing on {images} images: '
+                f'add images, {LEAST} or more, or set its default_hooks entry '
+                'to None')
         count = self.first_count(runner)
         if runner.iter == 0 and count >= LEAST:
             runner.logger.info(f'embedding {count} images before training, '

@@ -20,6 +20,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from mmregioncl import host
+from mmregioncl.datasets import ImageFolder
 from mmregioncl.datasets.transforms.tiff import read_header
 from mmregioncl.engine import checks
 from mmregioncl.engine.checks import check_shared_memory, resources
@@ -295,6 +296,31 @@ def test_a_list_with_an_old_line_is_blamed(runner_cfg, image_folder, tmp_path):
             match=f'^{listing} lists {image_folder}/a/77.png, which does not '
             'exist, while other images do: correct the list'):
         runner.call_hook('before_train')
+
+
+@pytest.mark.parametrize('lines, error, words', [
+    ('a/01.png\na/77.png', FileNotFoundError, '^.*list.txt lists .*a/77.png'),
+    ('a/01.png\na/03.png', ValueError, '^2 images are fewer than one batch'),
+])
+def test_too_few_images_are_told_by_their_cause(runner_cfg, tmp_path, lines,
+                                                error, words):
+    """Alone, without a warning of what the run would not measure."""
+    (tmp_path / 'list.txt').write_text(lines)
+    runner_cfg.train_dataloader.dataset.ann_file = str(tmp_path / 'list.txt')
+    runner_cfg.model.queue_len = 1
+    runner_cfg.default_hooks.health = dict(
+        type='mmregioncl.RepresentationHealthHook')
+    runner = Runner.from_cfg(runner_cfg)
+    runner.logger.warning = warned = Mock()
+    with pytest.raises(error, match=words):
+        runner.train()
+    warned.assert_not_called()
+
+
+def test_no_image_is_missing_from_an_empty_data_set(image_folder):
+    dataset = ImageFolder(str(image_folder), indices=0)
+    assert len(dataset) == 0
+    checks.check_images(dataset)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from torch import nn
 from mmregioncl.models.parents import DenseCL, MoCo
 from mmregioncl.models.utils.modules import unwrap
 from ..batches import count_images, images_per_batch, last_batch
+from .images import check_images
 
 
 def check_steps(runner) -> None:
@@ -17,12 +18,14 @@ def check_steps(runner) -> None:
     Infinite samplers, for iteration-based runs, fill any batch.
 
     Raises:
+        FileNotFoundError: If it does not, and an image does not exist.
         ValueError: If it does not.
     """
     loader = runner.train_dataloader
     ends = isinstance(runner.train_loop, EpochBasedTrainLoop) or \
         isinstance(loader.sampler, DefaultSampler)
     if ends and len(loader) == 0:
+        check_images(loader.dataset)  # a wrong list may be the cause
         raise ValueError(
             f'{len(loader.dataset)} images are fewer than one batch of '
             f'{loader.batch_size} on {runner.world_size} process(es): '

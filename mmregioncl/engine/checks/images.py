@@ -30,7 +30,8 @@ def check_images(dataset, setting: str = 'train_dataloader') -> None:
         FileNotFoundError: If an image does not exist.
     """
     for part in innermost(dataset):
-        if not hasattr(part, 'get_data_info'):  # a data set of PyTorch
+        # A data set of PyTorch has no data infos.
+        if not hasattr(part, 'get_data_info') or not len(part):
             continue
         indices = getattr(part, '_indices', None)
         if isinstance(indices, int) and abs(indices) > len(part):
