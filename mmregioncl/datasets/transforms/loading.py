@@ -137,7 +137,12 @@ class LoadImage(LoadImageFromFile):
             raise
         # Decoders may raise anything, and a run must survive any file.
         except Exception as error:
-            reason = f'{type(error).__name__}: {error}'.splitlines()[0]
+            gone = isinstance(error, FileNotFoundError)
+            reason = 'it is gone' if gone else \
+                f'{type(error).__name__}: {error}'.splitlines()[0]
+            if self.on_corrupt == 'raise' and gone:
+                raise OSError(f'cannot read {path}, which is gone: restore it,'
+                              ' or start again without it') from error
             if self.on_corrupt == 'raise':
                 what = str(error) if isinstance(
                     error, UnfitImage) else f'repair or remove it ({reason})'
@@ -155,11 +160,11 @@ class LoadImage(LoadImageFromFile):
                 f'most_corrupt={self.most_corrupt} of LoadImage')
         if not (logged := self.logged[zlib.crc32(path.encode()) % 2**16]):
             logged.fill_(True)
-            print_log(
-                f'skipped {path}, which cannot be read as an image ({reason}; '
-                f'{count})',
-                logger='current',
-                level=logging.WARNING)
+            told = f'skipped {path}, which is gone ({count})'
+            if not gone:
+                told = (f'skipped {path}, which cannot be read as an image '
+                        f'({reason}; {count})')
+            print_log(told, logger='current', level=logging.WARNING)
         return None
 
     def decode(self, results: dict) -> dict:

@@ -269,6 +269,13 @@ def test_an_image_that_vanishes_is_skipped_and_named(tmp_path, capfd):
     for index in range(3):
         assert dataset[index]['img_path'] == str(tmp_path / 'here.png')
     text = ''.join(capfd.readouterr())
-    assert 'gone.png, which cannot be read as an image (FileNotFound' in text
-    assert '/\\udcff gone.png, which cannot be read' in text
+    assert f'skipped {tmp_path}/gone.png, which is gone (1 of 1 f' in text
+    assert f'skipped {tmp_path}/\\udcff gone.png, which is gone (' in text
+    load = TRANSFORMS.build(
+        dict(type='mmregioncl.LoadImage', on_corrupt='raise'))
+    with pytest.raises(
+            OSError,
+            match='^cannot read .*/gone.png, which is gone: restore it, or '
+            'start again without it$'):
+        load(dict(img_path=str(tmp_path / 'gone.png')))
     assert 'Logging error' not in text
