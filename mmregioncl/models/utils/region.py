@@ -61,11 +61,11 @@ def sample_region(grid: Tuple[int, int],
                          'longest) side in cells, from 1 on')
     longest = min(grid) - (rows == cols)
     if high > longest:
-        smaller = f', or size=({min(low, longest)}, {longest})'
+        smaller = f', or size=({min(low, longest)}, {longest}) in RegionSwap'
         raise ValueError(
             f'a region of {high}x{high} cells does not fit or leaves no '
             f'canvas on the {rows}x{cols} grid of features: use larger images'
-            f'{smaller if longest else ""} in RegionSwap')
+            f'{smaller if longest else ""}')
 
     def draw(first: int, last: int) -> int:
         return int(torch.randint(first, last + 1, (), generator=generator))

@@ -52,14 +52,21 @@ class RegionSwap:
             RegionSwap: With a size and a stride.
 
         Raises:
-            ValueError: If the image is not a whole number of pixels per cell,
-                if the stride is not the one that was set, or if none was set
-                and it is not a power of two.
+            ValueError: If the grid is a single cell, if the image is not a
+                whole number of pixels per cell, if the stride is not the one
+                that was set, or if none was set and it is not a power of two.
         """
         (rows, cols), (height, width) = grid, image_size
         stride = height // max(rows, 1)
         if self.stride:
             self.check_size(height, width)
+        if (rows, cols) == (1, 1):
+            # The stride may be larger than the image. Most backbones have 32.
+            side = 2 * (self.stride or max(32, height))
+            raise ValueError(
+                f'views of {height}x{width} pixels give a single cell, and no '
+                'canvas around a region: set the size of the crop in the '
+                f'train pipeline to {side} or more')
         exact = (rows * stride, cols * stride) == (height, width)
         if exact and self.stride not in (None, stride):
             raise ValueError(

@@ -57,6 +57,17 @@ def test_bad_input_is_refused(shape, kwargs, message):
         region_swap(**kwargs)(torch.zeros(shape))
 
 
+@pytest.mark.parametrize('side, kwargs, least', [(32, {}, 64), (16, {}, 64),
+                                                 (16, dict(stride=16), 32)])
+def test_views_of_one_cell_are_refused_with_a_size_that_fits(
+        side, kwargs, least):
+    with pytest.raises(
+            ValueError,
+            match=f'^views of {side}x{side} pixels give a single cell, .*: set'
+            f' the size of the crop in the train pipeline to {least} or more'):
+        region_swap(**kwargs).fit((1, 1), (side, side))
+
+
 @pytest.mark.parametrize('cells, size', [(7, (3, 5)), (4, (2, 3)), (8, (3, 6)),
                                          (12, (5, 9)), (14, (6, 10)),
                                          (3, (1, 2)), (2, (1, 1))])
@@ -94,7 +105,7 @@ def test_regions_fit_the_backbone(backbone, size, expected):
         ({}, (4, 4), (112, 112), 'use multiples of 32, such as 96 or 128, or'),
         ({}, (7, 7), (196, 196), 'use multiples of 32, such as 192 or 224, '),
         ({}, (4, 4), (28, 28), 'use multiples of 8, such as 24 or 32, or'),
-        ({}, (1, 1), (30, 30), 'use multiples of 32, such as 64 or 96, or'),
+        ({}, (1, 1), (30, 30), 'crop in the train pipeline to 64 or more$'),
     ])
 def test_grids_that_do_not_fit_are_refused(kwargs, grid, image_size, message):
     with pytest.raises(ValueError, match=message):
