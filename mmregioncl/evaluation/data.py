@@ -15,6 +15,7 @@ from mmregioncl.datasets import ImageFolder
 from mmregioncl.datasets.archives import address
 from mmregioncl.datasets.fingerprint import fingerprint
 from mmregioncl.datasets.image_folder import has_image, join
+from mmregioncl.datasets.measure import lost_shades
 from mmregioncl.datasets.nested import innermost, typed_dicts
 from mmregioncl.datasets.transforms import (crop_settings, is_crop, is_loading,
                                             kinds_of)
@@ -240,6 +241,12 @@ def warn_of_one_class(labels: Tensor, learner: str) -> None:
             f'all images that {learner} learns from have the same label, so '
             'accuracy is meaningless: give images of two classes or more',
             'current', logging.WARNING)
+
+
+def warn_of_lost_shades(dataset: BaseDataset) -> None:
+    """Warn if images use a small part of their value range, as in training."""
+    for note in lost_shades(dataset):
+        print_log(note, 'current', logging.WARNING)
 
 
 def describe_dataset(dataset: BaseDataset) -> dict:

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from mmregioncl.models.utils import (backbone_outputs, image_features,
                                      preprocess)
-from .data import read_labels
+from .data import read_labels, warn_of_lost_shades
 from .progress import with_progress
 from .ranks import gather_rows, rank_batches
 
@@ -86,6 +86,7 @@ def extract_features(model: BaseModel,
     if isinstance(dataset, dict):
         dataset = DATASETS.build(dataset)
     labels = read_labels(dataset)
+    warn_of_lost_shades(dataset)
     batches = rank_batches(len(dataset), batch_size)
     rows = extract_rows(model, dataset, batches, num_workers)
     return gather_rows(rows, batches, len(dataset)), labels

@@ -16,7 +16,7 @@ from mmregioncl.datasets import ImageFolder
 from mmregioncl.datasets.transforms.augmentations import draw_crop
 from mmregioncl.models.utils import are_whole, areas
 from mmregioncl.randomness import kept_draws
-from .data import eval_pipeline, loading_step
+from .data import eval_pipeline, loading_step, warn_of_lost_shades
 
 TINY = 64  # pixels, the side of the images of Tiny-ImageNet
 
@@ -215,7 +215,9 @@ def images_with_objects(
     check_unique((names[row] for row in rows), root)
     chosen = np.linspace(0, len(rows) - 1, min(count or len(rows), len(rows)))
     rows = [rows[index] for index in chosen.round().astype(int)]
-    return dataset.get_subset(rows), [objects[names[row]] for row in rows]
+    images = dataset.get_subset(rows)
+    warn_of_lost_shades(images)
+    return images, [objects[names[row]] for row in rows]
 
 
 def random_boxes(count: int, image_size: Tuple[int, int], seed: int) -> Tensor:

@@ -1,3 +1,6 @@
+from unittest.mock import Mock
+
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -35,6 +38,30 @@ def test_features_are_means_of_the_last_map(cfg, image_folder):
         expected = model.backbone((image - mean) / std)[-1].mean((2, 3))
     # cv2 resizes without antialiasing: close, not equal
     assert torch.cosine_similarity(features[:1], expected.cpu()) > 0.9
+
+
+@pytest.fixture
+def deep_folder(tmp_path):
+    """Two classes of images of 12 bits in 16-bit files."""
+    pixels = np.linspace(0, 4095, 1024).reshape(32, 32).astype(np.uint16)
+    for name in ('a', 'b'):
+        (tmp_path / name).mkdir()
+        cv2.imwrite(str(tmp_path / name / '0.png'), pixels)
+    return tmp_path
+
+
+@pytest.mark.parametrize('value_range', [None, (0, 4095)])
+def test_lost_shades_are_warned_of(cfg, deep_folder, value_range, monkeypatch):
+    """As before training."""
+    monkeypatch.setattr('mmregioncl.evaluation.data.print_log', told := Mock())
+    load = dict(type='mmregioncl.LoadImage', value_range=value_range)
+    extract_features(load_model(cfg), class_folder(str(deep_folder), 32, load))
+    said = {call.args[0] for call in told.call_args_list}
+    assert len(said) == (value_range is None)
+    assert all(
+        text.startswith('images of type uint16 have values from 0 to 4095, of '
+                        '0 to 65535, so 8 bits keep few gray levels: set ')
+        for text in said)
 
 
 def test_same_checkpoint_same_features(cfg, image_folder, tmp_path):

@@ -1,5 +1,6 @@
 """Boxes of objects, and how well boxes find them: numbers by hand."""
 import json
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -239,6 +240,15 @@ def test_images_are_spread_evenly(tmp_path):
     ] == ['0.png', '2.png', '4.png']
     assert len(objects) == 3
     assert len(images_with_objects(PIPELINE, str(tmp_path), path, 9)[0]) == 5
+
+
+def test_lost_shades_are_warned_of(tmp_path, monkeypatch):
+    """Of these images, which are black."""
+    monkeypatch.setattr('mmregioncl.evaluation.data.print_log', said := Mock())
+    images_with_objects(PIPELINE, str(tmp_path),
+                        write_images(tmp_path, ['a/0.png']))
+    assert said.call_args.args[0].startswith(
+        'images of type uint8 have values from 0 to 0, of 0 to 255')
 
 
 def test_images_in_two_folders_are_refused(tmp_path):

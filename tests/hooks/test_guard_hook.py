@@ -26,6 +26,7 @@ from mmregioncl.engine import checks
 from mmregioncl.engine.checks import check_shared_memory, resources
 from mmregioncl.engine.messages.failures import explain_failures
 from mmregioncl.engine.step_memory import rehearse
+from mmregioncl.evaluation import class_folder
 from mmregioncl.hooks import RepresentationHealthHook, TimedCheckpointHook
 from mmregioncl.hooks.guard_hook import NEVER, GuardHook
 from ranks import Ranks
@@ -383,6 +384,19 @@ def test_lost_shades_are_warned_of(deep_cfg, tmp_path, loading, kind, low,
     assert any(text.startswith(wanted) for text in said) == few
     in_part = loading == LOADING and kind == 'int16'  # OpenCV clips at zero
     assert len(said) == few + in_part
+
+
+def test_lost_shades_of_an_evaluation_are_warned_of(runner_cfg, tmp_path):
+    """Though the training images have 8 bits."""
+    (tmp_path / 'deep/a').mkdir(parents=True)
+    pixels = np.linspace(0, 4095, 1024).reshape(32, 32).astype(np.uint16)
+    cv2.imwrite(str(tmp_path / 'deep/a/0.png'), pixels)
+    dataset = DATASETS.build(class_folder(str(tmp_path / 'deep'), 32))
+    runner = Runner.from_cfg(runner_cfg)
+    runner.logger.warning = warned = Mock()
+    checks.check_evaluated(runner, dataset, 'eval_datasets.test')
+    said, = warned.call_args.args
+    assert said.startswith('images of type uint16 have values from 0 to 4095')
 
 
 def test_a_value_range_keeps_shades(deep_cfg):

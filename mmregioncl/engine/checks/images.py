@@ -2,17 +2,15 @@
 import logging
 from contextlib import suppress
 from copy import copy
-from typing import Dict, Iterator, List, Optional
+from typing import Iterator, List
 
-import numpy as np
 from mmcv.transforms import BaseTransform
 from mmengine import fileio
 from mmengine.logging import print_log
 
 from mmregioncl.datasets.archives import is_missing
-from mmregioncl.datasets.measure import sample_files, uses_range
+from mmregioncl.datasets.measure import lost_shades, sample_files
 from mmregioncl.datasets.nested import innermost
-from mmregioncl.datasets.transforms.bands import fit_bands, read_values
 from mmregioncl.datasets.transforms.tiff import TiffHeader, read_header
 from mmregioncl.files import printable
 
@@ -76,7 +74,6 @@ def check_depth(runner) -> None:
     """
     reasons: List[str] = []
     notes: List[str] = []
-    spans: Dict[np.dtype, np.ndarray] = {}
     files = [*sample_files(runner.train_dataloader.dataset, 8)]
     for load, path in files:
         load = copy(load)
@@ -93,11 +90,10 @@ def check_depth(runner) -> None:
             header = read_header(content)
             if header is not None and not notes:  # one warning
                 notes += bands_left_out(load, printable(path), header)
-            note_span(spans, load, content, header)
     if reasons and len(reasons) == len(files):
         raise ValueError(f'none of {len(files)} images that were tried can be '
                          f'read, such as {reasons[0]}')
-    for note in (*notes, *shades_left_out(spans)):
+    for note in (*notes, *lost_shades(runner.train_dataloader.dataset)):
         runner.logger.warning(note)
 
 
@@ -119,35 +115,6 @@ def bands_left_out(load: BaseTransform, path: str,
         if fourth and not unchanged or header.is_misread(unchanged):
             yield (f'{type(load).__name__} does not read all of {path}'
                    f'{other_type(load)}')
-
-
-def shades_left_out(spans: Dict[np.dtype, np.ndarray]) -> Iterator[str]:
-    """Yield a warning for each type if images use little of its range."""
-    for kind, (low, high) in spans.items():
-        if not uses_range(low, high):
-            limits = np.iinfo(kind)
-            yield (
-                f'images of type {kind} have values from {low} to {high}, of '
-                f'{limits.min} to {limits.max}, so 8 bits keep few gray '
-                'levels: set value_range of mmregioncl.LoadImage to what '
-                'tools/analysis_tools/measure_images.py prints')
-
-
-def note_span(spans: Dict[np.dtype, np.ndarray], load: BaseTransform,
-              content: bytes, header: Optional[TiffHeader]) -> None:
-    """Extend the range of values of a type by an image.
-
-    Images that are not converted to 8 bits by their type are left out.
-    """
-    channels = getattr(load, 'channels', 3)
-    if getattr(load, 'value_range', None) is not None or \
-            getattr(load, 'color_type', 'color') == 'unchanged':
-        return
-    values = fit_bands(read_values(content, channels, header), channels)
-    known = spans.get(values.dtype, values)
-    spans[values.dtype] = np.array(
-        [min(known.min(), values.min()),
-         max(known.max(), values.max())], values.dtype)
 
 
 def is_ours(load: BaseTransform) -> bool:

@@ -9,6 +9,7 @@ from torch.utils.data import Dataset
 
 from mmregioncl import host
 from mmregioncl.causes import is_refusal
+from mmregioncl.datasets.measure import lost_shades
 from mmregioncl.datasets.nested import dotted_items, innermost, type_name
 from mmregioncl.datasets.transforms import channels_of, check_color_steps
 from mmregioncl.models.utils import RegionSwap, grid_of, preprocess
@@ -83,7 +84,7 @@ def check_bands(runner) -> None:
 def check_evaluated(runner, dataset: Dataset, setting: str) -> None:
     """Check that images of an evaluation can be collated.
 
-    Looks at a few images.
+    Looks at a few images. Warns if 8 bits keep few gray levels.
 
     Args:
         runner (Runner): The run.
@@ -114,6 +115,8 @@ def check_evaluated(runner, dataset: Dataset, setting: str) -> None:
                 'pipeline')
         preprocess(
             unwrap(runner.model).data_preprocessor, default_collate(samples))
+    for note in lost_shades(dataset):
+        runner.logger.warning(note)
 
 
 def check_first_step(runner, views: List[Tensor]) -> None:
