@@ -9,14 +9,14 @@ import torch
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook, Hook, LoggerHook
-from mmengine.runner import EpochBasedTrainLoop, Runner
+from mmengine.runner import EpochBasedTrainLoop
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from mmregioncl.datasets.nested import type_name
 from mmregioncl.engine.batches import images_per_batch
 from mmregioncl.engine.checks import check_steps
-from mmregioncl.engine.messages.quiet import hide_needless_lines
+from mmregioncl.engine.messages.quiet import QuietRunner
 from mmregioncl.engine.messages.summary import counted, every
 from mmregioncl.engine.step_memory import (estimate_step, first_sample,
                                            free_memory, missing_states,
@@ -274,8 +274,7 @@ def dry_run(cfg: Config) -> Iterator[str]:
     with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         cfg.update(work_dir=folder, log_level='WARNING')
         announce(f'building {type_name(cfg.model)} and its data sets')
-        runner = Runner.from_cfg(cfg)
-        hide_needless_lines(runner.logger)
+        runner = QuietRunner.from_cfg(cfg)
         runner.register_hook(hook)
         hooks = runner.hooks
         try:

@@ -20,13 +20,11 @@ def main() -> None:
     out = args.out
     start = time.time()
     # PyTorch takes seconds to import. --help does not need it.
-    from mmengine.runner import Runner
-
     from mmregioncl.datasets.digits import write_digits
     from mmregioncl.engine.config import load_config
     from mmregioncl.engine.malloc import keep_freed_memory
     from mmregioncl.engine.messages import start_tool
-    from mmregioncl.engine.messages.quiet import hide_needless_lines
+    from mmregioncl.engine.messages.quiet import QuietRunner
     from mmregioncl.engine.storage import find_checkpoint
     from mmregioncl.evaluation.protocols import FEATURE_PROTOCOLS
     from mmregioncl.evaluation.run import EvaluationRun
@@ -48,8 +46,7 @@ def main() -> None:
     if last and is_timed(last):  # of a demo that was stopped
         cfg.update(resume=True, load_from=last)
 
-    runner = Runner.from_cfg(cfg)
-    hide_needless_lines(runner.logger)
+    runner = QuietRunner.from_cfg(cfg)
     runner.register_hook(RunSummaryHook())
     runner.train()
     checkpoint = str(out / 'run' / Path(find_checkpoint(cfg.work_dir)).name)

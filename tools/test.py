@@ -20,11 +20,9 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     # PyTorch takes seconds to import. --help does not need it.
-    from mmengine.runner import Runner
-
     from mmregioncl.engine.config import check_data, load_config
     from mmregioncl.engine.messages import start_tool
-    from mmregioncl.engine.messages.quiet import hide_needless_lines
+    from mmregioncl.engine.messages.quiet import QuietRunner
 
     start_tool()
     cfg = load_config(args.config, args.cfg_options)
@@ -36,8 +34,7 @@ def main() -> None:
     cfg.launcher = args.launcher
     cfg.load_from = args.checkpoint
     cfg.work_dir = args.work_dir or str(Path(args.checkpoint).parent / 'test')
-    runner = Runner.from_cfg(cfg)
-    hide_needless_lines(runner.logger)
+    runner = QuietRunner.from_cfg(cfg)
     runner.test()
 
 

@@ -57,7 +57,6 @@ def main() -> None:
             signal.signal(number, stop_early)
     # PyTorch takes seconds to import. --help does not need it.
     from mmengine.device import get_device
-    from mmengine.runner import Runner
 
     from mmregioncl.dry_run import dry_run
     from mmregioncl.engine.config import (check_amp, check_data,
@@ -69,7 +68,7 @@ def main() -> None:
     from mmregioncl.engine.malloc import keep_freed_memory
     from mmregioncl.engine.messages import start_tool
     from mmregioncl.engine.messages.failures import explain_failures
-    from mmregioncl.engine.messages.quiet import hide_needless_lines
+    from mmregioncl.engine.messages.quiet import QuietRunner
     from mmregioncl.engine.messages.summary import next_commands
     from mmregioncl.engine.work_dir import claim_work_dir
     from mmregioncl.files import check_exists
@@ -111,9 +110,8 @@ def main() -> None:
             print(line)
         return
 
-    def train() -> Runner:
-        runner = Runner.from_cfg(cfg)
-        hide_needless_lines(runner.logger)
+    def train() -> QuietRunner:
+        runner = QuietRunner.from_cfg(cfg)
         runner.register_hook(RunSummaryHook())
         runner.train()
         return runner

@@ -9,7 +9,6 @@ from typing import Dict
 import torch
 from mmengine.config import Config
 from mmengine.registry import DATASETS, DefaultScope, init_default_scope
-from mmengine.runner import Runner
 
 from mmregioncl import host
 from mmregioncl.datasets.nested import typed_dicts
@@ -23,7 +22,7 @@ from mmregioncl.models.parents import class_of
 from mmregioncl.models.utils import image_features
 from mmregioncl.models.utils.outputs import split_outputs
 from .config import check_data, set_pretrained
-from .messages.quiet import hide_needless_lines
+from .messages.quiet import QuietRunner
 from .signals import handlers_restored
 from .storage import find_checkpoint
 from .work_dir import claim_work_dir
@@ -95,8 +94,7 @@ def fit_classifier(run: EvaluationRun, cfg: Config, config: str,
         if last:
             cfg.update(resume=True, load_from=last)
         try:
-            runner = Runner.from_cfg(cfg)
-            hide_needless_lines(runner.logger)
+            runner = QuietRunner.from_cfg(cfg)
             runner.train()
             scores = runner.message_hub.get_scalar('val/accuracy/top1').data[0]
             scores = scores.tolist()

@@ -4,7 +4,7 @@ from typing import Optional
 from mmengine.logging import MMLogger
 
 from .failures import hide_tracebacks
-from .quiet import hide_needless_warnings
+from .quiet import hide_needless_lines, hide_needless_warnings
 
 
 def start_tool(name: Optional[str] = None, log_level: str = 'WARNING') -> None:
@@ -19,3 +19,5 @@ def start_tool(name: Optional[str] = None, log_level: str = 'WARNING') -> None:
     hide_needless_warnings()
     if name:
         MMLogger.get_instance(name, log_level=log_level)
+    # Of the tool, or what logs until a run has its own
+    hide_needless_lines(MMLogger.get_current_instance())

@@ -9,6 +9,10 @@ import re
 import sys
 import warnings
 from functools import partial
+from typing import Sequence
+
+from mmengine.logging import MMLogger
+from mmengine.runner import Runner
 
 PYTHON = (
     # check_workers warns once for all data sets.
@@ -51,6 +55,16 @@ LOGGED = (
     r'No pre-trained weights for \w+, training start from scratch$',
     # Metrics keep the names of their package.
     'The prefix is not set in metric class',
+    # What randomness.deterministic asks for
+    r'torch\.backends\.cudnn\.benchmark is going to be set as `False`',
+)
+FILE_ONLY = (  # hundreds of lines before the first that says what runs
+    r'\n-+\nSystem environment:',
+    r'Config:\n',
+    r'Hooks will be executed in the following order:\n',
+    r'Distributed training is not used, ',
+    # With each checkpoint and every 1000 steps
+    r'Exp name: ',
 )
 
 
@@ -65,12 +79,31 @@ def hide_needless_warnings() -> None:
 
 
 def hide_needless_lines(logger: logging.Logger) -> None:
-    """Hide messages of OpenMMLab packages, and warn once about a full disk."""
+    """Hide messages of OpenMMLab packages, and warn once about a full disk.
+
+    Some are kept in the log file, and hidden only on the terminal.
+    """
     for handler in logger.handlers:
         if isinstance(handler, logging.FileHandler):
             handler.handleError = partial(warn_of_log, handler)
-    logger.addFilter(lambda record: not any(
-        re.match(text, record.getMessage()) for text in LOGGED))
+        else:
+            handler.addFilter(lambda record: not begins(record, FILE_ONLY))
+    logger.addFilter(lambda record: not begins(record, LOGGED))
+
+
+def begins(record: logging.LogRecord, texts: Sequence[str]) -> bool:
+    """Whether a message begins with one of some regular expressions."""
+    return any(re.match(text, record.getMessage()) for text in texts)
+
+
+class QuietRunner(Runner):
+    """``Runner`` of a tool, which hides needless lines from its first on."""
+
+    def build_logger(self, *args, **kwargs) -> MMLogger:
+        """Build the logger, before the environment is logged."""
+        logger = super().build_logger(*args, **kwargs)
+        hide_needless_lines(logger)
+        return logger
 
 
 def warn_of_log(handler: logging.FileHandler, record) -> None:

@@ -5,6 +5,8 @@ import re
 import subprocess
 import sys
 import warnings
+from pathlib import Path
+from unittest.mock import Mock
 
 import mmcv
 import numpy as np
@@ -12,10 +14,10 @@ import pytest
 import torch
 from mmengine.evaluator import DumpResults
 from mmengine.fileio import FileClient
-from mmengine.logging import MMLogger
+from mmengine.logging import MMLogger, print_log
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS
-from mmengine.runner import load_checkpoint
+from mmengine.runner import Runner, load_checkpoint
 from mmengine.visualization import Visualizer
 from mmseg.engine import SegVisualizationHook
 from mmseg.models import build_loss
@@ -23,8 +25,9 @@ from PIL import Image
 from torch import nn
 from torch.utils.data import DataLoader
 
-from mmregioncl.engine.messages.quiet import (LOGGED, PYTHON,
-                                              hide_needless_lines,
+from mmregioncl.engine.messages import start_tool
+from mmregioncl.engine.messages.quiet import (FILE_ONLY, LOGGED, PYTHON,
+                                              QuietRunner, hide_needless_lines,
                                               hide_needless_warnings)
 
 OTHER = 'the disk is nearly full'
@@ -89,6 +92,10 @@ def test_needless_lines_are_hidden_and_no_others(monkeypatch, tmp_path):
         FileClient.infer_client(uri='here')
         build_optim_wrapper(nn.Sequential(model), settings)
         DumpResults('results.pkl')
+        monkeypatch.setattr(torch.backends.cudnn, 'benchmark', True)
+        Runner.set_randomness(Mock(), seed=0, deterministic=True)
+        torch.use_deterministic_algorithms(False)
+        monkeypatch.setattr(torch.backends.cudnn, 'deterministic', False)
         swin.init_weights()
         load_checkpoint(model, str(weights), logger=logger)
         lines = [record.getMessage() for record in handler.buffer]
@@ -104,6 +111,33 @@ def test_needless_lines_are_hidden_and_no_others(monkeypatch, tmp_path):
         logger.warning(line)
     assert [record.getMessage()
             for record in handler.buffer][-len(kept):] == kept
+
+
+@pytest.mark.parametrize('kind, shown', [(Runner, True), (QuietRunner, False)])
+def test_what_only_the_log_file_needs(runner_cfg, capfd, kind, shown):
+    """A Runner in a script of a user shows all of it."""
+    runner_cfg.log_level = 'INFO'
+    runner_cfg.default_hooks.logger = dict(type='LoggerHook', interval=1)
+    runner_cfg.train_cfg.max_epochs = 1
+    runner = kind.from_cfg(runner_cfg)
+    runner.train()
+    log = Path(runner.log_dir) / f'{runner.timestamp}.log'
+    terminal, kept = capfd.readouterr().out, log.read_text()
+    for text in FILE_ONLY:
+        assert re.search(f' - {text}', kept)
+        assert bool(re.search(f' - {text}', terminal)) == shown
+    assert 'Epoch(train)' in terminal and 'Epoch(train)' in kept
+
+
+def test_a_tool_hides_lines_before_its_run_has_a_log(hidden, monkeypatch,
+                                                     capfd):
+    monkeypatch.setattr(sys, 'excepthook', sys.excepthook)
+    monkeypatch.setattr(MMLogger, '_instance_dict', {})
+    start_tool()
+    print_log('paramwise_options -- a', 'current', logging.WARNING)
+    print_log(OTHER, 'current', logging.WARNING)
+    text = ''.join(capfd.readouterr())
+    assert OTHER in text and 'paramwise' not in text
 
 
 def test_warnings_of_the_installed_packages(hidden):
