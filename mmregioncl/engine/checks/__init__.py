@@ -14,7 +14,7 @@ from .views import (check_bands, check_channels, check_evaluated,
                     check_first_step, check_transforms)
 
 # Checks of a run, in this order
-CHECKS = (check_batches, check_training_images, check_transforms, check_bands,
+CHECKS = (check_training_images, check_batches, check_transforms, check_bands,
           check_depth, check_workers, check_queue, check_schedule,
           check_updates, check_kept_checkpoints, check_metrics, check_env,
           check_loops, check_hooks, check_clipping, check_paramwise,
