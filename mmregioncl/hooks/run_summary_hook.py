@@ -19,7 +19,7 @@ class RunSummaryHook(Hook):
         steps (int): Steps to estimate the end from. The first is slower and
             does not count. Defaults to 50.
     """
-    priority = 'LOWEST'  # after all checks and what they set
+    priority = 'VERY_HIGH'  # the first line
 
     def __init__(self, steps: int = 50) -> None:
         self.steps = check_whole_number('steps', steps, type(self).__name__)

@@ -34,9 +34,14 @@ def test_a_run_says_what_it_does_and_when_it_ends(runner, tmp_path):
     runner.register_hook(RunSummaryHook(steps=2))
     runner.train()
     lines = [call.args[0] for call in runner.logger.info.call_args_list]
-    assert (f'RegionCLMoCo on 12 images of {tmp_path}/images (skipped 3 other '
+    # The first of all that is done before training
+    said = (f'RegionCLMoCo on 12 images of {tmp_path}/images (skipped 3 other '
             'files: 1 without extension, 2 .txt): 2 epochs of 3 steps of 4 '
-            f'images, on cpu; checkpoints and log in {tmp_path}/run') in lines
+            f'images, on cpu; checkpoints and log in {tmp_path}/run')
+    assert said in lines
+    assert lines.index(said) < min(
+        number for number, line in enumerate(lines)
+        if line.startswith('Checkpoints will be saved'))
     line, = (line for line in lines if 'steps left' in line)
     assert line.startswith('3 steps left at ')
 
@@ -75,12 +80,6 @@ def test_a_run_says_what_it_does_and_when_it_ends(runner, tmp_path):
         runner.cfg.param_scheduler = other
         told = next_commands(runner, 'mine.py', Path('tools'))
         assert told.endswith('  # and let param_scheduler end with it')
-    runner.cfg.param_scheduler = [cosine]  # but this is a warm-up
-    runner.param_schedulers = [
-        SimpleNamespace(begin=0, end=20, by_epoch=True, end_factor=1)
-    ]
-    told = next_commands(runner, 'mine.py', Path('tools'))
-    assert told.endswith('  # and let param_scheduler end with it')
 
     runner.cfg.param_scheduler = [cosine]
     runner.train_loop.stop_training = True  # in the last epoch
@@ -88,6 +87,11 @@ def test_a_run_says_what_it_does_and_when_it_ends(runner, tmp_path):
     assert told.endswith('--resume --cfg-options train_cfg.max_epochs=4 '
                          'param_scheduler.0.T_max=4 param_scheduler.0.end=4  '
                          '# with a larger patience of EarlyStoppingHook')
+    runner.param_schedulers = [  # a warm-up
+        SimpleNamespace(begin=0, end=20, by_epoch=True, end_factor=1)
+    ]
+    told = next_commands(runner, 'mine.py', Path('tools'))
+    assert '  # and let param_scheduler end with it' in told
     runner.train_loop._iter = 3  # of 6
     told = next_commands(runner, 'mine.py', Path('tools'))
     assert told.endswith(
