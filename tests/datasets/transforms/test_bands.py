@@ -201,9 +201,9 @@ def test_bands_in_pages_of_their_own(content, tmp_path):
 
 @pytest.mark.parametrize('kinds', [(0, ), (0, 1)])
 def test_an_overview_has_no_bands(kinds, tmp_path):
-    content = pages(lambda file: [
-        file.write(GRAY, metadata=None, subfiletype=kind) for kind in kinds
-    ])
+    content = pages(
+        lambda file:
+        [file.write(GRAY, metadata=None, subfiletype=kind) for kind in kinds])
     with pytest.raises(OSError, match='channels=1 of LoadImage instead of 5$'):
         load(content, tmp_path, channels=5)
 
