@@ -99,6 +99,18 @@ def check_choice(name: str, value: str, owner: str,
     return value
 
 
+def check_flag(name: str, value: Any, owner: str) -> bool:
+    """Return a setting if it is True or False; 'False' would be true.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    if value not in (True, False):
+        raise ValueError(f'{name}={value!r} of {owner} has to be True or '
+                         'False')
+    return value
+
+
 def check_probability(name: str, value: float, owner: str) -> float:
     """Return a setting if it is a number from 0 to 1.
 

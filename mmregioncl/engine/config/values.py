@@ -5,9 +5,11 @@ from fnmatch import fnmatchcase
 from functools import partial
 from multiprocessing import get_all_start_methods
 from types import NoneType
+from typing import Any
 
+import torch
 from mmengine.config import Config
-from mmengine.runner import set_random_seed
+from mmengine.runner import LogProcessor, Runner, set_random_seed
 from mmengine.runner.priority import Priority, get_priority
 from mmengine.utils.dl_utils import set_multi_processing
 from torch.distributed import init_process_group
@@ -15,8 +17,9 @@ from torch.utils.data import DataLoader
 
 from mmregioncl import host
 from mmregioncl.datasets.nested import dotted_items, type_name, typed_dicts
-from mmregioncl.validation import (check_choice, check_number, check_seed,
-                                   check_whole_number, did_you_mean)
+from mmregioncl.validation import (check_choice, check_flag, check_number,
+                                   check_seed, check_whole_number,
+                                   did_you_mean, listed)
 from .read import other_host
 
 # The argument with the momentum of the moving average, by method
@@ -34,14 +37,19 @@ LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 # Whose arguments the settings of a part are
 OWNERS = {
     **dict.fromkeys(LOADERS, DataLoader),
+    'auto_scale_lr': Runner.scale_lr,
+    'compile': torch.compile,
     'env_cfg.dist_cfg': init_process_group,
     'env_cfg.mp_cfg': set_multi_processing,
+    'log_processor': LogProcessor,
     'randomness': set_random_seed,
 }
 # What MMEngine reads there itself
 READ_BY_MMENGINE = {
     **dict.fromkeys(LOADERS, ('num_batch_per_epoch', )),
+    'auto_scale_lr': ('base_batch_size', 'enable'),
     'env_cfg.dist_cfg': ('init_backend', 'port'),
+    'log_processor': ('_scope_', 'type'),
 }
 COUNT = partial(check_whole_number, low=1)
 LOADER_VALUES = dict(
@@ -49,17 +57,54 @@ LOADER_VALUES = dict(
     num_workers=partial(check_whole_number, low=0),
     prefetch_factor=COUNT,
     timeout=check_number)
+# Those of data preprocessors that are True or False
+FLAGS = ('bgr_to_rgb', 'non_blocking', 'pad_mask', 'pad_seg', 'rgb_to_bgr',
+         'to_rgb')
+# Those of Inductor
+COMPILE_MODES = ('default', 'reduce-overhead', 'max-autotune',
+                 'max-autotune-no-cudagraphs')
+
+
+def check_rules(name: str, value: Any, owner: str) -> None:
+    """Reject rules of ``save_best`` that MMEngine does not have.
+
+    Raises:
+        ValueError: If there is one.
+    """
+    for rule in listed(value):
+        check_choice(name, rule, owner, choices=('greater', 'less'))
+
+
+def check_backend(name: str, value: Any, owner: str) -> None:
+    """Reject a backend of ``torch.compile`` that is not registered.
+
+    Raises:
+        ValueError: If it is one.
+    """
+    listing = torch.compiler.list_backends  # imports much
+    if isinstance(value, str) and value not in listing(()):
+        check_choice(name, value, owner, listing())  # those to recommend
+
+
 # Checks of values that MMEngine accepts, or rejects without their setting
 VALUES = {
+    'auto_scale_lr.enable': check_flag,
+    'compile.backend': check_backend,
+    'compile.mode': partial(check_choice, choices=COMPILE_MODES),
+    'default_hooks.checkpoint.rule': check_rules,
+    'env_cfg.cudnn_benchmark': check_flag,
     'env_cfg.mp_cfg.mp_start_method': partial(
         check_choice, choices=get_all_start_methods()),
     'log_processor.window_size': COUNT,
     'optim_wrapper*.accumulative_counts': COUNT,
     'optim_wrapper*optimizer.lr': check_number,
     'optim_wrapper*optimizer.weight_decay': check_number,
+    'optim_wrapper*paramwise_cfg*_mult': check_number,
     'param_scheduler*.T_max': partial(check_number, positive=True),
     'randomness.seed': check_seed,
+    'sync_bn': partial(check_choice, choices=('torch', 'mmcv')),
     'train_cfg.max_[ei]*s': COUNT,
+    **{f'*data_preprocessor.{name}': check_flag for name in FLAGS},
     **{f'{loader}.{name}': check
        for loader in LOADERS for name, check in LOADER_VALUES.items()},
 }  # yapf: disable
@@ -130,31 +175,47 @@ def check_values(cfg: Config) -> None:
     Raises:
         ValueError: If there is one.
     """
-    known = {
-        part: [
-            *inspect.signature(owner).parameters,
-            *READ_BY_MMENGINE.get(part, ())
-        ]
-        for part, owner in OWNERS.items()
-    }
     wrapper = cfg.get('optim_wrapper')
     if cfg.get('train_cfg') and isinstance(wrapper, (dict, NoneType)) and \
             not {'optimizer', 'constructor'} & {*(wrapper or {})}:
         raise ValueError(f'optim_wrapper={wrapper} has no optimizer: set '
                          'optim_wrapper.optimizer')
-    for key, value in dotted_items(cfg._cfg_dict):
+    given = dict(dotted_items(cfg._cfg_dict))
+    for key, value in given.items():
         where, _, name = key.rpartition('.')
-        if where in OWNERS and name not in known[where]:
-            raise ValueError(
-                f'{key} is not a setting of {OWNERS[where].__name__}'
-                f'{did_you_mean(name, known[where])}: correct its name')
+        if where in OWNERS:
+            check_argument(where, given[where], name)
         if value is None:  # the default
             continue
         if key in DICTS and not isinstance(value, dict):
             raise ValueError(f'{key}={value!r} has to be a dict')
         for pattern, check in VALUES.items():
             if fnmatchcase(key, pattern):
-                check(name, value, owner=where)
+                check(name, value, owner=where or 'the config')
+
+
+def check_argument(where: str, part: dict, name: str) -> None:
+    """Reject a setting that its owner lacks, and flags that are not flags.
+
+    Args:
+        where (str): Dotted key of the part, one of ``OWNERS``.
+        part (dict): Its settings.
+        name (str): One of them.
+
+    Raises:
+        ValueError: If it is such a setting.
+    """
+    owner, also = OWNERS[where], READ_BY_MMENGINE.get(where, ())
+    arguments = inspect.signature(owner).parameters
+    if 'type' in also and type_name(part) not in ('', owner.__name__):
+        return  # a user's own type has its own settings
+    known = [*arguments, *also]
+    if name not in known:
+        raise ValueError(f'{where}.{name} is not a setting of {owner.__name__}'
+                         f'{did_you_mean(name, known)}: correct its name')
+    is_flag = name in arguments and isinstance(arguments[name].default, bool)
+    if is_flag and part[name] is not None:
+        check_flag(name, part[name], where)
 
 
 def check_momentum(cfg: Config) -> None:

@@ -5,24 +5,38 @@ from toy import CONFIG
 
 
 @pytest.mark.parametrize('key, value, words', [
+    ('auto_scale_lr.enable', 'no', 'True or False'),
+    ('compile.backend', 'inductr', 'one of .*inductor'),
+    ('compile.mode', 'reduce-overhed', 'one of default, reduce-overhead, '),
+    ('default_hooks.checkpoint.rule', 'higher', 'one of greater, less'),
+    ('default_hooks.checkpoint.rule', ['less', 'gr'], 'one of greater, less'),
+    ('env_cfg.cudnn_benchmark', 'False', 'True or False'),
     ('env_cfg.mp_cfg.mp_start_method', 'forkk', 'one of .*spawn'),
+    ('log_processor.by_epoch', 'False', 'True or False'),
     ('log_processor.window_size', 0, 'a whole number from 1 on'),
+    ('model.data_preprocessor.bgr_to_rgb', 'False', 'True or False'),
     ('model.momentum', '0.9', '0 or a positive number'),
     ('optim_wrapper.accumulative_counts', 2.5, 'a whole number from 1 on'),
     ('optim_wrapper.optimizer.lr', float('nan'), '0 or a positive number'),
     ('optim_wrapper.optimizer.weight_decay', 'abc', '0 or a positive number'),
+    ('optim_wrapper.paramwise_cfg.custom_keys.neck.lr_mult', '0.1',
+     '0 or a positive number'),
+    ('optim_wrapper.paramwise_cfg.bias_decay_mult', '0',
+     '0 or a positive number'),
     ('param_scheduler.0.T_max', 0, 'a positive number'),
     ('randomness.seed', -1, 'a whole number from 0 to 4294967295'),
     ('randomness.seed', 2**32, 'a whole number from 0 to 4294967295'),
     ('train_cfg.max_epochs', 0, 'a whole number from 1 on'),
     ('train_dataloader.batch_size', -3, 'a whole number from 1 on'),
+    ('train_dataloader.drop_last', 'no', 'True or False'),
     ('train_dataloader.num_workers', 1.5, 'a whole number from 0 on'),
     ('train_dataloader.prefetch_factor', 0, 'a whole number from 1 on'),
     ('train_dataloader.timeout', -1, '0 or a positive number'),
 ])
 def test_values_that_are_not_possible_are_refused(key, value, words):
     where, _, name = key.rpartition('.')
-    where = where.replace('model', 'RegionCLMoCo')
+    if key == 'model.momentum':
+        where = 'RegionCLMoCo'
     with pytest.raises(
             ValueError, match=f'^{name}=.* of {where} has to be {words}'):
         load_config(CONFIG, {key: value})
@@ -80,6 +94,9 @@ def test_settings_that_no_loader_has_are_refused(tmp_path, loader):
     ('env_cfg.mp_cfg.mp_start_metod',
      r'set_multi_processing \(mp_start_method\?\)'),
     ('env_cfg.dist_cfg.timeoutt', r'init_process_group \(timeout\?\)'),
+    ('auto_scale_lr.enabled', r'scale_lr \(enable\?\)'),
+    ('compile.bakend', r'compile \(backend\?\)'),
+    ('log_processor.windowsize', r'LogProcessor \(window_size\?\)'),
 ])
 def test_unknown_settings_of_other_parts_are_refused(tmp_path, key, near):
     path = tmp_path / 'config.py'
@@ -88,6 +105,27 @@ def test_unknown_settings_of_other_parts_are_refused(tmp_path, key, near):
             ValueError,
             match=f'^{key} is not a setting of {near}: correct its name$'):
         load_config(path, {key: 1})
+
+
+def test_values_that_mmengine_understands_are_kept():
+    """Also the settings of a type of the user's own."""
+    for options in (dict(sync_bn='mmcv'), {
+            'compile.backend': 'eager'
+    }, dict(compile=True), {
+            'default_hooks.checkpoint.rule': ['less']
+    }, {
+            'log_processor.type': 'Own',
+            'log_processor.mine': 1
+    }):
+        load_config(CONFIG, options)
+
+
+def test_choices_at_the_top_of_a_config():
+    with pytest.raises(
+            ValueError,
+            match=
+            "^sync_bn='tourch' of the config has to be one of torch, mmcv$"):
+        load_config(CONFIG, dict(sync_bn='tourch'))
 
 
 def test_other_loaders_than_those_of_the_runner_are_free(tmp_path):
