@@ -1,15 +1,19 @@
 from typing import Optional, Sequence
 
+import torch
 from mmengine.hooks import Hook
 
+from mmregioncl.engine.checks.settings import refuse_unknown
 from mmregioncl.engine.switches import cannot_compile
 from mmregioncl.models.utils.modules import get_module, unwrap
 from mmregioncl.registry import HOOKS
-from mmregioncl.validation import listed
+from mmregioncl.validation import arguments_of, listed
 
 # The backbone and its moving averages in MoCo, BYOL and MoCo v3
 BACKBONES = ('backbone', 'encoder_k.module.0', 'target_net.module.0',
              'momentum_encoder.module.0')
+# Arguments of torch.compile that a config can set
+KNOWN = arguments_of(torch.compile) - {'model'}
 
 
 @HOOKS.register_module()
@@ -25,12 +29,16 @@ class CompileHook(Hook):
             Defaults to None, all backbones of the model.
         **kwargs: Arguments of ``torch.compile``, such as
             ``mode='max-autotune'``.
+
+    Raises:
+        ValueError: If ``torch.compile`` has no such argument.
     """
 
     def __init__(self,
                  modules: Optional[Sequence[str]] = None,
                  **kwargs) -> None:
         self.modules = None if modules is None else listed(modules)
+        refuse_unknown('CompileHook', kwargs, KNOWN)
         self.kwargs = kwargs
 
     def before_train(self, runner) -> None:

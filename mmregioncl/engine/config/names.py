@@ -4,7 +4,7 @@ import inspect
 import logging
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Iterator, Set, Tuple
+from typing import Iterator, List, Set, Tuple
 
 from mmengine.config import Config
 from mmengine.logging import print_log
@@ -19,8 +19,28 @@ from .values import MMENGINE_HOOKS
 ALSO_READ = ('activation_checkpointing', 'compile', 'efficient_conv_bn_eval',
              'eval_datasets', 'find_unused_parameters', 'model_wrapper_cfg',
              'sync_bn')
+FEW = 3  # settings of one name, to propose all of them
 # Names that the Runner and our tools read from a config
 READ = {*inspect.signature(Runner.__init__).parameters, *ALSO_READ}
+
+
+def read_names(cfg: Config) -> Set[str]:
+    """Names that the Runner and our tools read from this config.
+
+    The Runner ignores ``data_preprocessor`` if the model has one.
+    """
+    if 'data_preprocessor' in cfg.model:
+        return READ - {'data_preprocessor'}
+    return READ
+
+
+def places_of(cfg: Config, key: str) -> List[str]:
+    """Settings that the Runner or a tool reads, and whose name ends so."""
+    known = read_names(cfg)
+    return [
+        place for place in places_inside(cfg._cfg_dict, key)
+        if place.partition('.')[0] in known
+    ]
 
 
 def check_imports(cfg: Config) -> None:
@@ -45,24 +65,22 @@ def check_options(cfg: Config, options: dict) -> None:
             no such entry, or if there is no such hook to remove.
     """
     hooks = [*(cfg.get('default_hooks') or {}), *MMENGINE_HOOKS]
+    known = read_names(cfg)
     for key, value in options.items():
         name, *rest = key.split('.')
         if name in OLD_SETTINGS and name not in cfg:
             raise ValueError(f'{key} is a setting of MMSelfSup 0.x: set '
                              f'{OLD_SETTINGS[name]}')
-        if name not in READ:
+        if name not in known:
             # A similar setting, or a setting without its parents, such as lr
-            near = name not in cfg and get_close_matches(name, READ, 1, 0.8)
-            near = near or [
-                place for place in places_inside(cfg._cfg_dict, key)
-                if place.partition('.')[0] in READ
-            ]
+            near = name not in cfg and get_close_matches(name, known, 1, 0.8)
+            near = near or places_of(cfg, key)
             if len(near) == 1 and name not in cfg:
                 raise ValueError(
                     f'{key} is not a setting, did you mean {near[0]}?')
             if is_main_process():
                 where = ', '.join(
-                    near[:3]) or 'train_dataloader.dataset.data_root'
+                    near[:FEW]) or 'train_dataloader.dataset.data_root'
                 print_log(
                     f'{key} is not a setting of the Runner, and variables have'
                     ' no effect after the config was read: override the '
@@ -97,12 +115,15 @@ def check_variables(cfg: Config) -> None:
 
     Bases are read first. If a base has used a variable, as in
     ``dict(batch_size=batch_size)``, its settings keep the old value. Others
-    have the name of an old setting, or one similar to a setting.
+    have the name of an old setting, one similar to a setting, or that of a
+    setting without its parents, such as ``queue_len`` for
+    ``model.queue_len``. Of these, only variables of the file itself that no
+    setting has the value of are certain to be mistakes.
     """
     if Config._is_lazy_import(cfg.filename) or not is_main_process():
         return
     files = [(path, *names_in(path)) for path in lineage(cfg.filename)]
-    used = READ | {'_base_'}  # or assigned again, in a child
+    used = read_names(cfg) | {'_base_'}  # or assigned again, in a child
     old = []
     for number, (path, assigned, read) in enumerate(files, 1):
         used |= read
@@ -116,8 +137,8 @@ def check_variables(cfg: Config) -> None:
             for name in parts[0] & parts[1]
         }
         for name in sorted(assigned - used):
-            near = [] if name in OLD_SETTINGS else get_close_matches(
-                name, READ, 1, 0.8)
+            near = [] if name in (*OLD_SETTINGS, *READ) else \
+                get_close_matches(name, READ, 1, 0.8)
             if name in before:
                 print_log(
                     f'{name} in {path} has no effect, since a base has used '
@@ -127,11 +148,26 @@ def check_variables(cfg: Config) -> None:
                 print_log(
                     f'{name} in {path} is not a setting, did you mean '
                     f'{near[0]}?', 'current', logging.WARNING)
+            elif number == 1 and (places := differing(cfg, name)):
+                print_log(
+                    f'{name} in {path} has no effect, did you mean '
+                    f'{" or ".join(places)}?', 'current', logging.WARNING)
         used |= assigned
     if old:
         print_log(
             'settings of MMSelfSup 0.x have no effect: remove them, or set '
             f'those of today: {"; ".join(old)}', 'current', logging.WARNING)
+
+
+def differing(cfg: Config, name: str) -> List[str]:
+    """Settings of the name of a variable, if there are few and none has its
+    value."""
+    given, places = dict(dotted_items(cfg._cfg_dict)), places_of(cfg, name)
+    if name in OLD_SETTINGS:  # a warning of its own
+        return []
+    idle = name in given and len(places) <= FEW and all(
+        given[place] != given[name] for place in places)
+    return places if idle else []
 
 
 def lineage(path: str) -> Iterator[str]:

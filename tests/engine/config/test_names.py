@@ -139,6 +139,48 @@ def test_misspelled_settings_of_a_file_are_warned_of(name, near, tmp_path,
         f'{name} in {path} is not a setting, did you mean {near}?')
 
 
+@pytest.mark.parametrize(
+    'line, near',
+    [
+        ('queue_len = 64', 'model.queue_len'),
+        ('base_channels = 64', 'model.backbone.base_channels or '
+         'model.neck.base_channels'),
+        ('data_preprocessor = dict(mean=[0])', 'model.data_preprocessor'),
+        ('queue_len = 8', None),  # as the model has
+        ('interval = 64', None),  # of many settings
+        ('size = 64', None),  # of no setting
+        ('queue_len = 64\nown = queue_len', None),
+    ])
+def test_settings_of_a_file_without_their_parents(line, near, tmp_path,
+                                                  monkeypatch):
+    monkeypatch.setattr(names, 'print_log', warned := Mock())
+    path = tmp_path / 'a.py'
+    path.write_text(
+        "model = dict(type='MoCo', queue_len=8, data_preprocessor=dict(), "
+        'backbone=dict(base_channels=8), neck=dict(base_channels=4))\n'
+        'custom_hooks = [dict(type="A", interval=1) for _ in range(4)]\n'
+        f'{line}')
+    load_config(path)
+    assert [call.args[0] for call in warned.call_args_list] == [
+        f'{line.partition(" ")[0]} in {path} has no effect, did you mean '
+        f'{near}?'
+    ] * bool(near)
+
+
+def test_the_preprocessor_of_the_model_takes_precedence(tmp_path, monkeypatch):
+    """The Runner takes that of the config only for a model without one."""
+    monkeypatch.setattr(names, 'print_log', warned := Mock())
+    path, key = tmp_path / 'a.py', 'data_preprocessor.mean'
+    path.write_text(
+        "model = dict(type='MoCo', data_preprocessor=dict(mean=1))")
+    with pytest.raises(ValueError, match=f'did you mean model.{key}'):
+        load_config(path, {key: 0})
+    path.write_text("model = dict(type='MoCo')\n"
+                    'data_preprocessor = dict(mean=1)')
+    load_config(path, {key: 0})
+    assert not warned.called
+
+
 def test_imports_that_mmengine_ignores_are_refused(tmp_path):
     path = tmp_path / 'config.py'
     path.write_text(f'from {host.NAME}.models import MoCo\n'

@@ -121,10 +121,8 @@ def test_values_that_mmengine_understands_are_kept():
 
 
 def test_choices_at_the_top_of_a_config():
-    with pytest.raises(
-            ValueError,
-            match=
-            "^sync_bn='tourch' of the config has to be one of torch, mmcv$"):
+    words = "^sync_bn='tourch' of the config has to be one of torch, mmcv$"
+    with pytest.raises(ValueError, match=words):
         load_config(CONFIG, dict(sync_bn='tourch'))
 
 
