@@ -105,6 +105,16 @@ class ImageFolder(BaseDataset):
             self.ann_file = join(self.data_root, self.ann_file)
         self.ann_file = address(self.ann_file)
 
+    def get_cat_ids(self, idx: int) -> List[int]:
+        """Refuse to balance classes.
+
+        Raises:
+            ValueError: In any case: there are no labels.
+        """
+        raise ValueError('ImageFolder has no labels, which '
+                         'ClassBalancedDataset needs: use '
+                         'mmregioncl.CustomDataset')
+
     def load_data_list(self) -> ImageInfos:
         """List the images.
 

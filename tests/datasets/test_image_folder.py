@@ -170,3 +170,12 @@ class QuietHandler(SimpleHTTPRequestHandler):
 
     def log_message(self, *args):
         pass
+
+
+def test_classes_cannot_be_balanced(image_folder):
+    """There are no labels."""
+    folder = dict(type='mmregioncl.ImageFolder', data_root=str(image_folder))
+    balanced = dict(
+        type='ClassBalancedDataset', dataset=folder, oversample_thr=0.1)
+    with pytest.raises(ValueError, match='use mmregioncl.CustomDataset'):
+        DATASETS.build(balanced)

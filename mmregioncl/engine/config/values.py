@@ -3,6 +3,7 @@ import inspect
 import logging
 from fnmatch import fnmatchcase
 from functools import partial
+from importlib.util import find_spec
 from multiprocessing import get_all_start_methods
 from types import NoneType
 from typing import Any
@@ -19,7 +20,7 @@ from mmregioncl import host
 from mmregioncl.datasets.nested import dotted_items, type_name, typed_dicts
 from mmregioncl.validation import (check_choice, check_flag, check_number,
                                    check_seed, check_whole_number,
-                                   did_you_mean, listed)
+                                   did_you_mean, is_number, listed)
 from .read import other_host
 
 # The argument with the momentum of the moving average, by method
@@ -32,6 +33,15 @@ AVERAGES = dict(
 # Default hooks of MMEngine, which may be None
 MMENGINE_HOOKS = ('runtime_info', 'timer', 'sampler_seed', 'logger',
                   'param_scheduler', 'checkpoint')
+
+# Packages of MMEngine's visualization backends
+BACKENDS = dict(
+    AimVisBackend='aim',
+    ClearMLVisBackend='clearml',
+    DVCLiveVisBackend='dvclive',
+    MLflowVisBackend='mlflow',
+    NeptuneVisBackend='neptune',
+    WandbVisBackend='wandb')
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 # Whose arguments the settings of a part are
@@ -166,6 +176,62 @@ def check_hook_types(cfg: Config) -> None:
             hint = did_you_mean(name, {*MMENGINE_HOOKS, *hooks} - {name})
             raise ValueError(f'default_hooks.{name} has no type{hint}: correct'
                              ' its name, or set its type')
+
+
+def check_loops(cfg: Config) -> None:
+    """Reject a part of a validation or test loop.
+
+    Raises:
+        ValueError: If there is one.
+    """
+    for loop in ('val', 'test'):
+        names = [
+            f'{loop}_{part}' for part in ('dataloader', 'cfg', 'evaluator')
+        ]
+        given = [name for name in names if cfg.get(name) is not None]
+        missing = [name for name in names if name not in given]
+        if given and missing:
+            raise ValueError(
+                f'{" and ".join(given)} without {" and ".join(missing)}: set '
+                'all three, or none of them')
+
+
+def check_averages(cfg: Config) -> None:
+    """Reject settings of ``EMAHook`` that it would reject without its name.
+
+    Raises:
+        ValueError: If there are some.
+    """
+    hooks = {name: cfg.get(name) for name in ('default_hooks', 'custom_hooks')}
+    for key, hook in dotted_items(hooks):
+        if not isinstance(hook, dict) or type_name(hook) != 'EMAHook':
+            continue
+        momentum = hook.get('momentum', 0.5)
+        if not is_number(momentum) or not 0 < momentum < 1:
+            raise ValueError(f'{key}.momentum={momentum!r} has to be between 0'
+                             ' and 1, the share of the new weights')
+        for begin, length in (('begin_epoch', 'max_epochs'), ('begin_iter',
+                                                              'max_iters')):
+            total = (cfg.get('train_cfg') or {}).get(length)
+            if total and hook.get(begin, 0) > total:
+                raise ValueError(f'{key}.{begin}={hook[begin]} is after the '
+                                 f'end of the run: lower it to train_cfg.'
+                                 f'{length}={total} or less')
+
+
+def check_backends(cfg: Config) -> None:
+    """Reject backends of the visualizer whose package is not installed.
+
+    Raises:
+        ValueError: If there is one.
+    """
+    backends = (cfg.get('visualizer') or {}).get('vis_backends') or []
+    for number, backend in enumerate(backends):
+        package = BACKENDS.get(type_name(backend))
+        if package and find_spec(package) is None:
+            raise ValueError(
+                f'visualizer.vis_backends.{number} needs {package}, which is '
+                f'not installed: pip install {package}, or remove it')
 
 
 def check_values(cfg: Config) -> None:

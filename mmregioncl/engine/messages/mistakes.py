@@ -76,10 +76,12 @@ def explain(error: BaseException) -> Optional[str]:
     kind = next(builder[name] for name in TYPES if name in builder)
     if kind is None:
         registry = builder['registry']
-        return blame(
-            frames, given, f'{given["type"]} is not in the {registry.scope}::'
-            f'{registry.name} registry', 'correct its type, or import its '
-            f'module by custom_imports{similar(given["type"], registry.root)}')
+        lacking = (f'{given["type"]} is not in the {registry.scope}::'
+                   f'{registry.name} registry')
+        remedy = ('correct its type, or import its module by custom_imports'
+                  f'{similar(given["type"], registry.root)}')
+        # A constructor has no part of its own in the config.
+        return blame(frames, given, lacking, remedy) or f'{lacking}: {remedy}'
     found = re.match(WRONG_CALL, text)
     if found and isinstance(error, TypeError):
         name, keyword = found.groups()
