@@ -117,7 +117,8 @@ def test_a_classifier_is_trained_once(run, recipe, monkeypatch):
     describe = Mock(side_effect=OSError('no such images'))
     monkeypatch.setattr(classifier, 'describe_dataset', describe)
     assert not train_classifier(run, cfg)
-    assert run.results['protocols']['linear_toy']['error'] == 'no such images'
+    assert run.results['protocols']['linear_toy']['error'] == \
+        'OSError: no such images'
     for images in (4, 4, 5):
         describe.side_effect = lambda dataset: dict(images=images, digest='0')
         assert train_classifier(run, cfg)
