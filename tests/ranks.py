@@ -1,5 +1,6 @@
 """A pool of gloo processes that lives as long as the tests that share it."""
 import os
+import signal
 import socket
 import traceback
 from datetime import timedelta
@@ -14,14 +15,10 @@ import mmregioncl.models.parents  # noqa: F401  before processes are forked
 TIMEOUT = 120  # seconds, for a whole call
 
 
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(('', 0))
-        return free.getsockname()[1]
-
-
-def serve(rank: int, world: int, port: int, calls, timeout: int) -> None:
+def serve(rank: int, world: int, meeting: socket.socket, calls,
+          timeout: int) -> None:
     """Join the group, and run what is sent until it is killed."""
+    port = meeting.getsockname()[1]
     os.environ.update(
         RANK=str(rank),
         LOCAL_RANK=str(rank),
@@ -29,7 +26,19 @@ def serve(rank: int, world: int, port: int, calls, timeout: int) -> None:
         MASTER_ADDR='127.0.0.1',
         MASTER_PORT=str(port))
     torch.set_num_threads(1)
-    distributed.init_process_group('gloo', timeout=timedelta(seconds=timeout))
+    listening = meeting.detach() if rank == 0 else None
+    meeting.close()
+    wait = timedelta(seconds=timeout)
+    store = distributed.TCPStore(
+        '127.0.0.1',
+        port,
+        world,
+        rank == 0,
+        wait,
+        # Open since the port was chosen, so that no other process takes it
+        master_listen_fd=listening)
+    distributed.init_process_group(
+        'gloo', store=store, rank=rank, world_size=world, timeout=wait)
     while True:
         function, args, kwargs = calls.recv()
         try:
@@ -55,15 +64,17 @@ class Ranks:
         self.processes = []
 
     def start(self) -> None:
-        context, port = get_context('fork'), free_port()
+        context = get_context('fork')
+        meeting = socket.create_server(('127.0.0.1', 0))
         for rank in range(self.world):
             ours, theirs = context.Pipe()
             process = context.Process(
                 target=serve,
-                args=(rank, self.world, port, theirs, self.timeout))
+                args=(rank, self.world, meeting, theirs, self.timeout))
             process.start()
             theirs.close()
             self.processes.append((process, ours))
+        meeting.close()  # the first process has it
 
     def __call__(self, function: Callable, *args, **kwargs) -> list:
         """Results of a function by rank.
@@ -95,6 +106,9 @@ class Ranks:
             calls.send((function, args, {}))
         for process, _ in self.processes:
             process.join(60)
+            if process.is_alive():  # pytest shows where it hangs
+                os.kill(process.pid, signal.SIGABRT)
+                process.join(5)
         codes = [process.exitcode for process, _ in self.processes]
         self.stop()
         return codes
