@@ -6,12 +6,12 @@ One module per cause. Its docstring says what is wrong upstream, and its
 from . import (adjust_hue, annotation_files, checkpoint_files,
                checkpoint_globals, collate_scope, cpu_launch,
                deformable_attention, loader_settings, mmcv_operators,
-               package_utils, runner_registries, slow_imports)
+               package_utils, runner_registries, slow_imports, subset_memo)
 
 PATCHES = (slow_imports, mmcv_operators, deformable_attention, adjust_hue,
            annotation_files, checkpoint_files, checkpoint_globals,
            loader_settings, collate_scope, cpu_launch, package_utils,
-           runner_registries)
+           runner_registries, subset_memo)
 
 
 def apply() -> None:

@@ -77,6 +77,18 @@ loader = Runner.build_dataloader(dict(
     collate_fn=dict(type='default_collate', _scope_='mmselfsup')))
 assert sorted(next(iter(loader)).tolist()) == [0, 1]
 """),
+    subset_memo=("has no attribute 'transforms'", """
+from mmengine.dataset import BaseDataset
+
+class Short(BaseDataset):
+
+    def load_data_list(self):
+        return [{}]
+
+for _ in range(99):
+    subset = Short(pipeline=[len]).get_subset([0])
+    assert subset.pipeline.transforms == [len]
+"""),
     loader_settings=('num_workers > 0', """
 import warnings
 from mmengine.runner import Runner
