@@ -59,6 +59,11 @@ class GuardHook(Hook):
         self.steps: Optional[int] = None  # of this epoch, on several processes
         self.views: Optional[List[torch.Tensor]] = None  # of one image
 
+    def before_run(self, runner) -> None:
+        """Check what the Runner and other hooks build first."""
+        checks.check_averages(runner)
+        checks.check_modules(runner)
+
     def before_train(self, runner) -> None:
         """Check the data loader and the settings of the run."""
         self.first_step = True
@@ -92,6 +97,8 @@ class GuardHook(Hook):
                           batch_idx: int,
                           data_batch=None) -> None:
         """Check that the batches of all processes have equal sizes."""
+        if runner.iter == 1:
+            checks.check_logged(runner)
         self.last = runner.message_hub.get_info('last_ckpt')
         if runner.world_size > 1 and isinstance(runner.train_loop,
                                                 EpochBasedTrainLoop):

@@ -26,6 +26,13 @@ SIMSIAM = dict(type='SimSiamHook', fix_pred_lr=True, lr=0.1)
 BY_ITER = dict(by_epoch=False, interval=2)
 
 
+def average(**settings) -> dict:
+    return dict(custom_hooks=[
+        dict(type='mmregioncl.GuardHook'),
+        dict(type='EMAHook', **settings)
+    ])
+
+
 def start(cfg, work_dir, settings) -> tuple:
     """A runner with some settings, and a list of its warnings to come."""
     cfg = copy.deepcopy(cfg)
@@ -164,7 +171,17 @@ def test_loops_that_need_predictions_are_refused(settings_cfg, tmp_path, split,
         'train_dataloader.dataset.pipeline.1.transforms': [[APPLY]]
     }, 'prob=3 of RandomApply has to be a probability, from 0 to 1'),
     (dict(activation_checkpointing=['backbone.layer9']),
-     "no attribute 'layer9'"),
+     'activation_checkpointing: there is no module backbone.layer9 in the Reg'
+     ),
+    (dict(efficient_conv_bn_eval='bacbone'),
+     'efficient_conv_bn_eval: there is no module bacbone in the Region'),
+    (average(momentun=0.1),
+     'momentun in EMAHook is not supported: use one of .*momentum'),
+    (average(momentum=2.), 'momentum=2.0 of EMAHook has to be between 0 and'),
+    (average(begin_epoch=999), 'begin_epoch=999 of EMAHook is after the end of'
+     ' the run: lower it to 2 or less'),
+    (average(begin_iter=3),
+     'begin_iter=3 of EMAHook .* lower it to 2 or less'),
     (dict(
         visualizer=dict(
             type='Visualizer', vis_backends=[dict(type='WandbVisBackend')])),
@@ -187,6 +204,10 @@ def test_settings_without_effect_are_refused(settings_cfg, tmp_path, settings,
         'optim_wrapper.paramwise_cfg':
         dict(custom_keys=dict(nck=dict(lr_mult=0.1)))
     }, 'nck in paramwise_cfg.custom_keys matches no parameter'),
+    (dict(
+        log_processor=dict(
+            type='LogProcessor', custom_cfg=[dict(data_src='los')])),
+     r"data_src='los' in log_processor.custom_cfg adds .* it \(loss\?\): use"),
     (dict(activation_checkpointing=['backbone.layer1']),
      'activation_checkpointing of backbone.layer1 updates the statistics'),
     (dict(param_scheduler=[

@@ -7,7 +7,8 @@ from .resources import (check_disk, check_memory, check_shared_memory,
                         check_workers)
 from .schedules import (check_kept_checkpoints, check_metrics, check_schedule,
                         check_updates)
-from .settings import (check_clipping, check_env, check_hooks, check_loops,
+from .settings import (check_averages, check_clipping, check_env, check_hooks,
+                       check_logged, check_loops, check_modules,
                        check_paramwise, check_predictor, check_recomputed,
                        check_scaled_lr)
 from .views import (check_bands, check_channels, check_evaluated,
@@ -21,8 +22,9 @@ CHECKS = (check_training_images, check_batches, check_transforms, check_bands,
           check_predictor, check_scaled_lr, check_recomputed)
 
 __all__ = [
-    'CHECKS', 'check_batch', 'check_channels', 'check_checkpoint',
-    'check_disk', 'check_epoch', 'check_evaluated', 'check_first_step',
-    'check_images', 'check_memory', 'check_metrics', 'check_shared_memory',
-    'check_steps', 'check_whole'
+    'CHECKS', 'check_averages', 'check_batch', 'check_channels',
+    'check_checkpoint', 'check_disk', 'check_epoch', 'check_evaluated',
+    'check_first_step', 'check_images', 'check_logged', 'check_memory',
+    'check_metrics', 'check_modules', 'check_shared_memory', 'check_steps',
+    'check_whole'
 ]

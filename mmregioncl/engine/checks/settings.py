@@ -1,18 +1,21 @@
 """Check that every setting has the effect that its name suggests."""
 from difflib import get_close_matches
+from inspect import isclass
 from math import inf
 from typing import Iterable
 
-from mmengine.hooks import (CheckpointHook, DistSamplerSeedHook,
+from mmengine.hooks import (CheckpointHook, DistSamplerSeedHook, EMAHook,
                             ParamSchedulerHook, RuntimeInfoHook)
 from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper
+from mmengine.registry import MODELS
 from mmengine.runner import (EpochBasedTrainLoop, IterBasedTrainLoop, TestLoop,
                              ValLoop)
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmregioncl.models.parents import BaseModel
 from mmregioncl.models.utils.modules import get_module, unwrap
-from mmregioncl.validation import arguments_of, check_number, listed
+from mmregioncl.validation import (arguments_of, check_number, did_you_mean,
+                                   is_number, listed)
 from ..optimizers import all_schedulers
 
 ENV = ('cudnn_benchmark', 'dist_cfg', 'mp_cfg', 'resource_limit')
@@ -21,6 +24,8 @@ ENDLESS = ('InfiniteSampler', 'MultiSourceSampler')
 PARAMWISE = ('bias_decay_mult', 'bias_lr_mult', 'bypass_duplicate',
              'custom_keys', 'dcn_offset_lr_mult', 'dwconv_decay_mult',
              'flat_decay_mult', 'norm_decay_mult')
+# Arguments of EMAHook and its average that are not settings
+NOT_SETTINGS = {'self', 'args', 'kwargs', 'model'}
 # Settings of parameter groups that LARS and SimSiamHook read
 GROUP = ('decay_mult', 'fix_lr', 'lars_exclude', 'lr_mult')
 
@@ -95,6 +100,32 @@ def check_iterations(runner) -> None:
         raise ValueError(
             f'{counts[0]} counts epochs, but an IterBasedTrainLoop'
             ' is a single epoch: set its by_epoch=False')
+
+
+def check_averages(runner) -> None:
+    """Reject settings of ``EMAHook`` that its average would reject without
+    their name, or ignore."""
+    for hook in runner.hooks:
+        if not isinstance(hook, EMAHook):
+            continue
+        where, settings = type(hook).__name__, dict(hook.ema_cfg)
+        kind = settings.pop('type')
+        average = kind if isclass(kind) else MODELS.get(kind)
+        if average is None:  # MMEngine names the unknown type
+            continue
+        known = arguments_of(type(hook)) | arguments_of(average)
+        refuse_unknown(where, settings, known - NOT_SETTINGS)
+        momentum = settings.get('momentum', 0.5)
+        if not is_number(momentum) or not 0 < momentum < 1:
+            raise ValueError(f'momentum={momentum!r} of {where} has to be '
+                             'between 0 and 1, the share of the new weights')
+        for begin, length in (('begin_epoch', 'max_epochs'), ('begin_iter',
+                                                              'max_iters')):
+            first, total = getattr(hook, begin), getattr(runner, length)
+            if first > total:
+                raise ValueError(f'{begin}={first} of {where} is after the '
+                                 f'end of the run: lower it to {total} or '
+                                 'less')
 
 
 def check_hooks(runner) -> None:
@@ -191,6 +222,35 @@ def check_scaled_lr(runner) -> None:
     if reasons:
         raise ValueError(f'auto_scale_lr {reasons[0]}: set auto_scale_lr.'
                          'enable=False, and the learning rates for your batch')
+
+
+def check_modules(runner) -> None:
+    """Reject modules of MMEngine's settings that the model does not have."""
+    for setting in ('activation_checkpointing', 'efficient_conv_bn_eval'):
+        for name in listed(runner.cfg.get(setting) or []):
+            try:
+                get_module(runner.model, name)
+            except ValueError as error:
+                raise ValueError(f'{setting}: {error}') from None
+
+
+def check_logged(runner) -> None:
+    """Warn about entries of ``custom_cfg`` for names that are not logged.
+
+    The names are known after the first step.
+    """
+    logged = {
+        key.removeprefix('train/')
+        for key in runner.message_hub.log_scalars
+    }
+    for entry in runner.log_processor.custom_cfg:
+        name = entry.get('data_src')
+        if name not in logged:
+            runner.logger.warning(
+                f'data_src={name!r} in log_processor.custom_cfg adds nothing '
+                f'to the log, since the run does not log it'
+                f'{did_you_mean(name, logged)}: use one of '
+                f'{", ".join(sorted(logged))}')
 
 
 def check_recomputed(runner) -> None:

@@ -12,9 +12,9 @@ from ..switches import amp_is_slow
 from .names import check_imports, check_options, check_variables
 from .old import check_old
 from .read import read_file
-from .values import (MMENGINE_HOOKS, check_averages, check_backends,
-                     check_hook_types, check_host, check_levels, check_loops,
-                     check_momentum, check_values)
+from .values import (MMENGINE_HOOKS, check_backends, check_hook_types,
+                     check_host, check_levels, check_loops, check_momentum,
+                     check_values)
 
 # Settings of mixed precision that a CPU does not have
 GPU_SETTINGS = ('dtype', 'loss_scale', 'use_fsdp')
@@ -60,7 +60,6 @@ def load_config(path: Union[str, Path],
     check_hook_types(cfg)
     check_values(cfg)
     check_loops(cfg)
-    check_averages(cfg)
     check_backends(cfg)
     hooks = cfg.get('default_hooks') or {}
     for name in [name for name, hook in hooks.items() if hook is None]:

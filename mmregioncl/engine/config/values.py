@@ -20,7 +20,7 @@ from mmregioncl import host
 from mmregioncl.datasets.nested import dotted_items, type_name, typed_dicts
 from mmregioncl.validation import (check_choice, check_flag, check_number,
                                    check_seed, check_whole_number,
-                                   did_you_mean, is_number, listed)
+                                   did_you_mean, listed)
 from .read import other_host
 
 # The argument with the momentum of the moving average, by method
@@ -194,29 +194,6 @@ def check_loops(cfg: Config) -> None:
             raise ValueError(
                 f'{" and ".join(given)} without {" and ".join(missing)}: set '
                 'all three, or none of them')
-
-
-def check_averages(cfg: Config) -> None:
-    """Reject settings of ``EMAHook`` that it would reject without its name.
-
-    Raises:
-        ValueError: If there are some.
-    """
-    hooks = {name: cfg.get(name) for name in ('default_hooks', 'custom_hooks')}
-    for key, hook in dotted_items(hooks):
-        if not isinstance(hook, dict) or type_name(hook) != 'EMAHook':
-            continue
-        momentum = hook.get('momentum', 0.5)
-        if not is_number(momentum) or not 0 < momentum < 1:
-            raise ValueError(f'{key}.momentum={momentum!r} has to be between 0'
-                             ' and 1, the share of the new weights')
-        for begin, length in (('begin_epoch', 'max_epochs'), ('begin_iter',
-                                                              'max_iters')):
-            total = (cfg.get('train_cfg') or {}).get(length)
-            if total and hook.get(begin, 0) > total:
-                raise ValueError(f'{key}.{begin}={hook[begin]} is after the '
-                                 f'end of the run: lower it to train_cfg.'
-                                 f'{length}={total} or less')
 
 
 def check_backends(cfg: Config) -> None:

@@ -135,23 +135,11 @@ def test_other_loaders_than_those_of_the_runner_are_free(tmp_path):
     assert load_config(path).demo_dataloader.batch_size == 'auto'
 
 
-EMA = dict(type='EMAHook', momentum=0.1)
-
-
 @pytest.mark.parametrize('key, value, sentence', [
     ('val_cfg', {}, 'val_cfg without val_dataloader and val_evaluator: set'),
-    ('custom_hooks', [dict(EMA, momentum=2.)],
-     r'custom_hooks.0.momentum=2.0 has to be between 0 and 1'),
-    ('custom_hooks', [dict(EMA, begin_epoch=999)],
-     'custom_hooks.0.begin_epoch=999 is after the end of the run: lower it to '
-     'train_cfg.max_epochs='),
     ('visualizer.vis_backends', [dict(type='AimVisBackend')],
      'visualizer.vis_backends.0 needs aim, which is not installed: pip '),
 ])
 def test_what_the_runner_rejects_without_a_place(key, value, sentence):
     with pytest.raises(ValueError, match=sentence):
         load_config(CONFIG, {key: value})
-
-
-def test_an_average_that_begins_in_time():
-    load_config(CONFIG, dict(custom_hooks=[dict(EMA, begin_epoch=20)]))
