@@ -20,12 +20,14 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     # PyTorch takes seconds to import. --help does not need it.
-    from mmregioncl.engine.config import check_data, load_config
+    from mmregioncl.engine.config import (check_backends, check_data,
+                                          load_config)
     from mmregioncl.engine.messages import start_tool
     from mmregioncl.engine.messages.quiet import QuietRunner
 
     start_tool()
     cfg = load_config(args.config, args.cfg_options)
+    check_backends(cfg)
     if not cfg.get('test_dataloader'):
         sys.exit(f'{args.config} has no test_dataloader: use the config of a '
                  'model that was fine-tuned, or evaluate a pre-trained '

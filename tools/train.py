@@ -59,9 +59,10 @@ def main() -> None:
     from mmengine.device import get_device
 
     from mmregioncl.dry_run import dry_run
-    from mmregioncl.engine.config import (check_amp, check_data,
-                                          checkpoint_name, enable_scaled_lr,
-                                          load_config, set_amp, set_pretrained)
+    from mmregioncl.engine.config import (check_amp, check_backends,
+                                          check_data, checkpoint_name,
+                                          enable_scaled_lr, load_config,
+                                          set_amp, set_pretrained)
     from mmregioncl.engine.launch import (checkpoint_to_resume,
                                           is_main_process, note_start,
                                           restarted)
@@ -76,6 +77,7 @@ def main() -> None:
 
     start_tool()
     cfg = load_config(args.config, args.cfg_options)
+    check_backends(cfg)
     if args.launcher != 'none':
         cfg.launcher = args.launcher
     launcher = cfg.get('launcher', 'none')

@@ -63,6 +63,7 @@ class GuardHook(Hook):
         """Check what the Runner and other hooks build first."""
         checks.check_averages(runner)
         checks.check_modules(runner)
+        checks.check_compile(runner)
 
     def before_train(self, runner) -> None:
         """Check the data loader and the settings of the run."""

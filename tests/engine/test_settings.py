@@ -175,8 +175,10 @@ def test_loops_that_need_predictions_are_refused(settings_cfg, tmp_path, split,
      ),
     (dict(efficient_conv_bn_eval='bacbone'),
      'efficient_conv_bn_eval: there is no module bacbone in the Region'),
-    (average(momentun=0.1),
-     'momentun in EMAHook is not supported: use one of .*momentum'),
+    (dict(compile=dict(backend='inductr')),
+     "compile={'backend': 'inductr'} is not accepted by torch.compile: .*"),
+    (dict(compile=dict(mode='reduce-overhed')),
+     "'reduce-overhed'} is not accepted by torch.compile: Unrecognized mode="),
     (average(momentum=2.), 'momentum=2.0 of EMAHook has to be between 0 and'),
     (average(begin_epoch=999), 'begin_epoch=999 of EMAHook is after the end of'
      ' the run: lower it to 2 or less'),
@@ -207,7 +209,7 @@ def test_settings_without_effect_are_refused(settings_cfg, tmp_path, settings,
     (dict(
         log_processor=dict(
             type='LogProcessor', custom_cfg=[dict(data_src='los')])),
-     r"data_src='los' in log_processor.custom_cfg adds .* it \(loss\?\): use"),
+     r"data_src='los' in log_processor.custom_cfg adds .* it \(loss\?\): co"),
     (dict(activation_checkpointing=['backbone.layer1']),
      'activation_checkpointing of backbone.layer1 updates the statistics'),
     (dict(param_scheduler=[

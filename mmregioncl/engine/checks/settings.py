@@ -1,17 +1,17 @@
 """Check that every setting has the effect that its name suggests."""
 from difflib import get_close_matches
-from inspect import isclass
 from math import inf
 from typing import Iterable
 
+import torch
 from mmengine.hooks import (CheckpointHook, DistSamplerSeedHook, EMAHook,
                             ParamSchedulerHook, RuntimeInfoHook)
 from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper
-from mmengine.registry import MODELS
 from mmengine.runner import (EpochBasedTrainLoop, IterBasedTrainLoop, TestLoop,
                              ValLoop)
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from mmregioncl.datasets.nested import type_name
 from mmregioncl.models.parents import BaseModel
 from mmregioncl.models.utils.modules import get_module, unwrap
 from mmregioncl.validation import (arguments_of, check_number, did_you_mean,
@@ -24,8 +24,8 @@ ENDLESS = ('InfiniteSampler', 'MultiSourceSampler')
 PARAMWISE = ('bias_decay_mult', 'bias_lr_mult', 'bypass_duplicate',
              'custom_keys', 'dcn_offset_lr_mult', 'dwconv_decay_mult',
              'flat_decay_mult', 'norm_decay_mult')
-# Arguments of EMAHook and its average that are not settings
-NOT_SETTINGS = {'self', 'args', 'kwargs', 'model'}
+# Averages of MMEngine with a momentum
+EMAS = ('ExponentialMovingAverage', 'MomentumAnnealingEMA')
 # Settings of parameter groups that LARS and SimSiamHook read
 GROUP = ('decay_mult', 'fix_lr', 'lars_exclude', 'lr_mult')
 
@@ -103,29 +103,26 @@ def check_iterations(runner) -> None:
 
 
 def check_averages(runner) -> None:
-    """Reject settings of ``EMAHook`` that its average would reject without
-    their name, or ignore."""
-    for hook in runner.hooks:
-        if not isinstance(hook, EMAHook):
-            continue
-        where, settings = type(hook).__name__, dict(hook.ema_cfg)
-        kind = settings.pop('type')
-        average = kind if isclass(kind) else MODELS.get(kind)
-        if average is None:  # MMEngine names the unknown type
-            continue
-        known = arguments_of(type(hook)) | arguments_of(average)
-        refuse_unknown(where, settings, known - NOT_SETTINGS)
-        momentum = settings.get('momentum', 0.5)
-        if not is_number(momentum) or not 0 < momentum < 1:
-            raise ValueError(f'momentum={momentum!r} of {where} has to be '
-                             'between 0 and 1, the share of the new weights')
+    """Reject a momentum that the average of ``EMAHook`` cannot have."""
+    for hook in ema_hooks(runner):
+        momentum = hook.ema_cfg.get('momentum', 0.5)
+        if type_name(hook.ema_cfg) in EMAS and not (is_number(momentum)
+                                                    and 0 < momentum < 1):
+            raise ValueError(
+                f'momentum={momentum!r} of {type(hook).__name__} has to be '
+                'between 0 and 1, the share of the new weights')
+
+
+def check_begin(runner) -> None:
+    """Reject an ``EMAHook`` that begins after the end of the run."""
+    for hook in ema_hooks(runner):
         for begin, length in (('begin_epoch', 'max_epochs'), ('begin_iter',
                                                               'max_iters')):
             first, total = getattr(hook, begin), getattr(runner, length)
             if first > total:
-                raise ValueError(f'{begin}={first} of {where} is after the '
-                                 f'end of the run: lower it to {total} or '
-                                 'less')
+                raise ValueError(
+                    f'{begin}={first} of {type(hook).__name__} is after the '
+                    f'end of the run: lower it to {total} or less')
 
 
 def check_hooks(runner) -> None:
@@ -234,23 +231,36 @@ def check_modules(runner) -> None:
                 raise ValueError(f'{setting}: {error}') from None
 
 
-def check_logged(runner) -> None:
-    """Warn about entries of ``custom_cfg`` for names that are not logged.
+def check_compile(runner) -> None:
+    """Reject settings that ``torch.compile`` does not accept."""
+    settings = runner.cfg.get('compile')
+    if isinstance(settings, dict):
+        try:
+            torch.compile(check_compile, **settings)  # not called
+        except Exception as error:  # of the backend, too
+            reason = str(error).splitlines()[0]
+            raise ValueError(f'compile={settings} is not accepted by torch.'
+                             f'compile: {reason}') from error
 
-    The names are known after the first step.
+
+def check_logged(runner) -> None:
+    """Warn about a name in ``custom_cfg`` that looks misspelled.
+
+    Names are known after the first step. A validation loop may log others.
     """
+    if runner.val_loop is not None:
+        return
     logged = {
         key.removeprefix('train/')
         for key in runner.message_hub.log_scalars
     }
     for entry in runner.log_processor.custom_cfg:
         name = entry.get('data_src')
-        if name not in logged:
+        if name not in logged and (near := did_you_mean(name, logged)):
             runner.logger.warning(
                 f'data_src={name!r} in log_processor.custom_cfg adds nothing '
-                f'to the log, since the run does not log it'
-                f'{did_you_mean(name, logged)}: use one of '
-                f'{", ".join(sorted(logged))}')
+                f'to the log, since the run does not log it{near}: correct '
+                'its name')
 
 
 def check_recomputed(runner) -> None:
@@ -272,3 +282,8 @@ def simsiam_hooks(runner) -> list:
     return [
         hook for hook in runner.hooks if getattr(hook, 'fix_pred_lr', False)
     ]
+
+
+def ema_hooks(runner) -> list:
+    """Return the hooks that average the weights."""
+    return [hook for hook in runner.hooks if isinstance(hook, EMAHook)]

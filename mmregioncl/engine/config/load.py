@@ -12,8 +12,8 @@ from ..switches import amp_is_slow
 from .names import check_imports, check_options, check_variables
 from .old import check_old
 from .read import read_file
-from .values import (MMENGINE_HOOKS, check_backends, check_hook_types,
-                     check_host, check_levels, check_loops, check_momentum,
+from .values import (MMENGINE_HOOKS, check_hook_types, check_host,
+                     check_levels, check_loops, check_momentum, check_rules,
                      check_values)
 
 # Settings of mixed precision that a CPU does not have
@@ -52,15 +52,15 @@ def load_config(path: Union[str, Path],
     check_old(cfg)
     check_imports(cfg)
     check_options(cfg, options or {})
+    check_variables(cfg)  # of the file alone
     cfg.merge_from_dict(options or {})
-    check_variables(cfg)
     check_host(cfg)
     check_momentum(cfg)
     check_levels(cfg)
     check_hook_types(cfg)
     check_values(cfg)
     check_loops(cfg)
-    check_backends(cfg)
+    check_rules(cfg)
     hooks = cfg.get('default_hooks') or {}
     for name in [name for name, hook in hooks.items() if hook is None]:
         if name not in MMENGINE_HOOKS:  # MMEngine removes its own

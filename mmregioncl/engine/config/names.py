@@ -181,13 +181,27 @@ def lineage(path: str) -> Iterator[str]:
 
 
 def names_in(path: str) -> Tuple[Set[str], Set[str]]:
-    """Names that a config assigns, and names that it reads."""
+    """Names that a config assigns, and names that it reads.
+
+    A loop or ``+=`` assigns no setting, and ``locals()`` reads every name.
+    """
     assigned: Set[str] = set()
     read: Set[str] = set()
     for node in ast.walk(ast.parse(Path(path).read_text(encoding='utf-8'))):
-        if isinstance(node, ast.Name):
-            names = assigned if isinstance(node.ctx, ast.Store) else read
-            names.add(node.id)
+        if isinstance(node, (ast.Assign, ast.AnnAssign)):
+            targets = getattr(node, 'targets', None) or [node.target]
+            assigned |= {
+                name.id
+                for target in targets
+                for name in ast.walk(target) if isinstance(name, ast.Name)
+                and isinstance(name.ctx, ast.Store)
+            }
+        elif isinstance(node, ast.AugAssign):
+            read |= {getattr(node.target, 'id', '')}
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+            read.add(node.id)
         elif isinstance(node, ast.Attribute):
             read.add(node.attr)  # as in _base_.batch_size
+    if read & {'globals', 'locals', 'vars'}:
+        read |= assigned
     return assigned, read

@@ -4,6 +4,7 @@ import logging
 from fnmatch import fnmatchcase
 from functools import partial
 from importlib.util import find_spec
+from inspect import isclass
 from multiprocessing import get_all_start_methods
 from types import NoneType
 from typing import Any
@@ -34,6 +35,8 @@ AVERAGES = dict(
 MMENGINE_HOOKS = ('runtime_info', 'timer', 'sampler_seed', 'logger',
                   'param_scheduler', 'checkpoint')
 
+# Arguments that settings cannot have, since MMEngine passes them
+PASSED = ('self', 'model', 'optim_wrapper')
 # Packages of MMEngine's visualization backends
 BACKENDS = dict(
     AimVisBackend='aim',
@@ -70,38 +73,36 @@ LOADER_VALUES = dict(
 # Those of data preprocessors that are True or False
 FLAGS = ('bgr_to_rgb', 'non_blocking', 'pad_mask', 'pad_seg', 'rgb_to_bgr',
          'to_rgb')
-# Those of Inductor
-COMPILE_MODES = ('default', 'reduce-overhead', 'max-autotune',
-                 'max-autotune-no-cudagraphs')
+# Those of optimizers' parameters
+MULTIPLIERS = ('bias_decay', 'bias_lr', 'dcn_offset_lr', 'decay',
+               'dwconv_decay', 'flat_decay', 'lr', 'norm_decay')
 
 
-def check_rules(name: str, value: Any, owner: str) -> None:
-    """Reject rules of ``save_best`` that MMEngine does not have.
-
-    Raises:
-        ValueError: If there is one.
-    """
-    for rule in listed(value):
-        check_choice(name, rule, owner, choices=('greater', 'less'))
-
-
-def check_backend(name: str, value: Any, owner: str) -> None:
-    """Reject a backend of ``torch.compile`` that is not registered.
+def check_no_text(name: str, value: Any, owner: str) -> None:
+    """Reject the name of a flag, such as 'False', which would be true.
 
     Raises:
         ValueError: If it is one.
     """
-    listing = torch.compiler.list_backends  # imports much
-    if isinstance(value, str) and value not in listing(()):
-        check_choice(name, value, owner, listing())  # those to recommend
+    if isinstance(value, str) and value.lower() in ('true', 'false'):
+        check_flag(name, value, owner)
+
+
+def check_multiplier(name: str, value: Any, owner: str) -> None:
+    """Reject a multiplier that is no number.
+
+    Keys of ``custom_keys`` may have any name, and are dicts.
+
+    Raises:
+        ValueError: If it is one.
+    """
+    if not isinstance(value, dict):
+        check_number(name, value, owner)
 
 
 # Checks of values that MMEngine accepts, or rejects without their setting
 VALUES = {
     'auto_scale_lr.enable': check_flag,
-    'compile.backend': check_backend,
-    'compile.mode': partial(check_choice, choices=COMPILE_MODES),
-    'default_hooks.checkpoint.rule': check_rules,
     'env_cfg.cudnn_benchmark': check_flag,
     'env_cfg.mp_cfg.mp_start_method': partial(
         check_choice, choices=get_all_start_methods()),
@@ -109,12 +110,13 @@ VALUES = {
     'optim_wrapper*.accumulative_counts': COUNT,
     'optim_wrapper*optimizer.lr': check_number,
     'optim_wrapper*optimizer.weight_decay': check_number,
-    'optim_wrapper*paramwise_cfg*_mult': check_number,
     'param_scheduler*.T_max': partial(check_number, positive=True),
     'randomness.seed': check_seed,
     'sync_bn': partial(check_choice, choices=('torch', 'mmcv')),
     'train_cfg.max_[ei]*s': COUNT,
-    **{f'*data_preprocessor.{name}': check_flag for name in FLAGS},
+    **{f'*data_preprocessor.{name}': check_no_text for name in FLAGS},
+    **{f'optim_wrapper*paramwise_cfg*.{name}_mult': check_multiplier
+       for name in MULTIPLIERS},
     **{f'{loader}.{name}': check
        for loader in LOADERS for name, check in LOADER_VALUES.items()},
 }  # yapf: disable
@@ -196,8 +198,32 @@ def check_loops(cfg: Config) -> None:
                 'all three, or none of them')
 
 
+def is_known(part: dict) -> bool:
+    """Whether a part has no type, or one of a package that is known."""
+    kind = part.get('type')
+    if isinstance(kind, str):
+        scope = kind.rpartition('.')[0]
+        return scope in ('', 'mmengine', 'mmregioncl')
+    return not isclass(kind) or not host.is_own(kind)
+
+
+def check_rules(cfg: Config) -> None:
+    """Reject rules of ``save_best`` that MMEngine does not have.
+
+    Raises:
+        ValueError: If there is one.
+    """
+    hook = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
+    for rule in listed(hook.get('rule')) if is_known(hook) else ():
+        if rule is not None:
+            check_choice('rule', rule, 'default_hooks.checkpoint',
+                         ('greater', 'less'))
+
+
 def check_backends(cfg: Config) -> None:
     """Reject backends of the visualizer whose package is not installed.
+
+    Only tools that log need them.
 
     Raises:
         ValueError: If there is one.
@@ -205,7 +231,7 @@ def check_backends(cfg: Config) -> None:
     backends = (cfg.get('visualizer') or {}).get('vis_backends') or []
     for number, backend in enumerate(backends):
         package = BACKENDS.get(type_name(backend))
-        if package and find_spec(package) is None:
+        if package and is_known(backend) and find_spec(package) is None:
             raise ValueError(
                 f'visualizer.vis_backends.{number} needs {package}, which is '
                 f'not installed: pip install {package}, or remove it')
@@ -249,9 +275,14 @@ def check_argument(where: str, part: dict, name: str) -> None:
         ValueError: If it is such a setting.
     """
     owner, also = OWNERS[where], READ_BY_MMENGINE.get(where, ())
-    arguments = inspect.signature(owner).parameters
-    if 'type' in also and type_name(part) not in ('', owner.__name__):
-        return  # a user's own type has its own settings
+    arguments = {
+        key: argument
+        for key, argument in inspect.signature(owner).parameters.items()
+        if key not in PASSED
+    }
+    if 'type' in also and not (is_known(part)
+                               and type_name(part) in ('', owner.__name__)):
+        return  # another type has its own settings
     known = [*arguments, *also]
     if name not in known:
         raise ValueError(f'{where}.{name} is not a setting of {owner.__name__}'

@@ -112,7 +112,8 @@ def blame(frames: Sequence[FrameType],
                if isinstance(value, Config))
     lacking = re.findall(r"'(\w+)'", text) if ' missing ' in text else ()
     blamed: Dict[str, dict] = {}
-    best = (True, False, 0)  # the least
+    # The least. A hook such as EMAHook passes settings to another type.
+    best = (not keyword, bool(keyword), 0)
     for key, part in dotted_items(cfg._cfg_dict):
         if isinstance(part, dict) and (not keyword or keyword in part) and \
                 part.keys().isdisjoint(lacking) and \

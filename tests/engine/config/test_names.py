@@ -150,6 +150,8 @@ def test_misspelled_settings_of_a_file_are_warned_of(name, near, tmp_path,
         ('interval = 64', None),  # of many settings
         ('size = 64', None),  # of no setting
         ('queue_len = 64\nown = queue_len', None),
+        ('queue_len = 64\nown = str(locals())', None),
+        ('for queue_len in range(3): pass', None),
     ])
 def test_settings_of_a_file_without_their_parents(line, near, tmp_path,
                                                   monkeypatch):
@@ -160,7 +162,7 @@ def test_settings_of_a_file_without_their_parents(line, near, tmp_path,
         'backbone=dict(base_channels=8), neck=dict(base_channels=4))\n'
         'custom_hooks = [dict(type="A", interval=1) for _ in range(4)]\n'
         f'{line}')
-    load_config(path)
+    load_config(path, {'model.queue_len': 32})  # has no part in it
     assert [call.args[0] for call in warned.call_args_list] == [
         f'{line.partition(" ")[0]} in {path} has no effect, did you mean '
         f'{near}?'

@@ -1,13 +1,11 @@
 import pytest
 
-from mmregioncl.engine.config import load_config
+from mmregioncl.engine.config import check_backends, load_config
 from toy import CONFIG
 
 
 @pytest.mark.parametrize('key, value, words', [
     ('auto_scale_lr.enable', 'no', 'True or False'),
-    ('compile.backend', 'inductr', 'one of .*inductor'),
-    ('compile.mode', 'reduce-overhed', 'one of default, reduce-overhead, '),
     ('default_hooks.checkpoint.rule', 'higher', 'one of greater, less'),
     ('default_hooks.checkpoint.rule', ['less', 'gr'], 'one of greater, less'),
     ('env_cfg.cudnn_benchmark', 'False', 'True or False'),
@@ -137,9 +135,36 @@ def test_other_loaders_than_those_of_the_runner_are_free(tmp_path):
 
 @pytest.mark.parametrize('key, value, sentence', [
     ('val_cfg', {}, 'val_cfg without val_dataloader and val_evaluator: set'),
-    ('visualizer.vis_backends', [dict(type='AimVisBackend')],
-     'visualizer.vis_backends.0 needs aim, which is not installed: pip '),
 ])
 def test_what_the_runner_rejects_without_a_place(key, value, sentence):
     with pytest.raises(ValueError, match=sentence):
         load_config(CONFIG, {key: value})
+
+
+@pytest.mark.parametrize('options', [
+    {
+        'default_hooks.checkpoint.rule': ['less', None]
+    },
+    {
+        'default_hooks.checkpoint': dict(type='my.Keep', rule='best')
+    },
+    dict(log_processor=dict(type='my.LogProcessor', own=1)),
+    {
+        'model.data_preprocessor.to_rgb': 'auto'
+    },
+    {
+        'optim_wrapper.paramwise_cfg':
+        dict(custom_keys=dict(lr_mult=dict(lr_mult=0.1)))
+    },
+])
+def test_settings_of_own_types_are_left_alone(options):
+    load_config(CONFIG, options)
+
+
+def test_backends_that_are_not_installed():
+    """Tools that do not log ignore them."""
+    backends = [dict(type='my.WandbVisBackend'), dict(type='AimVisBackend')]
+    cfg = load_config(CONFIG, {'visualizer.vis_backends': backends})
+    with pytest.raises(
+            ValueError, match='visualizer.vis_backends.1 needs aim, which is'):
+        check_backends(cfg)

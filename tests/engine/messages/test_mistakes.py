@@ -45,6 +45,11 @@ def transformed(part: dict) -> None:
     TRANSFORMS.build(part)(dict(img_path='/no/a.jpg'))
 
 
+def averaged(part: dict) -> None:
+    model = nn.Linear(2, 2)
+    HOOKS.build(part).before_run(Mock(model=model))
+
+
 def parted(loader: int) -> None:
     """A registered function."""
     raise ValueError('is not parted')
@@ -74,6 +79,8 @@ REGION_HEAD['head'] = dict(
     (TRANSFORMS.build, dict(type='RandomResize'),
      'RandomResize in part: RandomResize.__init__() missing 1 required ',
      "argument: 'scale': correct its settings"),
+    (averaged, dict(type='EMAHook', momentun=0.1), 'EMAHook in part: ',
+     "'momentun': correct its settings (momentum?)"),
     (MODELS.build, dict(type='mmregioncl.ResNet', depth=51),
      'ResNet in part: invalid depth 51 for resnet', ': correct its settings'),
     (TRANSFORMS.build, dict(type='PackInput'), 'PackInput in part: ',
