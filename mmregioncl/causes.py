@@ -2,9 +2,7 @@
 import linecache
 import os
 import re
-import signal
 from pathlib import Path
-from threading import current_thread, main_thread
 from traceback import format_tb, walk_tb
 from typing import Dict, Optional
 
@@ -16,8 +14,13 @@ FRAME = r'  File "(.+)", line \d+, in \S+\n((?:    .*\n)*)'
 TRAINING = dict(
     workers='train_dataloader.num_workers',
     batch='train_dataloader.batch_size',
+    timeout='train_dataloader.timeout',
     or_else=', or use --amp or mmregioncl.GradientCheckpointHook')
-EVALUATION = dict(workers='--workers', batch='--batch-size', or_else='')
+EVALUATION = dict(
+    workers='--workers',
+    batch='--batch-size',
+    timeout='the timeout',
+    or_else='')
 LOST = 'another process ended or hangs'
 # What PyTorch says, the cause, and what to do
 CAUSES = (
@@ -36,7 +39,7 @@ CAUSES = (
      'a data worker was killed, most likely because memory ran out',
      'lower {workers} or {batch}'),
     (r'DataLoader timed out',
-     'no batch arrived within train_dataloader.timeout',
+     'no batch arrived within {timeout}',
      'check the storage of the data'),
     (r'^\w*MemoryError: |(CUDA|Cuda) (error: |failure .*)?out of memory|'
      r'ALLOC_FAILED|DefaultCPUAllocator: .* memory', 'memory ran out',
@@ -132,7 +135,7 @@ def explain_cause(error: BaseException, settings: Dict[str,
         format_tb(error.__traceback__))
     for pattern, cause, advice in causes:
         if re.search(pattern, text) and not (cause == LOST and alone):
-            return f'{cause}: {advice.format(**settings)}'
+            return f'{cause}: {advice}'.format(**settings)
     return None
 
 
@@ -145,12 +148,3 @@ def dead_worker(error: BaseException) -> Optional[BaseException]:
     while error and 'is killed by signal' not in str(error):
         error = error.__context__
     return error
-
-
-def forget_workers() -> None:
-    """Stop PyTorch from raising an error when a data worker ends.
-
-    That can happen at any time, even while the first error is printed.
-    """
-    if current_thread() is main_thread():
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)

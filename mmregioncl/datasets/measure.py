@@ -1,7 +1,7 @@
 """Depth, bands and values of the images of a data set."""
 from collections import Counter
 from contextlib import suppress
-from typing import Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 from mmcv.transforms import BaseTransform
@@ -167,37 +167,46 @@ def uses_range(low: np.generic, high: np.generic) -> bool:
     return int(high) - int(low) >= (limits.max - limits.min) / 10
 
 
-def lost_shades(dataset: BaseDataset) -> Iterator[str]:
+def read_samples(dataset: BaseDataset,
+                 count: int) -> Iterator[Tuple[BaseTransform, bytes]]:
+    """Yield the content of those of :func:`sample_files` that can be read."""
+    for load, path in sample_files(dataset, count):
+        with suppress(Exception):  # other transforms may read other files
+            yield load, fileio.get(
+                path, backend_args=getattr(load, 'backend_args', None))
+
+
+def lost_shades(samples: Iterable[Tuple[BaseTransform, bytes]],
+                setting: str) -> Iterator[str]:
     """Yield a warning for each type of which images use little of the range.
 
-    Looks at a few images of each innermost data set, but at none that are not
-    converted to 8 bits by their type.
+    Images that are not converted to 8 bits by their type are left out.
 
     Args:
-        dataset (BaseDataset): With or without wrappers.
+        samples (Iterable[tuple]): As from :func:`read_samples`.
+        setting (str): What they belong to, such as 'train_dataloader'.
     """
     spans: Dict[np.dtype, np.ndarray] = {}
-    for load, path in sample_files(dataset, 8):
+    for load, content in samples:
         if getattr(load, 'value_range', None) is None and \
                 getattr(load, 'color_type', 'color') != 'unchanged':
-            with suppress(Exception):  # other transforms may read other files
-                note_span(spans, load, path)
+            with suppress(Exception):  # decoders may raise anything
+                note_span(spans, load, content)
     for kind, (low, high) in spans.items():
         if not uses_range(low, high):
             limits = np.iinfo(kind)
             yield (
-                f'images of type {kind} have values from {low} to {high}, of '
+                f'images of type {kind} of {setting} have values from {low} to'
+                f' {high}, of '
                 f'{limits.min} to {limits.max}, so 8 bits keep few gray '
                 'levels: set value_range of mmregioncl.LoadImage to what '
                 'tools/analysis_tools/measure_images.py prints')
 
 
 def note_span(spans: Dict[np.dtype, np.ndarray], load: BaseTransform,
-              path: str) -> None:
+              content: bytes) -> None:
     """Extend the range of values of a type by an image."""
     channels = getattr(load, 'channels', 3)
-    content = fileio.get(
-        path, backend_args=getattr(load, 'backend_args', None))
     values = fit_bands(
         read_values(content, channels, read_header(content)), channels)
     known = spans.get(values.dtype, values)

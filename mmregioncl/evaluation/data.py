@@ -15,7 +15,7 @@ from mmregioncl.datasets import ImageFolder
 from mmregioncl.datasets.archives import address
 from mmregioncl.datasets.fingerprint import fingerprint
 from mmregioncl.datasets.image_folder import has_image, join
-from mmregioncl.datasets.measure import lost_shades
+from mmregioncl.datasets.measure import lost_shades, read_samples
 from mmregioncl.datasets.nested import innermost, typed_dicts
 from mmregioncl.datasets.transforms import (crop_settings, is_crop, is_loading,
                                             kinds_of)
@@ -245,7 +245,8 @@ def warn_of_one_class(labels: Tensor, learner: str) -> None:
 
 def warn_of_lost_shades(dataset: BaseDataset) -> None:
     """Warn if images use a small part of their value range, as in training."""
-    for note in lost_shades(dataset):
+    where = getattr(dataset, 'data_root', None) or 'the evaluation'
+    for note in lost_shades(read_samples(dataset, 8), where):
         print_log(note, 'current', logging.WARNING)
 
 

@@ -152,8 +152,9 @@ def fitting_neighbours(k: Sequence[int], count: int,
     """
     fitting = [number for number in k if number <= count]
     if not fitting:
-        raise ValueError(f'{owner} has only {count} train images for '
-                         f'k={min(k)}: set k to at most their number')
+        raise ValueError(f'there are only {count} train images for '
+                         f'k={min(k)} of {owner}: set it to at most their '
+                         'number')
     left_out = [str(number) for number in k if number > count]
     if left_out:
         print_log(

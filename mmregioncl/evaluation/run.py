@@ -16,7 +16,7 @@ from mmengine.registry import DATASETS, init_default_scope
 from torch import Tensor
 
 from mmregioncl import host
-from mmregioncl.causes import EVALUATION, describe_error, forget_workers
+from mmregioncl.causes import EVALUATION, describe_error
 from mmregioncl.files import atomic_write, check_exists, locked, write_json
 from .data import describe_dataset, eval_dataset
 from .features import check_finite, extract_features
@@ -240,10 +240,11 @@ def report_failure(what: str, error: Exception) -> str:
     told = describe_error(error, EVALUATION)
     trace = '' if told else f'\n{traceback.format_exc()}'
     if told is None:
-        told = traceback.format_exception_only(error)[-1].strip()
-        told = told.splitlines()[-1]  # that of a worker ends with its error
+        text = f'{type(error).__name__}: {error}'.strip(': \n')
+        # That of a worker ends with its error.
+        of_worker = str(error).startswith('Caught ')
+        told = text.splitlines()[-1 if of_worker else 0]
     print_log(f'{what}: {told}{trace}', 'current', logging.WARNING)
-    forget_workers()
     # A loader that is still referenced would end in the workers of the next
     # one, with an error.
     traceback.clear_frames(error.__traceback__)

@@ -59,8 +59,8 @@ def test_lost_shades_are_warned_of(cfg, deep_folder, value_range, monkeypatch):
     said = {call.args[0] for call in told.call_args_list}
     assert len(said) == (value_range is None)
     assert all(
-        text.startswith('images of type uint16 have values from 0 to 4095, of '
-                        '0 to 65535, so 8 bits keep few gray levels: set ')
+        text.startswith(f'images of type uint16 of {deep_folder} have values '
+                        'from 0 to 4095, of 0 to 65535, so 8 bits keep few ')
         for text in said)
 
 

@@ -248,7 +248,8 @@ def test_lost_shades_are_warned_of(tmp_path, monkeypatch):
     images_with_objects(PIPELINE, str(tmp_path),
                         write_images(tmp_path, ['a/0.png']))
     assert said.call_args.args[0].startswith(
-        'images of type uint8 have values from 0 to 0, of 0 to 255')
+        f'images of type uint8 of {tmp_path} have values from 0 to 0, of 0 to '
+    )
 
 
 def test_images_in_two_folders_are_refused(tmp_path):

@@ -197,7 +197,7 @@ def test_k_beyond_the_data_set(cfg, checkpoint, tmp_path):
     run = open_run(cfg, checkpoint, tmp_path)
     assert not run.add(
         'knn', FEATURE_PROTOCOLS['knn'], k=[13], temperature=[0.1])
-    assert 'knn has only 12 train images for k=13: set k' in \
+    assert 'there are only 12 train images for k=13 of knn: set it' in \
         run.results['protocols']['knn']['error']
 
 
@@ -237,7 +237,7 @@ def test_errors_stand_beside_numbers(cfg, checkpoint, tmp_path):
         run = open_run(cfg, checkpoint, tmp_path / name)
         run.add('knn', FEATURE_PROTOCOLS['knn'], k=k, temperature=[0.1])
     row, = number_rows(read_runs([tmp_path / 'bad', tmp_path / 'good']))
-    assert 'images for k=99: set' in row['cells'][0]['error']
+    assert 'images for k=99 of knn: set' in row['cells'][0]['error']
     assert row['cells'][1]['number'] == 1
 
 
@@ -350,7 +350,7 @@ def broken(run, error):
      '--workers or --batch-size'),
     (RuntimeError('CUDA error: out of memory'),
      'memory ran out: lower --batch-size'),
-    (ValueError('shapes\ndiffer'), 'differ'),
+    (ValueError('shapes\ndiffer'), 'ValueError: shapes'),
     (KeyError('img'), "KeyError: 'img'"),
     (ValueError(), 'ValueError'),
     (TypeError('Caught TypeError in DataLoader worker process 0.\nOriginal '

@@ -378,9 +378,10 @@ def test_lost_shades_are_warned_of(deep_cfg, tmp_path, loading, kind, low,
     said = said_of_images(deep_cfg, (tmp_path / 'deep').iterdir(),
                           tiff(pixels))
     limits = np.iinfo(kind)
-    wanted = (f'images of type {kind} have values from {low} to {high}, of '
-              f'{limits.min} to {limits.max}, so 8 bits keep few gray levels: '
-              'set value_range of mmregioncl.LoadImage to ')
+    wanted = (
+        f'images of type {kind} of train_dataloader have values from '
+        f'{low} to {high}, of {limits.min} to {limits.max}, so 8 bits '
+              'keep few gray levels: set value_range of mmregioncl.LoadIma')
     assert any(text.startswith(wanted) for text in said) == few
     in_part = loading == LOADING and kind == 'int16'  # OpenCV clips at zero
     assert len(said) == few + in_part
@@ -396,7 +397,8 @@ def test_lost_shades_of_an_evaluation_are_warned_of(runner_cfg, tmp_path):
     runner.logger.warning = warned = Mock()
     checks.check_evaluated(runner, dataset, 'eval_datasets.test')
     said, = warned.call_args.args
-    assert said.startswith('images of type uint16 have values from 0 to 4095')
+    assert said.startswith('images of type uint16 of eval_datasets.test have '
+                           'values from 0 to 4095')
 
 
 def test_a_value_range_keeps_shades(deep_cfg):

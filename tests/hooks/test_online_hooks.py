@@ -586,8 +586,8 @@ def test_health_by_hand(online_cfg, tmp_path):
 
 
 @pytest.mark.parametrize('hook, sentence', [
-    (dict(KNN,
-          k=(13, )), 'OnlineKNNHook has only 12 train images for k=13: set k'),
+    (dict(KNN, k=(13, )),
+     'there are only 12 train images for k=13 of OnlineKNNHook: set'),
     (dict(HEALTH, batch_size=3), 'batch_size=3 of Representation'),
 ])
 def test_bad_settings(online_cfg, hook, sentence, tmp_path):

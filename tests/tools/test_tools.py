@@ -587,7 +587,7 @@ def test_evaluate(run_tool, tmp_path, digits, monkeypatch):
         *command, '--protocols', 'knn', 'linear', '--k', '9999', check=False)
     assert done.returncode == 1
     said = done.stdout + done.stderr
-    assert 'knn: knn has only 1198 train images for k=9999' in said
+    assert 'knn: there are only 1198 train images for k=9999 of knn' in said
     assert done.stderr.splitlines()[-1].startswith('knn failed: correct')
     done = run_tool(*command, '--protocols', 'knn', 'linear', 'low-shot',
                     '--k', '20', '9999', '--shots', '1')

@@ -81,8 +81,9 @@ def read_values(content: bytes, channels: int,
         if values is None:
             if tiff.tifffile is None and content.startswith(tiff.STARTS):
                 raise UnfitImage(
-                    'OpenCV cannot decode this TIFF: install tifffile and '
-                    "imagecodecs by pip install 'mmregioncl[tiff]'")
+                    'OpenCV cannot decode this TIFF: repair or remove it, or '
+                    'install tifffile and imagecodecs by pip install '
+                    "'mmregioncl[tiff]'")
             raise ValueError(UNREADABLE)
         values = values.reshape(*values.shape[:2], -1)
         colors = min(3, values.shape[2])  # and alpha, which stays the last

@@ -138,13 +138,15 @@ class LoadImage(LoadImageFromFile):
         # Decoders may raise anything, and a run must survive any file.
         except Exception as error:
             gone = isinstance(error, FileNotFoundError)
-            reason = 'it is gone' if gone else \
-                f'{type(error).__name__}: {error}'.splitlines()[0]
+            reason = f'{type(error).__name__}: {error}'.splitlines()[0]
+            if gone or isinstance(error, UnfitImage):
+                reason = 'it does not exist' if gone else str(error)
             if self.on_corrupt == 'raise' and gone:
-                raise OSError(f'cannot read {path}, which is gone: restore it,'
-                              ' or start again without it') from error
+                raise OSError(
+                    f'cannot read {path}, which does not exist: restore it, or'
+                    ' correct the list that names it') from error
             if self.on_corrupt == 'raise':
-                what = str(error) if isinstance(
+                what = reason if isinstance(
                     error, UnfitImage) else f'repair or remove it ({reason})'
                 raise OSError(
                     f'cannot read {path} as an image: {what}') from error
@@ -160,7 +162,7 @@ class LoadImage(LoadImageFromFile):
                 f'most_corrupt={self.most_corrupt} of LoadImage')
         if not (logged := self.logged[zlib.crc32(path.encode()) % 2**16]):
             logged.fill_(True)
-            told = f'skipped {path}, which is gone ({count})'
+            told = f'skipped {path}, which does not exist ({count})'
             if not gone:
                 told = (f'skipped {path}, which cannot be read as an image '
                         f'({reason}; {count})')

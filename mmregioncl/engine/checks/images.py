@@ -2,7 +2,7 @@
 import logging
 from contextlib import suppress
 from copy import copy
-from typing import Iterator, List
+from typing import Iterator, List, Tuple
 
 from mmcv.transforms import BaseTransform
 from mmengine import fileio
@@ -74,6 +74,7 @@ def check_depth(runner) -> None:
     """
     reasons: List[str] = []
     notes: List[str] = []
+    samples: List[Tuple[BaseTransform, bytes]] = []
     files = [*sample_files(runner.train_dataloader.dataset, 8)]
     for load, path in files:
         load = copy(load)
@@ -87,13 +88,14 @@ def check_depth(runner) -> None:
         with suppress(Exception):  # other transforms may read other files
             content = fileio.get(
                 path, backend_args=getattr(load, 'backend_args', None))
+            samples.append((load, content))
             header = read_header(content)
             if header is not None and not notes:  # one warning
                 notes += bands_left_out(load, printable(path), header)
     if reasons and len(reasons) == len(files):
         raise ValueError(f'none of {len(files)} images that were tried can be '
                          f'read, such as {reasons[0]}')
-    for note in (*notes, *lost_shades(runner.train_dataloader.dataset)):
+    for note in (*notes, *lost_shades(samples, 'train_dataloader')):
         runner.logger.warning(note)
 
 

@@ -9,7 +9,7 @@ from torch.utils.data import Dataset
 
 from mmregioncl import host
 from mmregioncl.causes import is_refusal
-from mmregioncl.datasets.measure import lost_shades
+from mmregioncl.datasets.measure import lost_shades, read_samples
 from mmregioncl.datasets.nested import dotted_items, innermost, type_name
 from mmregioncl.datasets.transforms import channels_of, check_color_steps
 from mmregioncl.models.utils import RegionSwap, grid_of, preprocess
@@ -115,7 +115,7 @@ def check_evaluated(runner, dataset: Dataset, setting: str) -> None:
                 'pipeline')
         preprocess(
             unwrap(runner.model).data_preprocessor, default_collate(samples))
-    for note in lost_shades(dataset):
+    for note in lost_shades(read_samples(dataset, 8), setting):
         runner.logger.warning(note)
 
 

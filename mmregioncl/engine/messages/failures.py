@@ -1,8 +1,10 @@
 """Report errors with their cause, and without a needless traceback."""
 import os
+import signal
 import sys
 from contextlib import suppress
 from datetime import timedelta
+from threading import current_thread, main_thread
 from types import TracebackType
 from typing import Any, Callable, Optional
 
@@ -10,7 +12,7 @@ from mmengine.dist import get_rank
 from torch import distributed
 
 from mmregioncl.causes import (LOST, TRAINING, dead_worker, explain_cause,
-                               forget_workers, is_refusal)
+                               is_refusal)
 from mmregioncl.host import TRACEBACK
 from .mistakes import explain_mistake
 
@@ -76,6 +78,15 @@ def explain_failures(call: Callable[[], Any]) -> Any:
         if reason is None:
             raise
         raise RuntimeError(f'rank {rank}: {reason}') from error
+
+
+def forget_workers() -> None:
+    """Stop PyTorch from raising an error when a data worker ends.
+
+    That can happen at any time, even while the first error is printed.
+    """
+    if current_thread() is main_thread():
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
 
 def note_failure(told: str) -> None:

@@ -137,7 +137,8 @@ def next_commands(runner, config: str, tools: Path) -> str:
     if not stopped or runner.iter >= runner.max_iters:
         lines['go on'] += longer_run(runner)
     if stopped:  # by a hook that a resumed run restores
-        lines['go on'] += '  # with a larger patience of EarlyStoppingHook'
+        lines['go on'] += ', and' if '#' in lines['go on'] else '  #'
+        lines['go on'] += ' with a larger patience of EarlyStoppingHook'
     width = max(map(len, lines)) + 2
     return '\n'.join(f'{name:{width}}{text}' for name, text in lines.items())
 

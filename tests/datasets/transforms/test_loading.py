@@ -269,13 +269,13 @@ def test_an_image_that_vanishes_is_skipped_and_named(tmp_path, capfd):
     for index in range(3):
         assert dataset[index]['img_path'] == str(tmp_path / 'here.png')
     text = ''.join(capfd.readouterr())
-    assert f'skipped {tmp_path}/gone.png, which is gone (1 of 1 f' in text
-    assert f'skipped {tmp_path}/\\udcff gone.png, which is gone (' in text
+    assert f'skipped {tmp_path}/gone.png, which does not exist (1 of' in text
+    assert f'skipped {tmp_path}/\\udcff gone.png, which does not ex' in text
     load = TRANSFORMS.build(
         dict(type='mmregioncl.LoadImage', on_corrupt='raise'))
     with pytest.raises(
             OSError,
-            match='^cannot read .*/gone.png, which is gone: restore it, or '
-            'start again without it$'):
+            match='^cannot read .*/gone.png, which does not exist: restore it,'
+            ' or correct the list that names it$'):
         load(dict(img_path=str(tmp_path / 'gone.png')))
     assert 'Logging error' not in text
