@@ -378,9 +378,8 @@ def test_lost_shades_are_warned_of(deep_cfg, tmp_path, loading, kind, low,
     said = said_of_images(deep_cfg, (tmp_path / 'deep').iterdir(),
                           tiff(pixels))
     limits = np.iinfo(kind)
-    wanted = (
-        f'images of type {kind} of train_dataloader have values from '
-        f'{low} to {high}, of {limits.min} to {limits.max}, so 8 bits '
+    wanted = (f'images of type {kind} of train_dataloader have values from '
+              f'{low} to {high}, of {limits.min} to {limits.max}, so 8 bits '
               'keep few gray levels: set value_range of mmregioncl.LoadIma')
     assert any(text.startswith(wanted) for text in said) == few
     in_part = loading == LOADING and kind == 'int16'  # OpenCV clips at zero
