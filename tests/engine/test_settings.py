@@ -164,6 +164,9 @@ def test_loops_that_need_predictions_are_refused(settings_cfg, tmp_path, split,
     (dict(param_scheduler=[
         dict(type='OneCycleLR', eta_max=1., total_steps=1, by_epoch=False)
     ]), 'total_steps=1 of OneCycleLR is shorter than the run: set it to 2'),
+    (dict(param_scheduler=[
+        dict(type='LinearLR', start_factor=0.1, end=1, by_epoch=False)
+    ]), 'LinearLR from begin=0 to end=1 is never undone'),
     ({
         'optim_wrapper.accumulative_counts': 3
     }, 'optim_wrapper.accumulative_counts=3 exceeds the 2 steps of the run'),
@@ -218,6 +221,18 @@ def test_settings_without_effect_are_refused(settings_cfg, tmp_path, settings,
     (dict(param_scheduler=[
         dict(type='OneCycleLR', eta_max=1., total_steps=9, by_epoch=False)
     ]), 'for 9 of 2 iters: set total_steps and end of OneCycleLR to train_cf'),
+    (dict(param_scheduler=[
+        dict(type='CosineAnnealingLR', T_max=2, end=1, by_epoch=False)
+    ]), 'is scheduled for 1 of 2 iters: set T_max and end of CosineAnnealin'),
+    (dict(param_scheduler=[
+        dict(
+            type='CosineRestartLR',
+            periods=[1],
+            restart_weights=[1],
+            eta_min=0.,
+            by_epoch=False)
+    ]), 'for 1 of 2 iters: set periods and end of CosineRestartLR to train_cf'
+     ),
     (dict(param_scheduler=[dict(type='MultiStepLR', milestones=[1, 9])]),
      r'milestones=\[9\] of MultiStepLR come after the end of the run'),
     (dict(

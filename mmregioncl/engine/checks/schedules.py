@@ -16,12 +16,13 @@ def check_schedule(runner) -> None:
     """Warn if the learning rate schedule does not end with the run.
 
     Raises:
-        ValueError: If a schedule would stop the run with an error.
+        ValueError: If a schedule would stop the run with an error, or keep
+            the learning rate of a warm-up.
     """
     for scheduler in all_schedulers(runner):
-        end = end_of(scheduler)
         setting = length_setting(scheduler)
         total = getattr(runner, setting)
+        end = end_of(scheduler, total)
         if hasattr(scheduler, 'total_steps') and end < min(
                 total, scheduler.end):
             raise ValueError(
@@ -36,15 +37,24 @@ def check_schedule(runner) -> None:
             runner.logger.warning(
                 f'milestones={never} of {type(scheduler).__name__} come after '
                 f'the end of the run: set them below train_cfg.{setting}')
+        if warms_up(scheduler) and scheduler.end - scheduler.begin == 1 and \
+                total > scheduler.end:
+            raise ValueError(
+                f'{type(scheduler).__name__} from begin={scheduler.begin} to '
+                f'end={scheduler.end} is never undone, since a warm-up of one '
+                'step has no end: set convert_to_iter_based=True, or a later '
+                'end')
     last = last_schedule(runner)
     if last is None:
         return
     setting = length_setting(last)
     total = getattr(runner, setting)
     if ends_elsewhere(last, total):
-        spans = [name for name in SPANS if hasattr(last, name)]
+        spans = [
+            name for name in (*SPANS, 'periods') if hasattr(last, name)
+        ]
         runner.logger.warning(
-            f'the learning rate is scheduled for {end_of(last)} of {total} '
+            f'the learning rate is scheduled for {end_of(last, total)} of {total} '
             f'{setting[4:]}: set {" and ".join([*spans, "end"])} of '
             f'{type(last).__name__} to train_cfg.{setting}')
 
@@ -69,17 +79,20 @@ def length_setting(scheduler) -> str:
     return 'max_epochs' if scheduler.by_epoch else 'max_iters'
 
 
-def end_of(scheduler) -> int:
-    """Return the step at which a schedule ends.
+def end_of(scheduler, total: float) -> int:
+    """Return the step at which a schedule ends, in a run of `total` steps.
 
-    A cosine would rise again after T_max. Many configs set T_max to the length
-    of the run although there is a warm-up, which is accepted.
+    A cosine would rise again after T_max, and stay where it is after `end`.
+    Many configs set T_max to the length of the run although there is a
+    warm-up, which is accepted.
     """
     begin, end = scheduler.begin, scheduler.end
-    for name in SPANS:
-        span = getattr(scheduler, name, None)
+    spans = [getattr(scheduler, name, None) for name in SPANS]
+    spans.append(sum(getattr(scheduler, 'periods', [])) or None)
+    for span in spans:
         if span is not None and not end - begin <= span <= end:
-            return begin + span
+            # MMEngine sets `end` to the length of the run if it is not given.
+            return begin + span if end >= total else min(begin + span, end)
     return end
 
 
@@ -88,7 +101,7 @@ def last_schedule(runner):
     length = len(runner.train_dataloader)
     return max(
         reversed(all_schedulers(runner)),
-        key=lambda part: end_of(part) * (length if part.by_epoch else 1),
+        key=lambda part: end_of(part, 0) * (length if part.by_epoch else 1),
         default=None)
 
 
@@ -97,7 +110,7 @@ def ends_elsewhere(scheduler, total: int) -> bool:
 
     A warm-up may end earlier: it ends at the rate of the optimizer.
     """
-    end = end_of(scheduler)
+    end = end_of(scheduler, total)
     return total < end < INF or end < total and not warms_up(scheduler)
 
 

@@ -37,6 +37,8 @@ def check_data(cfg: Config, *settings: str) -> None:
         if setting.endswith('dataloader'):
             given = dict(dataset=given.get('dataset', {}))
         for name, dataset in given.items():
+            if isinstance(dataset, str):  # a folder with one per class
+                dataset = dict(data_root=dataset)
             for key, part in innermost_items(f'{setting}.{name}', dataset):
                 if not part.get('download'):
                     check_files(key, part)

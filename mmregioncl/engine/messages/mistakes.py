@@ -23,6 +23,7 @@ LIBRARIES = {'__main__', *host.PACKAGES, *sys.stdlib_module_names}
 BUILDERS = ('mmengine.registry.build_functions',
             'mmengine.optim.optimizer.default_constructor')
 TYPES = ('obj_cls', 'scheduler_cls', 'optimizer_cls')  # their variables
+ABSENT = object()
 # What a path that is wrong raises
 PATH_ERRORS = (FileNotFoundError, IsADirectoryError, NotADirectoryError,
                PermissionError)
@@ -73,7 +74,9 @@ def explain(error: BaseException) -> Optional[str]:
     builder = next(frame.f_locals for frame in frames[::-1]
                    if frame.f_globals.get('__name__') in BUILDERS)
     given = builder.get('cfg') or builder['self'].optimizer_cfg
-    kind = next(builder[name] for name in TYPES if name in builder)
+    kind = next((builder[name] for name in TYPES if name in builder), ABSENT)
+    if kind is ABSENT:  # the part is no dict with a type
+        return blame(frames, given, text) or f'{given!r}: {text}'
     if kind is None:
         registry = builder['registry']
         lacking = (f'{given["type"]} is not in the {registry.scope}::'
@@ -91,9 +94,11 @@ def explain(error: BaseException) -> Optional[str]:
             near = did_you_mean(keyword, arguments_of(kind)) if keyword else ''
             return blame(frames, given, found[0],
                          f'correct its settings{near}', keyword)
-    elif call == '__init__' and (isinstance(error, AssertionError)
-                                 or code.startswith('raise ')):
-        return blame(frames, given, text)
+    elif not host.is_own(kind):
+        if call != '__init__' or not (isinstance(error, AssertionError)
+                                      or code.startswith('raise ')):
+            text = f'{type(error).__name__}: {text}'  # it may say little
+        return blame(frames, given, text.strip(': '))
     return None  # it may be a bug
 
 
