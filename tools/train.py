@@ -63,7 +63,7 @@ def main() -> None:
                                           check_data, checkpoint_name,
                                           enable_scaled_lr, load_config,
                                           set_amp, set_pretrained)
-    from mmregioncl.engine.launch import (checkpoint_to_resume,
+    from mmregioncl.engine.launch import (check_launcher, checkpoint_to_resume,
                                           is_main_process, note_start,
                                           restarted)
     from mmregioncl.engine.malloc import keep_freed_memory
@@ -81,6 +81,7 @@ def main() -> None:
     if args.launcher != 'none':
         cfg.launcher = args.launcher
     launcher = cfg.get('launcher', 'none')
+    check_launcher(launcher)
     if args.auto_scale_lr:
         enable_scaled_lr(cfg)
     work_dir = Path('work_dirs') / Path(args.config).stem
@@ -97,6 +98,8 @@ def main() -> None:
         lock = claim_work_dir(cfg.work_dir)
         if not restarted():
             note_start(cfg.work_dir, resumes=args.resume == 'auto')
+    if cfg.get('resume') and not args.resume:  # as with --resume
+        args.resume = cfg.get('load_from') or 'auto'
     checkpoint = checkpoint_to_resume(cfg.work_dir, args.resume)
     if checkpoint:
         cfg.update(resume=True, load_from=checkpoint)

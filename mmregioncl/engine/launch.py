@@ -30,6 +30,20 @@ def is_main_process(launcher: Optional[str] = None) -> bool:
     return all(os.environ.get(name, '0') == '0' for name in names)
 
 
+def check_launcher(launcher: str) -> None:
+    """Reject a launcher that has not started this process.
+
+    Raises:
+        ValueError: If its variables are missing.
+    """
+    name = RANKS.get(launcher)
+    if name and name not in os.environ:
+        raise ValueError(
+            f'launcher={launcher!r} needs the environment variable {name}: '
+            'start the run as docs/pretraining.md shows for several processes,'
+            " or set launcher='none'")
+
+
 def local_processes() -> int:
     """Number of processes of the run on this machine.
 

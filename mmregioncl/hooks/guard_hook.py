@@ -13,6 +13,7 @@ from mmregioncl.models.utils.modules import unwrap
 from mmregioncl.registry import HOOKS
 from mmregioncl.transfer import adopt_published
 from mmregioncl.validation import check_whole_number
+from .accumulation_hook import AccumulationHook
 from .evaluation_hook import EvaluationHook
 
 NEVER = 2**62
@@ -70,6 +71,13 @@ class GuardHook(Hook):
         self.first_step = True
         for check in checks.CHECKS:
             check(runner)
+        counts = getattr(runner.optim_wrapper, '_accumulative_counts', 1)
+        if counts > 1 and hasattr(unwrap(runner.model), 'clock') and not any(
+                isinstance(hook, AccumulationHook) for hook in runner.hooks):
+            raise ValueError(
+                f'accumulative_counts={counts} needs the AccumulationHook, '
+                'without which queues and averages move in each batch: set '
+                'default_hooks.accumulation.type=mmregioncl.AccumulationHook')
         sample = first_sample(runner)
         checks.check_shared_memory(runner, sample)
         self.views = views_of(runner, sample)

@@ -226,6 +226,8 @@ def test_names_are_those_that_are_measured(metric_cfg, image_folder):
      "monitor='loss' of EarlyStoppingHook is not a metric"),
     ({}, dict(type='ReduceOnPlateauLR', monitor='loss'),
      "monitor='loss' of ReduceOnPlateauLR is not a metric"),
+    ({}, dict(type='ReduceOnPlateauLR', monitor='knn/score'),
+     "rule='less' of ReduceOnPlateauLR treats a lower knn/score as bett"),
 ])
 def test_metrics_that_never_come_are_refused(metric_cfg, hooks, scheduler,
                                              words):

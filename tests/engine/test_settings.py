@@ -182,6 +182,13 @@ def test_loops_that_need_predictions_are_refused(settings_cfg, tmp_path, split,
      "compile={'backend': 'inductr'} is not accepted by torch.compile: .*"),
     (dict(compile=dict(mode='reduce-overhed')),
      "'reduce-overhed'} is not accepted by torch.compile: Unrecognized mode="),
+    (average(interval=0), 'interval=0 of EMAHook has to be a whole number'),
+    (average(interval=2), 'interval=2 of EMAHook is no shorter than the run, '
+     'of 2 steps: lower it'),
+    (dict(
+        custom_hooks=[dict(type='mmregioncl.GuardHook')],
+        **{'optim_wrapper.accumulative_counts': 2
+           }), 'accumulative_counts=2 needs the AccumulationHook'),
     (average(momentum=2.), 'momentum=2.0 of EMAHook has to be between 0 and'),
     (average(begin_epoch=999), 'begin_epoch=999 of EMAHook is after the end of'
      ' the run: lower it to 2 or less'),
@@ -231,8 +238,8 @@ def test_settings_without_effect_are_refused(settings_cfg, tmp_path, settings,
             restart_weights=[1],
             eta_min=0.,
             by_epoch=False)
-    ]), 'for 1 of 2 iters: set periods and end of CosineRestartLR to train_cf'
-     ),
+    ]),
+     'for 1 of 2 iters: set periods and end of CosineRestartLR to train_cf'),
     (dict(param_scheduler=[dict(type='MultiStepLR', milestones=[1, 9])]),
      r'milestones=\[9\] of MultiStepLR come after the end of the run'),
     (dict(

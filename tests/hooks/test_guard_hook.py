@@ -219,7 +219,7 @@ def test_schedule_of_another_length_is_warned_of(runner_cfg, end, by_epoch,
             start_factor=0.1,
             by_epoch=by_epoch,
             begin=0,
-            end=1),
+            end=2),
         dict(
             type='CosineAnnealingLR',
             T_max=steps * end,

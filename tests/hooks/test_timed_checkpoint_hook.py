@@ -95,6 +95,7 @@ def test_none_is_written_before_its_time(timed_cfg):
 
 def test_accumulated_updates_are_finished_first(timed_cfg):
     timed_cfg.optim_wrapper.accumulative_counts = 2
+    timed_cfg.custom_hooks.append(dict(type='mmregioncl.AccumulationHook'))
     run(timed_cfg, watch := Watch())
     timed = [name for name in watch.files[-1] if name.startswith('resume')]
     assert timed == ['resume_iter_2.pth', 'resume_iter_4.pth']

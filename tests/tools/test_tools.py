@@ -18,6 +18,7 @@ from mmengine.runner import Runner
 from PIL import Image
 
 from mmregioncl.datasets.digits import write_digits
+from mmregioncl.engine.launch import RANKS
 from mmregioncl.engine.signals import STOP_SIGNALS
 from mmregioncl.hooks import RunSummaryHook
 
@@ -670,6 +671,11 @@ def test_train_takes_the_launcher_of_the_config(run_tool, tmp_path,
         })
     monkeypatch.setattr(Runner, 'from_cfg',
                         lambda cfg: runs.append(cfg) or runner)
+    name = RANKS[launcher]
+    monkeypatch.delenv(name, raising=False)
+    with pytest.raises(ValueError, match=f'needs the environment .* {name}: '):
+        run_tool('train.py', config, *given)
+    monkeypatch.setenv(name, '0')
     run_tool('train.py', config, '--auto-scale-lr', *given)
     assert runs[0].launcher == launcher
     assert runs[0].auto_scale_lr.enable

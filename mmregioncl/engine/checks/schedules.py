@@ -5,8 +5,8 @@ from mmengine.optim.scheduler.param_scheduler import INF
 from mmengine.runner import EpochBasedTrainLoop
 
 from mmregioncl import host
-from ..metrics import awaited, check_name, measured
-from ..optimizers import all_schedulers, parts_of
+from ..metrics import GREATER, LESS, awaited, check_name, measured
+from ..optimizers import all_schedulers, parts_of, plateaus
 
 # Arguments of schedulers for the steps between `begin` and `end`
 SPANS = ('T_max', 'total_steps')
@@ -50,12 +50,10 @@ def check_schedule(runner) -> None:
     setting = length_setting(last)
     total = getattr(runner, setting)
     if ends_elsewhere(last, total):
-        spans = [
-            name for name in (*SPANS, 'periods') if hasattr(last, name)
-        ]
+        spans = [name for name in (*SPANS, 'periods') if hasattr(last, name)]
         runner.logger.warning(
-            f'the learning rate is scheduled for {end_of(last, total)} of {total} '
-            f'{setting[4:]}: set {" and ".join([*spans, "end"])} of '
+            f'the learning rate is scheduled for {end_of(last, total)} of '
+            f'{total} {setting[4:]}: set {" and ".join([*spans, "end"])} of '
             f'{type(last).__name__} to train_cfg.{setting}')
 
 
@@ -133,6 +131,16 @@ def check_metrics(runner) -> None:
     if runner.val_loop is None and not any(map(measures_itself, runner.hooks)):
         for setting, name in awaited(runner):
             check_name(setting, name, measured(runner))
+    for scheduler in plateaus(runner):
+        name, rule = scheduler.monitor, scheduler.rule
+        better = 'greater' if any(
+            part in name for part in (*GREATER, 'accuracy')) else 'less' if \
+            any(part in name for part in (*LESS, 'loss')) else rule
+        if rule != better:
+            raise ValueError(
+                f'rule={rule!r} of {type(scheduler).__name__} treats a '
+                f'{"lower" if rule == "less" else "higher"} {name} as better: '
+                f'set it to {better!r}')
     for hook in runner.hooks:
         if type(hook) is EarlyStoppingHook:
             runner.logger.warning(

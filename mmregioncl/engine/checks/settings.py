@@ -14,8 +14,9 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from mmregioncl.datasets.nested import type_name
 from mmregioncl.models.parents import BaseModel
 from mmregioncl.models.utils.modules import get_module, unwrap
-from mmregioncl.validation import (arguments_of, check_number, did_you_mean,
-                                   is_number, listed)
+from mmregioncl.validation import (arguments_of, check_number,
+                                   check_whole_number, did_you_mean, is_number,
+                                   listed)
 from ..optimizers import all_schedulers
 
 ENV = ('cudnn_benchmark', 'dist_cfg', 'mp_cfg', 'resource_limit')
@@ -105,6 +106,12 @@ def check_iterations(runner) -> None:
 def check_averages(runner) -> None:
     """Reject a momentum that the average of ``EMAHook`` cannot have."""
     for hook in ema_hooks(runner):
+        if 'interval' in hook.ema_cfg:
+            check_whole_number(
+                'interval',
+                hook.ema_cfg['interval'],
+                type(hook).__name__,
+                low=1)
         momentum = hook.ema_cfg.get('momentum', 0.5)
         if type_name(hook.ema_cfg) in EMAS and not (is_number(momentum)
                                                     and 0 < momentum < 1):
@@ -114,8 +121,22 @@ def check_averages(runner) -> None:
 
 
 def check_begin(runner) -> None:
-    """Reject an ``EMAHook`` that begins after the end of the run."""
+    """Reject an ``EMAHook`` that begins after the end of the run.
+
+    Warns if it averages weights that were not updated since.
+    """
+    counts = getattr(runner.optim_wrapper, '_accumulative_counts', 1)
     for hook in ema_hooks(runner):
+        interval = hook.ema_cfg.get('interval', 1)
+        if interval >= runner.max_iters:
+            raise ValueError(
+                f'interval={interval} of {type(hook).__name__} is no shorter '
+                f'than the run, of {runner.max_iters} steps: lower it')
+        if interval % counts:
+            runner.logger.warning(
+                f'{type(hook).__name__} averages after {interval} batch(es), '
+                f'but weights change after {counts}: set its interval to '
+                f'{counts}')
         for begin, length in (('begin_epoch', 'max_epochs'), ('begin_iter',
                                                               'max_iters')):
             first, total = getattr(hook, begin), getattr(runner, length)
@@ -137,6 +158,12 @@ def check_hooks(runner) -> None:
             refuse_unknown(
                 type(hook).__name__, hook.args,
                 known - {'self', 'args', 'kwargs'})
+            for name in ('save_optimizer', 'save_param_scheduler'):
+                if not getattr(hook, name, True):
+                    runner.logger.warning(
+                        f'checkpoints with {name}=False cannot be resumed: '
+                        f'remove it from {type(hook).__name__}, unless '
+                        'nothing may stop the run')
     epochs = isinstance(runner.train_loop, EpochBasedTrainLoop)
     needed = [(RuntimeInfoHook, 'runtime_info', 'momenta and logs'),
               (DistSamplerSeedHook, 'sampler_seed',

@@ -70,22 +70,22 @@ LOADER_VALUES = dict(
     num_workers=partial(check_whole_number, low=0),
     prefetch_factor=COUNT,
     timeout=check_number)
-# Those of data preprocessors that are True or False
-FLAGS = ('bgr_to_rgb', 'non_blocking', 'pad_mask', 'pad_seg', 'rgb_to_bgr',
-         'to_rgb')
+# Text that is meant as True or False, and would count as True
+FLAGS = ('true', 'false', 'yes', 'no', 'on', 'off')
 # Those of optimizers' parameters
 MULTIPLIERS = ('bias_decay', 'bias_lr', 'dcn_offset_lr', 'decay',
                'dwconv_decay', 'flat_decay', 'lr', 'norm_decay')
 
 
-def check_no_text(name: str, value: Any, owner: str) -> None:
-    """Reject the name of a flag, such as 'False', which would be true.
+def check_template(name: str, value: Any, owner: str) -> None:
+    """Reject a template by which all checkpoints have one name.
 
     Raises:
         ValueError: If it is one.
     """
-    if isinstance(value, str) and value.lower() in ('true', 'false'):
-        check_flag(name, value, owner)
+    if '{}' not in str(value):
+        raise ValueError(f'{name}={value!r} of {owner} has to contain {{}}, '
+                         'the epoch or step')
 
 
 def check_multiplier(name: str, value: Any, owner: str) -> None:
@@ -102,26 +102,30 @@ def check_multiplier(name: str, value: Any, owner: str) -> None:
 
 # Checks of values that MMEngine accepts, or rejects without their setting
 VALUES = {
+    'auto_scale_lr.base_batch_size': COUNT,
     'auto_scale_lr.enable': check_flag,
+    'default_hooks.checkpoint.filename_tmpl': check_template,
     'env_cfg.cudnn_benchmark': check_flag,
     'env_cfg.mp_cfg.mp_start_method': partial(
         check_choice, choices=get_all_start_methods()),
+    'launcher': partial(
+        check_choice, choices=('none', 'pytorch', 'slurm', 'mpi')),
     'log_processor.window_size': COUNT,
     'optim_wrapper*.accumulative_counts': COUNT,
     'optim_wrapper*optimizer.lr': check_number,
     'optim_wrapper*optimizer.weight_decay': check_number,
     'param_scheduler*.T_max': partial(check_number, positive=True),
     'randomness.seed': check_seed,
+    'resume': check_flag,
     'sync_bn': partial(check_choice, choices=('torch', 'mmcv')),
     'train_cfg.max_[ei]*s': COUNT,
-    **{f'*data_preprocessor.{name}': check_no_text for name in FLAGS},
     **{f'optim_wrapper*paramwise_cfg*.{name}_mult': check_multiplier
        for name in MULTIPLIERS},
     **{f'{loader}.{name}': check
        for loader in LOADERS for name, check in LOADER_VALUES.items()},
 }  # yapf: disable
-DICTS = ('env_cfg', 'env_cfg.mp_cfg', 'log_processor', 'optim_wrapper',
-         'optim_wrapper.clip_grad', 'randomness')
+DICTS = ('auto_scale_lr', 'env_cfg', 'env_cfg.mp_cfg', 'log_processor',
+         'optim_wrapper', 'optim_wrapper.clip_grad', 'randomness')
 
 
 def check_host(cfg: Config) -> None:
@@ -258,9 +262,17 @@ def check_values(cfg: Config) -> None:
             continue
         if key in DICTS and not isinstance(value, dict):
             raise ValueError(f'{key}={value!r} has to be a dict')
+        if isinstance(value, str) and value.lower() in FLAGS and \
+                not name.isdecimal():  # as in a list of classes
+            check_flag(name, value, where or 'the config')
         for pattern, check in VALUES.items():
             if fnmatchcase(key, pattern):
                 check(name, value, owner=where or 'the config')
+    scaled = cfg.get('auto_scale_lr')
+    if isinstance(scaled, dict) and scaled.get('enable') and \
+            'base_batch_size' not in scaled:
+        raise ValueError('auto_scale_lr.enable needs auto_scale_lr.'
+                         'base_batch_size, the batch of the learning rate')
 
 
 def check_argument(where: str, part: dict, name: str) -> None:

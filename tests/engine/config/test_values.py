@@ -5,11 +5,14 @@ from toy import CONFIG
 
 
 @pytest.mark.parametrize('key, value, words', [
+    ('auto_scale_lr.base_batch_size', -16, 'a whole number from 1 on'),
     ('auto_scale_lr.enable', 'no', 'True or False'),
+    ('default_hooks.checkpoint.save_last', 'off', 'True or False'),
     ('default_hooks.checkpoint.rule', 'higher', 'one of greater, less'),
     ('default_hooks.checkpoint.rule', ['less', 'gr'], 'one of greater, less'),
     ('env_cfg.cudnn_benchmark', 'False', 'True or False'),
     ('env_cfg.mp_cfg.mp_start_method', 'forkk', 'one of .*spawn'),
+    ('launcher', 'pytorh', 'one of none, pytorch, slurm, mpi'),
     ('log_processor.by_epoch', 'False', 'True or False'),
     ('log_processor.window_size', 0, 'a whole number from 1 on'),
     ('model.data_preprocessor.bgr_to_rgb', 'False', 'True or False'),
@@ -24,6 +27,7 @@ from toy import CONFIG
     ('param_scheduler.0.T_max', 0, 'a positive number'),
     ('randomness.seed', -1, 'a whole number from 0 to 4294967295'),
     ('randomness.seed', 2**32, 'a whole number from 0 to 4294967295'),
+    ('resume', 'epoch_1.pth', 'True or False'),
     ('train_cfg.max_epochs', 0, 'a whole number from 1 on'),
     ('train_dataloader.batch_size', -3, 'a whole number from 1 on'),
     ('train_dataloader.drop_last', 'no', 'True or False'),
@@ -35,6 +39,7 @@ def test_values_that_are_not_possible_are_refused(key, value, words):
     where, _, name = key.rpartition('.')
     if key == 'model.momentum':
         where = 'RegionCLMoCo'
+    where = where or 'the config'
     with pytest.raises(
             ValueError, match=f'^{name}=.* of {where} has to be {words}'):
         load_config(CONFIG, {key: value})
@@ -49,6 +54,12 @@ def test_values_that_are_not_possible_are_refused(key, value, words):
     }, 'optim_wrapper.clip_grad=1 has to be a dict'),
     (dict(optim_wrapper=3), 'optim_wrapper=3 has to be a dict'),
     (dict(optim_wrapper=None), 'optim_wrapper=None has no optimizer: set'),
+    (dict(auto_scale_lr=16), 'auto_scale_lr=16 has to be a dict'),
+    (dict(auto_scale_lr=dict(enable=True)),
+     'auto_scale_lr.enable needs auto_scale_lr.base_batch_size'),
+    ({
+        'default_hooks.checkpoint.filename_tmpl': 'e.pth'
+    }, "filename_tmpl='e.pth' of .*checkpoint has to contain {}, the epoch"),
 ])
 def test_settings_that_are_dicts(options, words):
     with pytest.raises(ValueError, match=words):
