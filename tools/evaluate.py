@@ -97,6 +97,10 @@ def parse_args() -> argparse.Namespace:
             parser.error(f'--{option} must be at least {lowest}')
     if args.seed >= 2**32:
         parser.error('--seed must be below 2**32')
+    if min(args.k) < 1:
+        parser.error('--k must be at least 1')
+    if not all(0 < one < math.inf for one in args.temperature):
+        parser.error('--temperature must be above 0')
     if min(args.shots or [1]) < 1:
         parser.error('--shots must be at least 1')
     if not all(0 < rate < math.inf for rate in args.learning_rates or ()):

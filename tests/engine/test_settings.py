@@ -189,6 +189,9 @@ def test_loops_that_need_predictions_are_refused(settings_cfg, tmp_path, split,
         custom_hooks=[dict(type='mmregioncl.GuardHook')],
         **{'optim_wrapper.accumulative_counts': 2
            }), 'accumulative_counts=2 needs the AccumulationHook'),
+    ({
+        'train_dataloader.collate_fn': dict(type='pseudo_collate')
+    }, 'train_dataloader.collate_fn does not join images into a batch'),
     (average(momentum=2.), 'momentum=2.0 of EMAHook has to be between 0 and'),
     (average(begin_epoch=999), 'begin_epoch=999 of EMAHook is after the end of'
      ' the run: lower it to 2 or less'),

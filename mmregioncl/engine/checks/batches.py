@@ -1,12 +1,13 @@
 """Check batches of the training set, before training and in each step."""
 from typing import Any, List
 
-from mmengine.dataset import DefaultSampler
+from mmengine.dataset import DefaultSampler, pseudo_collate
 from mmengine.dist import all_gather_object
 from mmengine.runner import EpochBasedTrainLoop
 from torch import nn
 
-from mmregioncl.models.parents import DenseCL, MoCo
+from mmregioncl import host
+from mmregioncl.models.parents import DenseCL, MoCo, SelfSupDataPreprocessor
 from mmregioncl.models.utils.modules import unwrap
 from ..batches import count_images, images_per_batch, last_batch
 from .images import check_images
@@ -43,6 +44,15 @@ def check_batches(runner) -> None:
     """
     check_steps(runner)
     loader = runner.train_dataloader
+    collate = getattr(loader.collate_fn, 'func', loader.collate_fn)
+    preprocessor = type(unwrap(runner.model).data_preprocessor)
+    if collate is pseudo_collate and issubclass(
+            preprocessor,
+            SelfSupDataPreprocessor) and not host.is_own(preprocessor):
+        raise ValueError(
+            'train_dataloader.collate_fn does not join images into a batch, '
+            f'which {preprocessor.__name__} needs: set it to '
+            "dict(type='default_collate')")
     images = len(loader.dataset)
     if not getattr(loader.sampler, 'round_up', True) and \
             images % runner.world_size:

@@ -38,7 +38,11 @@ def check_data(cfg: Config, *settings: str) -> None:
             given = dict(dataset=given.get('dataset', {}))
         for name, dataset in given.items():
             if isinstance(dataset, str):  # a folder with one per class
-                dataset = dict(data_root=dataset)
+                if is_missing(dataset):
+                    raise FileNotFoundError(
+                        f'{setting}.{name}={dataset} does not exist: correct '
+                        'the path, or link the data there')
+                continue
             for key, part in innermost_items(f'{setting}.{name}', dataset):
                 if not part.get('download'):
                     check_files(key, part)

@@ -12,9 +12,9 @@ from ..switches import amp_is_slow
 from .names import check_imports, check_options, check_variables
 from .old import check_old
 from .read import read_file
-from .values import (MMENGINE_HOOKS, check_hook_types, check_host,
-                     check_levels, check_loops, check_momentum, check_rules,
-                     check_values)
+from .values import (MMENGINE_HOOKS, check_custom_logs, check_hook_types,
+                     check_host, check_levels, check_loops, check_momentum,
+                     check_rules, check_values)
 
 # Settings of mixed precision that a CPU does not have
 GPU_SETTINGS = ('dtype', 'loss_scale', 'use_fsdp')
@@ -61,6 +61,7 @@ def load_config(path: Union[str, Path],
     check_values(cfg)
     check_loops(cfg)
     check_rules(cfg)
+    check_custom_logs(cfg)
     hooks = cfg.get('default_hooks') or {}
     for name in [name for name, hook in hooks.items() if hook is None]:
         if name not in MMENGINE_HOOKS:  # MMEngine removes its own

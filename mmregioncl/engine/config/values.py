@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
+from mmengine.logging import HistoryBuffer
 from mmengine.runner import LogProcessor, Runner, set_random_seed
 from mmengine.runner.priority import Priority, get_priority
 from mmengine.utils.dl_utils import set_multi_processing
@@ -209,6 +210,35 @@ def is_known(part: dict) -> bool:
         scope = kind.rpartition('.')[0]
         return scope in ('', 'mmengine', 'mmregioncl')
     return not isclass(kind) or not host.is_own(kind)
+
+
+def check_custom_logs(cfg: Config) -> None:
+    """Reject entries of ``custom_cfg`` that the first log line would.
+
+    Raises:
+        ValueError: If there is one.
+    """
+    where = 'log_processor.custom_cfg'
+    entries = (cfg.get('log_processor') or {}).get('custom_cfg') or []
+    if not isinstance(entries, (list, tuple)) or not all(
+            isinstance(entry, dict) and 'data_src' in entry
+            for entry in entries):
+        raise ValueError(f'{where} has to be a list of dicts with data_src')
+    buffer = HistoryBuffer()
+    for entry in entries:
+        method, window = entry.get('method_name'), entry.get('window_size', 1)
+        if isinstance(window, str):
+            check_choice('window_size', window, where, ('epoch', 'global'))
+        if method is None:
+            continue
+        check_choice('method_name', method, where, buffer._statistics_methods)
+        known = {
+            *inspect.signature(buffer._statistics_methods[method]).parameters,
+            'data_src', 'log_name', 'method_name'
+        }
+        for name in entry.keys() - known:
+            raise ValueError(f'{where}.{name} is not a setting of {method}'
+                             f'{did_you_mean(name, known)}: correct its name')
 
 
 def check_rules(cfg: Config) -> None:

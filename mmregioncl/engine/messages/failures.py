@@ -19,6 +19,10 @@ from .mistakes import explain_mistake
 NOTE = 'mmregioncl/failure'  # key of the first failure in PyTorch's store
 
 
+class Explained(RuntimeError):
+    """An error of PyTorch, with its cause as a sentence."""
+
+
 def hide_tracebacks() -> None:
     """Print errors that a setting or a file causes as one sentence.
 
@@ -35,6 +39,8 @@ def print_error(kind: type, error: BaseException,
     if is_refusal(error):
         text = error.args[0] if isinstance(error, KeyError) else error
         print(text, file=sys.stderr)
+    elif isinstance(error, Explained):
+        print(f'{error} ({TRACEBACK}=1 shows where)', file=sys.stderr)
     elif mistake := explain_mistake(error):
         print(f'{mistake} ({TRACEBACK}=1 shows where)', file=sys.stderr)
     elif kind is KeyboardInterrupt:
@@ -53,7 +59,7 @@ def explain_failures(call: Callable[[], Any]) -> Any:
         call (Callable): Trains, like ``runner.train``. Its result is returned.
 
     Raises:
-        RuntimeError: Instead of PyTorch's error.
+        Explained: Instead of PyTorch's error.
     """
     try:
         try:
@@ -77,7 +83,7 @@ def explain_failures(call: Callable[[], Any]) -> Any:
             note_failure(f'rank {rank}: {what}')
         if reason is None:
             raise
-        raise RuntimeError(f'rank {rank}: {reason}') from error
+        raise Explained(f'rank {rank}: {reason}') from error
 
 
 def forget_workers() -> None:

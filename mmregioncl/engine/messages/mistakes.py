@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from traceback import walk_tb
 from types import FrameType
 from typing import Dict, Optional, Sequence, Tuple
+from urllib.error import URLError
 
 from mmengine.config import Config
 from mmengine.registry import Registry
@@ -67,6 +68,14 @@ def explain(error: BaseException) -> Optional[str]:
         return None if own else (
             f'cannot read {error.filename} ({error.strerror}): correct it, or '
             'the setting or list that names it')
+    if isinstance(error, (URLError, TimeoutError, ConnectionError)):
+        path = next(frame.f_locals['filepath']
+                    for frame, module in zip(frames, modules)
+                    if module.startswith('mmengine.fileio.backends'))
+        reason = getattr(error, 'reason', error)
+        return None if own else (
+            f'cannot read {path} ({reason}): correct it, or the setting or '
+            'list that names it, or look at the server')
     if isinstance(error, KeyError) and f"results['{text}']" in code:
         return None if own else blame(
             frames, dict(type=type(last['self'])),

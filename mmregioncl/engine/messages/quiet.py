@@ -22,6 +22,11 @@ PYTHON = (
     # With accumulation or a loss scale, the first batches make no update.
     # MMEngine's schedulers count batches anyway.
     'Detected call of `scheduler.step()` before `optimizer.step()`',
+    # What MMEngine chooses on several processes is right here.
+    'Setting OMP_NUM_THREADS environment variable',
+    'Setting MKL_NUM_THREADS environment variable',
+    # MMEngine passes it itself.
+    'broadcast_buffers is deprecated',
     # LoadImage drops alpha, as documented.
     'Palette images with Transparency expressed in bytes should be converted',
     # Once for each image that MMPretrain's ColorJitter changes

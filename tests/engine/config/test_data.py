@@ -46,6 +46,13 @@ def test_missing_data_is_named_with_what_to_set(data_cfg, change, what):
         check_data(data_cfg, 'train_dataloader')
 
 
+def test_folders_to_evaluate(tmp_path):
+    folders = dict(train=str(tmp_path), test='/no/test')
+    with pytest.raises(
+            FileNotFoundError, match='^eval_datasets.test=/no/test does not'):
+        check_data(Config(dict(eval_datasets=folders)), 'eval_datasets')
+
+
 def test_misspelled_paths_are_named_before_the_default_folder(data_cfg):
     part = data_cfg.train_dataloader.dataset.dataset.datasets[1]
     part.update(dataroot=part.data_root, data_root='data/images')

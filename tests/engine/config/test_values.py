@@ -54,6 +54,21 @@ def test_values_that_are_not_possible_are_refused(key, value, words):
     }, 'optim_wrapper.clip_grad=1 has to be a dict'),
     (dict(optim_wrapper=3), 'optim_wrapper=3 has to be a dict'),
     (dict(optim_wrapper=None), 'optim_wrapper=None has no optimizer: set'),
+    ({
+        'log_processor.custom_cfg': dict(data_src='loss')
+    }, 'log_processor.custom_cfg has to be a list of dicts with data_src'),
+    ({
+        'log_processor.custom_cfg':
+        [dict(data_src='loss', method_name='meen')]
+    }, "method_name='meen' of .*custom_cfg has to be one of .*mean"),
+    ({
+        'log_processor.custom_cfg':
+        [dict(data_src='loss', method_name='mean', windw=5)]
+    }, r'custom_cfg.windw is not a setting of mean \(window_size\?\)'),
+    ({
+        'log_processor.custom_cfg':
+        [dict(data_src='loss', window_size='epoc')]
+    }, "window_size='epoc' of .*custom_cfg has to be one of epoch, global"),
     (dict(auto_scale_lr=16), 'auto_scale_lr=16 has to be a dict'),
     (dict(auto_scale_lr=dict(enable=True)),
      'auto_scale_lr.enable needs auto_scale_lr.base_batch_size'),

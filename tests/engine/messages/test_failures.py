@@ -42,7 +42,7 @@ def test_a_killed_worker_is_explained(run_python):
     done = run_python('-c', DEADLY, check=False)
     assert done.returncode == 1
     assert (
-        'RuntimeError: rank 0: a data worker was killed, most likely because '
+        'Explained: rank 0: a data worker was killed, most likely because '
         'memory ran out: lower train_dataloader.num_workers or '
         'train_dataloader.batch_size') in done.stderr
 
