@@ -178,8 +178,8 @@ class RepresentationHealthHook(EvaluationHook):
         widest = self.note_widest(hub, scalars)
         # The first evaluation may come before embeddings have spread.
         broken = any(map(math.isnan, scalars.values()))
-        if not equal or not (times == 2 or broken
-                             or self.is_last_train_epoch(runner)):
+        last = self.is_last_train_epoch(runner)
+        if not last and not (equal and (times == 2 or broken)):
             return
         model = unwrap(runner.model)
         images = images_per_batch(runner.train_dataloader) * get_world_size()
@@ -189,12 +189,13 @@ class RepresentationHealthHook(EvaluationHook):
         gone = any(GONE * scalars.get(name, value) < value
                    for name, value in widest.items())
         if None not in (chance, loss) and not broken and not gone and \
-                (filling or is_chance(loss, chance)):
+                (filling and equal or is_chance(loss, chance)):
+            alike = ', and all embeddings are similar ' \
+                f'({", ".join(equal)})' if equal else ''
             runner.logger.warning(
                 f'nothing is learned yet {when}: the loss ({loss:.3g}) is '
-                f'still at chance level ({chance:.3g}), and all embeddings '
-                f'are similar ({", ".join(equal)}); {LEARN}')
-        else:
+                f'still at chance level ({chance:.3g}){alike}; {LEARN}')
+        elif equal:
             runner.logger.warning(
                 f'embeddings have collapsed {when}: {", ".join(equal)} '
                 f'(healthy: std near 1, rankme far above 2); {RECOVER}')

@@ -383,6 +383,22 @@ def test_plateau_is_no_collapse(before, loss, model, collapsed):
     assert (numbers in line) != collapsed
 
 
+@pytest.mark.parametrize('loss, epoch, warned', [
+    (GUESSING, 89, True),
+    (GUESSING, 50, False),
+    (GUESSING - 0.8, 89, False),
+])
+def test_a_run_that_ends_at_chance(loss, epoch, warned):
+    """Though embeddings differ."""
+    runner = health_runner([loss] * 60, MOCO, max_epochs=90)
+    runner.epoch = epoch
+    RepresentationHealthHook().report(runner, {'view/std': 0.7})
+    said = [call.args[0] for call in runner.logger.warning.call_args_list]
+    assert len(said) == warned
+    assert all(f'at chance level ({GUESSING:.3g}); crop' in line
+               for line in said)
+
+
 def test_untrained_network_is_noted(online_cfg, tmp_path):
     """A rate that is too high may have crushed it before the first look."""
     online_cfg.default_hooks = dict(health=dict(HEALTH, interval=9))

@@ -73,9 +73,8 @@ def explain(error: BaseException) -> Optional[str]:
                     for frame, module in zip(frames, modules)
                     if module.startswith('mmengine.fileio.backends'))
         reason = getattr(error, 'reason', error)
-        return None if own else (
-            f'cannot read {path} ({reason}): correct it, or the setting or '
-            'list that names it, or look at the server')
+        return (f'cannot read {path} ({reason}): correct it, or the setting or'
+                ' list that names it, or look at the server')
     if isinstance(error, KeyError) and f"results['{text}']" in code:
         return None if own else blame(
             frames, dict(type=type(last['self'])),

@@ -26,7 +26,7 @@ PYTHON = (
     'Setting OMP_NUM_THREADS environment variable',
     'Setting MKL_NUM_THREADS environment variable',
     # MMEngine passes it itself.
-    'broadcast_buffers is deprecated',
+    '`broadcast_buffers` is deprecated',
     # LoadImage drops alpha, as documented.
     'Palette images with Transparency expressed in bytes should be converted',
     # Once for each image that MMPretrain's ColorJitter changes

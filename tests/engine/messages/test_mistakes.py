@@ -2,6 +2,7 @@ import ipaddress
 from unittest.mock import Mock
 
 import pytest
+from mmengine import fileio
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset, Compose
 from mmengine.optim import build_optim_wrapper
@@ -232,6 +233,12 @@ def test_errors_outside_of_a_build_keep_their_traceback(call):
                 dict(type='Module'), NORMALIZE, LOAD
             ]))
     assert told(call, cfg=cfg) is None
+
+
+def test_servers_that_do_not_answer():
+    said = told(fileio.get_text, 'http://127.0.0.1:9/list.txt')
+    assert said.startswith('cannot read http://127.0.0.1:9/list.txt (')
+    assert said.endswith('or list that names it, or look at the server')
 
 
 def test_users_code_keeps_its_traceback(monkeypatch):
