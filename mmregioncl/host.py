@@ -118,7 +118,7 @@ def check_momentum(name: str, momentum: float, owner: str) -> None:
     if not 0.5 <= kept(momentum) <= 1:
         kind = 'kept' if NAME == 'mmselfsup' else 'replaced'
         other = 1 - momentum  # as the other host has it
-        right = f'{other:.6g}' if 0.5 <= kept(other) <= 1 else f'{kept(.999)}'
+        right = f'{other:.6g}' if 0.5 <= kept(other) < 1 else f'{kept(.999)}'
         raise ValueError(
             f'{name}={momentum:.6g} of {owner}: in {NAME} it is the share of '
             f'the average that is {kind} in each step, set {name}={right}')

@@ -298,6 +298,11 @@ def check_values(cfg: Config) -> None:
         for pattern, check in VALUES.items():
             if fnmatchcase(key, pattern):
                 check(name, value, owner=where or 'the config')
+    for name in (cfg.get('eval_datasets') or {}).keys() - {'train', 'test'}:
+        near = did_you_mean(name, ('train', 'test'))
+        if near:  # others may be a user's own
+            raise ValueError(f'eval_datasets.{name} is not read{near}: correct'
+                             ' its name')
     scaled = cfg.get('auto_scale_lr')
     if isinstance(scaled, dict) and scaled.get('enable') and \
             'base_batch_size' not in scaled:

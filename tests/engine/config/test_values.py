@@ -69,6 +69,8 @@ def test_values_that_are_not_possible_are_refused(key, value, words):
         'log_processor.custom_cfg':
         [dict(data_src='loss', window_size='epoc')]
     }, "window_size='epoc' of .*custom_cfg has to be one of epoch, global"),
+    (dict(eval_datasets=dict(tran='a')),
+     r'eval_datasets.tran is not read \(train\?\): correct'),
     (dict(auto_scale_lr=16), 'auto_scale_lr=16 has to be a dict'),
     (dict(auto_scale_lr=dict(enable=True)),
      'auto_scale_lr.enable needs auto_scale_lr.base_batch_size'),

@@ -41,10 +41,9 @@ explain_failures(
 def test_a_killed_worker_is_explained(run_python):
     done = run_python('-c', DEADLY, check=False)
     assert done.returncode == 1
-    assert (
-        'Explained: rank 0: a data worker was killed, most likely because '
-        'memory ran out: lower train_dataloader.num_workers or '
-        'train_dataloader.batch_size') in done.stderr
+    assert ('Explained: rank 0: a data worker was killed, most likely because '
+            'memory ran out: lower train_dataloader.num_workers or '
+            'train_dataloader.batch_size') in done.stderr
 
 
 def test_a_worker_that_ends_while_another_error_is_handled(monkeypatch):
