@@ -81,7 +81,8 @@ def test_logs_name_an_archive_as_the_user_does(packed):
         ImageFolder(f'{path}/no')
     load = TRANSFORMS.build(
         dict(type='mmregioncl.LoadImage', on_corrupt='raise'))
-    with pytest.raises(OSError, match=f'^cannot read {path}/no.png, which does'):
+    with pytest.raises(
+            OSError, match=f'^cannot read {path}/no.png, which does'):
         load(dict(img_path=f'archive://{path}/no.png'))
 
 
