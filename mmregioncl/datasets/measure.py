@@ -197,10 +197,9 @@ def lost_shades(samples: Iterable[Tuple[BaseTransform, bytes]],
             limits = np.iinfo(kind)
             yield (
                 f'images of type {kind} of {setting} have values from {low} to'
-                f' {high}, of '
-                f'{limits.min} to {limits.max}, so 8 bits keep few gray '
-                'levels: set value_range of mmregioncl.LoadImage to what '
-                'tools/analysis_tools/measure_images.py prints')
+                f' {high}, of {limits.min} to {limits.max}, so 8 bits keep '
+                'few gray levels: set value_range of mmregioncl.LoadImage to '
+                'what tools/analysis_tools/measure_images.py prints')
 
 
 def note_span(spans: Dict[np.dtype, np.ndarray], load: BaseTransform,

@@ -71,13 +71,7 @@ class GuardHook(Hook):
         self.first_step = True
         for check in checks.CHECKS:
             check(runner)
-        counts = getattr(runner.optim_wrapper, '_accumulative_counts', 1)
-        if counts > 1 and hasattr(unwrap(runner.model), 'clock') and not any(
-                isinstance(hook, AccumulationHook) for hook in runner.hooks):
-            raise ValueError(
-                f'accumulative_counts={counts} needs the AccumulationHook, '
-                'without which queues and averages move in each batch: set '
-                'default_hooks.accumulation.type=mmregioncl.AccumulationHook')
+        check_accumulation(runner)
         sample = first_sample(runner)
         checks.check_shared_memory(runner, sample)
         self.views = views_of(runner, sample)
@@ -203,3 +197,14 @@ class GuardHook(Hook):
         raise FloatingPointError(
             f'{what} became NaN or inf {when}; {kept}; lower the learning '
             'rate, or check the data')
+
+
+def check_accumulation(runner) -> None:
+    """Reject accumulated updates without the hook that the model waits for."""
+    counts = getattr(runner.optim_wrapper, '_accumulative_counts', 1)
+    if counts > 1 and hasattr(unwrap(runner.model), 'clock') and not any(
+            isinstance(hook, AccumulationHook) for hook in runner.hooks):
+        raise ValueError(
+            f'accumulative_counts={counts} needs the AccumulationHook, '
+            'without which queues and averages move in each batch: set '
+            'default_hooks.accumulation.type=mmregioncl.AccumulationHook')

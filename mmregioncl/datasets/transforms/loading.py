@@ -138,16 +138,15 @@ class LoadImage(LoadImageFromFile):
         # Decoders may raise anything, and a run must survive any file.
         except Exception as error:
             gone = isinstance(error, FileNotFoundError)
-            reason = f'{type(error).__name__}: {error}'.splitlines()[0]
-            if gone or isinstance(error, UnfitImage):
-                reason = 'it does not exist' if gone else str(error)
+            unfit = isinstance(error, UnfitImage)
+            reason = 'it does not exist' if gone else str(error) if unfit \
+                else f'{type(error).__name__}: {error}'.splitlines()[0]
             if self.on_corrupt == 'raise' and gone:
                 raise OSError(
                     f'cannot read {path}, which does not exist: restore it, or'
                     ' correct the list that names it') from error
             if self.on_corrupt == 'raise':
-                what = reason if isinstance(
-                    error, UnfitImage) else f'repair or remove it ({reason})'
+                what = reason if unfit else f'repair or remove it ({reason})'
                 raise OSError(
                     f'cannot read {path} as an image: {what}') from error
         self.failures += 1

@@ -7,7 +7,7 @@ from .resources import (check_disk, check_memory, check_shared_memory,
                         check_workers)
 from .schedules import (check_kept_checkpoints, check_metrics, check_schedule,
                         check_updates)
-from .settings import (check_averages, check_begin, check_clipping,
+from .settings import (check_averages, check_averaging, check_clipping,
                        check_compile, check_env, check_hooks, check_logged,
                        check_loops, check_modules, check_paramwise,
                        check_predictor, check_recomputed, check_scaled_lr)
@@ -19,7 +19,7 @@ CHECKS = (check_training_images, check_batches, check_transforms, check_bands,
           check_depth, check_workers, check_queue, check_schedule,
           check_updates, check_kept_checkpoints, check_metrics, check_env,
           check_loops, check_hooks, check_clipping, check_paramwise,
-          check_predictor, check_scaled_lr, check_recomputed, check_begin)
+          check_predictor, check_scaled_lr, check_recomputed, check_averaging)
 
 __all__ = [
     'CHECKS', 'check_averages', 'check_batch', 'check_channels',

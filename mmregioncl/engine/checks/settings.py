@@ -104,7 +104,7 @@ def check_iterations(runner) -> None:
 
 
 def check_averages(runner) -> None:
-    """Reject a momentum that the average of ``EMAHook`` cannot have."""
+    """Reject settings that the average of ``EMAHook`` cannot have."""
     for hook in ema_hooks(runner):
         if 'interval' in hook.ema_cfg:
             check_whole_number(
@@ -120,8 +120,8 @@ def check_averages(runner) -> None:
                 'between 0 and 1, the share of the new weights')
 
 
-def check_begin(runner) -> None:
-    """Reject an ``EMAHook`` that begins after the end of the run.
+def check_averaging(runner) -> None:
+    """Reject an ``EMAHook`` that averages nothing in this run.
 
     Warns if it averages weights that were not updated since.
     """

@@ -14,7 +14,7 @@ from .old import check_old
 from .read import read_file
 from .values import (MMENGINE_HOOKS, check_custom_logs, check_hook_types,
                      check_host, check_levels, check_loops, check_momentum,
-                     check_rules, check_values)
+                     check_rules, check_scaling, check_splits, check_values)
 
 # Settings of mixed precision that a CPU does not have
 GPU_SETTINGS = ('dtype', 'loss_scale', 'use_fsdp')
@@ -60,6 +60,8 @@ def load_config(path: Union[str, Path],
     check_hook_types(cfg)
     check_values(cfg)
     check_loops(cfg)
+    check_splits(cfg)
+    check_scaling(cfg)
     check_rules(cfg)
     check_custom_logs(cfg)
     hooks = cfg.get('default_hooks') or {}

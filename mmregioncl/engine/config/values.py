@@ -298,11 +298,27 @@ def check_values(cfg: Config) -> None:
         for pattern, check in VALUES.items():
             if fnmatchcase(key, pattern):
                 check(name, value, owner=where or 'the config')
+
+
+def check_splits(cfg: Config) -> None:
+    """Reject misspelled names of ``eval_datasets``.
+
+    Raises:
+        ValueError: If there is one.
+    """
     for name in (cfg.get('eval_datasets') or {}).keys() - {'train', 'test'}:
         near = did_you_mean(name, ('train', 'test'))
         if near:  # others may be a user's own
             raise ValueError(f'eval_datasets.{name} is not read{near}: correct'
                              ' its name')
+
+
+def check_scaling(cfg: Config) -> None:
+    """Reject a learning rate that is scaled from an unknown batch.
+
+    Raises:
+        ValueError: If it is.
+    """
     scaled = cfg.get('auto_scale_lr')
     if isinstance(scaled, dict) and scaled.get('enable') and \
             'base_batch_size' not in scaled:

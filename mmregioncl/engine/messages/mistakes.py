@@ -24,7 +24,7 @@ LIBRARIES = {'__main__', *host.PACKAGES, *sys.stdlib_module_names}
 BUILDERS = ('mmengine.registry.build_functions',
             'mmengine.optim.optimizer.default_constructor')
 TYPES = ('obj_cls', 'scheduler_cls', 'optimizer_cls')  # their variables
-ABSENT = object()
+ABSENT = object()  # no type was looked up
 # What a path that is wrong raises
 PATH_ERRORS = (FileNotFoundError, IsADirectoryError, NotADirectoryError,
                PermissionError)
